@@ -1,0 +1,72 @@
+/*
+ * base/io.h - whole-file reads and atomic writes.
+ *
+ * An output is written to a temporary name in the same folder and renamed when
+ * it is complete and flushed, so that a reader never sees half a file and a
+ * failed or interrupted run leaves the old one. Messages name the path.
+ */
+#ifndef DSCQ_BASE_IO_H
+#define DSCQ_BASE_IO_H
+
+#include "dscq/base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The whole file; one zero byte follows the data. *data is freed with
+ * dscq_free(). DSCQ_IO when missing, unreadable, a folder, or above max_bytes. */
+dscq_status dscq_file_read(uint8_t **data, size_t *bytes, const char *path,
+                           size_t max_bytes, dscq_error *err);
+/* The same, inflating when the content begins with the gzip magic; max_bytes
+ * bounds the inflated size. DSCQ_FORMAT for a damaged stream. */
+dscq_status dscq_file_read_gz(uint8_t **data, size_t *bytes, const char *path,
+                              size_t max_bytes, dscq_error *err);
+
+/* Atomic replacement of `path`. On failure nothing is left behind. */
+dscq_status dscq_file_write(const char *path, const void *data, size_t bytes,
+                            dscq_error *err);
+
+/* Streaming form of the same: open, put any number of times, then commit or
+ * abandon. After a failed put every later put and commit return that failure. */
+typedef struct dscq_writer dscq_writer;
+dscq_status dscq_writer_open(dscq_writer **out, const char *path, dscq_error *err);
+dscq_status dscq_writer_put(dscq_writer *w, const void *data, size_t bytes,
+                            dscq_error *err);
+dscq_status dscq_writer_printf(dscq_writer *w, dscq_error *err, const char *fmt, ...)
+    DSCQ_PRINTF(3, 4);
+dscq_status dscq_writer_commit(dscq_writer *w,
+                               dscq_error *err); /* frees w either way */
+void dscq_writer_abandon(dscq_writer *w);        /* NULL is fine */
+
+int dscq_path_exists(const char *path);
+int dscq_path_is_dir(const char *path);
+/* Create a folder and its parents. */
+dscq_status dscq_path_make_dirs(const char *path, dscq_error *err);
+/* dir + "/" + name, or name when it is absolute. DSCQ_ARG when it does not fit. */
+dscq_status dscq_path_join(char *out, size_t cap, const char *dir, const char *name,
+                           dscq_error *err);
+/* Folder part of a path ("." when none). */
+void dscq_path_dir(char *out, size_t cap, const char *path);
+/* Last component; borrows from path. */
+const char *dscq_path_base(const char *path);
+
+/* Names in a folder, sorted bytewise, "." and ".." left out. Free with
+ * dscq_dir_free(). */
+typedef struct dscq_dir {
+    char **name;
+    size_t count;
+} dscq_dir;
+dscq_status dscq_dir_list(dscq_dir *out, const char *path, dscq_error *err);
+void dscq_dir_free(dscq_dir *d);
+
+/* Tests: the k-th write to disk from now fails as if the disk were full. */
+void dscq_io_fail_write_at(uint64_t k);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/*
+ * base/status.h - the only way code below the CLI reports trouble.
+ *
+ * Bad input, a bad file, no memory: return a status and fill the caller's
+ * dscq_error with one line that names the thing, the place, the value and,
+ * where there is one, the remedy. A caller that broke a documented contract is
+ * a bug and meets an assert. A function that cannot fail returns void or a value.
+ */
+#ifndef DSCQ_BASE_STATUS_H
+#define DSCQ_BASE_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DSCQ_STATUS_LIST(X) /* name, exit code of the CLI, meaning */                  \
+    X(OK, 0, "success")                                                                \
+    X(INTERNAL, 1, "a bug of ours")                                                    \
+    X(ARG, 2, "a value outside its documented range")                                  \
+    X(GATE, 3, "ran fine; a threshold was not met")                                    \
+    X(UNSUPPORTED, 4, "well formed, but not something this build does")                \
+    X(FORMAT, 5, "bytes or settings that contradict the format")                       \
+    X(MISMATCH, 6, "ran fine; two answers that must agree do not")                     \
+    X(IO, 7, "the system refused a read or a write")                                   \
+    X(NOMEM, 7, "out of memory")                                                       \
+    X(INTERRUPTED, 130, "stopped by a signal; what was done is saved")
+
+typedef enum dscq_status {
+#define X(name, code, text) DSCQ_##name,
+    DSCQ_STATUS_LIST(X)
+#undef X
+} dscq_status;
+
+typedef struct dscq_error {
+    dscq_status code;
+    char msg[512]; /* fixed size: reporting "no memory" must not allocate */
+} dscq_error;
+
+#if defined(__GNUC__)
+#define DSCQ_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define DSCQ_PRINTF(f, a)
+#endif
+
+/* Fill *err (err may be NULL) and hand the code back, so that a failing
+ * function can end with `return dscq_fail(err, DSCQ_FORMAT, "...", ...)`. */
+dscq_status dscq_fail(dscq_error *err, dscq_status code, const char *fmt, ...)
+    DSCQ_PRINTF(3, 4);
+
+/* The same for "no memory", naming what it was for and how much. */
+dscq_status dscq_fail_nomem(dscq_error *err, const char *what,
+                            unsigned long long bytes);
+
+/* Put "where: " in front of the message in *err: the place (a file, a line, a
+ * layer) that the failing level could not know. Returns err->code. */
+dscq_status dscq_fail_at(dscq_error *err, const char *fmt, ...) DSCQ_PRINTF(2, 3);
+
+int dscq_status_exit_code(dscq_status status);
+const char *dscq_status_name(dscq_status status); /* "FORMAT" */
+const char *dscq_status_text(dscq_status status); /* its meaning */
+
+/* The one control-flow macro. Needs `status` in scope and a `done:` label. */
+#define DSCQ_TRY(expr)                                                                 \
+    do {                                                                               \
+        if ((status = (expr)) != DSCQ_OK)                                              \
+            goto done;                                                                 \
+    } while (0)
+
+#ifdef __cplusplus
+}
+#endif
+#endif
