@@ -4,6 +4,10 @@
 function(dscq_module name)
   cmake_parse_arguments(M "" "FLOOR" "USES;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.c)
+  if(NOT sources) # a module that has no code yet still is a target
+    file(WRITE ${PROJECT_BINARY_DIR}/empty_${name}.c "typedef int dscq_empty_${name};\n")
+    set(sources ${PROJECT_BINARY_DIR}/empty_${name}.c)
+  endif()
   add_library(dscq_${name} STATIC ${sources})
   set_target_properties(dscq_${name} PROPERTIES LINKER_LANGUAGE C)
   target_include_directories(dscq_${name}
