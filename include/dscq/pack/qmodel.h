@@ -1,0 +1,163 @@
+/*
+ * pack/qmodel.h - the integer network: what packed.bin holds, in memory.
+ *
+ * The arithmetic is docs/arithmetic.md; field names follow it. A qmodel is made
+ * by pack/build.h from a trained model, written and read by pack/pack.h, executed
+ * by infer/ (slow and fast) and turned into a machine program by lower/. It owns
+ * every pointer in it (dscq_qmodel_destroy).
+ */
+#ifndef DSCQ_PACK_QMODEL_H
+#define DSCQ_PACK_QMODEL_H
+
+#include "dscq/base/status.h"
+#include "dscq/tensor/act.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* name, enum suffix, meaning. Numbers are part of the file format: rows are only
+ * ever added at the end. */
+#define DSCQ_QOP_LIST(X)                                                               \
+    X(conv, CONV, "convolution of any kind, fully connected included")                 \
+    X(add, ADD, "sum of inputs, each rescaled")                                        \
+    X(mul, MUL, "product of two inputs; the second may be 1 x 1 x C")                  \
+    X(concat, CONCAT, "inputs joined along channels, each rescaled")                   \
+    X(maxpool, MAXPOOL, "largest code of a window")                                    \
+    X(avgpool, AVGPOOL, "mean of a window, or of the whole map")                       \
+    X(upsample, UPSAMPLE, "nearest neighbour, integer factor")                         \
+    X(reorg, REORG, "space to depth")                                                  \
+    X(slice, SLICE, "a range of channels")                                             \
+    X(pad, PAD, "zero points around the map")                                          \
+    X(lut, LUT, "one table entry per input code")                                      \
+    X(lrn, LRN, "local response normalisation across channels")                        \
+    X(rescale, RESCALE, "the same values on another scale (a concat of one)")
+
+typedef enum dscq_qop {
+#define X(name, id, text) DSCQ_Q_##id,
+    DSCQ_QOP_LIST(X)
+#undef X
+        DSCQ_Q_COUNT
+} dscq_qop;
+
+typedef struct dscq_qtensor {
+    char name[64];
+    int32_t h, w, c;
+    int32_t bits;      /* 4..16; more than 8: stored in two bytes */
+    int32_t is_signed; /* default 1 */
+    int32_t zero_point;
+    double scale;
+} dscq_qtensor;
+
+typedef enum dscq_qform {
+    DSCQ_FORM_CODEBOOK, /* value = codebook[code], codebook[0] = 0               */
+    DSCQ_FORM_LINEAR,   /* value = code as b-bit two's complement                */
+    DSCQ_FORM_BINARY    /* +-level[k], and 8-bit linear weights in listed blocks */
+} dscq_qform;
+
+typedef struct dscq_qweights {
+    int32_t k, r, s, c; /* out channels, kernel rows, columns, in per group     */
+    size_t count;       /* k*r*s*c                                              */
+    int16_t *value;     /* integer weights, OHWI: always present                */
+    dscq_qform form;
+    int32_t bits;           /* b of a code, 1..8 (16 for 16-bit linear)          */
+    int32_t codebook_count; /* entries, entry 0 = 0; DSCQ_FORM_CODEBOOK          */
+    int16_t codebook[256];
+    int16_t *level;      /* DSCQ_FORM_BINARY: [k]                                */
+    int32_t block;       /* DSCQ_FORM_BINARY: weights per block, in OHWI order,  */
+                         /* blocks never cross an output channel                 */
+    uint8_t *block_high; /* DSCQ_FORM_BINARY: per block, 1 = 8-bit weights       */
+    size_t block_count;
+    /* How the file stores it; -1: the smallest is chosen when writing. */
+    int32_t encoding, encoding_arg;
+} dscq_qweights;
+
+enum { DSCQ_QNODE_INPUTS = 16 };
+
+typedef struct dscq_qnode {
+    char name[64];
+    dscq_qop op;
+    int32_t input[DSCQ_QNODE_INPUTS]; /* tensor indices */
+    int32_t input_count;
+    int32_t output; /* tensor index; every tensor has one producer at most */
+    /* windows: conv, maxpool, avgpool; pad uses the pads only */
+    int32_t stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
+    int32_t dilation_h, dilation_w, groups;
+    int32_t kernel_h, kernel_w; /* pooling; 0 x 0: the whole map */
+    int32_t count_include_pad;
+    int32_t factor; /* upsample, reorg                             */
+    int32_t first;  /* slice: first channel; lrn: channels across  */
+    int32_t clamp_lo, clamp_hi;
+    int32_t is_leaky;
+    int32_t slope_q15;
+    /* per output channel (conv), per input (add, concat, rescale), one (mul),
+     * per count (avgpool), see docs/arithmetic.md */
+    int32_t scale_count;
+    int16_t *mult;
+    uint8_t *shift;
+    int32_t *bias;          /* conv: [k] signed 24 bit; else NULL     */
+    int32_t *scale_key;     /* avgpool: the count n of entry i        */
+    int32_t table_count;    /* lut: 2^bits; lrn: entries              */
+    int32_t *table;         /* lut: codes; lrn: unsigned 16 bit       */
+    dscq_qweights *weights; /* conv; else NULL                        */
+} dscq_qnode;
+
+/* Replayed by `dscq run` before the network sees an image (data/image.h has the
+ * matching code; kept here as plain numbers so that the file is self-contained). */
+typedef struct dscq_qinput {
+    int32_t tensor;
+    int32_t is_image;      /* 0: floats are handed in                      */
+    int32_t resize_mode;   /* 0 stretch, 1 letterbox, 2 centre crop        */
+    int32_t resize_filter; /* as in data/image.h                           */
+    int32_t colour_order;  /* 0 RGB, 1 BGR, 2 grey                         */
+    int32_t fill;          /* letterbox grey level                         */
+    double scale;          /* pixel * scale, then - mean, then / std       */
+    double mean[4], std[4];
+    int32_t mult[4], offset[4]; /* m, b of docs/arithmetic.md section 2    */
+} dscq_qinput;
+
+typedef struct dscq_qoutput {
+    int32_t tensor;
+    char role[32];    /* "logits", "yolo", "region", "raw"                     */
+    char params[512]; /* head settings as "key=value" lines (anchors, classes) */
+} dscq_qoutput;
+
+typedef struct dscq_qmodel {
+    char name[128];
+    int32_t tensor_count, node_count, input_count, output_count, class_count;
+    dscq_qtensor *tensor;
+    dscq_qnode *node; /* execution order */
+    dscq_qinput *input;
+    dscq_qoutput *output;
+    char (*class_name)[64];
+    /* golden digests: for `digest_inputs` embedded inputs (codes of input 0),
+     * CRC-32 of every node's output bytes: digest[i * node_count + node] */
+    int32_t digest_inputs;
+    uint8_t *digest_input; /* digest_inputs * bytes of input 0 */
+    uint32_t *digest;
+    /* free text "key=value" lines: float accuracy, method, seed, kernel family,
+     * source digests. No time, no host. */
+    char *meta;
+    uint64_t float_bytes; /* the float32 base of ratios */
+} dscq_qmodel;
+
+/* Empty, zeroed; arrays are then allocated with dscq_calloc by the builder. */
+dscq_status dscq_qmodel_create(dscq_qmodel **out, dscq_error *err);
+void dscq_qmodel_destroy(dscq_qmodel *m); /* NULL is fine */
+
+/* Every rule of docs/arithmetic.md that a reader must enforce: indices, shapes,
+ * ranges, graph order, overflow bounds. DSCQ_FORMAT naming the node. */
+dscq_status dscq_qmodel_check(const dscq_qmodel *m, dscq_error *err);
+
+const char *dscq_qop_name(dscq_qop op);
+uint64_t dscq_qnode_macs(const dscq_qmodel *m, const dscq_qnode *n);
+size_t dscq_qtensor_count(const dscq_qtensor *t); /* h*w*c */
+size_t dscq_qtensor_bytes(const dscq_qtensor *t); /* 1 or 2 bytes a code */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
