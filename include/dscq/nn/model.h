@@ -73,6 +73,7 @@ typedef struct dscq_node {
     uint64_t macs;         /* multiply-accumulates for one image          */
     int line;              /* of its section in the cfg; 0 when imported */
     int frozen;            /* weights are not trained                    */
+    double rate;           /* learning rate factor, 1                    */
 } dscq_node;
 
 /* ---- making one -------------------------------------------------------- */

@@ -1,0 +1,158 @@
+/*
+ * nn/layer.h - what every layer type provides: one row and one file each.
+ *
+ * A layer turns the outputs of earlier nodes into z, the output before the node's
+ * normalisation and activation. Only z is stored; who reads it gets
+ * y = quant(act(a*z + b)) made on the way (dscq_edge). So a layer never sees the
+ * normalisation or activation of its own node: the engine (nn/exec.h) turns the
+ * gradient of y into g = dL/d(a*z + b), and a layer reads
+ * dz = c1*g + c2*z + c3 (dscq_layer_io.coef; plain g without normalisation).
+ *
+ * A row has either forward and backward (the convolutions, which fuse their own
+ * loads and sums), or `image` functions for one image at a time, which the engine
+ * runs in parallel and surrounds with load, sums and store.
+ *
+ * Shapes are NHWC, dense. Weights are OHWI (nn/model.h).
+ */
+#ifndef DSCQ_NN_LAYER_H
+#define DSCQ_NN_LAYER_H
+
+#include "dscq/base/arena.h"
+#include "dscq/base/keys.h"
+#include "dscq/base/par.h"
+#include "dscq/base/rng.h"
+#include "dscq/nn/model.h"
+#include "dscq/tensor/kernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { DSCQ_SUM_GROUPS = 32 }; /* partial sums of a pass, at most */
+
+enum {
+    DSCQ_LAYER_WEIGHTS = 1,    /* has weights                                    */
+    DSCQ_LAYER_NORM = 2,       /* the cfg may say batch_normalize=1 and bias     */
+    DSCQ_LAYER_ACT = 4,        /* the cfg may say activation=                    */
+    DSCQ_LAYER_VIEW = 8,       /* output is its first input, always              */
+    DSCQ_LAYER_VIEW_EVAL = 16, /* ... outside training (dropout)                */
+    DSCQ_LAYER_HEAD = 32,      /* detector head: its input is an output          */
+    DSCQ_LAYER_SOFTMAX = 64    /* classifier head: a loss takes its input        */
+};
+
+/* How to read a node's output. For n images: n*h*w rows of c floats at z. */
+typedef struct dscq_edge {
+    const float *z;
+    dscq_shape shape;  /* n = images in this pass                        */
+    dscq_on_load load; /* y = quant(act(a*z + b))                        */
+    int is_plain;      /* y = z: may be read in place                    */
+} dscq_edge;
+
+/* Where a layer's gradient of one input goes: dscq_sink_put(). */
+typedef struct dscq_sink {
+    float *g;              /* NULL: nobody wants it                             */
+    const dscq_edge *edge; /* of that input                                    */
+    int add;               /* other consumers have stored before                */
+    int last;              /* last consumer: multiply by act' and make sums     */
+    double *sum;           /* last: [DSCQ_SUM_GROUPS][2][c] sums of g, g*z       */
+} dscq_sink;
+
+/* One pass over a node. */
+typedef struct dscq_layer_io {
+    const dscq_node *node;
+    const dscq_kernels *k;
+    dscq_pool *pool;
+    dscq_arena *scratch; /* [threads]: at least scratch_floats() each, cleared */
+    int32_t n;           /* images                                             */
+    int training;
+    int32_t x_count;
+    const dscq_edge *x;
+    float *z; /* output; n * out                                    */
+    /* forward, training: [DSCQ_SUM_GROUPS][2][c] sums of z, z*z (NULL: unwanted)
+     * forward, otherwise: what is done to z before it is stored. */
+    double *sum;
+    dscq_on_load post;
+    int post_scaled; /* packed weights already hold post.a */
+    /* backward */
+    const float *g;           /* gradient of this node, see above                  */
+    const float *coef[3];     /* c1, c2, c3; all NULL: dz = g                      */
+    dscq_sink *dx;            /* [x_count]                                         */
+    float *dw;                /* [count], overwritten                              */
+    float *dw_part;           /* partial sums, dw_part_floats() floats             */
+    const float *packed;      /* weights, as pack() left them                  */
+    const float *packed_back; /* for the gradient of the input                 */
+    void *state;              /* state_bytes() kept from forward to backward       */
+    dscq_rng rng;             /* of this node and step                             */
+} dscq_layer_io;
+
+/* What infer() finds out. Zeroed on entry. */
+typedef struct dscq_layer_shape {
+    dscq_shape out;     /* n = 1                                              */
+    int32_t k, r, s, c; /* weights, OHWI; all 0: none                         */
+    dscq_window window;
+    uint64_t macs; /* multiply-accumulates of one image                  */
+} dscq_layer_shape;
+
+/* One image. x[i] and dx[i] point at image-sized arrays; dx is zeroed before and
+ * ADDED to; entries of dx may be NULL. `state` is this image's. */
+typedef void dscq_image_forward(const dscq_layer_io *io, int32_t image,
+                                const float *const *x, float *z, void *state);
+typedef void dscq_image_backward(const dscq_layer_io *io, int32_t image,
+                                 const float *const *x, const float *z, const float *dz,
+                                 float *const *dx, const void *state);
+
+struct dscq_layer_ops {
+    const char *name;     /* the word in net.cfg; never reused                  */
+    const char *alias;    /* other spelling in Darknet's dialects, or NULL      */
+    const char *summary;  /* one line for `dscq help layers`                    */
+    size_t param_bytes;   /* 0: none                                            */
+    const dscq_key *keys; /* DSCQ_KEY_END alone when it takes none             */
+    unsigned flags;
+    int32_t inputs_min, inputs_max;
+
+    /* Inputs of node `index` as its keys say; NULL: the previous node. An index
+     * out of range or not earlier than `index` is DSCQ_FORMAT. */
+    dscq_status (*wire)(int32_t *input, int32_t *count, void *params, int32_t index,
+                        dscq_error *err);
+    /* Multiply the output channels (width_multiplier); NULL: follows its input. */
+    void (*widen)(void *params, double factor, int32_t divisor);
+    /* Shapes, or DSCQ_FORMAT saying which dimension is wrong. May complete params
+     * (depthwise takes its channels from the input). */
+    dscq_status (*infer)(dscq_layer_shape *out, void *params, const dscq_shape *x,
+                         int32_t x_count, dscq_error *err);
+    /* Scratch of one worker for n images, forward and backward. */
+    size_t (*scratch_floats)(const dscq_node *node, const dscq_shape *x, int32_t n,
+                             const dscq_kernels *k);
+    size_t (*state_bytes)(const dscq_node *node, const dscq_shape *x); /* an image */
+
+    /* either */
+    size_t (*pack_floats)(const dscq_node *node, const dscq_kernels *k, int back);
+    /* scale [k] is multiplied into the weights (inference); NULL: 1. */
+    void (*pack)(float *packed, const dscq_node *node, const dscq_kernels *k,
+                 const float *scale, int back, float *scratch);
+    size_t (*dw_part_floats)(const dscq_node *node, int32_t n);
+    void (*forward)(const dscq_layer_io *io);
+    void (*backward)(const dscq_layer_io *io);
+    /* or */
+    dscq_image_forward *image_forward;
+    dscq_image_backward *image_backward;
+    int needs_x, needs_z; /* image_backward reads x, z */
+
+    /* Slow, obvious, double precision, shares no code with the above: z of n images
+     * from the y of its inputs. Dropout is left out (it is the identity here). */
+    void (*reference)(double *z, const dscq_node *node, const double *const *x,
+                      const dscq_shape *x_shape, int32_t n, const double *w);
+};
+
+size_t dscq_layer_count(void);
+const dscq_layer_ops *dscq_layer_at(size_t i);
+const dscq_layer_ops *dscq_layer_find(const char *name); /* NULL: none such */
+
+/* Keys that every section may have beside those of its layer: name,
+ * batch_normalize, bn_eps, bias, activation, ... which ones, ops->flags say. */
+const dscq_key *dscq_layer_common_keys(unsigned flags);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
