@@ -1,0 +1,230 @@
+#include "config_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t dscq_config_count(const dscq_config *c)
+{
+    return c->count;
+}
+
+const char *dscq_config_name(const dscq_config *c)
+{
+    return c->name;
+}
+
+const char *dscq_config_section(const dscq_config *c, size_t i)
+{
+    assert(i < c->count);
+    return c->section[i].name;
+}
+
+int dscq_config_line(const dscq_config *c, size_t i)
+{
+    assert(i < c->count);
+    return c->section[i].line;
+}
+
+int dscq_config_find(const dscq_config *c, const char *name)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->section[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+dscq_status dscq_config_find_unique(int *out, const dscq_config *c, const char *name,
+                                    dscq_error *err)
+{
+    *out = dscq_config_find(c, name);
+    for (size_t i = *out < 0 ? c->count : (size_t)*out + 1; i < c->count; i++)
+        if (strcmp(c->section[i].name, name) == 0)
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "%s:%d: section [%s] stands twice, first in line %d",
+                             c->name, c->section[i].line, name, c->section[*out].line);
+    return DSCQ_OK;
+}
+
+static const config_entry *entry(const dscq_config *c, size_t i, const char *key)
+{
+    assert(i < c->count);
+    const config_section *s = &c->section[i];
+
+    for (size_t e = 0; e < s->count; e++)
+        if (strcmp(s->entry[e].key, key) == 0)
+            return &s->entry[e];
+    return NULL;
+}
+
+const char *dscq_config_get(const dscq_config *c, size_t i, const char *key)
+{
+    const config_entry *e = entry(c, i, key);
+
+    return e != NULL ? e->value : NULL;
+}
+
+int dscq_config_key_line(const dscq_config *c, size_t i, const char *key)
+{
+    const config_entry *e = entry(c, i, key);
+
+    return e != NULL ? e->line : 0;
+}
+
+/* "file:line", or where else the value comes from. */
+static void origin_of(char *out, size_t cap, const dscq_config *c,
+                      const config_entry *e, const char *section)
+{
+    if (e->origin != NULL)
+        (void)snprintf(out, cap, "%s %s.%s", e->origin, section, e->key);
+    else
+        (void)snprintf(out, cap, "%s:%d", c->name, e->line);
+}
+
+static dscq_status unknown_key(const config_entry *e, const dscq_key *const *rows,
+                               size_t tables, dscq_error *err)
+{
+    const char *near = NULL;
+
+    for (size_t t = 0; t < tables; t++) {
+        const char *k = dscq_keys_nearest(rows[t], e->key);
+        if (*k != '(' && (near == NULL || dscq_edit_distance(k, e->key) <
+                                              dscq_edit_distance(near, e->key)))
+            near = k;
+    }
+    if (near == NULL)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s = '%s': unknown key (this section takes no keys)", e->key,
+                         e->value);
+    return dscq_fail(err, DSCQ_FORMAT, "%s = '%s': unknown key; did you mean '%s'?",
+                     e->key, e->value, near);
+}
+
+static dscq_status bind_entry(void *const *params, const dscq_key *const *rows,
+                              size_t tables, const config_entry *e, dscq_error *err)
+{
+    size_t owner = tables;
+
+    for (size_t t = 0; t < tables; t++)
+        if (dscq_keys_find(rows[t], e->key) != NULL) {
+            assert(owner == tables); /* a key stands in one table only */
+            owner = t;
+        }
+    if (owner == tables)
+        return unknown_key(e, rows, tables, err);
+    return dscq_keys_set(params[owner], rows[owner], e->key, e->value, err);
+}
+
+static dscq_status check_required(const dscq_config *c, int i, const char *name,
+                                  const dscq_key *keys, dscq_error *err)
+{
+    char place[32] = "";
+
+    if (i >= 0 && c->section[i].line > 0)
+        (void)snprintf(place, sizeof place, ":%d", c->section[i].line);
+    for (const dscq_key *k = keys; k->name != NULL; k++)
+        if (k->dflt == NULL && (i < 0 || entry(c, (size_t)i, k->name) == NULL))
+            return dscq_fail(err, DSCQ_FORMAT, "%s%s: [%s] needs the key '%s': %s",
+                             c->name, place, name, k->name, k->help);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_config_bind_many(void *const *params, const dscq_key *const *rows,
+                                  size_t tables, dscq_config *c, int i,
+                                  const char *name, dscq_error *err)
+{
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+    dscq_status status;
+
+    assert(i < 0 || (size_t)i < c->count);
+    for (size_t t = 0; t < tables; t++)
+        if ((status = dscq_keys_defaults(params[t], rows[t], err)) != DSCQ_OK)
+            return status;
+    for (size_t e = 0; i >= 0 && e < c->section[i].count; e++) {
+        const config_entry *x = &c->section[i].entry[e];
+        status = bind_entry(params, rows, tables, x, err);
+        if (status != DSCQ_OK) {
+            origin_of(where, sizeof where, c, x, c->section[i].name);
+            (void)dscq_fail_at(err, "%s", where);
+            return status;
+        }
+    }
+    for (size_t t = 0; t < tables; t++)
+        if ((status = check_required(c, i, name, rows[t], err)) != DSCQ_OK)
+            return status;
+    if (i >= 0)
+        c->section[i].used = 1;
+    return DSCQ_OK;
+}
+
+dscq_status dscq_config_bind(void *params, dscq_config *c, int i, const char *name,
+                             const dscq_key *keys, dscq_error *err)
+{
+    return dscq_config_bind_many(&params, &keys, 1, c, i, name, err);
+}
+
+static void nearest_choice(char *out, size_t cap, const char *legal, const char *name)
+{
+    char word[DSCQ_NAME_MAX];
+    unsigned best = ~0U;
+
+    for (int i = 0;; i++) {
+        dscq_choice_name(word, sizeof word, legal, i);
+        if (word[0] == '\0')
+            return;
+        const unsigned d = dscq_edit_distance(word, name);
+        if (d < best) {
+            best = d;
+            (void)dscq_str_copy(out, cap, word);
+        }
+    }
+}
+
+dscq_status dscq_config_check_used(const dscq_config *c, const char *legal,
+                                   dscq_error *err)
+{
+    char near[DSCQ_NAME_MAX] = "";
+
+    for (size_t i = 0; i < c->count; i++) {
+        const config_section *s = &c->section[i];
+        if (s->used)
+            continue;
+        nearest_choice(near, sizeof near, legal, s->name);
+        if (s->line == 0)
+            return dscq_fail(
+                err, DSCQ_FORMAT, "%s %s: unknown section [%s]; did you mean [%s]?",
+                s->count > 0 && s->entry[0].origin != NULL ? s->entry[0].origin
+                                                           : c->name,
+                s->name, s->name, near);
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s:%d: unknown section [%s]; did you mean [%s]?", c->name,
+                         s->line, s->name, near);
+    }
+    return DSCQ_OK;
+}
+
+void dscq_config_print_section(const dscq_config *c, int i, const char *name,
+                               const void *params, const dscq_key *keys,
+                               void (*put)(void *ctx, const char *line), void *ctx)
+{
+    char value[DSCQ_LIST_MAX * 26 + 1], line[sizeof value + DSCQ_NAME_MAX + 8];
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+
+    (void)snprintf(line, sizeof line, "[%s]", name);
+    put(ctx, line);
+    for (const dscq_key *k = keys; k->name != NULL; k++) {
+        const config_entry *e = i < 0 ? NULL : entry(c, (size_t)i, k->name);
+        if (e == NULL)
+            (void)dscq_str_copy(where, sizeof where, "default");
+        else
+            origin_of(where, sizeof where, c, e, name);
+        (void)snprintf(line, sizeof line, "# %s", where);
+        put(ctx, line);
+        (void)dscq_keys_print(value, sizeof value, params, k);
+        (void)snprintf(line, sizeof line, "%s=%s", k->name, value);
+        put(ctx, line);
+    }
+}

@@ -1,0 +1,323 @@
+#include "dscq/base/io.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
+#include "dscq/base/zip.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 1 << 16, PATH_BYTES = 4096 };
+
+/* The hook of the tests: the only mutable object here. */
+static _Atomic uint64_t fail_write_in;
+
+void dscq_io_fail_write_at(uint64_t k)
+{
+    atomic_store(&fail_write_in, k);
+}
+
+static int write_must_fail(void)
+{
+    uint64_t k = atomic_load(&fail_write_in);
+
+    return k != 0 && atomic_fetch_sub(&fail_write_in, 1) == 1;
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+static dscq_status read_fd(uint8_t **data, size_t *bytes, int fd, const char *path,
+                           size_t max_bytes, dscq_error *err)
+{
+    struct stat st;
+    size_t len = 0;
+
+    if (fstat(fd, &st) != 0)
+        return dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return dscq_fail(err, DSCQ_IO, "%s: is a folder, want a file", path);
+    if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max_bytes)
+        return dscq_fail(err, DSCQ_IO, "%s: %ju bytes, at most %zu are read", path,
+                         (uintmax_t)st.st_size, max_bytes);
+    /* A pipe has no size and a file may grow: the size is only a first guess.
+     * One byte more than expected lets the end be seen without growing. */
+    size_t cap = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : BUFFER_BYTES;
+    uint8_t *p = dscq_malloc(cap + 1, 1);
+    if (p == NULL)
+        return dscq_fail_nomem(err, path, cap);
+    for (;;) {
+        if (len == cap) {
+            uint8_t *q = dscq_realloc(p, len, 2 * cap + 1);
+            if (q == NULL) {
+                dscq_free(p);
+                return dscq_fail_nomem(err, path, 2 * cap);
+            }
+            p = q;
+            cap *= 2;
+        }
+        const ssize_t n = read(fd, p + len, cap - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n > 0)
+            len += (size_t)n;
+        if (n < 0 || len > max_bytes) {
+            dscq_free(p);
+            return n < 0 ? dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path,
+                                     strerror(errno))
+                         : dscq_fail(err, DSCQ_IO, "%s: more than %zu bytes", path,
+                                     max_bytes);
+        }
+        if (n == 0)
+            break;
+    }
+    p[len] = 0;
+    *data = p;
+    *bytes = len;
+    return DSCQ_OK;
+}
+
+dscq_status dscq_file_read(uint8_t **data, size_t *bytes, const char *path,
+                           size_t max_bytes, dscq_error *err)
+{
+    *data = NULL;
+    *bytes = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return dscq_fail(err, DSCQ_IO, "%s: cannot open: %s", path, strerror(errno));
+    const dscq_status status = read_fd(data, bytes, fd, path, max_bytes, err);
+    (void)close(fd);
+    return status;
+}
+
+dscq_status dscq_file_read_gz(uint8_t **data, size_t *bytes, const char *path,
+                              size_t max_bytes, dscq_error *err)
+{
+    uint8_t *raw = NULL;
+    size_t raw_bytes = 0;
+    dscq_status status = dscq_file_read(&raw, &raw_bytes, path, max_bytes, err);
+
+    *data = NULL;
+    *bytes = 0;
+    if (status != DSCQ_OK)
+        return status;
+    if (raw_bytes < 2 || raw[0] != 0x1f || raw[1] != 0x8b) {
+        *data = raw;
+        *bytes = raw_bytes;
+        return DSCQ_OK;
+    }
+    status = dscq_inflate(data, bytes, raw, raw_bytes, DSCQ_ZIP_GZIP, max_bytes, err);
+    dscq_free(raw);
+    if (status != DSCQ_OK)
+        (void)dscq_fail_at(err, "%s", path);
+    return status;
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
+struct dscq_writer {
+    int fd;
+    dscq_status failed; /* of the first failure; everything after it returns it */
+    dscq_error why;
+    int direct; /* a device or a pipe: no temporary file, no rename */
+    size_t used;
+    char path[PATH_BYTES], temp[PATH_BYTES + 32];
+    uint8_t buffer[BUFFER_BYTES];
+};
+
+static dscq_status refuse(dscq_writer *w, const char *what, int code)
+{
+    w->failed =
+        dscq_fail(&w->why, DSCQ_IO, "%s: %s: %s", w->path, what, strerror(code));
+    return w->failed;
+}
+
+static dscq_status write_all(dscq_writer *w, const uint8_t *data, size_t bytes)
+{
+    while (bytes > 0) {
+        if (write_must_fail())
+            return refuse(w, "cannot write", ENOSPC);
+        const ssize_t n = write(w->fd, data, bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return refuse(w, "cannot write", errno);
+        data += n;
+        bytes -= (size_t)n;
+    }
+    return DSCQ_OK;
+}
+
+static dscq_status flush(dscq_writer *w)
+{
+    const size_t used = w->used;
+
+    w->used = 0;
+    return write_all(w, w->buffer, used);
+}
+
+/* A name beside the target that nobody uses: .<name>.<pid>-<n>.tmp */
+static int open_beside(dscq_writer *w, mode_t mode)
+{
+    char dir[PATH_BYTES];
+
+    dscq_path_dir(dir, sizeof dir, w->path);
+    for (unsigned n = 0; n < 10000; n++) {
+        const int len = snprintf(w->temp, sizeof w->temp, "%s/.%s.%ld-%u.tmp", dir,
+                                 dscq_path_base(w->path), (long)getpid(), n);
+        if (len < 0 || (size_t)len >= sizeof w->temp) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        const int fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 && mode != 0)
+            (void)fchmod(fd, mode);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+/* Follow links, so that the file behind them is replaced and they stay. */
+static dscq_status open_target(dscq_writer *w, const char *path)
+{
+    struct stat st;
+    char *real = NULL;
+
+    if (!dscq_str_copy(w->path, sizeof w->path, path))
+        return refuse(w, "cannot create", ENAMETOOLONG);
+    if (stat(path, &st) != 0) {
+        w->fd = open_beside(w, 0);
+    } else if (S_ISDIR(st.st_mode)) {
+        return refuse(w, "cannot write", EISDIR);
+    } else if (!S_ISREG(st.st_mode)) {
+        w->direct = 1;
+        w->fd = open(path, O_WRONLY | O_CLOEXEC);
+    } else if ((real = realpath(path, NULL)) == NULL ||
+               !dscq_str_copy(w->path, sizeof w->path, real)) {
+        w->fd = -1;
+    } else {
+        w->fd = open_beside(w, st.st_mode & 07777);
+    }
+    const int code = errno;
+    free(real);
+    return w->fd < 0 ? refuse(w, "cannot create", code) : DSCQ_OK;
+}
+
+dscq_status dscq_writer_open(dscq_writer **out, const char *path, dscq_error *err)
+{
+    dscq_writer *w = dscq_malloc(1, sizeof *w);
+
+    *out = NULL;
+    if (w == NULL)
+        return dscq_fail_nomem(err, path, sizeof *w);
+    w->fd = -1;
+    w->failed = DSCQ_OK;
+    w->direct = 0;
+    w->used = 0;
+    w->temp[0] = '\0';
+    const dscq_status status = open_target(w, path);
+    if (status != DSCQ_OK) {
+        if (err != NULL)
+            *err = w->why;
+        dscq_free(w);
+        return status;
+    }
+    *out = w;
+    return DSCQ_OK;
+}
+
+static dscq_status answer(const dscq_writer *w, dscq_error *err)
+{
+    if (w->failed != DSCQ_OK && err != NULL)
+        *err = w->why;
+    return w->failed;
+}
+
+dscq_status dscq_writer_put(dscq_writer *w, const void *data, size_t bytes,
+                            dscq_error *err)
+{
+    if (w->failed == DSCQ_OK && bytes > BUFFER_BYTES - w->used)
+        (void)flush(w);
+    if (w->failed == DSCQ_OK && bytes > BUFFER_BYTES)
+        (void)write_all(w, data, bytes);
+    else if (w->failed == DSCQ_OK && bytes > 0) {
+        memcpy(w->buffer + w->used, data, bytes);
+        w->used += bytes;
+    }
+    return answer(w, err);
+}
+
+dscq_status dscq_writer_printf(dscq_writer *w, dscq_error *err, const char *fmt, ...)
+{
+    dscq_status status;
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    const int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (n >= 0 && (size_t)n < sizeof text)
+        return dscq_writer_put(w, text, (size_t)n, err);
+    char *longer = n < 0 ? NULL : dscq_malloc((size_t)n + 1, 1);
+    if (longer == NULL) {
+        if (w->failed == DSCQ_OK)
+            w->failed = dscq_fail_nomem(&w->why, w->path, n < 0 ? 0 : (size_t)n);
+        return answer(w, err);
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(longer, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    status = dscq_writer_put(w, longer, (size_t)n, err);
+    dscq_free(longer);
+    return status;
+}
+
+dscq_status dscq_writer_commit(dscq_writer *w, dscq_error *err)
+{
+    if (w->failed == DSCQ_OK)
+        (void)flush(w);
+    if (w->failed == DSCQ_OK && !w->direct && fsync(w->fd) != 0 && errno != EINVAL)
+        (void)refuse(w, "cannot flush", errno);
+    if (close(w->fd) != 0 && w->failed == DSCQ_OK && errno != EINTR)
+        (void)refuse(w, "cannot close", errno);
+    w->fd = -1;
+    if (w->failed == DSCQ_OK && !w->direct) {
+        if (rename(w->temp, w->path) != 0)
+            (void)refuse(w, "cannot replace", errno);
+        else
+            w->temp[0] = '\0'; /* nothing left to remove */
+    }
+    const dscq_status status = answer(w, err);
+    dscq_writer_abandon(w);
+    return status;
+}
+
+void dscq_writer_abandon(dscq_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    if (w->temp[0] != '\0')
+        (void)unlink(w->temp);
+    dscq_free(w);
+}
+
+dscq_status dscq_file_write(const char *path, const void *data, size_t bytes,
+                            dscq_error *err)
+{
+    dscq_writer *w = NULL;
+    dscq_status status = dscq_writer_open(&w, path, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    (void)dscq_writer_put(w, data, bytes, NULL); /* commit says it again */
+    return dscq_writer_commit(w, err);
+}

@@ -1,0 +1,136 @@
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int dscq_path_exists(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0;
+}
+
+int dscq_path_is_dir(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+dscq_status dscq_path_make_dirs(const char *path, dscq_error *err)
+{
+    char part[4096];
+    const size_t n = strlen(path);
+
+    if (n >= sizeof part)
+        return dscq_fail(err, DSCQ_IO, "%.64s...: path of %zu characters is too long",
+                         path, n);
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && !dscq_path_is_dir(part))
+            return dscq_fail(err, DSCQ_IO, "%s: cannot create the folder: %s", part,
+                             strerror(errno));
+    }
+    return DSCQ_OK;
+}
+
+dscq_status dscq_path_join(char *out, size_t cap, const char *dir, const char *name,
+                           dscq_error *err)
+{
+    const size_t d = strlen(dir);
+    const int bare = name[0] == '/' || d == 0 || strcmp(dir, ".") == 0;
+    const int n =
+        bare ? snprintf(out, cap, "%s", name)
+             : snprintf(out, cap, "%s%s%s", dir, dir[d - 1] == '/' ? "" : "/", name);
+
+    if (n < 0 || (size_t)n >= cap)
+        return dscq_fail(err, DSCQ_ARG, "%s: path of more than %zu characters", name,
+                         cap - 1);
+    return DSCQ_OK;
+}
+
+void dscq_path_dir(char *out, size_t cap, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - path);
+
+    if (slash == path)
+        n = 1; /* the root */
+    if (slash == NULL || n >= cap) {
+        (void)dscq_str_copy(out, cap, ".");
+        return;
+    }
+    memcpy(out, path, n);
+    out[n] = '\0';
+}
+
+const char *dscq_path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static dscq_status add_name(dscq_dir *d, size_t *cap, const char *name, dscq_error *err)
+{
+    if (d->count == *cap) {
+        const size_t want = *cap == 0 ? 64 : *cap * 2;
+        char **p =
+            dscq_realloc(d->name, d->count * sizeof *d->name, want * sizeof *d->name);
+        if (p == NULL)
+            return dscq_fail_nomem(err, "names in a folder", want * sizeof *d->name);
+        d->name = p;
+        *cap = want;
+    }
+    char *copy = dscq_strdup(name);
+    if (copy == NULL)
+        return dscq_fail_nomem(err, "names in a folder", strlen(name) + 1);
+    d->name[d->count++] = copy;
+    return DSCQ_OK;
+}
+
+dscq_status dscq_dir_list(dscq_dir *out, const char *path, dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+    const struct dirent *e;
+    size_t cap = 0;
+
+    *out = (dscq_dir){0};
+    DIR *d = opendir(path);
+    if (d == NULL)
+        return dscq_fail(err, DSCQ_IO, "%s: cannot list: %s", path, strerror(errno));
+    errno = 0;
+    while (status == DSCQ_OK && (e = readdir(d)) != NULL)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            status = add_name(out, &cap, e->d_name, err);
+    if (status == DSCQ_OK && errno != 0)
+        status = dscq_fail(err, DSCQ_IO, "%s: cannot list: %s", path, strerror(errno));
+    (void)closedir(d);
+    if (status != DSCQ_OK)
+        dscq_dir_free(out);
+    else if (out->count > 0)
+        qsort(out->name, out->count, sizeof *out->name, by_bytes);
+    return status;
+}
+
+void dscq_dir_free(dscq_dir *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        dscq_free(d->name[i]);
+    dscq_free(d->name);
+    *d = (dscq_dir){0};
+}

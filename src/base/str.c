@@ -1,0 +1,203 @@
+#include "dscq/base/str.h"
+
+#include "dscq/base/alloc.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for `more` bytes and the NUL. */
+static int reserve(dscq_str *s, size_t more)
+{
+    if (s->bad || more >= SIZE_MAX / 2 - s->len)
+        s->bad = 1;
+    if (s->bad)
+        return 0;
+    const size_t want = s->len + more + 1;
+    if (want <= s->cap)
+        return 1;
+    const size_t cap = want < 64 ? 64 : want + want / 2;
+    char *p = dscq_realloc(s->text, s->len, cap);
+    if (p == NULL) {
+        s->bad = 1;
+        return 0;
+    }
+    s->text = p;
+    s->cap = cap;
+    return 1;
+}
+
+void dscq_str_add_bytes(dscq_str *s, const char *text, size_t bytes)
+{
+    if (!reserve(s, bytes))
+        return;
+    if (bytes > 0)
+        memcpy(s->text + s->len, text, bytes);
+    s->len += bytes;
+    s->text[s->len] = '\0';
+}
+
+void dscq_str_add(dscq_str *s, const char *text)
+{
+    dscq_str_add_bytes(s, text, strlen(text));
+}
+
+void dscq_str_addf(dscq_str *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    const int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        s->bad = 1;
+    if (n < 0 || !reserve(s, (size_t)n))
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(s->text + s->len, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    s->len += (size_t)n;
+}
+
+void dscq_str_free(dscq_str *s)
+{
+    dscq_free(s->text);
+    *s = (dscq_str){0};
+}
+
+int dscq_str_copy(char *out, size_t cap, const char *text)
+{
+    const size_t n = strlen(text);
+    const size_t keep = n < cap ? n : cap - 1;
+
+    if (cap == 0)
+        return 0;
+    memmove(out, text, keep);
+    out[keep] = '\0';
+    return keep == n;
+}
+
+void dscq_str_real(char *out, size_t cap, double v)
+{
+    char text[40];
+
+    if (!isfinite(v)) {
+        (void)dscq_str_copy(out, cap, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+        return;
+    }
+    /* 15 digits are never longer than the shortest form, except for subnormals. */
+    for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, v);
+        if (digits == 17 || strtod(text, NULL) == v)
+            break;
+    }
+    (void)dscq_str_copy(out, cap, text);
+}
+
+/* Linear backtracking: only the last '*' is ever retried. */
+static int glob(const char *p, const char *p_end, const char *t)
+{
+    const char *star = NULL, *retry = NULL;
+
+    while (*t != '\0') {
+        if (p < p_end && *p == '*') {
+            star = p++;
+            retry = t;
+        } else if (p < p_end && (*p == '?' || *p == *t)) {
+            p++;
+            t++;
+        } else if (star != NULL) {
+            p = star + 1;
+            t = ++retry;
+        } else {
+            return 0;
+        }
+    }
+    while (p < p_end && *p == '*')
+        p++;
+    return p == p_end;
+}
+
+int dscq_glob_match(const char *pattern, const char *text)
+{
+    return glob(pattern, pattern + strlen(pattern), text);
+}
+
+int dscq_glob_match_any(const char *patterns, const char *text)
+{
+    for (;;) {
+        const char *end = patterns + strcspn(patterns, ",");
+        const char *last = end;
+        while (patterns < last && *patterns == ' ')
+            patterns++;
+        while (last > patterns && last[-1] == ' ')
+            last--;
+        if (glob(patterns, last, text))
+            return 1;
+        if (*end == '\0')
+            return 0;
+        patterns = end + 1;
+    }
+}
+
+/* A decimal number; hexadecimal, "inf" and "nan", which strtod would take, are
+ * not quantities. */
+static const char *scan_number(double *out, const char *text)
+{
+    char *end = NULL;
+
+    if (text[strspn(text, "+-.")] < '0' || text[strspn(text, "+-.")] > '9')
+        return NULL;
+    if (text[strspn(text, "+-0")] == 'x' || text[strspn(text, "+-0")] == 'X')
+        return NULL;
+    *out = strtod(text, &end);
+    return end != text && isfinite(*out) ? end : NULL;
+}
+
+typedef struct scale {
+    const char *suffix;
+    double factor;
+} scale;
+
+dscq_status dscq_parse_quantity(double *out, const char *text, const char *unit,
+                                dscq_error *err)
+{
+    static const scale k_scales[] = {
+        {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"k", 1e3},
+        {"K", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12},    {"", 1}};
+    double v = 0;
+    const char *rest = scan_number(&v, text);
+
+    for (size_t i = 0; rest != NULL && i < sizeof k_scales / sizeof k_scales[0]; i++) {
+        const size_t n = strlen(k_scales[i].suffix);
+        if (strncmp(rest, k_scales[i].suffix, n) != 0)
+            continue;
+        if (rest[n] == '\0' || strcmp(rest + n, unit != NULL ? unit : "") == 0) {
+            *out = v * k_scales[i].factor;
+            return DSCQ_OK;
+        }
+    }
+    return dscq_fail(err, DSCQ_ARG,
+                     "'%s': want a number with an optional k, M, G, Ki, Mi or Gi%s%s",
+                     text, unit != NULL && *unit != '\0' ? " and the unit " : "",
+                     unit != NULL ? unit : "");
+}
+
+dscq_status dscq_parse_duration(double *seconds, const char *text, dscq_error *err)
+{
+    static const scale k_scales[] = {
+        {"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    double v = 0;
+    const char *rest = scan_number(&v, text);
+
+    for (size_t i = 0; rest != NULL && i < sizeof k_scales / sizeof k_scales[0]; i++)
+        if (v >= 0 && strcmp(rest, k_scales[i].suffix) == 0) {
+            *seconds = v * k_scales[i].factor;
+            return DSCQ_OK;
+        }
+    return dscq_fail(err, DSCQ_ARG, "'%s': want a time such as 90, 90s, 30m or 2h",
+                     text);
+}

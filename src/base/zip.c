@@ -1,0 +1,129 @@
+#include "dscq/base/zip.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
+
+uint32_t dscq_crc32(uint32_t crc, const void *data, size_t bytes)
+{
+    return bytes == 0 ? crc : (uint32_t)crc32_z(crc, data, bytes);
+}
+
+/* zlib's own state counts as an allocation too, so that tests can fail it. */
+static voidpf zalloc(voidpf opaque, uInt items, uInt size)
+{
+    (void)opaque;
+    return dscq_calloc(items, size);
+}
+
+static void zfree(voidpf opaque, voidpf p)
+{
+    (void)opaque;
+    dscq_free(p);
+}
+
+typedef struct sink {
+    uint8_t *data;
+    size_t len, cap, max;
+} sink;
+
+/* Room for at least one more byte, never above max + 1 (the final zero). */
+static dscq_status grow(sink *s, dscq_error *err)
+{
+    if (s->len < s->cap)
+        return DSCQ_OK;
+    if (s->len >= s->max)
+        return dscq_fail(err, DSCQ_FORMAT, "inflates to more than %zu bytes", s->max);
+    size_t cap = s->cap < 4096 ? 4096 : s->cap;
+    cap = cap > s->max / 2 ? s->max : cap * 2;
+    uint8_t *p = dscq_realloc(s->data, s->len, cap + 1);
+    if (p == NULL)
+        return dscq_fail_nomem(err, "inflated data", cap);
+    s->data = p;
+    s->cap = cap;
+    return DSCQ_OK;
+}
+
+static uInt clamp(size_t n)
+{
+    return n > UINT_MAX / 2 ? UINT_MAX / 2 : (uInt)n;
+}
+
+/* An output that is exactly full is fine when the stream ends there: zlib needs
+ * one more call without room to say so, hence the spare byte. */
+static dscq_status pump(z_stream *z, sink *s, const uint8_t *in, size_t in_bytes,
+                        int many, dscq_error *err)
+{
+    size_t pos = 0;
+    uint8_t spare;
+
+    for (;;) {
+        const int full = s->len == s->max;
+        if (!full && grow(s, err) != DSCQ_OK)
+            return err != NULL ? err->code : DSCQ_FORMAT;
+        const uInt have = clamp(in_bytes - pos);
+        const uInt room = full ? 1 : clamp(s->cap - s->len);
+        z->next_in = (z_const Bytef *)(in + pos);
+        z->avail_in = have;
+        z->next_out = full ? &spare : s->data + s->len;
+        z->avail_out = room;
+        const int rc = inflate(z, Z_NO_FLUSH);
+        pos += have - z->avail_in;
+        if (full && z->avail_out == 0)
+            return dscq_fail(err, DSCQ_FORMAT, "inflates to more than %zu bytes",
+                             s->max);
+        if (!full)
+            s->len += room - z->avail_out;
+        if (rc == Z_STREAM_END) {
+            if (pos == in_bytes)
+                return DSCQ_OK;
+            if (!many || inflateReset(z) != Z_OK)
+                return dscq_fail(err, DSCQ_FORMAT,
+                                 "%zu bytes follow the compressed data",
+                                 in_bytes - pos);
+        } else if (rc == Z_MEM_ERROR) {
+            return dscq_fail_nomem(err, "inflation", 0);
+        } else if (rc == Z_BUF_ERROR || (rc == Z_OK && pos == in_bytes && have == 0)) {
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "compressed data ends early, at byte %zu", pos);
+        } else if (rc != Z_OK) {
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "compressed data is damaged near byte %zu: %s", pos,
+                             z->msg != NULL ? z->msg : "a preset dictionary is wanted");
+        }
+    }
+}
+
+dscq_status dscq_inflate(uint8_t **out, size_t *out_bytes, const void *in,
+                         size_t in_bytes, dscq_zip_form form, size_t max_bytes,
+                         dscq_error *err)
+{
+    static const int k_window_bits[] = {-15, 15, 31};
+    z_stream z = {.zalloc = zalloc, .zfree = zfree};
+    sink s = {NULL, 0, 0, max_bytes < SIZE_MAX / 4 ? max_bytes : SIZE_MAX / 4};
+    dscq_error local;
+
+    *out = NULL;
+    *out_bytes = 0;
+    if (inflateInit2(&z, k_window_bits[form]) != Z_OK)
+        return dscq_fail_nomem(err, "inflation", sizeof z);
+    dscq_status status =
+        pump(&z, &s, in, in_bytes, form == DSCQ_ZIP_GZIP, err != NULL ? err : &local);
+    (void)inflateEnd(&z);
+    if (status == DSCQ_OK && s.data == NULL) { /* an empty stream, max_bytes = 0 */
+        s.data = dscq_malloc(1, 1);
+        if (s.data == NULL)
+            status = dscq_fail_nomem(err, "inflated data", 1);
+    }
+    if (status != DSCQ_OK) {
+        dscq_free(s.data);
+        return status;
+    }
+    s.data[s.len] = 0;
+    *out = s.data;
+    *out_bytes = s.len;
+    return DSCQ_OK;
+}
