@@ -157,6 +157,46 @@ uint64_t dscq_qnode_macs(const dscq_qmodel *m, const dscq_qnode *n);
 size_t dscq_qtensor_count(const dscq_qtensor *t); /* h*w*c */
 size_t dscq_qtensor_bytes(const dscq_qtensor *t); /* 1 or 2 bytes a code */
 
+/* Smallest and largest code, and max|code - zero_point|. */
+int32_t dscq_qtensor_lo(const dscq_qtensor *t);
+int32_t dscq_qtensor_hi(const dscq_qtensor *t);
+int64_t dscq_qtensor_reach(const dscq_qtensor *t);
+/* Code i of a tensor in its stored form (1 or 2 bytes a code, host order). */
+int32_t dscq_qtensor_get(const dscq_qtensor *t, const void *data, size_t i);
+void dscq_qtensor_put(const dscq_qtensor *t, void *data, size_t i, int32_t code);
+
+/* Zeroed arrays of these sizes in an empty model; strides, dilations, groups and
+ * factors start at 1. */
+dscq_status dscq_qmodel_reserve(dscq_qmodel *m, int32_t tensors, int32_t nodes,
+                                int32_t inputs, int32_t outputs, dscq_error *err);
+/* mult, shift (and bias, scale_key when asked) of `count` entries in a node. */
+dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, int with_bias,
+                               int with_key, dscq_error *err);
+/* Zeroed weights with `value` (level and block_high too when form is binary). */
+dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int32_t s,
+                                 int32_t c, dscq_qform form, int32_t block,
+                                 dscq_error *err);
+void dscq_qweights_destroy(dscq_qweights *w); /* NULL is fine */
+
+/* The b-bit codes of the weights, OHWI; code 0 is the value 0. Binary form: the sign
+ * bit (1: negative) in low blocks, the 8-bit number in high ones. codes: [count]. */
+void dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes);
+size_t dscq_qweights_nonzero(const dscq_qweights *w);
+
+/* Conv and pooling: output rows (columns) for an input of `in` rows (columns). */
+/* `pads` is the sum of both sides; 0 when the window does not fit. */
+int32_t dscq_qwindow_out(int32_t in, int32_t k, int32_t stride, int32_t pads,
+                         int32_t dilation);
+/* Average pooling: the numbers of positions that windows on a map of in_h x in_w
+ * count, ascending, each once: exactly the keys the node must have. Returns how many
+ * (at most cap are stored), 0 when a window holds nothing. */
+int32_t dscq_qpool_counts(const dscq_qnode *n, int32_t in_h, int32_t in_w,
+                          int32_t *counts, int32_t cap);
+/* Entry of scale_key[] for a count; -1: none. */
+int32_t dscq_qpool_entry(const dscq_qnode *n, int32_t count);
+/* lrn: index into the table for a sum of squares S (docs/arithmetic.md section 6). */
+int32_t dscq_lrn_index(uint32_t s);
+
 #ifdef __cplusplus
 }
 #endif

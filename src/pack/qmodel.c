@@ -1,0 +1,266 @@
+/* The integer network in memory: making, freeing, small questions. */
+#include "dscq/pack/qmodel.h"
+
+#include "dscq/base/alloc.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char *const k_op_names[DSCQ_Q_COUNT] = {
+#define X(name, id, text) #name,
+    DSCQ_QOP_LIST(X)
+#undef X
+};
+
+dscq_status dscq_qmodel_create(dscq_qmodel **out, dscq_error *err)
+{
+    *out = dscq_calloc(1, sizeof **out);
+    if (*out == NULL)
+        return dscq_fail_nomem(err, "integer network", sizeof **out);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_qmodel_reserve(dscq_qmodel *m, int32_t tensors, int32_t nodes,
+                                int32_t inputs, int32_t outputs, dscq_error *err)
+{
+    assert(m->tensor == NULL && m->node == NULL);
+    assert(tensors >= 0 && nodes >= 0 && inputs >= 0 && outputs >= 0);
+    m->tensor = dscq_calloc((size_t)tensors, sizeof *m->tensor);
+    m->node = dscq_calloc((size_t)nodes, sizeof *m->node);
+    m->input = dscq_calloc((size_t)inputs, sizeof *m->input);
+    m->output = dscq_calloc((size_t)outputs, sizeof *m->output);
+    if (m->tensor == NULL || m->node == NULL || m->input == NULL || m->output == NULL)
+        return dscq_fail_nomem(err, "integer network's graph",
+                               (unsigned long long)nodes * sizeof *m->node);
+    m->tensor_count = tensors;
+    m->node_count = nodes;
+    m->input_count = inputs;
+    m->output_count = outputs;
+    for (int32_t i = 0; i < tensors; i++)
+        m->tensor[i].is_signed = 1;
+    for (int32_t i = 0; i < nodes; i++) {
+        dscq_qnode *n = &m->node[i];
+        n->stride_h = n->stride_w = n->dilation_h = n->dilation_w = 1;
+        n->groups = n->factor = 1;
+    }
+    return DSCQ_OK;
+}
+
+dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, int with_bias,
+                               int with_key, dscq_error *err)
+{
+    assert(count >= 0 && n->mult == NULL);
+    n->mult = dscq_calloc((size_t)count, sizeof *n->mult);
+    n->shift = dscq_calloc((size_t)count, sizeof *n->shift);
+    n->bias = with_bias ? dscq_calloc((size_t)count, sizeof *n->bias) : NULL;
+    n->scale_key = with_key ? dscq_calloc((size_t)count, sizeof *n->scale_key) : NULL;
+    if (n->mult == NULL || n->shift == NULL || (with_bias && n->bias == NULL) ||
+        (with_key && n->scale_key == NULL))
+        return dscq_fail_nomem(err, "channel constants", (unsigned long long)count * 7);
+    n->scale_count = count;
+    return DSCQ_OK;
+}
+
+void dscq_qweights_destroy(dscq_qweights *w)
+{
+    if (w == NULL)
+        return;
+    dscq_free(w->value);
+    dscq_free(w->level);
+    dscq_free(w->block_high);
+    dscq_free(w);
+}
+
+dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int32_t s,
+                                 int32_t c, dscq_qform form, int32_t block,
+                                 dscq_error *err)
+{
+    dscq_qweights *w = dscq_calloc(1, sizeof *w);
+    const size_t per = (size_t)r * (size_t)s * (size_t)c;
+
+    *out = NULL;
+    if (w == NULL)
+        return dscq_fail_nomem(err, "weights", sizeof *w);
+    w->k = k;
+    w->r = r;
+    w->s = s;
+    w->c = c;
+    w->count = per * (size_t)k;
+    w->form = form;
+    w->encoding = -1;
+    w->value = dscq_calloc(w->count, sizeof *w->value);
+    if (form == DSCQ_FORM_BINARY) {
+        w->block = block;
+        w->block_count = (per + (size_t)block - 1) / (size_t)block * (size_t)k;
+        w->level = dscq_calloc((size_t)k, sizeof *w->level);
+        w->block_high = dscq_calloc(w->block_count, 1);
+    }
+    if (w->value == NULL ||
+        (form == DSCQ_FORM_BINARY && (w->level == NULL || w->block_high == NULL))) {
+        const size_t bytes = w->count * sizeof *w->value;
+        dscq_qweights_destroy(w);
+        return dscq_fail_nomem(err, "weights", bytes);
+    }
+    *out = w;
+    return DSCQ_OK;
+}
+
+static void free_node(dscq_qnode *n)
+{
+    dscq_free(n->mult);
+    dscq_free(n->shift);
+    dscq_free(n->bias);
+    dscq_free(n->scale_key);
+    dscq_free(n->table);
+    dscq_qweights_destroy(n->weights);
+}
+
+void dscq_qmodel_destroy(dscq_qmodel *m)
+{
+    if (m == NULL)
+        return;
+    for (int32_t i = 0; m->node != NULL && i < m->node_count; i++)
+        free_node(&m->node[i]);
+    dscq_free(m->tensor);
+    dscq_free(m->node);
+    dscq_free(m->input);
+    dscq_free(m->output);
+    dscq_free(m->class_name);
+    dscq_free(m->digest_input);
+    dscq_free(m->digest);
+    dscq_free(m->meta);
+    dscq_free(m);
+}
+
+const char *dscq_qop_name(dscq_qop op)
+{
+    return (int)op >= 0 && op < DSCQ_Q_COUNT ? k_op_names[op] : "?";
+}
+
+size_t dscq_qtensor_count(const dscq_qtensor *t)
+{
+    return (size_t)t->h * (size_t)t->w * (size_t)t->c;
+}
+
+size_t dscq_qtensor_bytes(const dscq_qtensor *t)
+{
+    return dscq_qtensor_count(t) * (t->bits > 8 ? 2 : 1);
+}
+
+int32_t dscq_qtensor_lo(const dscq_qtensor *t)
+{
+    return t->is_signed ? -(1 << (t->bits - 1)) : 0;
+}
+
+int32_t dscq_qtensor_hi(const dscq_qtensor *t)
+{
+    return t->is_signed ? (1 << (t->bits - 1)) - 1 : (1 << t->bits) - 1;
+}
+
+int64_t dscq_qtensor_reach(const dscq_qtensor *t)
+{
+    const int64_t up = (int64_t)dscq_qtensor_hi(t) - t->zero_point;
+    const int64_t down = (int64_t)t->zero_point - dscq_qtensor_lo(t);
+
+    return up > down ? up : down;
+}
+
+int32_t dscq_qtensor_get(const dscq_qtensor *t, const void *data, size_t i)
+{
+    if (t->bits <= 8)
+        return t->is_signed ? ((const int8_t *)data)[i] : ((const uint8_t *)data)[i];
+    return t->is_signed ? ((const int16_t *)data)[i] : ((const uint16_t *)data)[i];
+}
+
+void dscq_qtensor_put(const dscq_qtensor *t, void *data, size_t i, int32_t code)
+{
+    if (t->bits <= 8)
+        ((uint8_t *)data)[i] = (uint8_t)code;
+    else
+        ((uint16_t *)data)[i] = (uint16_t)code;
+}
+
+uint64_t dscq_qnode_macs(const dscq_qmodel *m, const dscq_qnode *n)
+{
+    const dscq_qtensor *y = &m->tensor[n->output];
+    const uint64_t map = (uint64_t)y->h * (uint64_t)y->w;
+
+    return n->weights != NULL ? map * n->weights->count : 0;
+}
+
+static int32_t code_of_value(const dscq_qweights *w, int32_t value)
+{
+    for (int32_t i = 0; i < w->codebook_count; i++)
+        if (w->codebook[i] == value)
+            return i;
+    return 0;
+}
+
+/* 8-bit entries are looked up in a table: layers have millions of weights. */
+static void codes_from_book(const dscq_qweights *w, uint16_t *codes)
+{
+    uint8_t near[256] = {0};
+
+    for (int32_t i = w->codebook_count - 1; i >= 0; i--)
+        if (w->codebook[i] >= -128 && w->codebook[i] <= 127)
+            near[w->codebook[i] + 128] = (uint8_t)i;
+    for (size_t i = 0; i < w->count; i++) {
+        const int32_t v = w->value[i];
+        codes[i] =
+            (uint16_t)(v >= -128 && v <= 127 ? near[v + 128] : code_of_value(w, v));
+    }
+}
+
+static void codes_binary(const dscq_qweights *w, uint16_t *codes)
+{
+    const size_t per = w->count / (size_t)w->k;
+    const size_t blocks = w->block_count / (size_t)w->k;
+
+    for (size_t i = 0; i < w->count; i++) {
+        const size_t b = i / per * blocks + i % per / (size_t)w->block;
+        codes[i] = w->block_high[b] ? (uint8_t)w->value[i] : w->value[i] < 0;
+    }
+}
+
+void dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes)
+{
+    const uint32_t mask = (1U << w->bits) - 1;
+
+    if (w->form == DSCQ_FORM_CODEBOOK)
+        codes_from_book(w, codes);
+    else if (w->form == DSCQ_FORM_BINARY)
+        codes_binary(w, codes);
+    else
+        for (size_t i = 0; i < w->count; i++)
+            codes[i] = (uint16_t)((uint32_t)w->value[i] & mask);
+}
+
+size_t dscq_qweights_nonzero(const dscq_qweights *w)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        n += w->value[i] != 0;
+    return n;
+}
+
+int32_t dscq_qwindow_out(int32_t in, int32_t k, int32_t stride, int32_t pads,
+                         int32_t dilation)
+{
+    const int64_t span = (int64_t)dilation * (k - 1) + 1;
+    const int64_t room = (int64_t)in + pads - span;
+
+    return room < 0 ? 0 : (int32_t)(room / stride + 1);
+}
+
+int32_t dscq_lrn_index(uint32_t s)
+{
+    int32_t e = 0;
+
+    if (s < 16)
+        return (int32_t)s;
+    while (e < 31 && s >> (e + 1) != 0)
+        e++; /* floor(log2 s) */
+    e -= 3;
+    return 16 + 8 * (e - 1) + (int32_t)((s >> e) & 7);
+}
