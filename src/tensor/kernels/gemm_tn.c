@@ -1,0 +1,196 @@
+/*
+ * gemm_tn.c - the gradient of weights: dW[n x k] += G^T X over rows.
+ *
+ * Rows are summed in blocks of ROWS in registers, one chain per element, and the
+ * block is added to dW. Of X a panel of one to three vectors of columns, of G a slab
+ * of SLAB columns is copied so that a tile reads memory in order.
+ */
+#include "kernels_internal.h"
+#include "tile.h"
+
+enum { ROWS = 256, SLAB = 96, SMALL = 4096 };
+
+typedef struct tn_job {
+    const float *g, *x;
+    float *dw;
+    size_t ldg, ldx, lddw, rows;
+    size_t last; /* columns of the last vector that exist */
+} tn_job;
+
+INL vf load_last(const float *p, int is_last, size_t n)
+{
+    return is_last && n < VL ? v_load_n(p, n) : v_load(p);
+}
+
+INL void tn_tile(const size_t mr, const size_t nv, const int masked, const tn_job *t)
+{
+    const float *g = t->g, *x = t->x;
+    const size_t last = masked ? t->last : VL;
+    vf acc[TILE_MR][TILE_NV];
+
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++) {
+            acc[i][j] = (vf){0};
+            __builtin_prefetch(t->dw + i * t->lddw + j * VL, 1);
+        }
+    }
+    for (size_t r = t->rows; r > 0; r--, g += t->ldg, x += t->ldx) {
+        vf v[TILE_NV];
+
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            v[j] = load_last(x + j * VL, masked && j + 1 == nv, last);
+        UNROLL
+        for (size_t i = 0; i < mr; i++) {
+            float y = g[i];
+
+            UNROLL
+            for (size_t j = 0; j < nv; j++)
+                acc[i][j] += y * v[j];
+        }
+    }
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++) {
+            float *w = t->dw + i * t->lddw + j * VL;
+
+            if (masked && j + 1 == nv)
+                v_store_n(w, last, v_load_n(w, last) + acc[i][j]);
+            else
+                v_store(w, v_load(w) + acc[i][j]);
+        }
+    }
+}
+
+#define X(mr, nv)                                                                      \
+    static void tn_tile_##mr##_##nv(const tn_job *t)                                   \
+    {                                                                                  \
+        if (t->last == VL)                                                             \
+            tn_tile(mr, nv, 0, t);                                                     \
+        else                                                                           \
+            tn_tile(mr, nv, 1, t);                                                     \
+    }
+TILE_LIST(X)
+#undef X
+
+static const struct {
+    size_t mr, nv;
+    void (*run)(const tn_job *t);
+} tiles[] = {
+#define X(mr, nv) {mr, nv, tn_tile_##mr##_##nv},
+    TILE_LIST(X)
+#undef X
+};
+
+/* All n columns of G against one panel of X. */
+static void strip(size_t nv, size_t n, tn_job t)
+{
+    size_t i = 0;
+
+    while (tiles[i].nv != nv)
+        i++;
+    while (n > 0) {
+        while (tiles[i].mr > n)
+            i++;
+        tiles[i].run(&t);
+        t.g += tiles[i].mr;
+        t.dw += tiles[i].mr * t.lddw;
+        n -= tiles[i].mr;
+    }
+}
+
+static size_t vectors(size_t k)
+{
+    return (k + VL - 1) / VL;
+}
+
+static float share_of_lanes(size_t k)
+{
+    return (float)k / (float)(vectors(k) * VL);
+}
+
+/* Whether the vectors should run along n: dW is then made transposed. */
+static int runs_along_n(size_t n, size_t k)
+{
+    return n * k <= SMALL && share_of_lanes(n) > share_of_lanes(k);
+}
+
+size_t FN(gemm_tn_scratch_floats)(size_t n, size_t k)
+{
+    return (size_t)ROWS * (SLAB + TILE_NV * VL) + (runs_along_n(n, k) ? n * k : 0);
+}
+
+/* Columns [0, count) of `rows` rows, copied densely with distance ld. */
+static void copy_columns(float *out, size_t ld, const float *in, size_t ldin,
+                         size_t rows, size_t count)
+{
+    for (size_t r = 0; r < rows; r++, out += ld, in += ldin)
+        for (size_t i = 0; i < count; i += VL)
+            v_store_upto(out + i, count - i, v_load_upto(in + i, count - i));
+}
+
+/* One slab of G (t.g, n columns) against all columns of X. */
+static void slab(size_t n, size_t k, tn_job t, int copies_x, float *scratch)
+{
+    for (size_t v = 0, nv; v < vectors(k); v += nv) {
+        tn_job job = t;
+        size_t left = k - v * VL, wide;
+
+        nv = panel_vectors(vectors(k) - v);
+        wide = nv * VL < left ? nv * VL : left;
+        job.x = t.x + v * VL;
+        job.dw = t.dw + v * VL;
+        job.last = wide - (nv - 1) * VL;
+        if (copies_x) {
+            copy_columns(scratch, nv * VL, job.x, t.ldx, t.rows, wide);
+            job.x = scratch;
+            job.ldx = nv * VL;
+        }
+        strip(nv, n, job);
+    }
+}
+
+static void blocks(const tn_job *whole, size_t n, size_t k, float *scratch)
+{
+    const int copies_g = n > 24 && (k > 3 * VL || whole->ldg > 128);
+    const int copies_x = n > 48 || whole->ldx > 128;
+    float *panel = scratch + (size_t)ROWS * SLAB;
+
+    for (size_t r = 0; r < whole->rows; r += ROWS)
+        for (size_t i = 0, step; i < n; i += step) {
+            tn_job t = *whole;
+
+            step = n - i < SLAB ? n - i : SLAB;
+            t.rows = whole->rows - r < ROWS ? whole->rows - r : ROWS;
+            t.g += r * t.ldg + i;
+            t.x += r * t.ldx;
+            t.dw += i * t.lddw;
+            if (copies_g) {
+                copy_columns(scratch, SLAB, t.g, t.ldg, t.rows, step);
+                t.g = scratch;
+                t.ldg = SLAB;
+            }
+            slab(step, k, t, copies_x, panel);
+        }
+}
+
+void FN(gemm_tn)(const float *g, size_t ldg, const float *x, size_t ldx, size_t rows,
+                 size_t n, size_t k, float *dw, size_t lddw, float *scratch)
+{
+    tn_job t = {g, x, dw, ldg, ldx, lddw, rows, 0};
+    float *flip = scratch + (size_t)ROWS * (SLAB + TILE_NV * VL);
+
+    if (!runs_along_n(n, k)) {
+        blocks(&t, n, k, scratch);
+        return;
+    }
+    memset(flip, 0, n * k * sizeof *flip);
+    t = (tn_job){x, g, flip, ldx, ldg, n, rows, 0};
+    blocks(&t, k, n, scratch);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < k; j++)
+            dw[i * lddw + j] += flip[j * n + i];
+}

@@ -1,0 +1,376 @@
+/* rows.c - what happens to rows of pixels between matrix products. */
+#include "activate.h"
+#include "kernels_internal.h"
+
+/* Coefficients that must be made up (narrow rows joined, missing a or b) are kept
+ * for at most so many channels; wider rows are cut. */
+enum { COLS = 512 };
+
+/* How many dense rows of c channels to treat as one, so that vectors are full. */
+static size_t join_rows(size_t rows, size_t c)
+{
+    size_t join = VL;
+
+    while (join > 1 && c % (2 * VL / join) == 0)
+        join /= 2;
+    return c * join > COLS || rows < 2 * join ? 1 : join;
+}
+
+/* out[i] = in[i mod c], or `missing` when there is no in */
+static void repeat(float *out, const float *in, size_t c, size_t count, float missing)
+{
+    for (size_t i = 0, k = 0; i < count; i++) {
+        out[i] = in != NULL ? in[k] : missing;
+        k = k + 1 == c ? 0 : k + 1;
+    }
+}
+
+/* sum[i mod c] += part[i] */
+static void fold(float *sum, const float *part, size_t c, size_t count)
+{
+    for (size_t i = 0; i < count; i += c)
+        for (size_t k = 0; k < c; k++)
+            sum[k] += part[i + k];
+}
+
+/* Rows taken together before the next vector of channels: coefficients and sums
+ * stay in registers, and the rows in the first-level cache. */
+static size_t rows_at_once(size_t c)
+{
+    return c <= 64 ? 64 : 8;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+typedef struct quant_vectors {
+    vf inv, scale, zero, lo, hi;
+} quant_vectors;
+
+static quant_vectors quant_set(const dscq_fake_quant *q)
+{
+    quant_vectors v = {{0}, {0}, {0}, {0}, {0}};
+
+    if (q != NULL) {
+        v.inv = v_set(1.0F / q->scale);
+        v.scale = v_set(q->scale);
+        v.zero = v_set(q->zero);
+        v.lo = v_set(q->lo);
+        v.hi = v_set(q->hi);
+    }
+    return v;
+}
+
+INL vf quantise(const quant_vectors *q, vf x)
+{
+    vf code = v_rint(x * q->inv) + q->zero;
+
+    return (v_min(q->hi, v_max(q->lo, code)) - q->zero) * q->scale;
+}
+
+/* g where the code of x is in range, else 0 */
+INL vf quant_back(const quant_vectors *q, vf g, vf x)
+{
+    vf code = v_rint(x * q->inv) + q->zero;
+
+    return v_keep_gt(v_keep_gt(g, code, q->lo - 0.5F), q->hi + 0.5F, code);
+}
+
+/* ---- load --------------------------------------------------------------- */
+
+typedef struct load_job {
+    const float *a, *b, *z;
+    float *y;
+    size_t ldz, ldy, rows, c;
+    float slope;
+    const dscq_fake_quant *quant;
+} load_job;
+
+INL void load_rows(dscq_act act, int affine, const load_job *j)
+{
+    const size_t step = rows_at_once(j->c);
+    const quant_vectors q = quant_set(j->quant);
+    const int quant = j->quant != NULL;
+    const vf slope = v_set(j->slope);
+
+    for (size_t r0 = 0; r0 < j->rows; r0 += step)
+        for (size_t c0 = 0; c0 < j->c; c0 += VL) {
+            size_t n = least(j->c - c0, VL), count = least(j->rows - r0, step);
+            vf a = affine ? v_load_upto(j->a + c0, n) : v_set(1.0F);
+            vf b = affine ? v_load_upto(j->b + c0, n) : (vf){0};
+            const float *z = j->z + r0 * j->ldz + c0;
+            float *y = j->y + r0 * j->ldy + c0;
+
+            UNROLL4
+            for (size_t r = 0; r < count; r++) {
+                vf x = v_load_upto(z + r * j->ldz, n);
+
+                x = activate(act, affine ? a * x + b : x, slope);
+                if (quant)
+                    x = quantise(&q, x);
+                v_store_upto(y + r * j->ldy, n, x);
+            }
+        }
+}
+
+static void load_any(dscq_act act, int affine, const load_job *j)
+{
+#define WITH_ACT_CASE(name, id)                                                        \
+    case DSCQ_ACT_##id:                                                                \
+        if (affine)                                                                    \
+            load_rows(DSCQ_ACT_##id, 1, j);                                            \
+        else                                                                           \
+            load_rows(DSCQ_ACT_##id, 0, j);                                            \
+        break;
+    WITH_ACT(act, )
+#undef WITH_ACT_CASE
+}
+
+static void copy_rows(const float *z, size_t ldz, float *y, size_t ldy, size_t rows,
+                      size_t c)
+{
+    if (ldz == c && ldy == c) {
+        c *= rows;
+        rows = c > 0;
+    }
+    for (size_t r = 0; r < rows && y != z; r++)
+        memcpy(y + r * ldy, z + r * ldz, c * sizeof *y);
+}
+
+void FN(load)(const dscq_on_load *f, const float *z, size_t ldz, float *y, size_t ldy,
+              size_t rows, size_t c)
+{
+    const int affine = f != NULL && (f->a != NULL || f->b != NULL);
+    float coef[2][COLS];
+    size_t join, whole;
+
+    if (f == NULL || (!affine && f->act == DSCQ_ACT_LINEAR && f->quant == NULL)) {
+        copy_rows(z, ldz, y, ldy, rows, c);
+        return;
+    }
+    load_job j = {f->a, f->b, z, y, ldz, ldy, rows, c, f->slope, f->quant};
+    join = ldz == c && ldy == c ? join_rows(rows, c) : 1;
+    whole = rows / join * join;
+    if (join == 1 && (!affine || (f->a != NULL && f->b != NULL))) {
+        load_any(f->act, affine, &j);
+        return;
+    }
+    for (size_t c0 = 0; c0 < c; c0 += COLS) {
+        size_t n = least(c - c0, COLS);
+
+        repeat(coef[0], f->a != NULL ? f->a + c0 : NULL, n, n * join, 1);
+        repeat(coef[1], f->b != NULL ? f->b + c0 : NULL, n, n * join, 0);
+        j = (load_job){coef[0],    coef[1],      z + c0,   y + c0,   ldz * join,
+                       ldy * join, whole / join, n * join, f->slope, f->quant};
+        load_any(f->act, affine, &j);
+    }
+    if (whole < rows) { /* only when joined, so c <= COLS and the coefficients stand */
+        j = (load_job){coef[0],      coef[1], z + whole * c, y + whole * c, c, c,
+                       rows - whole, c,       f->slope,      f->quant};
+        load_any(f->act, affine, &j);
+    }
+}
+
+/* ---- mask --------------------------------------------------------------- */
+
+typedef struct mask_job {
+    const float *a, *b, *z, *g, *more;
+    float *out, *sum, *sum_z;
+    size_t ld, rows, c;
+    float slope;
+    const dscq_fake_quant *quant;
+} mask_job;
+
+INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t at,
+                size_t n, vf a, vf b, vf *sum_z)
+{
+    vf z = v_load_upto(j->z + at, n), g = v_load_upto(j->g + at, n), x = a * z + b;
+    vf slope = v_set(j->slope);
+
+    if (j->more != NULL)
+        g += v_load_upto(j->more + at, n);
+    g = act_back(act, g, x, slope);
+    if (j->quant != NULL)
+        g = quant_back(q, g, activate(act, x, slope));
+    v_store_upto(j->out + at, n, g);
+    *sum_z += g * z;
+    return g;
+}
+
+INL void mask_rows(dscq_act act, const mask_job *j)
+{
+    const size_t step = rows_at_once(j->c);
+    const quant_vectors q = quant_set(j->quant);
+
+    for (size_t r0 = 0; r0 < j->rows; r0 += step)
+        for (size_t c0 = 0; c0 < j->c; c0 += VL) {
+            size_t n = least(j->c - c0, VL), count = least(j->rows - r0, step);
+            vf a = v_load_upto(j->a + c0, n), b = v_load_upto(j->b + c0, n);
+            vf s = {0}, t = {0};
+
+            UNROLL4
+            for (size_t r = 0; r < count; r++)
+                s += mask_one(act, j, &q, (r0 + r) * j->ld + c0, n, a, b, &t);
+            if (j->sum != NULL)
+                v_store_upto(j->sum + c0, n, v_load_upto(j->sum + c0, n) + s);
+            if (j->sum_z != NULL)
+                v_store_upto(j->sum_z + c0, n, v_load_upto(j->sum_z + c0, n) + t);
+        }
+}
+
+static void mask_any(dscq_act act, const mask_job *j)
+{
+#define WITH_ACT_CASE(name, id)                                                        \
+    case DSCQ_ACT_##id:                                                                \
+        mask_rows(DSCQ_ACT_##id, j);                                                   \
+        break;
+    WITH_ACT(act, )
+#undef WITH_ACT_CASE
+}
+
+void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float *more,
+              float *out, size_t rows, size_t c, float *sum, float *sum_z)
+{
+    static const dscq_on_load linear = {NULL, NULL, DSCQ_ACT_LINEAR, 0, NULL};
+    const size_t join = join_rows(rows, c), whole = rows / join * join;
+    float coef[4][COLS];
+
+    f = f != NULL ? f : &linear;
+    z = z != NULL ? z : g; /* linear: its value does not matter */
+    if (join == 1 && f->a != NULL && f->b != NULL) {
+        mask_job j = {f->a,  f->b, z,    g, more,     out,     sum,
+                      sum_z, c,    rows, c, f->slope, f->quant};
+
+        mask_any(f->act, &j);
+        return;
+    }
+    for (size_t c0 = 0; c0 < c; c0 += COLS) {
+        size_t n = least(c - c0, COLS), wide = n * join;
+        mask_job j = {coef[0],
+                      coef[1],
+                      z + c0,
+                      g + c0,
+                      more != NULL ? more + c0 : NULL,
+                      out + c0,
+                      sum != NULL ? coef[2] : NULL,
+                      sum_z != NULL ? coef[3] : NULL,
+                      c * join,
+                      whole / join,
+                      wide,
+                      f->slope,
+                      f->quant};
+
+        repeat(coef[0], f->a != NULL ? f->a + c0 : NULL, n, wide, 1);
+        repeat(coef[1], f->b != NULL ? f->b + c0 : NULL, n, wide, 0);
+        memset(coef[2], 0, wide * sizeof(float));
+        memset(coef[3], 0, wide * sizeof(float));
+        mask_any(f->act, &j);
+        if (sum != NULL)
+            fold(sum + c0, coef[2], n, wide);
+        if (sum_z != NULL)
+            fold(sum_z + c0, coef[3], n, wide);
+    }
+    if (whole < rows) {
+        const size_t at = whole * c;
+        mask_job j = {
+            coef[0],  coef[1],  z + at,  g + at, more != NULL ? more + at : NULL,
+            out + at, sum,      sum_z,   c,      rows - whole,
+            c,        f->slope, f->quant};
+
+        mask_any(f->act, &j);
+    }
+}
+
+/* ---- normalisation ------------------------------------------------------ */
+
+static void bn_back_rows(const float *const coef[3], const float *g, const float *z,
+                         float *d, const size_t ld[2], size_t rows, size_t c)
+{
+    const size_t step = rows_at_once(c);
+
+    for (size_t r0 = 0; r0 < rows; r0 += step)
+        for (size_t c0 = 0; c0 < c; c0 += VL) {
+            size_t n = least(c - c0, VL), end = least(rows, r0 + step);
+            vf c1 = v_load_upto(coef[0] + c0, n), c2 = v_load_upto(coef[1] + c0, n);
+            vf c3 = v_load_upto(coef[2] + c0, n);
+
+            UNROLL4
+            for (size_t r = r0; r < end; r++) {
+                vf x = v_load_upto(g + r * ld[0] + c0, n);
+                vf y = v_load_upto(z + r * ld[0] + c0, n);
+
+                v_store_upto(d + r * ld[1] + c0, n, c1 * x + (c2 * y + c3));
+            }
+        }
+}
+
+void FN(bn_back)(const float *const coef[3], const float *g, const float *z, float *d,
+                 size_t ldd, size_t rows, size_t c)
+{
+    const size_t join = ldd == c ? join_rows(rows, c) : 1, whole = rows / join * join;
+    float wide[3][COLS];
+    const float *const joined[3] = {wide[0], wide[1], wide[2]};
+
+    if (join > 1)
+        for (int i = 0; i < 3; i++)
+            repeat(wide[i], coef[i], c, c * join, 0);
+    bn_back_rows(join > 1 ? joined : coef, g, z, d, (size_t[]){c * join, ldd * join},
+                 whole / join, c * join);
+    if (whole < rows)
+        bn_back_rows(coef, g + whole * c, z + whole * c, d + whole * c,
+                     (size_t[]){c, ldd}, rows - whole, c);
+}
+
+static void stat_rows(const float *z, size_t ldz, size_t rows, size_t c, float *sum,
+                      float *sum_sq)
+{
+    const size_t step = rows_at_once(c);
+
+    for (size_t r0 = 0; r0 < rows; r0 += step)
+        for (size_t c0 = 0; c0 < c; c0 += VL) {
+            size_t n = least(c - c0, VL), end = least(rows, r0 + step);
+            vf s = {0}, t = {0};
+
+            UNROLL4
+            for (size_t r = r0; r < end; r++) {
+                vf x = v_load_upto(z + r * ldz + c0, n);
+
+                s += x;
+                t += x * x;
+            }
+            v_store_upto(sum + c0, n, v_load_upto(sum + c0, n) + s);
+            if (sum_sq != NULL)
+                v_store_upto(sum_sq + c0, n, v_load_upto(sum_sq + c0, n) + t);
+        }
+}
+
+void FN(stat)(const float *z, size_t ldz, size_t rows, size_t c, float *sum,
+              float *sum_sq)
+{
+    const size_t join = ldz == c ? join_rows(rows, c) : 1, whole = rows / join * join;
+    float wide[2][COLS];
+
+    if (join == 1) {
+        stat_rows(z, ldz, rows, c, sum, sum_sq);
+        return;
+    }
+    memset(wide, 0, sizeof wide);
+    stat_rows(z, c * join, whole / join, c * join, wide[0], wide[1]);
+    fold(sum, wide[0], c, c * join);
+    if (sum_sq != NULL)
+        fold(sum_sq, wide[1], c, c * join);
+    stat_rows(z + whole * c, c, rows - whole, c, sum, sum_sq);
+}
+
+void FN(add_rows)(float alpha, const float *x, size_t ldx, float *y, size_t ldy,
+                  size_t rows, size_t c)
+{
+    if (ldx == c && ldy == c) {
+        c *= rows;
+        rows = c > 0;
+    }
+    for (size_t r = 0; r < rows; r++)
+        FN(axpy)(alpha, x + r * ldx, y + r * ldy, c);
+}
