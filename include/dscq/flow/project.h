@@ -1,0 +1,67 @@
+/*
+ * flow/project.h - a net.cfg and everything it says: network, data, training,
+ * compression, machine.
+ *
+ * One file holds Darknet's graph sections and [data], [train], [compress], [machine].
+ * Opening a project parses and checks all of it before any work starts, so a
+ * misspelt key in [machine] is not found out after an hour of training.
+ */
+#ifndef DSCQ_FLOW_PROJECT_H
+#define DSCQ_FLOW_PROJECT_H
+
+#include "dscq/base/log.h"
+#include "dscq/base/par.h"
+#include "dscq/base/status.h"
+#include "dscq/data/dataset.h"
+#include "dscq/nn/model.h"
+#include "dscq/nn/train.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dscq_project dscq_project;
+
+typedef struct dscq_project_options {
+    const char *const *set; /* "section.key=value" in the order given   */
+    size_t set_count;
+    int has_seed; /* --seed: overrides [train] seed                       */
+    uint64_t seed;
+} dscq_project_options;
+
+/* Parse `path`, build the network with fresh weights (from the seed). Owned by the
+ * caller. DSCQ_IO, or DSCQ_FORMAT as "file:line: ...". */
+dscq_status dscq_project_open(dscq_project **out, const char *path,
+                              const dscq_project_options *o, dscq_error *err);
+void dscq_project_destroy(dscq_project *p); /* NULL is fine */
+
+const char *dscq_project_path(const dscq_project *p);
+dscq_model *dscq_project_model(dscq_project *p);
+dscq_config *dscq_project_config(dscq_project *p);
+const dscq_train_params *dscq_project_train(const dscq_project *p);
+const dscq_data_params *dscq_project_data(const dscq_project *p);
+int dscq_project_has_data(const dscq_project *p); /* a [data] section stands there */
+const char *dscq_project_sha256(const dscq_project *p); /* of the effective text */
+int dscq_project_is_detector(const dscq_project *p);    /* ends in yolo or region */
+
+/* Weights from elsewhere: .weights (Darknet) or a checkpoint, by name. */
+dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
+                                      const dscq_log *log, dscq_error *err);
+
+/* Open the data set (relative paths start at the cfg's folder), check that it fits
+ * the network: size, channels, number of classes. Once; later calls hand back the
+ * same one, borrowed. */
+dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
+                                 const dscq_log *log, dscq_error *err);
+
+/* The effective settings of every section, re-readable, with origins. */
+void dscq_project_print(const dscq_project *p, void (*put)(void *ctx, const char *line),
+                        void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,100 @@
+/*
+ * flow_internal.h - shared inside src/flow only.
+ */
+#ifndef FLOW_INTERNAL_H
+#define FLOW_INTERNAL_H
+
+#include "dscq/data/batch.h"
+#include "dscq/flow/project.h"
+#include "dscq/flow/train.h"
+
+/* Sections of a net.cfg that are not layers. */
+#define FLOW_SECTIONS "data|train|compress|machine"
+
+struct dscq_project {
+    char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX];
+    dscq_config *cfg;
+    dscq_model *model;
+    dscq_train_params train;
+    dscq_data_params data;
+    int has_data;
+    dscq_dataset *dataset;
+    char sha256[65];
+};
+
+/* Sections bound by the later stages. */
+dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
+
+/* ---- feed.c: batches of a data set for a trainer ------------------------ */
+
+typedef struct flow_feed {
+    dscq_loader *loader;
+    uint32_t epoch; /* what the loader will hand out next */
+    size_t number;
+    int started;
+    dscq_truth *truth; /* [batch][max_boxes], detectors */
+    int32_t *truth_count;
+    int32_t max_truths;
+} flow_feed;
+
+/* flags: DSCQ_LOADER_*. Release with flow__feed_clear(), also after a failure. */
+dscq_status flow__feed_init(flow_feed *f, dscq_dataset *d, dscq_split split,
+                            int32_t batch, unsigned flags, uint64_t seed,
+                            int32_t threads, dscq_error *err);
+void flow__feed_clear(flow_feed *f);
+dscq_truth flow__truth_from_box(const dscq_box *box);
+/* A dscq_batch_fn; ctx is the feed. */
+dscq_status flow__feed_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
+                             size_t number, dscq_error *err);
+
+/* ---- score.c: the number that validation maximises ---------------------- */
+
+typedef struct flow_score {
+    flow_feed feed;
+    dscq_exec *exec; /* evaluation engine of the model */
+    int is_detector;
+    int32_t images, classes;
+    const dscq_log *log;
+} flow_score;
+
+dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
+                             dscq_pool *pool, const dscq_kernels *kernels,
+                             const dscq_log *log, dscq_error *err);
+void flow__score_clear(flow_score *s);
+/* Top-1 fraction, or AP50 (area rule), of the model with the weights it uses now. */
+dscq_status flow__score_run(double *out, flow_score *s, dscq_error *err);
+dscq_status flow__score_boxes(double *map_out, double *per_class, flow_score *s,
+                              dscq_ap_rule rule, dscq_error *err);
+
+/* ---- curve.c: one row an epoch, kept across --resume --------------------- */
+
+typedef struct flow_curve {
+    dscq_train_row *row;
+    size_t count, cap;
+} flow_curve; /* zero-initialise */
+
+void flow__curve_clear(flow_curve *c);
+/* A row for dscq_trainer_run(); a lost row (no memory) only shortens the picture. */
+void flow__curve_add(void *ctx, const dscq_train_row *row);
+/* The rows of epochs below `epochs` of an earlier run's curve.csv, if it is there. */
+void flow__curve_load(flow_curve *c, const char *dir, uint32_t epochs);
+dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *title,
+                              dscq_error *err);
+
+/* curve.svg and curve.png. */
+dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *title,
+                             dscq_error *err);
+
+/* ---- small things --------------------------------------------------------- */
+
+/* The pool and kernel family that a run was asked to use. */
+dscq_status flow__pool(dscq_pool **pool, const dscq_kernels **kernels,
+                       const dscq_run_options *o, dscq_error *err);
+/* Make out_dir; refuse when `marker` is there and neither resume nor force is set. */
+dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
+                              dscq_error *err);
+/* "dir/name" into out. */
+dscq_status flow__path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
+                       dscq_error *err);
+
+#endif

@@ -1,0 +1,241 @@
+#include "dscq/flow/project.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/config.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/io.h"
+#include "dscq/base/str.h"
+#include "dscq/import/darknet.h"
+#include "dscq/nn/checkpoint.h"
+#include "dscq/nn/layer.h"
+#include "flow_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const k_not_layers = FLOW_SECTIONS;
+
+dscq_model *dscq_project_model(dscq_project *p)
+{
+    return p->model;
+}
+
+dscq_config *dscq_project_config(dscq_project *p)
+{
+    return p->cfg;
+}
+
+const char *dscq_project_path(const dscq_project *p)
+{
+    return p->path;
+}
+
+const dscq_train_params *dscq_project_train(const dscq_project *p)
+{
+    return &p->train;
+}
+
+const dscq_data_params *dscq_project_data(const dscq_project *p)
+{
+    return &p->data;
+}
+
+int dscq_project_has_data(const dscq_project *p)
+{
+    return p->has_data;
+}
+
+const char *dscq_project_sha256(const dscq_project *p)
+{
+    return p->sha256;
+}
+
+int dscq_project_is_detector(const dscq_project *p)
+{
+    for (int32_t i = 0; i < dscq_model_nodes(p->model); i++)
+        if (dscq_model_node(p->model, i)->ops->flags & DSCQ_LAYER_HEAD)
+            return 1;
+    return 0;
+}
+
+static void digest_line(void *ctx, const char *line)
+{
+    dscq_sha256_add(ctx, line, strlen(line));
+    dscq_sha256_add(ctx, "\n", 1);
+}
+
+/* Over what was read, overrides included: section names, keys and values in order. */
+static void digest_config(dscq_project *p)
+{
+    dscq_sha256 s;
+
+    dscq_sha256_init(&s);
+    for (size_t i = 0; i < dscq_config_count(p->cfg); i++)
+        dscq_config_print_section(p->cfg, (int)i, dscq_config_section(p->cfg, i), NULL,
+                                  NULL, digest_line, &s);
+    dscq_sha256_end(p->sha256, &s);
+}
+
+static dscq_status bind_section(void *params, dscq_project *p, const char *name,
+                                const dscq_key *keys, int *found_out, dscq_error *err)
+{
+    int at;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_config_find_unique(&at, p->cfg, name, err));
+    if (found_out != NULL)
+        *found_out = at >= 0;
+    DSCQ_TRY(dscq_config_bind(params, p->cfg, at, name, keys, err));
+done:
+    return status;
+}
+
+static dscq_status apply_overrides(dscq_project *p, const dscq_project_options *o,
+                                   dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+    char seed[64];
+
+    for (size_t i = 0; o != NULL && i < o->set_count; i++)
+        DSCQ_TRY(dscq_config_set(p->cfg, o->set[i], "--set", err));
+    if (o != NULL && o->has_seed) {
+        snprintf(seed, sizeof seed, "train.seed=%llu", (unsigned long long)o->seed);
+        DSCQ_TRY(dscq_config_set(p->cfg, seed, "--seed", err));
+    }
+done:
+    return status;
+}
+
+dscq_status dscq_project_open(dscq_project **out, const char *path,
+                              const dscq_project_options *o, dscq_error *err)
+{
+    dscq_project *p = dscq_calloc(1, sizeof *p);
+    dscq_status status;
+
+    *out = NULL;
+    if (p == NULL)
+        return dscq_fail_nomem(err, "a project", sizeof *p);
+    if (!dscq_str_copy(p->path, sizeof p->path, path)) {
+        status =
+            dscq_fail(err, DSCQ_ARG, "path of %zu bytes is too long", strlen(path));
+        goto done;
+    }
+    dscq_path_dir(p->dir, sizeof p->dir, path);
+    DSCQ_TRY(dscq_config_load(&p->cfg, path, err));
+    DSCQ_TRY(apply_overrides(p, o, err));
+    DSCQ_TRY(bind_section(&p->train, p, "train", dscq_train_keys, NULL, err));
+    DSCQ_TRY(bind_section(&p->data, p, "data", dscq_data_keys, &p->has_data, err));
+    const dscq_rng root = dscq_rng_seeded((uint64_t)p->train.seed);
+    const dscq_rng weights = dscq_rng_fork(&root, "weights", 0);
+    DSCQ_TRY(dscq_model_from_config(&p->model, p->cfg, k_not_layers, &weights, err));
+    const dscq_shape in = dscq_model_input(p->model);
+    if (p->data.width == 0)
+        p->data.width = in.w;
+    if (p->data.height == 0)
+        p->data.height = in.h;
+    if (p->data.channels == 0)
+        p->data.channels = in.c;
+    if (p->has_data &&
+        (p->data.width != in.w || p->data.height != in.h || p->data.channels != in.c)) {
+        status =
+            dscq_fail(err, DSCQ_FORMAT,
+                      "%s: [data] is %d x %d x %d but [net] is %d x %d x %d; leave "
+                      "the sizes out of [data] to take the network's",
+                      path, (int)p->data.width, (int)p->data.height,
+                      (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
+        goto done;
+    }
+    DSCQ_TRY(flow__bind_more(p, err));
+    DSCQ_TRY(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
+    digest_config(p);
+    *out = p;
+    return DSCQ_OK;
+done:
+    dscq_project_destroy(p);
+    return status;
+}
+
+void dscq_project_destroy(dscq_project *p)
+{
+    if (p == NULL)
+        return;
+    dscq_dataset_destroy(p->dataset);
+    dscq_model_destroy(p->model);
+    dscq_config_destroy(p->cfg);
+    dscq_free(p);
+}
+
+static int ends_with(const char *text, const char *tail)
+{
+    const size_t n = strlen(text), t = strlen(tail);
+
+    return n >= t && strcmp(text + n - t, tail) == 0;
+}
+
+dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
+                                      const dscq_log *log, dscq_error *err)
+{
+    dscq_match_report r = {0};
+    dscq_status status;
+
+    if (ends_with(path, ".weights")) {
+        dscq_darknet_info info;
+        DSCQ_TRY(dscq_darknet_load(p->model, path, 0, &info, err));
+        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers", path,
+                        (int)info.layers_loaded);
+        return DSCQ_OK;
+    }
+    DSCQ_TRY(dscq_model_load(p->model, path, DSCQ_MATCH_NAME, &r, err));
+    if (r.loaded == 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: no layer has the name and size of one in %s", path,
+                         p->path);
+    dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers%s%s%s", path,
+                    (int)r.loaded,
+                    r.missing + r.misfit != 0 ? "; fresh weights in '" : "",
+                    r.missing + r.misfit != 0 ? r.first_left : "",
+                    r.missing + r.misfit > 1    ? "' and others"
+                    : r.missing + r.misfit == 1 ? "'"
+                                                : "");
+done:
+    return status;
+}
+
+/* Number of classes the network decides between; 0 for detectors. */
+static int32_t network_classes(const dscq_project *p)
+{
+    const dscq_model *m = p->model;
+
+    if (dscq_project_is_detector(p))
+        return 0;
+    const dscq_node *n = dscq_model_node(m, dscq_model_output(m, 0));
+    return n->out.h == 1 && n->out.w == 1 ? n->out.c : 0;
+}
+
+dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
+                                 const dscq_log *log, dscq_error *err)
+{
+    dscq_status status;
+
+    if (p->dataset == NULL) {
+        if (!p->has_data)
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "%s: no [data] section says which pictures to use",
+                             p->path);
+        DSCQ_TRY(dscq_dataset_open(&p->dataset, &p->data, p->dir, log, err));
+    }
+    const int32_t classes = dscq_dataset_classes(p->dataset);
+    const int32_t wanted = network_classes(p);
+    if (wanted > 0 && classes > 0 && classes != wanted) {
+        dscq_dataset_destroy(p->dataset);
+        p->dataset = NULL;
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: the network ends in %d outputs but the data have %d "
+                         "classes; set the last layer's size to %d",
+                         p->path, (int)wanted, (int)classes, (int)classes);
+    }
+    *out = p->dataset;
+    return DSCQ_OK;
+done:
+    return status;
+}

@@ -1,0 +1,256 @@
+#include "dscq/flow/train.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/nn/checkpoint.h"
+#include "flow_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Everything a training run holds. */
+typedef struct train_run {
+    dscq_project *p;
+    const dscq_run_options *o;
+    dscq_pool *pool;
+    const dscq_kernels *kernels;
+    flow_feed feed;
+    flow_score score;
+    flow_curve curve;
+    dscq_trainer *trainer;
+    dscq_train_params params;
+} train_run;
+
+dscq_status flow__pool(dscq_pool **pool, const dscq_kernels **kernels,
+                       const dscq_run_options *o, dscq_error *err)
+{
+    *kernels = dscq_kernels_get(o->kernels);
+    if (*kernels == NULL)
+        return dscq_fail(err, DSCQ_ARG,
+                         "kernels '%s': not a family of this build, or this CPU cannot "
+                         "run it",
+                         o->kernels);
+    return dscq_pool_create(pool, o->threads, err);
+}
+
+static dscq_status validate(void *ctx, dscq_model *m, uint32_t epoch, double *score,
+                            dscq_error *err)
+{
+    train_run *r = ctx;
+
+    (void)m;
+    (void)epoch;
+    return flow__score_run(score, &r->score, err);
+}
+
+/* After every epoch: the picture is up to date even if the run is killed. */
+static void keep_row(void *ctx, const dscq_train_row *row)
+{
+    train_run *r = ctx;
+    dscq_error ignored;
+
+    flow__curve_add(&r->curve, row);
+    if (r->o->out_dir[0] != '\0')
+        (void)flow__curve_write(&r->curve, r->o->out_dir, dscq_project_path(r->p),
+                                &ignored);
+    dscq_log_printf(r->o->log, DSCQ_LOG_INFO,
+                    "epoch %u/%d  rate %.4g  loss %.4f  train %.2f %%  valid %.2f %%",
+                    (unsigned)row->epoch + 1, (int)r->params.epochs, row->rate,
+                    row->loss, 100 * row->top1_frac, 100 * row->score);
+}
+
+dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
+                              dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_status status = DSCQ_OK;
+
+    if (o->out_dir[0] == '\0')
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_path_make_dirs(o->out_dir, err));
+    DSCQ_TRY(flow__path(path, o->out_dir, marker, err));
+    if (dscq_path_exists(path) && !o->resume && !o->force)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s exists: --resume continues that run, --force replaces it, "
+                         "-o names another folder",
+                         path);
+done:
+    return status;
+}
+
+static dscq_status open_run(train_run *r, dscq_error *err)
+{
+    dscq_dataset *d;
+    const unsigned flags =
+        DSCQ_LOADER_SHUFFLE | DSCQ_LOADER_AUGMENT | DSCQ_LOADER_DROP_LAST;
+    dscq_status status;
+
+    DSCQ_TRY(flow__pool(&r->pool, &r->kernels, r->o, err));
+    DSCQ_TRY(dscq_project_dataset(&d, r->p, r->o->log, err));
+    const size_t images = dscq_dataset_count(d, DSCQ_SPLIT_TRAIN);
+    if (images < (size_t)r->params.batch)
+        r->params.batch = images > 0 ? (int32_t)images : 1;
+    DSCQ_TRY(flow__feed_init(&r->feed, d, DSCQ_SPLIT_TRAIN, r->params.batch, flags,
+                             (uint64_t)r->params.seed, dscq_pool_threads(r->pool),
+                             err));
+    DSCQ_TRY(flow__score_init(&r->score, r->p, DSCQ_SPLIT_VALID, r->pool, r->kernels,
+                              NULL, err));
+    DSCQ_TRY(dscq_trainer_create(&r->trainer, dscq_project_model(r->p), &r->params,
+                                 dscq_loader_batches(r->feed.loader), r->pool,
+                                 r->kernels, err));
+    const dscq_train_hooks hooks = {.ctx = r, .validate = validate};
+    dscq_trainer_set_hooks(r->trainer, &hooks);
+done:
+    return status;
+}
+
+static void close_run(train_run *r)
+{
+    dscq_trainer_destroy(r->trainer);
+    flow__score_clear(&r->score);
+    flow__feed_clear(&r->feed);
+    flow__curve_clear(&r->curve);
+    dscq_pool_destroy(r->pool);
+}
+
+static dscq_status continue_run(train_run *r, dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+
+    if (!r->o->resume || !dscq_path_exists(r->params.save))
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_trainer_resume(r->trainer, r->params.save, err));
+    const dscq_train_state *s = dscq_trainer_state(r->trainer);
+    flow__curve_load(&r->curve, r->o->out_dir, s->epoch);
+    dscq_log_printf(r->o->log, DSCQ_LOG_INFO, "%s: continuing at epoch %u, batch %llu",
+                    r->params.save, (unsigned)s->epoch + 1,
+                    (unsigned long long)s->batch);
+done:
+    return status;
+}
+
+dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
+                            const dscq_run_options *o, dscq_error *err)
+{
+    train_run r = {.p = p, .o = o, .params = *dscq_project_train(p)};
+    char path[DSCQ_PATH_MAX];
+    dscq_status status;
+
+    memset(out, 0, sizeof *out);
+    DSCQ_TRY(flow__prepare_dir(o, "train.ckpt", err));
+    if (o->weights != NULL)
+        DSCQ_TRY(dscq_project_load_weights(p, o->weights, o->log, err));
+    if (o->out_dir[0] != '\0')
+        DSCQ_TRY(flow__path(r.params.save, o->out_dir, "train.ckpt", err));
+    DSCQ_TRY(open_run(&r, err));
+    DSCQ_TRY(continue_run(&r, err));
+    DSCQ_TRY(dscq_trainer_run(r.trainer, flow__feed_batch, &r.feed, keep_row, &r,
+                              o->log, err));
+    const dscq_train_state *s = dscq_trainer_state(r.trainer);
+    out->epochs = s->epoch;
+    out->best_epoch = s->best_epoch;
+    out->stopped_early = s->stopped_early;
+    out->trained_images = dscq_loader_batches(r.feed.loader) * (size_t)r.params.batch;
+    out->peak_bytes = dscq_trainer_bytes(r.trainer);
+    out->kernels = r.kernels->name;
+    DSCQ_TRY(flow__score_run(&out->valid_score, &r.score, err));
+    if (o->out_dir[0] != '\0') {
+        DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+        DSCQ_TRY(dscq_model_save(dscq_project_model(p), path, err));
+    }
+done:
+    close_run(&r);
+    return status;
+}
+
+dscq_status dscq_flow_eval(dscq_eval **out, dscq_project *p, dscq_split split,
+                           const dscq_run_options *o, dscq_error *err)
+{
+    dscq_pool *pool = NULL;
+    const dscq_kernels *kernels;
+    flow_score score = {0};
+    dscq_eval *eval = NULL;
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(flow__score_init(&score, p, split, pool, kernels, o->log, err));
+    if (score.is_detector) {
+        status = dscq_fail(err, DSCQ_ARG, "%s is a detector: it has no top-1",
+                           dscq_project_path(p));
+        goto done;
+    }
+    DSCQ_TRY(dscq_eval_create(&eval, score.classes, err));
+    DSCQ_TRY(
+        dscq_evaluate(eval, score.exec, flow__feed_batch, &score.feed, o->log, err));
+    *out = eval;
+    eval = NULL;
+done:
+    dscq_eval_destroy(eval);
+    flow__score_clear(&score);
+    dscq_pool_destroy(pool);
+    return status;
+}
+
+dscq_status dscq_flow_eval_boxes(double *map_out, double *per_class, dscq_project *p,
+                                 dscq_split split, dscq_ap_rule rule,
+                                 const dscq_run_options *o, dscq_error *err)
+{
+    dscq_pool *pool = NULL;
+    const dscq_kernels *kernels;
+    flow_score score = {0};
+    dscq_status status;
+
+    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(flow__score_init(&score, p, split, pool, kernels, o->log, err));
+    DSCQ_TRY(flow__score_boxes(map_out, per_class, &score, rule, err));
+done:
+    flow__score_clear(&score);
+    dscq_pool_destroy(pool);
+    return status;
+}
+
+dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_project *p,
+                           const dscq_run_options *o, dscq_error *err)
+{
+    const dscq_train_params *t = dscq_project_train(p);
+    dscq_exec_plan plan;
+    dscq_table *mem = NULL;
+    dscq_pool *pool = NULL;
+    const dscq_kernels *kernels;
+    dscq_status status;
+
+    *layers = NULL;
+    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(dscq_table_create(&mem, "memory", err));
+    dscq_table_add_text(mem, "use", "");
+    dscq_table_add_int(mem, "batch", "");
+    dscq_table_add_int(mem, "activation_bytes", "");
+    dscq_table_add_int(mem, "weight_bytes", "");
+    dscq_table_add_int(mem, "scratch_bytes", "");
+    dscq_table_add_int(mem, "total_bytes", "");
+    for (int training = 1; training >= 0; training--) {
+        const dscq_exec_options eo = {.batch = training ? t->batch : 1,
+                                      .training = training,
+                                      .pool = pool,
+                                      .kernels = kernels};
+        DSCQ_TRY(dscq_exec_dry_run(&plan, dscq_project_model(p), &eo, err));
+        const size_t row = dscq_table_add_row(mem);
+        dscq_table_set_text(mem, row, "use", training ? "training step" : "inference");
+        dscq_table_set_int(mem, row, "batch", eo.batch);
+        dscq_table_set_int(mem, row, "activation_bytes",
+                           (int64_t)plan.activation_bytes);
+        dscq_table_set_int(mem, row, "weight_bytes", (int64_t)plan.weight_bytes);
+        dscq_table_set_int(mem, row, "scratch_bytes", (int64_t)plan.scratch_bytes);
+        dscq_table_set_int(mem, row, "total_bytes", (int64_t)plan.total_bytes);
+    }
+    DSCQ_TRY(dscq_table_check(mem, err));
+    DSCQ_TRY(dscq_model_table(layers, dscq_project_model(p), err));
+    *memory = mem;
+    mem = NULL;
+done:
+    dscq_table_destroy(mem);
+    dscq_pool_destroy(pool);
+    return status;
+}
