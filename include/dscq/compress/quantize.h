@@ -1,0 +1,111 @@
+/*
+ * compress/quantize.h - quantised weights of one node, quantised activations of one
+ * edge: what every compression method ends in and what the packer writes.
+ *
+ * Integers first: a weight IS scale * value, value an integer found from a code
+ * (docs/arithmetic.md section 7). The float copy that training and evaluation use is
+ * made from the integers (dscq_wquant_apply), so both compute the same network.
+ */
+#ifndef DSCQ_COMPRESS_QUANTIZE_H
+#define DSCQ_COMPRESS_QUANTIZE_H
+
+#include "dscq/base/status.h"
+#include "dscq/nn/exec.h"
+#include "dscq/nn/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { DSCQ_CODEBOOK_MAX = 256 };
+
+/* Same order as dscq_qform (pack/qmodel.h). */
+#define DSCQ_WFORM_CHOICES "codebook|linear|binary"
+typedef enum dscq_wform {
+    DSCQ_W_CODEBOOK, /* value = codebook[code], codebook[0] = 0                  */
+    DSCQ_W_LINEAR,   /* value = b-bit two's complement; symmetric, |v| < 2^(b-1) */
+    DSCQ_W_BINARY    /* +-level[k]; 8-bit linear weights in the high blocks      */
+} dscq_wform;
+
+typedef struct dscq_wquant {
+    int32_t k, r, s, c; /* out channels, kernel rows, columns, in per group      */
+    size_t count;       /* k*r*s*c; the weights of channel o start at o*count/k  */
+    dscq_wform form;
+    int32_t bits;        /* of a code: 2..8 codebook, 2..8 or 16 linear, 1 binary    */
+    int16_t *value;      /* [count] integers, OHWI; 0 wherever mask is 0             */
+    uint16_t *code;      /* [count] code of each value; 0 is the value 0             */
+                         /* (binary: 1 = negative in low blocks, 8-bit number else)  */
+    uint8_t *mask;       /* [count] 1 = kept, 0 = pruned                             */
+    size_t nonzero;      /* values that are not 0                                    */
+    int32_t scale_count; /* 1, or k: one per output channel                      */
+    double *scale;       /* [scale_count] > 0                                    */
+    int32_t codebook_count;                  /* entries, entry 0 = 0                 */
+    int16_t codebook[DSCQ_CODEBOOK_MAX];     /* entries 1.. ascending, distinct      */
+    double codebook_real[DSCQ_CODEBOOK_MAX]; /* codebook * scale[0]; in units of the
+                                                channel's scale when scale_count > 1 */
+    int16_t *level;      /* binary: [k], > 0                                     */
+    int32_t block;       /* binary: weights per block, blocks never cross an
+                            output channel; the last of a channel may be short   */
+    uint8_t *block_high; /* binary: [block_count] 1 = 8-bit weights              */
+    size_t block_count;  /* k * ceil(r*s*c / block)                              */
+} dscq_wquant;
+
+/* Zeroed, mask all 1, scales 1. scale_count 1 or w->k; block is used by the binary
+ * form only. Owned by the caller: dscq_wquant_destroy(). */
+dscq_status dscq_wquant_create(dscq_wquant **out, const dscq_weights *w,
+                               dscq_wform form, int32_t bits, int32_t scale_count,
+                               int32_t block, dscq_error *err);
+dscq_status dscq_wquant_clone(dscq_wquant **out, const dscq_wquant *q, dscq_error *err);
+void dscq_wquant_destroy(dscq_wquant *q); /* NULL is fine */
+
+/* Set the codebook from real levels (n <= 255, in units of the channel's scale when
+ * there are several): entries are rounded half away from zero to the signed 8-bit
+ * grid whose step is max|level|/127, repeats and zeros dropped; all scales are
+ * multiplied by the step. Values and codes are left to dscq_wquant_assign(). */
+void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n);
+
+/* Values and codes for the weights w[count], everything else as it is: the nearest
+ * value the form has (nonzero codebook entries for kept weights, ties to the smaller
+ * magnitude), 0 where the mask says so. Binary: sign(w), +-0 counts as plus.
+ * Same answer for the same w (idempotent on its own output). */
+void dscq_wquant_assign(dscq_wquant *q, const float *w);
+
+/* out[i] = (float)(scale * value[i]): what w_used shall be. */
+void dscq_wquant_apply(const dscq_wquant *q, float *out);
+/* Both at once, without storing values or codes: what a training step needs. */
+void dscq_wquant_fake(const dscq_wquant *q, const float *w, float *out);
+
+/* Every rule above; DSCQ_INTERNAL naming the broken one. */
+dscq_status dscq_wquant_check(const dscq_wquant *q, dscq_error *err);
+
+/* Bits of the layer by definitions A (values only) and C (entropy of positions and
+ * codes, a lower bound) of docs/methods.md; definition B is the file's business. */
+double dscq_wquant_bits_values(const dscq_wquant *q);
+double dscq_wquant_bits_entropy(const dscq_wquant *q);
+/* Signal to quantisation noise of the weights against w[count], dB; +inf if equal. */
+double dscq_wquant_sqnr_db(const dscq_wquant *q, const float *w);
+
+/* The activation of one edge: real = scale * (code - zero_point), docs/arithmetic.md
+ * section 1. bits 4..16. */
+typedef struct dscq_aquant {
+    double scale;
+    int32_t zero_point, bits, is_signed;
+} dscq_aquant;
+
+/* The narrowest grid of `bits` that holds [lo, hi] and 0 exactly: scale from the
+ * range, zero point nudged to a code. lo <= hi; a range of no width gets scale 1. A
+ * range that does not go below 0 gets the lowest code as zero point, so that an edge
+ * behind ReLU uses every code. */
+dscq_aquant dscq_aquant_make(double lo, double hi, int32_t bits, int is_signed);
+/* The interval of values that the codes stand for. */
+void dscq_aquant_range(const dscq_aquant *a, double *lo, double *hi);
+/* The same for the engine's fake quantisation. */
+dscq_act_quant dscq_aquant_fake(const dscq_aquant *a);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,165 @@
+/*
+ * compress/settings.h - the [compress] section, its [compress_layer] sections, and
+ * what they mean for each layer of a network.
+ *
+ *     [compress]
+ *     method = dsc_clipq        # stages, in order: "reversed, clipq" prunes first
+ *     p = 0.6                   # fraction of the weights of a layer to prune
+ *     b = 4                     # bits of a code
+ *
+ *     [compress_layer]          # any number; a later one wins
+ *     match = conv*_pw, fc      # comma-separated globs over layer names
+ *     p = 0.8
+ *     b = 3
+ *
+ * A layer is looked up in three steps: the values of [compress]; the policy of its
+ * kind (first, depthwise, last); every [compress_layer] that matches, in file order,
+ * for the keys given there. A pattern that matches no layer with weights is an error.
+ */
+#ifndef DSCQ_COMPRESS_SETTINGS_H
+#define DSCQ_COMPRESS_SETTINGS_H
+
+#include "dscq/base/config.h"
+#include "dscq/base/keys.h"
+#include "dscq/compress/quantize.h"
+#include "dscq/nn/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum dscq_calibration {
+    DSCQ_CAL_MINMAX,
+    DSCQ_CAL_PERCENTILE,
+    DSCQ_CAL_KL,
+    DSCQ_CAL_MSE
+} dscq_calibration;
+
+typedef enum dscq_partition { DSCQ_PART_WIDTH, DSCQ_PART_ENTROPY } dscq_partition;
+
+/* dsc_clipq's answers to the open questions of its source; docs/methods.md. */
+#define DSCQ_VARIANT_CHOICES "default|a|b|c|d|e|f"
+typedef enum dscq_variant {
+    DSCQ_VAR_DEFAULT, /* depthwise per channel 8 bit, scale per channel elsewhere */
+    DSCQ_VAR_A,       /* plain CLIP-Q everywhere                                  */
+    DSCQ_VAR_B,       /* depthwise left alone (16 bit), plain elsewhere           */
+    DSCQ_VAR_C,       /* depthwise per channel 8 bit, plain elsewhere             */
+    DSCQ_VAR_D,       /* depthwise per channel 4 bit, plain elsewhere             */
+    DSCQ_VAR_E,       /* as C, shared codebook with a scale per channel elsewhere */
+    DSCQ_VAR_F        /* as E, weighted-entropy partition                         */
+} dscq_variant;
+
+typedef enum dscq_peak {
+    DSCQ_PEAK_VALLEY,
+    DSCQ_PEAK_ACCURACY,
+    DSCQ_PEAK_SIZE
+} dscq_peak;
+
+/* The [compress] section. */
+typedef struct dscq_compress_params {
+    char method[DSCQ_NAME_MAX]; /* rows of compress/methods.def, comma separated  */
+    dscq_list share;      /* of the epochs, one a stage; empty: equal            */
+    int32_t epochs;       /* of fine-tuning, all stages                          */
+    double learning_rate; /* of fine-tuning                                      */
+    double freeze_frac;   /* last part of the steps: masks and codebooks fixed   */
+    double p;             /* pruning rate                                        */
+    int32_t b;            /* bits                                                */
+    int32_t form;         /* dscq_wform for methods that leave it open           */
+    int32_t scale;        /* 0 one per layer, 1 one per output channel           */
+    int32_t partition;    /* dscq_partition                                      */
+    int32_t variant;      /* dscq_variant                                        */
+    int32_t depthwise;    /* 0 own (dw_b, dw_p, per channel, linear), 1 same     */
+    int32_t dw_b, first_b, last_b; /* last_b 0: as the others                     */
+    double dw_p, first_p, last_p;  /* last_p < 0: as the others                   */
+    /* pruning schedules */
+    double ramp_frac;     /* magnitude: part of the steps in which p is reached  */
+    double acc_loss;      /* reversed, peak: score that a step may lose          */
+    int32_t round_epochs; /* reversed, peak: retraining after each cut           */
+    double density_step;  /* reversed: factor of the kept fraction per round     */
+    double alpha_first, alpha_step; /* peak: fractions of the peak                */
+    int32_t peak;         /* dscq_peak                                           */
+    int32_t phase_epochs; /* acdc: length of a sparse or dense phase             */
+    int32_t lanes, tile;  /* balance: lanes side by side, weights of a tile      */
+    /* binary + blocks */
+    double high_frac; /* of the blocks that keep 8 bits                      */
+    int32_t block;    /* weights per block; 0: the kernel, or 16 for 1 x 1   */
+    /* activations */
+    int32_t activation_b, input_b, logit_b;
+    int32_t calibration; /* dscq_calibration                                    */
+    double percentile;
+    int32_t calibration_images;
+    /* after training stopped, or instead of it */
+    int32_t bias_correction, reestimate_norm;
+} dscq_compress_params;
+
+extern const dscq_key dscq_compress_keys[];
+
+/* A [compress_layer] section. Values that were not given are negative. */
+typedef struct dscq_layer_params {
+    char match[DSCQ_PATH_MAX];
+    double p, high_frac, keep_channels;
+    int32_t b, form, scale, block, activation_b, skip;
+} dscq_layer_params;
+
+extern const dscq_key dscq_layer_keys[];
+
+typedef struct dscq_settings {
+    dscq_compress_params all;
+    dscq_layer_params *layer; /* in file order */
+    size_t layer_count;
+} dscq_settings;
+
+/* Every [compress] and [compress_layer] of a cfg; without them, the defaults. Owned by
+ * the caller: dscq_settings_destroy(). DSCQ_FORMAT "file:line: ...". When a network
+ * is read with dscq_model_from_config(), "compress_layer" belongs into not_layers. */
+dscq_status dscq_settings_from_config(dscq_settings **out, dscq_config *cfg,
+                                      dscq_error *err);
+dscq_status dscq_settings_create(dscq_settings **out, dscq_error *err); /* defaults */
+void dscq_settings_destroy(dscq_settings *s); /* NULL is fine */
+/* Append one (copied); start with dscq_layer_params_none(). */
+dscq_status dscq_settings_add(dscq_settings *s, const dscq_layer_params *l,
+                              dscq_error *err);
+dscq_layer_params dscq_layer_params_none(void); /* nothing given */
+
+#define DSCQ_LAYER_KIND_NAMES "conv|first|depthwise|pointwise|connected|last"
+typedef enum dscq_layer_kind {
+    DSCQ_KIND_CONV,
+    DSCQ_KIND_FIRST, /* reads the network input                                  */
+    DSCQ_KIND_DEPTHWISE,
+    DSCQ_KIND_POINTWISE,
+    DSCQ_KIND_CONNECTED,
+    DSCQ_KIND_LAST /* nothing with weights comes after it                        */
+} dscq_layer_kind;
+
+/* What shall happen to one node with weights. */
+typedef struct dscq_rule {
+    int32_t node;
+    dscq_layer_kind kind;
+    double p;  /* 0 <= p < 1                                           */
+    int32_t b; /* 1..8, 16                                             */
+    dscq_wform form;
+    int32_t per_channel;  /* scale                                                */
+    double high_frac;     /* binary: blocks with 8 bits                           */
+    int32_t block;        /* binary: weights per block, >= 1                      */
+    double keep_channels; /* structured pruning: fraction of outputs kept        */
+    int32_t skip;         /* leave alone: 8-bit linear per channel, nothing pruned */
+} dscq_rule;
+
+/* One rule a node with weights, in execution order; *out freed with dscq_free().
+ * DSCQ_FORMAT naming the pattern that matches nothing. */
+dscq_status dscq_rules_make(dscq_rule **out, size_t *count, const dscq_settings *s,
+                            const dscq_model *m, dscq_error *err);
+/* Bits of a node's output: activation_b, or what a [compress_layer] says. */
+int32_t dscq_rules_activation_bits(const dscq_settings *s, const dscq_model *m,
+                                   int32_t node);
+dscq_layer_kind dscq_layer_kind_of(const dscq_model *m, int32_t node);
+const char *dscq_layer_kind_name(dscq_layer_kind k);
+
+/* The settings as text that dscq_settings_from_config() reads back to the same rules:
+ * a recipe. *text is freed with dscq_free(). */
+dscq_status dscq_settings_text(char **text, const dscq_settings *s, dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
