@@ -265,16 +265,17 @@ dscq_status dscq_writer_printf(dscq_writer *w, dscq_error *err, const char *fmt,
     va_end(ap);
     if (n >= 0 && (size_t)n < sizeof text)
         return dscq_writer_put(w, text, (size_t)n, err);
-    char *longer = n < 0 ? NULL : dscq_malloc((size_t)n + 1, 1);
+    const size_t bytes = n < 0 ? 0 : (size_t)n;
+    char *longer = n < 0 ? NULL : dscq_malloc(bytes + 1, 1);
     if (longer == NULL) {
         if (w->failed == DSCQ_OK)
-            w->failed = dscq_fail_nomem(&w->why, w->path, n < 0 ? 0 : (size_t)n);
+            w->failed = dscq_fail_nomem(&w->why, w->path, bytes);
         return answer(w, err);
     }
     va_start(ap, fmt);
-    (void)vsnprintf(longer, (size_t)n + 1, fmt, ap);
+    (void)vsnprintf(longer, bytes + 1, fmt, ap);
     va_end(ap);
-    status = dscq_writer_put(w, longer, (size_t)n, err);
+    status = dscq_writer_put(w, longer, bytes, err);
     dscq_free(longer);
     return status;
 }

@@ -1,8 +1,10 @@
 /*
- * base/json.h - JSON values: read, look at, build, write. Wraps jansson so that
- * one file knows it. Integers are exact to 64 bits; key order is insertion order;
- * reals are written with 17 significant digits at most; NaN and infinity cannot
- * be stored (DSCQ_ARG).
+ * base/json.h - JSON values: read, look at, build, write. Reading goes through
+ * jansson and answers DSCQ_UNSUPPORTED in a build without it; building and
+ * writing work in every build. Integers are exact to 64 bits; key order is
+ * insertion order; reals are written with 17 significant digits at most; a tree
+ * with NaN or infinity cannot be written (DSCQ_ARG). What is not UTF-8 in a text
+ * is written as U+FFFD.
  */
 #ifndef DSCQ_BASE_JSON_H
 #define DSCQ_BASE_JSON_H
@@ -16,7 +18,9 @@
 extern "C" {
 #endif
 
-typedef struct dscq_json dscq_json; /* reference counted inside; see below */
+/* A value and what it holds. Whoever has the root owns the tree; a child is freed
+ * with its parent. */
+typedef struct dscq_json dscq_json;
 
 /* Owned: release with dscq_json_free(). DSCQ_FORMAT "name:line: ..." when the
  * text is not JSON, nests deeper than 256, or repeats a key. */
@@ -39,7 +43,8 @@ int64_t dscq_json_int(const dscq_json *j, int64_t dflt);
 const char *dscq_json_text(const dscq_json *j, const char *dflt);
 
 /* Builders. Return NULL on no memory; adders take the child over even on
- * failure, accept NULL and remember it: dscq_json_dump() then says NOMEM. */
+ * failure, accept NULL and remember it: dscq_json_dump() then says NOMEM. A key
+ * is put once per object. */
 dscq_json *dscq_json_object(void);
 dscq_json *dscq_json_array(void);
 void dscq_json_put(dscq_json *obj, const char *key, dscq_json *child);

@@ -52,7 +52,8 @@ dscq_status dscq_fail_nomem(dscq_error *err, const char *what,
                             unsigned long long bytes);
 
 /* Put "where: " in front of the message in *err: the place (a file, a line, a
- * layer) that the failing level could not know. Returns err->code. */
+ * layer) that the failing level could not know. Returns err->code; a caller whose
+ * err may be NULL returns its own status instead. */
 dscq_status dscq_fail_at(dscq_error *err, const char *fmt, ...) DSCQ_PRINTF(2, 3);
 
 int dscq_status_exit_code(dscq_status status);
