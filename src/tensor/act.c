@@ -134,7 +134,7 @@ void dscq_act_range(dscq_act act, double *lo, double *hi)
         *lo = -0.375;
         break;
     case DSCQ_ACT_MISH: /* at -1.1924 */
-        *lo = -0.30884073;
+        *lo = -0.30884342;
         break;
     default: /* elu: -slope is not known here */
         break;

@@ -87,3 +87,15 @@ void FN(col2im_add)(const dscq_geom *g, const float *cols, size_t ldc, int32_t g
         }
     }
 }
+
+/* Squares of 16 x 16: both sides of a square stay in the first-level cache. */
+void FN(transpose)(float *out, const float *in, size_t rows, size_t cols)
+{
+    enum { SIDE = 16 };
+
+    for (size_t i0 = 0; i0 < rows; i0 += SIDE)
+        for (size_t j0 = 0; j0 < cols; j0 += SIDE)
+            for (size_t j = j0; j < cols && j < j0 + SIDE; j++)
+                for (size_t i = i0; i < rows && i < i0 + SIDE; i++)
+                    out[j * rows + i] = in[i * cols + j];
+}
