@@ -66,9 +66,12 @@ double dscq_loader_wait_frac(const dscq_loader *l);
 dscq_status dscq_batch_fill(float *x, int32_t *label, dscq_dataset *d, dscq_split s,
                             const uint32_t *index, size_t n, dscq_error *err);
 
-/* A box of the stored picture as fractions of the network's input. */
-dscq_box dscq_box_place(const dscq_box *b, const dscq_placement *where, int32_t width,
-                        int32_t height, const dscq_preproc *p);
+/* A box of the stored picture as fractions of the network's input (not cut off). */
+dscq_box dscq_box_place(const dscq_box *b, const dscq_placement *where,
+                        const dscq_preproc *p);
+/* And back: fractions of the input to fractions of the stored picture. */
+dscq_box dscq_box_unplace(const dscq_box *b, const dscq_placement *where,
+                          const dscq_preproc *p);
 
 #ifdef __cplusplus
 }

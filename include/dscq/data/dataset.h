@@ -61,7 +61,6 @@ typedef struct dscq_data_params {
     int32_t width, height, channels; /* 0 = as stored (fixed-size formats only) */
     int32_t resize, filter, order, fill;
     double crop_frac;
-    dscq_list background;
     double pixel_scale;
     char mean[128], std[128]; /* "auto", or one number per channel, or one for all */
 

@@ -113,10 +113,10 @@ typedef struct dscq_preproc {
     int32_t resize;                  /* dscq_resize_mode                        */
     int32_t filter;                  /* dscq_filter                             */
     int32_t order;                   /* dscq_order                              */
-    int32_t fill;                    /* letterbox colour, 0..255                */
-    float crop_frac;                 /* (0, 1]; DSCQ_RESIZE_CROP only           */
-    float scale;                     /* usually 1/255                           */
-    float mean[3], std[3];           /* std > 0                                 */
+    int32_t fill;    /* grey of letterbox bars and under transparent pixels, 0..255 */
+    float crop_frac; /* (0, 1]; DSCQ_RESIZE_CROP only           */
+    float scale;     /* usually 1/255                           */
+    float mean[3], std[3]; /* std > 0                                 */
 } dscq_preproc;
 
 /* Where the picture went: x_net = x_image * sx + dx in pixels of each, so a
@@ -124,6 +124,7 @@ typedef struct dscq_preproc {
 typedef struct dscq_placement {
     double sx, sy, dx, dy;
     int32_t x, y, width, height; /* the picture's rectangle in the output */
+    int32_t image_width, image_height;
 } dscq_placement;
 
 /* DSCQ_ARG with the field's name when a value is outside its range. */

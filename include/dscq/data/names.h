@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-enum { DSCQ_CLASSES_MAX = 65536 };
+enum { DSCQ_CLASSES_MAX = 32768 };
 
 typedef struct dscq_names {
     char **name; /* owned */

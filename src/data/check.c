@@ -1,0 +1,242 @@
+/* Everything about a data set that would go wrong later, all at once. */
+#include "data_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct seen {
+    uint64_t hash; /* of size and pixels */
+    uint32_t item;
+    int32_t part, label;
+} seen;
+
+typedef struct checker {
+    dscq_dataset *d;
+    data_open *o;
+    seen *picture;
+    size_t count, cap;
+} checker;
+
+static void where_is(char *out, size_t cap, const dscq_dataset *d, int part, uint32_t i)
+{
+    if (d->part[part].text != NULL)
+        (void)dscq_str_copy(out, cap, data__part_path(&d->part[part], i));
+    else
+        (void)snprintf(out, cap, "%s[%u]", part == 1 ? d->params.test : d->params.train,
+                       (unsigned)i);
+}
+
+static uint64_t hash_picture(const dscq_image *im)
+{
+    const uint8_t size[6] = {(uint8_t)im->width,    (uint8_t)(im->width >> 8),
+                             (uint8_t)im->height,   (uint8_t)(im->height >> 8),
+                             (uint8_t)im->channels, 0};
+    const uint64_t h = dscq_fnv64(0, size, sizeof size);
+
+    return dscq_fnv64(h, im->px,
+                      (size_t)im->width * (size_t)im->height * (size_t)im->channels);
+}
+
+/* Decode everything once; keep a hash of what can be decoded. */
+static dscq_status look_at_part(checker *c, int which, dscq_error *err)
+{
+    const data_part *part = &c->d->part[which];
+
+    for (size_t i = 0; i < part->count; i++) {
+        dscq_image im = {0};
+        dscq_error why;
+        const dscq_status status = part->reader->fetch(&im, part, i, &why);
+
+        if (dscq_log_stop(&c->d->log))
+            return dscq_fail(err, DSCQ_INTERRUPTED, "stopped while checking pictures");
+        if (i % 64 == 0)
+            dscq_log_progress(&c->d->log, "pictures", (double)i, (double)part->count,
+                              "");
+        if (status != DSCQ_OK) {
+            const dscq_status hard =
+                data__hard(c->o, status == DSCQ_IO ? "missing_file" : "unreadable",
+                           data__part_path(part, i), 0, &why, err);
+            if (hard != DSCQ_OK)
+                return hard;
+            continue;
+        }
+        c->picture[c->count++] =
+            (seen){hash_picture(&im), (uint32_t)i, which, part->item[i].label};
+        dscq_image_clear(&im);
+    }
+    return DSCQ_OK;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const seen *x = a, *y = b;
+
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    if (x->part != y->part)
+        return x->part - y->part;
+    return x->item < y->item ? -1 : x->item > y->item;
+}
+
+static void find_twins(checker *c)
+{
+    char file[DSCQ_PATH_MAX], other[DSCQ_PATH_MAX], text[2 * DSCQ_NAME_MAX];
+
+    qsort(c->picture, c->count, sizeof *c->picture, by_hash);
+    for (size_t i = 1; i < c->count; i++) {
+        const seen *a = &c->picture[i - 1], *b = &c->picture[i];
+
+        if (a->hash != b->hash)
+            continue;
+        where_is(file, sizeof file, c->d, b->part, b->item);
+        where_is(other, sizeof other, c->d, a->part, a->item);
+        const char *kind = a->part != b->part     ? "in_train_and_test"
+                           : a->label != b->label ? "conflicting_label"
+                                                  : "duplicate";
+
+        (void)snprintf(text, sizeof text, "same pixels as %.200s", other);
+        data__soft(c->o, kind, file, 0, text);
+    }
+}
+
+static void check_classes(checker *c)
+{
+    const dscq_dataset *d = c->d;
+    uint64_t *count = dscq_calloc((size_t)d->names.count + 1, sizeof *count);
+    uint64_t least = UINT64_MAX, most = 0;
+    int32_t rare = 0, common = 0;
+    char text[320];
+
+    if (count == NULL)
+        return;
+    dscq_dataset_histogram(d, DSCQ_SPLIT_TRAIN, count);
+    for (int32_t k = 0; k < d->names.count; k++) {
+        if (count[k] == 0) {
+            (void)snprintf(text, sizeof text, "class '%s' does not occur in training",
+                           d->names.name[k]);
+            data__soft(c->o, "empty_class", d->params.train, 0, text);
+            continue;
+        }
+        if (count[k] < least) {
+            least = count[k];
+            rare = k;
+        }
+        if (count[k] > most) {
+            most = count[k];
+            common = k;
+        }
+    }
+    if (most > 0 && most / least >= 10) {
+        (void)snprintf(text, sizeof text, "'%s' occurs %llu times, '%s' only %llu",
+                       d->names.name[common], (unsigned long long)most,
+                       d->names.name[rare], (unsigned long long)least);
+        data__soft(c->o, "imbalance", d->params.train, 0, text);
+    }
+    if (d->names.count == 1 && !d->reader->has_boxes)
+        data__soft(c->o, "one_class", d->params.train, 0, "there is only one class");
+    dscq_free(count);
+}
+
+/* Darknet finds the class of a path by looking for its name inside; "car" is then
+ * found in "cart". */
+static void check_names(checker *c)
+{
+    const dscq_names *n = &c->d->names;
+    char text[320];
+
+    if (n->count > 2048) /* quadratic */
+        return;
+    for (int32_t i = 0; i < n->count; i++)
+        for (int32_t k = 0; k < n->count; k++)
+            if (i != k && strlen(n->name[i]) > 1 &&
+                strstr(n->name[k], n->name[i]) != NULL) {
+                (void)snprintf(
+                    text, sizeof text,
+                    "class name '%s' stands inside '%s': tools that find the "
+                    "class in the path (Darknet) mix them up",
+                    n->name[i], n->name[k]);
+                data__soft(c->o, "name_collision",
+                           c->d->params.names[0] != '\0' ? c->d->params.names
+                                                         : c->d->params.train,
+                           0, text);
+            }
+}
+
+static dscq_status note(data_open *o, const char *kind, const char *file,
+                        const dscq_error *why, dscq_error *err)
+{
+    return data__hard(o, kind, file, 0, why, err);
+}
+
+static dscq_status look(checker *c, dscq_error *err)
+{
+    dscq_dataset *d = c->d;
+    dscq_error why = {DSCQ_OK, ""};
+    dscq_status status;
+
+    if (d->params.test[0] != '\0' && data__open_part(d, 1, c->o, &why) != DSCQ_OK)
+        DSCQ_TRY(note(c->o, "bad_source", d->params.test, &why, err));
+    if (d->split[DSCQ_SPLIT_VALID].count == 0)
+        data__soft(c->o, "no_validation", d->params.train, 0,
+                   "no picture is left for validation; raise data.valid_frac");
+    c->picture = dscq_malloc(d->part[0].count + d->part[1].count, sizeof *c->picture);
+    if (c->picture == NULL)
+        return dscq_fail_nomem(err, "checking pictures",
+                               (d->part[0].count + d->part[1].count) * sizeof(seen));
+    DSCQ_TRY(look_at_part(c, 0, err));
+    DSCQ_TRY(look_at_part(c, 1, err));
+    find_twins(c);
+    check_classes(c);
+    check_names(c);
+    if (c->o->errors == 0 && d->split[DSCQ_SPLIT_TRAIN].count > 0 &&
+        data__settle_stats(d, &why) != DSCQ_OK)
+        DSCQ_TRY(note(c->o, "settings", d->params.train, &why, err));
+done:
+    return status;
+}
+
+static dscq_status make_table(dscq_table **out, dscq_error *err)
+{
+    const dscq_status status = dscq_table_create(out, "problems", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    dscq_table_add_text(*out, "severity", "severity");
+    dscq_table_add_text(*out, "kind", "kind");
+    dscq_table_add_text(*out, "file", "file");
+    dscq_table_add_int(*out, "line", "line");
+    dscq_table_add_text(*out, "text", "problem");
+    return DSCQ_OK;
+}
+
+dscq_status dscq_dataset_check(dscq_table **out, size_t *errors,
+                               const dscq_data_params *p, const char *dir,
+                               const dscq_log *log, dscq_error *err)
+{
+    data_open o = {.log = log};
+    checker c = {.o = &o};
+    dscq_error why = {DSCQ_OK, ""};
+    dscq_status status;
+
+    *out = NULL;
+    *errors = 0;
+    DSCQ_TRY(make_table(&o.problems, err));
+    status = data__dataset_open(&c.d, p, dir, &o, &why);
+    if (status == DSCQ_OK)
+        DSCQ_TRY(look(&c, err));
+    else
+        DSCQ_TRY(note(&o, "bad_source", p->train, &why, err));
+    DSCQ_TRY(dscq_table_check(o.problems, err));
+    *out = o.problems;
+    *errors = o.errors;
+    o.problems = NULL;
+done:
+    dscq_free(c.picture);
+    dscq_dataset_destroy(c.d);
+    dscq_table_destroy(o.problems);
+    return status;
+}

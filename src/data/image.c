@@ -1,0 +1,223 @@
+#include "dscq/data/image.h"
+
+#include "data_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+
+#include <string.h>
+#include <strings.h>
+
+dscq_status dscq_image_init(dscq_image *out, int32_t width, int32_t height,
+                            int32_t channels, dscq_error *err)
+{
+    *out = (dscq_image){0};
+    if (channels != 1 && channels != 3)
+        return dscq_fail(err, DSCQ_ARG, "picture with %d channels: want 1 or 3",
+                         (int)channels);
+    if (width < 1 || height < 1 || width > DSCQ_IMAGE_SIDE_MAX ||
+        height > DSCQ_IMAGE_SIDE_MAX || height > DSCQ_IMAGE_PIXELS_MAX / width)
+        return dscq_fail(err, DSCQ_ARG,
+                         "picture of %dx%d: want sides of 1..%d and at most %d pixels",
+                         (int)width, (int)height, DSCQ_IMAGE_SIDE_MAX,
+                         DSCQ_IMAGE_PIXELS_MAX);
+    const size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
+
+    out->px = dscq_malloc(bytes, 1);
+    if (out->px == NULL)
+        return dscq_fail_nomem(err, "a picture", bytes);
+    out->width = width;
+    out->height = height;
+    out->channels = channels;
+    return DSCQ_OK;
+}
+
+void dscq_image_clear(dscq_image *im)
+{
+    dscq_free(im->px);
+    *im = (dscq_image){0};
+}
+
+int dscq_image_has_extension(const char *path)
+{
+    static const char *const k_ext[] = {".png", ".jpg", ".jpeg"};
+    const char *dot = strrchr(path, '.');
+
+    for (size_t i = 0; dot != NULL && i < sizeof k_ext / sizeof *k_ext; i++)
+        if (strcasecmp(dot, k_ext[i]) == 0)
+            return 1;
+    return 0;
+}
+
+dscq_status dscq_image_set_channels(dscq_image *im, int32_t channels, dscq_error *err)
+{
+    const size_t n = (size_t)im->width * (size_t)im->height;
+    dscq_image to;
+
+    if (channels == im->channels)
+        return DSCQ_OK;
+    const dscq_status status =
+        dscq_image_init(&to, im->width, im->height, channels, err);
+    if (status != DSCQ_OK)
+        return status;
+    for (size_t i = 0; i < n; i++) {
+        if (channels == 3)
+            memset(to.px + 3 * i, im->px[i], 3);
+        else
+            to.px[i] = data__luma(im->px + 3 * i);
+    }
+    dscq_image_clear(im);
+    *im = to;
+    return DSCQ_OK;
+}
+
+/* Orientation as in EXIF tag 0x0112 (TIFF 6.0, section 8): where the stored first
+ * row and first column are in the picture as seen. */
+dscq_status data__orient(dscq_image *im, int orientation, dscq_error *err)
+{
+    const int32_t w = im->width, h = im->height;
+    const size_t c = (size_t)im->channels;
+    const int swap = orientation >= 5;
+    dscq_image to;
+
+    if (orientation < 2 || orientation > 8)
+        return DSCQ_OK;
+    const dscq_status status =
+        dscq_image_init(&to, swap ? h : w, swap ? w : h, im->channels, err);
+    if (status != DSCQ_OK)
+        return status;
+    for (int32_t y = 0; y < h; y++) {
+        for (int32_t x = 0; x < w; x++) {
+            const int flip_x = orientation == 2 || orientation == 3 ||
+                               orientation == 7 || orientation == 8;
+            const int flip_y = orientation == 3 || orientation == 4 ||
+                               orientation == 6 || orientation == 7;
+            const int32_t fx = flip_x ? w - 1 - x : x;
+            const int32_t fy = flip_y ? h - 1 - y : y;
+            const int32_t tx = swap ? fy : fx, ty = swap ? fx : fy;
+
+            memcpy(to.px + ((size_t)ty * (size_t)to.width + (size_t)tx) * c,
+                   im->px + ((size_t)y * (size_t)w + (size_t)x) * c, c);
+        }
+    }
+    dscq_image_clear(im);
+    *im = to;
+    return DSCQ_OK;
+}
+
+static uint32_t tiff_u(const uint8_t *p, int bytes, int big)
+{
+    uint32_t v = 0;
+
+    for (int i = 0; i < bytes; i++)
+        v |= (uint32_t)p[i] << (8 * (big ? bytes - 1 - i : i));
+    return v;
+}
+
+int data__exif_orientation(const uint8_t *tiff, size_t bytes)
+{
+    if (bytes < 14 ||
+        !((tiff[0] == 'I' && tiff[1] == 'I') || (tiff[0] == 'M' && tiff[1] == 'M')))
+        return 1;
+    const int big = tiff[0] == 'M';
+    const size_t ifd = tiff_u(tiff + 4, 4, big);
+
+    if (tiff_u(tiff + 2, 2, big) != 42 || ifd > bytes - 2)
+        return 1;
+    const size_t count = tiff_u(tiff + ifd, 2, big);
+    for (size_t i = 0; i < count && (bytes - ifd - 2) / 12 > i; i++) {
+        const uint8_t *entry = tiff + ifd + 2 + 12 * i;
+
+        if (tiff_u(entry, 2, big) == 0x0112 && tiff_u(entry + 2, 2, big) == 3) {
+            const uint32_t v = tiff_u(entry + 8, 2, big);
+            return v >= 1 && v <= 8 ? (int)v : 1;
+        }
+    }
+    return 1;
+}
+
+static dscq_status check_size(const data_decode *job, dscq_error *err)
+{
+    const uint32_t most =
+        job->opts.max_pixels != 0 && job->opts.max_pixels < DSCQ_IMAGE_PIXELS_MAX
+            ? job->opts.max_pixels
+            : DSCQ_IMAGE_PIXELS_MAX;
+
+    if (job->width < 1 || job->height < 1 || job->width > DSCQ_IMAGE_SIDE_MAX ||
+        job->height > DSCQ_IMAGE_SIDE_MAX || job->height > most / job->width)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: picture of %ux%u pixels: want sides of 1..%d and at "
+                         "most %u pixels",
+                         job->name, (unsigned)job->width, (unsigned)job->height,
+                         DSCQ_IMAGE_SIDE_MAX, (unsigned)most);
+    return DSCQ_OK;
+}
+
+/* Header, then (unless only that is asked for) pixels. */
+static dscq_status decode(data_decode *job, dscq_image *out, dscq_error *err)
+{
+    static const uint8_t k_png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    const uint8_t *d = job->data;
+
+    job->check_size = check_size;
+    if (job->bytes >= 8 && memcmp(d, k_png, 8) == 0)
+        return data__png_decode(job, out, err);
+    if (job->bytes >= 3 && d[0] == 0xff && d[1] == 0xd8 && d[2] == 0xff)
+        return data__jpeg_decode(job, out, err);
+    if (job->bytes == 0)
+        return dscq_fail(err, DSCQ_FORMAT, "%s: empty file, want a PNG or JPEG picture",
+                         job->name);
+    return dscq_fail(err, DSCQ_FORMAT, "%s: neither PNG nor JPEG", job->name);
+}
+
+dscq_status dscq_image_decode(dscq_image *out, const uint8_t *data, size_t bytes,
+                              const char *name, const dscq_decode_opts *opts,
+                              dscq_error *err)
+{
+    data_decode job = {.data = data, .bytes = bytes, .name = name};
+    dscq_image im = {0};
+    dscq_status status;
+
+    *out = (dscq_image){0};
+    job.opts = opts != NULL ? *opts : (dscq_decode_opts){.background = {255, 255, 255}};
+    DSCQ_TRY(decode(&job, &im, err));
+    if (job.opts.channels != 0)
+        DSCQ_TRY(dscq_image_set_channels(&im, job.opts.channels, err));
+    DSCQ_TRY(data__orient(&im, job.orientation, err));
+    *out = im;
+    return DSCQ_OK;
+done:
+    dscq_image_clear(&im);
+    return status;
+}
+
+dscq_status dscq_image_load(dscq_image *out, const char *path,
+                            const dscq_decode_opts *opts, dscq_error *err)
+{
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    dscq_status status;
+
+    *out = (dscq_image){0};
+    DSCQ_TRY(dscq_file_read(&data, &bytes, path, DSCQ_IMAGE_FILE_BYTES_MAX, err));
+    DSCQ_TRY(dscq_image_decode(out, data, bytes, path, opts, err));
+done:
+    dscq_free(data);
+    return status;
+}
+
+dscq_status dscq_image_probe(int32_t *width, int32_t *height, const char *path,
+                             dscq_error *err)
+{
+    uint8_t *data = NULL;
+    data_decode job = {.name = path, .header_only = 1};
+    dscq_status status;
+
+    DSCQ_TRY(dscq_file_read(&data, &job.bytes, path, DSCQ_IMAGE_FILE_BYTES_MAX, err));
+    job.data = data;
+    DSCQ_TRY(decode(&job, NULL, err));
+    *width = (int32_t)(job.orientation >= 5 ? job.height : job.width);
+    *height = (int32_t)(job.orientation >= 5 ? job.width : job.height);
+done:
+    dscq_free(data);
+    return status;
+}

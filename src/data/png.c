@@ -1,0 +1,241 @@
+/* The only file that knows libpng. */
+#include "data_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+
+#include <assert.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Everything that must survive a longjmp lives here, not in locals. */
+typedef struct png_job {
+    data_decode *job;
+    size_t pos; /* bytes handed to libpng */
+    png_structp png;
+    png_infop info;
+    png_bytep *row;
+    uint8_t *px; /* [height][width][samples], 8 bit */
+    char reason[120];
+    jmp_buf trap;
+} png_job;
+
+static void on_error(png_structp png, png_const_charp text)
+{
+    png_job *p = png_get_error_ptr(png);
+
+    (void)snprintf(p->reason, sizeof p->reason, "%s", text);
+    longjmp(p->trap, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text)
+{
+    (void)png;
+    (void)text;
+}
+
+static void on_read(png_structp png, png_bytep to, size_t bytes)
+{
+    png_job *p = png_get_io_ptr(png);
+
+    if (bytes > p->job->bytes - p->pos)
+        png_error(png, "cut short");
+    memcpy(to, p->job->data + p->pos, bytes);
+    p->pos += bytes;
+}
+
+static void release(png_job *p)
+{
+    png_destroy_read_struct(&p->png, &p->info, NULL);
+    dscq_free(p->row);
+    dscq_free(p->px);
+}
+
+/* Ask for 8-bit G, GA, RGB or RGBA, whatever the file holds. */
+static void set_transforms(png_job *p)
+{
+    const int type = png_get_color_type(p->png, p->info);
+
+    png_set_strip_16(p->png);
+    if (type == PNG_COLOR_TYPE_PALETTE)
+        png_set_palette_to_rgb(p->png);
+    if (type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(p->png, p->info) < 8)
+        png_set_expand_gray_1_2_4_to_8(p->png);
+    if (png_get_valid(p->png, p->info, PNG_INFO_tRNS))
+        png_set_tRNS_to_alpha(p->png);
+    (void)png_set_interlace_handling(p->png);
+    png_read_update_info(p->png, p->info);
+}
+
+static int orientation(png_job *p)
+{
+    png_uint_32 bytes = 0;
+    png_bytep exif = NULL;
+
+    if (png_get_eXIf_1(p->png, p->info, &bytes, &exif) == 0 || exif == NULL)
+        return 1;
+    return data__exif_orientation(exif, bytes);
+}
+
+/* Alpha over the background; drops the alpha sample. */
+static void composite(dscq_image *out, const uint8_t *px, size_t samples,
+                      const uint8_t background[3])
+{
+    const size_t n = (size_t)out->width * (size_t)out->height;
+    const size_t c = (size_t)out->channels;
+    const uint8_t grey[3] = {data__luma(background), 0, 0};
+    const uint8_t *under = c == 1 ? grey : background;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *s = px + i * samples;
+        const unsigned a = s[c];
+
+        for (size_t k = 0; k < c; k++)
+            out->px[i * c + k] =
+                (uint8_t)((a * s[k] + (255 - a) * under[k] + 127) / 255);
+    }
+}
+
+static dscq_status read_header(png_job *p, dscq_error *err)
+{
+    if (setjmp(p->trap) != 0)
+        return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
+                         p->reason);
+    png_set_user_limits(p->png, DSCQ_IMAGE_SIDE_MAX, DSCQ_IMAGE_SIDE_MAX);
+    png_set_chunk_cache_max(p->png, 64);
+    png_set_chunk_malloc_max(p->png, 1 << 22);
+    png_set_read_fn(p->png, p, on_read);
+    png_read_info(p->png, p->info);
+    p->job->width = png_get_image_width(p->png, p->info);
+    p->job->height = png_get_image_height(p->png, p->info);
+    p->job->orientation = orientation(p);
+    return DSCQ_OK;
+}
+
+static dscq_status read_pixels(png_job *p, dscq_error *err)
+{
+    const size_t h = p->job->height;
+
+    if (setjmp(p->trap) != 0)
+        return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
+                         p->reason);
+    set_transforms(p);
+    const size_t stride = png_get_rowbytes(p->png, p->info);
+    p->px = dscq_malloc(stride, h);
+    p->row = dscq_malloc(h, sizeof *p->row);
+    if (p->px == NULL || p->row == NULL)
+        return dscq_fail_nomem(err, p->job->name, stride * h);
+    for (size_t y = 0; y < h; y++)
+        p->row[y] = p->px + y * stride;
+    png_read_image(p->png, p->row);
+    png_read_end(p->png, NULL);
+    return DSCQ_OK;
+}
+
+dscq_status data__png_decode(data_decode *job, dscq_image *out, dscq_error *err)
+{
+    png_job p = {.job = job};
+    dscq_status status = DSCQ_OK;
+
+    p.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &p, on_error, on_warning);
+    if (p.png != NULL)
+        p.info = png_create_info_struct(p.png);
+    if (p.info == NULL) {
+        status = dscq_fail_nomem(err, "the PNG reader", 0);
+        goto done;
+    }
+    DSCQ_TRY(read_header(&p, err));
+    DSCQ_TRY(job->check_size(job, err));
+    if (job->header_only)
+        goto done;
+    DSCQ_TRY(read_pixels(&p, err));
+    const size_t samples = png_get_channels(p.png, p.info);
+    const int32_t channels = samples >= 3 ? 3 : 1;
+
+    DSCQ_TRY(
+        dscq_image_init(out, (int32_t)job->width, (int32_t)job->height, channels, err));
+    if (samples == 2 || samples == 4)
+        composite(out, p.px, samples, job->opts.background);
+    else
+        memcpy(out->px, p.px, (size_t)job->width * job->height * samples);
+done:
+    release(&p);
+    return status;
+}
+
+/* ---- writing ---- */
+
+typedef struct png_out {
+    dscq_writer *w;
+    dscq_error *err;
+    dscq_status status;
+    jmp_buf trap;
+} png_out;
+
+static void on_write_error(png_structp png, png_const_charp text)
+{
+    png_out *o = png_get_error_ptr(png);
+
+    if (o->status == DSCQ_OK)
+        o->status = dscq_fail(o->err, DSCQ_INTERNAL, "PNG writer: %s", text);
+    longjmp(o->trap, 1);
+}
+
+static void on_write(png_structp png, png_bytep from, size_t bytes)
+{
+    png_out *o = png_get_io_ptr(png);
+
+    o->status = dscq_writer_put(o->w, from, bytes, o->err);
+    if (o->status != DSCQ_OK)
+        png_error(png, "write failed");
+}
+
+static void on_flush(png_structp png)
+{
+    (void)png;
+}
+
+static dscq_status write_all(png_out *o, png_structp png, png_infop info,
+                             const dscq_image *im)
+{
+    const size_t stride = (size_t)im->width * (size_t)im->channels;
+
+    if (setjmp(o->trap) != 0)
+        return o->status;
+    png_set_write_fn(png, o, on_write, on_flush);
+    png_set_IHDR(png, info, (png_uint_32)im->width, (png_uint_32)im->height, 8,
+                 im->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (int32_t y = 0; y < im->height; y++)
+        png_write_row(png, im->px + (size_t)y * stride);
+    png_write_end(png, NULL);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_image_write_png(const char *path, const dscq_image *im,
+                                 dscq_error *err)
+{
+    png_out o = {.err = err};
+    png_structp png = NULL;
+    png_infop info = NULL;
+    dscq_status status = dscq_writer_open(&o.w, path, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, &o, on_write_error, on_warning);
+    if (png != NULL)
+        info = png_create_info_struct(png);
+    if (info == NULL)
+        status = dscq_fail_nomem(err, "the PNG writer", 0);
+    else
+        status = write_all(&o, png, info, im);
+    png_destroy_write_struct(&png, &info);
+    if (status == DSCQ_OK)
+        return dscq_writer_commit(o.w, err);
+    dscq_writer_abandon(o.w);
+    return status;
+}
