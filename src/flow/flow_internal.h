@@ -5,11 +5,12 @@
 #define FLOW_INTERNAL_H
 
 #include "dscq/data/batch.h"
+#include "dscq/flow/compress.h"
 #include "dscq/flow/project.h"
 #include "dscq/flow/train.h"
 
 /* Sections of a net.cfg that are not layers. */
-#define FLOW_SECTIONS "data|train|compress|machine"
+#define FLOW_SECTIONS "data|train|compress|compress_layer|machine|schedule"
 
 struct dscq_project {
     char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX];
@@ -18,12 +19,15 @@ struct dscq_project {
     dscq_train_params train;
     dscq_data_params data;
     int has_data;
+    dscq_settings *settings; /* [compress], [compress_layer] */
     dscq_dataset *dataset;
     char sha256[65];
 };
 
 /* Sections bound by the later stages. */
 dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
+void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),
+                      void *ctx);
 
 /* ---- feed.c: batches of a data set for a trainer ------------------------ */
 
@@ -84,6 +88,65 @@ dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *
 /* curve.svg and curve.png. */
 dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *title,
                              dscq_error *err);
+
+/* ---- tune.c: fine-tuning under a compression method ----------------------- */
+
+typedef struct flow_tune {
+    dscq_project *project;
+    dscq_pool *pool;
+    const dscq_kernels *kernels;
+    const dscq_log *log;
+    const char *dir; /* "" = nothing is written */
+    char save[DSCQ_PATH_MAX];
+    dscq_train_params params;
+    int32_t nodes;
+    dscq_aquant *edge; /* [nodes + 1], the input first; bits 0: not quantised */
+    int has_edges;
+    flow_feed feed;
+    flow_score score;
+    flow_curve curve;
+    dscq_compressor *compressor;
+    dscq_trainer *trainer;
+    dscq_model *teacher; /* the float network, when distilling */
+    dscq_exec *teacher_exec;
+    dscq_model *best; /* weights of the best frozen epoch */
+    int has_best;
+    uint32_t best_epoch;
+    double best_score, final_score, epoch_loss, epoch_top1;
+    uint64_t saved_step;
+} flow_tune;
+
+/* The project's model is fine-tuned in place; release with flow__tune_clear(), also
+ * after a failure. */
+dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
+                            const dscq_kernels *kernels, const char *dir,
+                            const dscq_log *log, dscq_error *err);
+dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
+                           dscq_error *err);
+void flow__tune_clear(flow_tune *t);
+
+/* Set every edge with bits != 0 as fake quantisation; edge[0] is the input. */
+dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *edge, int32_t nodes,
+                                 dscq_error *err);
+/* Ranges of the input and of every node's output with the weights in use, from
+ * images of the training part, by the rule of [compress]. edge: [nodes + 1]. */
+dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
+                            const dscq_compressor *c, dscq_pool *pool,
+                            const dscq_kernels *kernels, const dscq_log *log,
+                            dscq_error *err);
+
+/* ---- assemble.c ------------------------------------------------------------ */
+
+typedef struct flow_parts {
+    const dscq_model *model;
+    const dscq_compressor *compressor; /* frozen */
+    const dscq_aquant *edge;           /* [nodes + 1] */
+    const dscq_preproc *preproc;       /* NULL: the input is not an image */
+    dscq_dataset *dataset;             /* class names; NULL: none */
+    int32_t class_count, logit_bits;
+    const char *meta;
+} flow_parts;
+dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err);
 
 /* ---- small things --------------------------------------------------------- */
 

@@ -58,22 +58,27 @@ int dscq_project_is_detector(const dscq_project *p)
     return 0;
 }
 
-static void digest_line(void *ctx, const char *line)
+/* Over the file's bytes and what the command line changed. */
+static dscq_status digest_config(dscq_project *p, const dscq_project_options *o,
+                                 dscq_error *err)
 {
-    dscq_sha256_add(ctx, line, strlen(line));
-    dscq_sha256_add(ctx, "\n", 1);
-}
-
-/* Over what was read, overrides included: section names, keys and values in order. */
-static void digest_config(dscq_project *p)
-{
+    enum { CFG_BYTES_MAX = 1 << 24 };
     dscq_sha256 s;
+    uint8_t *text = NULL;
+    size_t bytes;
+    dscq_status status;
 
+    DSCQ_TRY(dscq_file_read(&text, &bytes, p->path, CFG_BYTES_MAX, err));
     dscq_sha256_init(&s);
-    for (size_t i = 0; i < dscq_config_count(p->cfg); i++)
-        dscq_config_print_section(p->cfg, (int)i, dscq_config_section(p->cfg, i), NULL,
-                                  NULL, digest_line, &s);
+    dscq_sha256_add(&s, text, bytes);
+    for (size_t i = 0; o != NULL && i < o->set_count; i++)
+        dscq_sha256_add(&s, o->set[i], strlen(o->set[i]) + 1);
+    if (o != NULL && o->has_seed)
+        dscq_sha256_add(&s, &p->train.seed, sizeof p->train.seed);
     dscq_sha256_end(p->sha256, &s);
+done:
+    dscq_free(text);
+    return status;
 }
 
 static dscq_status bind_section(void *params, dscq_project *p, const char *name,
@@ -147,7 +152,7 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
     }
     DSCQ_TRY(flow__bind_more(p, err));
     DSCQ_TRY(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
-    digest_config(p);
+    DSCQ_TRY(digest_config(p, o, err));
     *out = p;
     return DSCQ_OK;
 done:
@@ -160,6 +165,7 @@ void dscq_project_destroy(dscq_project *p)
     if (p == NULL)
         return;
     dscq_dataset_destroy(p->dataset);
+    dscq_settings_destroy(p->settings);
     dscq_model_destroy(p->model);
     dscq_config_destroy(p->cfg);
     dscq_free(p);
@@ -238,4 +244,17 @@ dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
     return DSCQ_OK;
 done:
     return status;
+}
+
+void dscq_project_print(const dscq_project *p, void (*put)(void *ctx, const char *line),
+                        void *ctx)
+{
+    const dscq_config *c = p->cfg;
+
+    if (p->has_data)
+        dscq_config_print_section(c, dscq_config_find(c, "data"), "data", &p->data,
+                                  dscq_data_keys, put, ctx);
+    dscq_config_print_section(c, dscq_config_find(c, "train"), "train", &p->train,
+                              dscq_train_keys, put, ctx);
+    flow__print_more(p, put, ctx);
 }

@@ -1,0 +1,68 @@
+/*
+ * flow/compress.h - the whole pipeline of `dscq compress`: train (or load), fine-tune
+ * under a compression method, calibrate, pack, and measure what was packed.
+ *
+ * Files in the output folder, beside those of flow/train.h:
+ *   tune.ckpt, tune.N.state   to continue the fine-tuning after kill -9
+ *   packed.bin                the product
+ *   layers.csv                a row a layer: rule, density, bits, SQNR
+ *   run.json                  the run manifest, docs/run-manifest.md
+ */
+#ifndef DSCQ_FLOW_COMPRESS_H
+#define DSCQ_FLOW_COMPRESS_H
+
+#include "dscq/base/table.h"
+#include "dscq/compress/method.h"
+#include "dscq/flow/train.h"
+#include "dscq/nn/eval.h"
+#include "dscq/pack/qmodel.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dscq_compress_options {
+    dscq_run_options run;
+    const char *packed;  /* output file; NULL = out_dir/packed.bin             */
+    const char *profile; /* "machine" or "archive"; NULL = machine             */
+    int no_test;         /* leave the test part alone (search does)            */
+} dscq_compress_options;
+
+typedef struct dscq_compress_result {
+    dscq_train_result train; /* zero when weights were given                     */
+    double valid_float, valid_tuned; /* score on the validation part               */
+    double tuned_seconds;
+    /* On the test part (the validation part without one): */
+    uint64_t images;
+    const char *split;
+    double float_score, packed_score; /* top-1 fraction, or AP50                 */
+    double packed_low, packed_high;   /* Wilson 95 %; classifiers                 */
+    double mcnemar_p;                 /* float against packed; classifiers        */
+    uint64_t float_bytes, file_bytes;
+    double sparsity;
+    char packed_path[DSCQ_PATH_MAX];
+    char sha256[65];
+    int is_detector;
+} dscq_compress_result;
+
+/* *layers (may be NULL) gets the table of layers.csv, owned by the caller. */
+dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
+                               dscq_project *p, const dscq_compress_options *o,
+                               dscq_error *err);
+
+/* How good is a packed network on one split of the project's data, executed by the
+ * integer runtime. *out as dscq_flow_eval(). */
+dscq_status dscq_flow_eval_packed(dscq_eval **out, dscq_project *p,
+                                  const dscq_qmodel *q, dscq_split split,
+                                  const dscq_run_options *o, dscq_error *err);
+dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
+                                        dscq_project *p, const dscq_qmodel *q,
+                                        dscq_split split, dscq_ap_rule rule,
+                                        const dscq_run_options *o, dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,88 @@
+/* From a tuned model, its frozen compressor and the quantised edges to the integer
+ * network. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
+#include "dscq/pack/build.h"
+#include "flow_internal.h"
+
+#include <string.h>
+
+static dscq_build_edge edge_of(const dscq_aquant *a)
+{
+    return (dscq_build_edge){a->scale, a->zero_point, a->bits, a->is_signed};
+}
+
+static dscq_build_weights weights_of(const dscq_wquant *q)
+{
+    if (q == NULL)
+        return (dscq_build_weights){.encoding = -1};
+    return (dscq_build_weights){.value = q->value,
+                                .scale = q->scale,
+                                .scale_count = q->scale_count,
+                                .form = (dscq_qform)q->form,
+                                .bits = q->bits,
+                                .codebook = q->codebook,
+                                .codebook_count = q->codebook_count,
+                                .level = q->level,
+                                .block = q->block,
+                                .block_high = q->block_high,
+                                .encoding = -1};
+}
+
+/* data/image.h's preprocessing in the packed file's terms. */
+static dscq_qinput input_of(const dscq_preproc *p)
+{
+    dscq_qinput in = {.is_image = 1,
+                      .resize_mode = p->resize,
+                      .resize_filter = p->filter,
+                      .colour_order = p->channels == 1 ? 2 : p->order,
+                      .fill = p->fill,
+                      .scale = (double)p->scale};
+
+    for (int32_t c = 0; c < p->channels; c++) {
+        in.mean[c] = (double)p->mean[c];
+        in.std[c] = (double)p->std[c];
+    }
+    return in;
+}
+
+dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err)
+{
+    const int32_t nodes = dscq_model_nodes(parts->model);
+    dscq_build_edge *edge = dscq_calloc((size_t)nodes, sizeof *edge);
+    dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
+    const char **names = dscq_calloc((size_t)parts->class_count + 1, sizeof *names);
+    dscq_qinput input;
+    dscq_status status;
+
+    *out = NULL;
+    if (edge == NULL || weights == NULL || names == NULL) {
+        status = dscq_fail_nomem(err, "the description of a packed network",
+                                 (unsigned long long)nodes * sizeof *weights);
+        goto done;
+    }
+    for (int32_t i = 0; i < nodes; i++) {
+        edge[i] = edge_of(&parts->edge[i + 1]);
+        weights[i] = weights_of(dscq_compressor_wquant(parts->compressor, i));
+    }
+    for (int32_t i = 0; i < parts->class_count; i++)
+        names[i] = dscq_dataset_class_name(parts->dataset, i);
+    dscq_build_spec spec = {.input = edge_of(&parts->edge[0]),
+                            .node_count = nodes,
+                            .edge = edge,
+                            .weights = weights,
+                            .class_name = names,
+                            .class_count = parts->class_count,
+                            .meta = parts->meta,
+                            .logit_bits = parts->logit_bits};
+    if (parts->preproc != NULL) {
+        input = input_of(parts->preproc);
+        spec.preprocess = &input;
+    }
+    DSCQ_TRY(dscq_pack_build(out, parts->model, &spec, err));
+done:
+    dscq_free(names);
+    dscq_free(weights);
+    dscq_free(edge);
+    return status;
+}

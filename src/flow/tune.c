@@ -1,0 +1,365 @@
+/* Fine-tuning under a compression method: the compressor inside the training loop,
+ * activations quantised from the moment the codebooks are frozen. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/nn/checkpoint.h"
+#include "flow_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *edge, int32_t nodes,
+                                 dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t i = -1; i < nodes; i++) {
+        if (edge[i + 1].bits == 0)
+            continue;
+        const dscq_act_quant q = dscq_aquant_fake(&edge[i + 1]);
+        DSCQ_TRY(dscq_exec_quantise(e, i, &q, err));
+    }
+done:
+    return status;
+}
+
+/* The codebooks have just been frozen: measure the ranges of what flows between the
+ * layers and quantise it from now on, in training and in validation alike. */
+static dscq_status quantise_activations(flow_tune *t, dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
+    DSCQ_TRY(flow__calibrate(t->edge, t->project, t->compressor, t->pool, t->kernels,
+                             t->log, err));
+    DSCQ_TRY(
+        flow__quantise_edges(dscq_trainer_exec(t->trainer), t->edge, t->nodes, err));
+    DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
+    t->has_edges = 1;
+    dscq_log_printf(
+        t->log, DSCQ_LOG_INFO,
+        "codebooks and ranges frozen; the rest trains what the file computes");
+done:
+    return status;
+}
+
+static dscq_status before_step(void *ctx, dscq_model *m, uint64_t step, dscq_error *err)
+{
+    flow_tune *t = ctx;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_compressor_before_step(t->compressor, m, step, err));
+    if (dscq_compressor_frozen(t->compressor) && !t->has_edges)
+        DSCQ_TRY(quantise_activations(t, err));
+done:
+    return status;
+}
+
+static dscq_status after_backward(void *ctx, dscq_model *m, dscq_exec *e, uint64_t step,
+                                  dscq_error *err)
+{
+    flow_tune *t = ctx;
+
+    return dscq_compressor_after_backward(t->compressor, m, e, step, err);
+}
+
+/* Batches with the float teacher's logits beside them. */
+static dscq_status taught_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
+                                size_t number, dscq_error *err)
+{
+    flow_tune *t = ctx;
+    dscq_status status;
+
+    DSCQ_TRY(flow__feed_batch(&t->feed, out, epoch, number, err));
+    if (t->teacher_exec != NULL && out->n > 0) {
+        dscq_shape shape;
+        dscq_exec_forward(t->teacher_exec, DSCQ_PASS_EVAL, out->x, out->n, NULL);
+        out->teacher = dscq_exec_output(t->teacher_exec, 0, &shape);
+    }
+done:
+    return status;
+}
+
+/* ---- the state beside the trainer's own checkpoint ------------------------ */
+
+static dscq_status state_path(char out[DSCQ_PATH_MAX], const flow_tune *t,
+                              uint64_t step, dscq_error *err)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "tune.%llu.state", (unsigned long long)step);
+    return flow__path(out, t->dir, name, err);
+}
+
+static dscq_status save_state(flow_tune *t, dscq_error *err)
+{
+    const uint64_t step = dscq_trainer_state(t->trainer)->step;
+    const int64_t numbers[3] = {t->has_edges, t->has_best, t->best_epoch};
+    char path[DSCQ_PATH_MAX], old[DSCQ_PATH_MAX];
+    dscq_checkpoint *c = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_checkpoint_create(&c, err));
+    DSCQ_TRY(dscq_compressor_save(t->compressor, c, err));
+    DSCQ_TRY(dscq_checkpoint_add(c, "tune.numbers", DSCQ_ENTRY_I64, numbers, 3, err));
+    DSCQ_TRY(
+        dscq_checkpoint_add(c, "tune.best", DSCQ_ENTRY_F64, &t->best_score, 1, err));
+    for (int32_t i = 0; i <= t->nodes; i++) {
+        char name[64];
+        const double e[4] = {t->edge[i].scale, t->edge[i].zero_point, t->edge[i].bits,
+                             t->edge[i].is_signed};
+        snprintf(name, sizeof name, "tune.edge.%d", (int)i);
+        DSCQ_TRY(dscq_checkpoint_add(c, name, DSCQ_ENTRY_F64, e, 4, err));
+    }
+    if (t->has_best)
+        DSCQ_TRY(dscq_checkpoint_add_model(c, t->best, err));
+    DSCQ_TRY(state_path(path, t, step, err));
+    DSCQ_TRY(dscq_checkpoint_write(c, path, err));
+    DSCQ_TRY(dscq_trainer_save(t->trainer, t->save, err));
+    /* only now is the earlier state of no use to anybody */
+    if (t->saved_step != step && t->saved_step != UINT64_MAX) {
+        DSCQ_TRY(state_path(old, t, t->saved_step, err));
+        (void)remove(old);
+    }
+    t->saved_step = step;
+done:
+    dscq_checkpoint_destroy(c);
+    return status;
+}
+
+static dscq_status load_edges(flow_tune *t, const dscq_checkpoint *c, const char *path,
+                              dscq_error *err)
+{
+    for (int32_t i = 0; i <= t->nodes; i++) {
+        char name[64];
+        size_t n = 0;
+        snprintf(name, sizeof name, "tune.edge.%d", (int)i);
+        const double *e = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F64, &n);
+        if (e == NULL || n != 4 || !isfinite(e[0]) || fabs(e[1]) > 65536 ||
+            !(e[2] >= 0 && e[2] <= 16))
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "%s: no usable '%s'; it belongs to another network", path,
+                             name);
+        t->edge[i] = (dscq_aquant){e[0], (int32_t)e[1], (int32_t)e[2], e[3] != 0};
+    }
+    return DSCQ_OK;
+}
+
+static dscq_status load_state(flow_tune *t, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_checkpoint *c = NULL;
+    size_t n = 0, b = 0;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_trainer_resume(t->trainer, t->save, err));
+    t->saved_step = dscq_trainer_state(t->trainer)->step;
+    DSCQ_TRY(state_path(path, t, t->saved_step, err));
+    DSCQ_TRY(dscq_checkpoint_read(&c, path, err));
+    DSCQ_TRY(dscq_compressor_load(t->compressor, c, err));
+    const int64_t *numbers =
+        dscq_checkpoint_find(c, "tune.numbers", DSCQ_ENTRY_I64, &n);
+    const double *best = dscq_checkpoint_find(c, "tune.best", DSCQ_ENTRY_F64, &b);
+    if (numbers == NULL || n != 3 || best == NULL || b != 1) {
+        status = dscq_fail(err, DSCQ_FORMAT, "%s: no 'tune.numbers'", path);
+        goto done;
+    }
+    DSCQ_TRY(load_edges(t, c, path, err));
+    t->has_edges = numbers[0] != 0;
+    t->has_best = numbers[1] != 0;
+    t->best_epoch = (uint32_t)numbers[2];
+    t->best_score = *best;
+    if (t->has_best)
+        DSCQ_TRY(dscq_checkpoint_load_model(t->best, c, DSCQ_MATCH_EXACT, NULL, err));
+    if (t->has_edges) {
+        dscq_exec *e = dscq_trainer_exec(t->trainer);
+        DSCQ_TRY(flow__quantise_edges(e, t->edge, t->nodes, err));
+        DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
+    }
+    flow__curve_load(&t->curve, t->dir, dscq_trainer_state(t->trainer)->epoch);
+    dscq_log_printf(t->log, DSCQ_LOG_INFO, "%s: fine-tuning continues at epoch %u",
+                    t->save, (unsigned)dscq_trainer_state(t->trainer)->epoch + 1);
+done:
+    dscq_checkpoint_destroy(c);
+    return status;
+}
+
+/* ---- set-up and loop ------------------------------------------------------- */
+
+static dscq_status copy_weights(dscq_model *to, const dscq_model *from, dscq_error *err)
+{
+    dscq_checkpoint *c = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_checkpoint_create(&c, err));
+    DSCQ_TRY(dscq_checkpoint_add_model(c, from, err));
+    DSCQ_TRY(dscq_checkpoint_load_model(to, c, DSCQ_MATCH_EXACT, NULL, err));
+done:
+    dscq_checkpoint_destroy(c);
+    return status;
+}
+
+static dscq_status make_teacher(flow_tune *t, dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_model_clone(&t->teacher, dscq_project_model(t->project), err));
+    const dscq_exec_options eo = {.batch = t->params.batch,
+                                  .raw_outputs = 1,
+                                  .pool = t->pool,
+                                  .kernels = t->kernels};
+    DSCQ_TRY(dscq_exec_create(&t->teacher_exec, t->teacher, &eo, err));
+done:
+    return status;
+}
+
+dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
+                            const dscq_kernels *kernels, const char *dir,
+                            const dscq_log *log, dscq_error *err)
+{
+    const dscq_compress_params *cp = &p->settings->all;
+    dscq_model *m = dscq_project_model(p);
+    const unsigned flags =
+        DSCQ_LOADER_SHUFFLE | DSCQ_LOADER_AUGMENT | DSCQ_LOADER_DROP_LAST;
+    dscq_dataset *d;
+    dscq_status status;
+
+    memset(t, 0, sizeof *t);
+    t->project = p;
+    t->pool = pool;
+    t->kernels = kernels;
+    t->dir = dir;
+    t->log = log;
+    t->nodes = dscq_model_nodes(m);
+    t->saved_step = UINT64_MAX;
+    t->best_score = -1;
+    t->params = *dscq_project_train(p);
+    t->params.epochs = cp->epochs;
+    t->params.learning_rate = cp->learning_rate;
+    t->params.patience = 0;
+    t->params.keep_best = 0;
+    t->params.ema = 0;
+    t->params.save[0] = '\0';
+    if (dir[0] != '\0')
+        DSCQ_TRY(flow__path(t->save, dir, "tune.ckpt", err));
+    t->edge = dscq_calloc((size_t)t->nodes + 1, sizeof *t->edge);
+    if (t->edge == NULL)
+        return dscq_fail_nomem(err, "the edges of a network", sizeof *t->edge);
+    DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
+    const size_t images = dscq_dataset_count(d, DSCQ_SPLIT_TRAIN);
+    if (images < (size_t)t->params.batch)
+        t->params.batch = images > 0 ? (int32_t)images : 1;
+    DSCQ_TRY(flow__feed_init(&t->feed, d, DSCQ_SPLIT_TRAIN, t->params.batch, flags,
+                             (uint64_t)t->params.seed + 1, dscq_pool_threads(pool),
+                             err));
+    DSCQ_TRY(
+        flow__score_init(&t->score, p, DSCQ_SPLIT_VALID, pool, kernels, NULL, err));
+    DSCQ_TRY(dscq_model_clone(&t->best, m, err));
+    if (t->params.distil_weight > 0)
+        DSCQ_TRY(make_teacher(t, err));
+    DSCQ_TRY(dscq_compressor_create(&t->compressor, m, p->settings, pool, err));
+    DSCQ_TRY(dscq_trainer_create(&t->trainer, m, &t->params,
+                                 dscq_loader_batches(t->feed.loader), pool, kernels,
+                                 err));
+    dscq_compressor_attach(t->compressor, dscq_trainer_exec(t->trainer));
+    const dscq_train_hooks hooks = {
+        .ctx = t, .before_step = before_step, .after_backward = after_backward};
+    dscq_trainer_set_hooks(t->trainer, &hooks);
+done:
+    return status;
+}
+
+void flow__tune_clear(flow_tune *t)
+{
+    dscq_trainer_destroy(t->trainer);
+    dscq_compressor_destroy(t->compressor);
+    dscq_exec_destroy(t->teacher_exec);
+    dscq_model_destroy(t->teacher);
+    dscq_model_destroy(t->best);
+    flow__score_clear(&t->score);
+    flow__feed_clear(&t->feed);
+    flow__curve_clear(&t->curve);
+    dscq_free(t->edge);
+    memset(t, 0, sizeof *t);
+}
+
+/* After an epoch: validate with the copies, remember the best frozen one. */
+static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
+{
+    const dscq_train_state *s = dscq_trainer_state(t->trainer);
+    double score;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
+    DSCQ_TRY(flow__score_run(&score, &t->score, err));
+    if (t->has_edges && score > t->best_score) {
+        DSCQ_TRY(copy_weights(t->best, dscq_project_model(t->project), err));
+        t->has_best = 1;
+        t->best_score = score;
+        t->best_epoch = epoch;
+    }
+    const dscq_train_row row = {.epoch = epoch,
+                                .rate = s->rate,
+                                .loss = t->epoch_loss,
+                                .top1_frac = t->epoch_top1,
+                                .score = score};
+    flow__curve_add(&t->curve, &row);
+    dscq_log_printf(t->log, DSCQ_LOG_INFO,
+                    "tune %u/%d  rate %.4g  loss %.4f  train %.2f %%  valid %.2f %%  "
+                    "zeros %.1f %%%s",
+                    (unsigned)epoch + 1, (int)t->params.epochs, row.rate, row.loss,
+                    100 * row.top1_frac, 100 * score,
+                    100 * dscq_compressor_sparsity(t->compressor),
+                    t->has_edges ? "  frozen" : "");
+    DSCQ_TRY(dscq_compressor_epoch(t->compressor, epoch, score, err));
+    if (t->dir[0] != '\0') {
+        DSCQ_TRY(flow__curve_write(&t->curve, t->dir, "fine-tuning", err));
+        DSCQ_TRY(save_state(t, err));
+    }
+done:
+    return status;
+}
+
+static dscq_status run_epoch(flow_tune *t, dscq_error *err)
+{
+    const dscq_train_state *s = dscq_trainer_state(t->trainer);
+    const uint32_t epoch = s->epoch;
+    dscq_status status;
+
+    status = dscq_trainer_epoch(t->trainer, taught_batch, t, t->log, err);
+    if (status == DSCQ_INTERRUPTED && t->dir[0] != '\0') {
+        dscq_error second;
+        if (save_state(t, &second) != DSCQ_OK)
+            return dscq_fail(err, second.code, "%s", second.msg);
+    }
+    if (status != DSCQ_OK)
+        return status;
+    t->epoch_loss = s->samples > 0 ? s->loss_sum / s->samples : s->last_loss;
+    t->epoch_top1 = s->samples > 0 ? s->top1_sum / s->samples : 0;
+    return end_epoch(t, epoch, err);
+}
+
+dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
+                           dscq_error *err)
+{
+    const dscq_train_state *s = dscq_trainer_state(t->trainer);
+    const size_t per_epoch = dscq_loader_batches(t->feed.loader);
+    dscq_status status;
+
+    DSCQ_TRY(dscq_compressor_start(t->compressor, (uint32_t)t->params.epochs, per_epoch,
+                                   score_before, err));
+    if (resume && t->dir[0] != '\0' && dscq_path_exists(t->save))
+        DSCQ_TRY(load_state(t, err));
+    while (s->epoch < (uint32_t)t->params.epochs)
+        DSCQ_TRY(run_epoch(t, err));
+    if (t->has_best)
+        DSCQ_TRY(copy_weights(dscq_project_model(t->project), t->best, err));
+    DSCQ_TRY(dscq_compressor_freeze(t->compressor, err));
+    DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
+    if (!t->has_edges)
+        DSCQ_TRY(quantise_activations(t, err));
+    DSCQ_TRY(flow__score_run(&t->final_score, &t->score, err));
+done:
+    return status;
+}
