@@ -1,0 +1,18 @@
+/*
+ * What the writers share.
+ */
+#ifndef DSCQ_REPORT_INTERNAL_H
+#define DSCQ_REPORT_INTERNAL_H
+
+#include "dscq/base/table.h"
+
+#include <stddef.h>
+
+enum { REPORT_CELL_BYTES = 256 };
+
+/* The cell as people read it; "-" where a number is missing. Cut at cap. */
+void report__cell(char *out, size_t cap, const dscq_table *t, size_t row, size_t c);
+/* Title, or the name where there is none. */
+const char *report__heading(const dscq_column *column);
+
+#endif
