@@ -7,7 +7,7 @@
  * networks store them, unless their distance is a multiple of 1 KiB, where ours uses
  * dscq_row_stride() as the training engine does for its scratch.
  *
- *     taskset -c 1 env -u OPENBLAS_CORETYPE bench_gemm [family]
+ *     taskset -c 1 env -u OPENBLAS_CORETYPE bench_gemm [family [first row]]
  */
 #include "bench_util.h"
 #include "dscq/base/alloc.h"
@@ -91,9 +91,9 @@ static void blas(void *ctx)
 #define blas NULL
 #endif
 
-/* 2 * 16 * 12 * lanes operations a turn when lanes is 16 */
+/* Independent chains of fused multiply-adds on 16 floats. */
 typedef float peak_vector __attribute__((vector_size(64)));
-enum { PEAK_TURNS = 20000, PEAK_CHAINS = 12 };
+enum { PEAK_TURNS = 20000, PEAK_CHAINS = 16 };
 
 __attribute__((target("avx512f"))) static void peak(void *ctx)
 {
@@ -102,12 +102,15 @@ __attribute__((target("avx512f"))) static void peak(void *ctx)
 
     x = x + 0.999F;
     y = y + 0.001F;
+#pragma GCC unroll 16
     for (int i = 0; i < PEAK_CHAINS; i++)
         a[i] = y;
     for (int t = 0; t < PEAK_TURNS; t++) {
+#pragma GCC unroll 16
         for (int i = 0; i < PEAK_CHAINS; i++)
             __asm__ volatile("vfmadd213ps %2, %1, %0" : "+v"(a[i]) : "v"(x), "v"(y));
     }
+#pragma GCC unroll 16
     for (int i = 0; i < PEAK_CHAINS; i++)
         w->scratch[i] = a[i][0];
 }
@@ -186,6 +189,7 @@ static int run(const dscq_kernels *k, size_t i)
 int main(int argc, char **argv)
 {
     const dscq_kernels *k = dscq_kernels_get(argc > 1 ? argv[1] : NULL);
+    const size_t first = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     int failed = 0;
 
     if (k == NULL) {
@@ -198,7 +202,7 @@ int main(int argc, char **argv)
     openblas_set_num_threads(1);
     printf("# %s\n", openblas_get_config());
 #endif
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+    for (size_t i = first; i < sizeof shapes / sizeof shapes[0]; i++)
         failed |= run(k, i);
     return failed;
 }

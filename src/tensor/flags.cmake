@@ -2,6 +2,8 @@
 # dispatch.c picks a family at run time. Fused multiply-add is asked for here and
 # nowhere else: results depend on the family, and on nothing else.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/tensor/kernels/*.c)
+# on the sources, because it must stand behind the -ffp-contract=off of dscq_flags
+set_source_files_properties(${kernel_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
 
 function(dscq_kernel_family family lanes)
   add_library(dscq_tensor_${family} OBJECT ${kernel_sources})
@@ -12,7 +14,7 @@ function(dscq_kernel_family family lanes)
     DSCQ_FAMILY=${family} DSCQ_LANES=${lanes})
   # -O3 unrolls the tiles; -Wno-psabi: vectors are never passed between objects
   target_compile_options(dscq_tensor_${family} PRIVATE
-    $<$<CONFIG:Release,Bench,RelWithDebInfo>:-O3> -ffp-contract=fast -fno-math-errno
+    $<$<CONFIG:Release,Bench,RelWithDebInfo>:-O3> -fno-math-errno
     -fno-trapping-math -Wno-psabi ${ARGN})
   target_sources(dscq_tensor PRIVATE $<TARGET_OBJECTS:dscq_tensor_${family}>)
   string(TOUPPER ${family} upper)

@@ -224,6 +224,44 @@ INL vf v_exp(vf x)
     return e * (vf)((__builtin_convertvector(n, vi) + 127) << 23);
 }
 
+/* Swap the off-diagonal halves of two vectors seen as blocks of h lanes. */
+#define SWAP_LO(l, h)      ((l) & (h) ? DSCQ_LANES + (l) - (h) : (l))
+#define SWAP_HI(l, h)      ((l) & (h) ? DSCQ_LANES + (l) : (l) + (h))
+#define LANES_4(F, at, h)  F(at, h), F((at) + 1, h), F((at) + 2, h), F((at) + 3, h)
+#define LANES_8(F, at, h)  LANES_4(F, at, h), LANES_4(F, (at) + 4, h)
+#define LANES_16(F, at, h) LANES_8(F, at, h), LANES_8(F, (at) + 8, h)
+#if DSCQ_LANES == 16
+#define LANES LANES_16
+#elif DSCQ_LANES == 8
+#define LANES LANES_8
+#else
+#define LANES LANES_4
+#endif
+#define SWAP_BLOCKS(x, h)                                                              \
+    UNROLL                                                                             \
+    for (int i_ = 0; i_ < DSCQ_LANES; i_++)                                            \
+        if ((i_ & (h)) == 0) {                                                         \
+            vf lo_ =                                                                   \
+                __builtin_shufflevector((x)[i_], (x)[i_ + (h)], LANES(SWAP_LO, 0, h)); \
+            vf hi_ =                                                                   \
+                __builtin_shufflevector((x)[i_], (x)[i_ + (h)], LANES(SWAP_HI, 0, h)); \
+            (x)[i_] = lo_;                                                             \
+            (x)[i_ + (h)] = hi_;                                                       \
+        }
+
+/* Transpose a square of VL vectors in registers. */
+INL void v_transpose(vf x[DSCQ_LANES])
+{
+    SWAP_BLOCKS(x, 1)
+    SWAP_BLOCKS(x, 2)
+#if DSCQ_LANES >= 8
+    SWAP_BLOCKS(x, 4)
+#endif
+#if DSCQ_LANES >= 16
+    SWAP_BLOCKS(x, 8)
+#endif
+}
+
 INL float v_sum(vf x)
 {
     float s[DSCQ_LANES];

@@ -180,13 +180,55 @@ size_t FN(gemm_packed_floats)(size_t n, size_t k)
     return vectors(n) * VL * k;
 }
 
-static float *pack_panel(float *out, const float *b, size_t columns, size_t nv,
-                         size_t kc, const size_t stride[2])
+/* One panel of kc rows: any strides. */
+static void pack_any(float *out, const float *b, size_t columns, size_t wide, size_t kc,
+                     const size_t stride[2])
 {
     for (size_t k = 0; k < kc; k++)
-        for (size_t j = 0; j < nv * VL; j++)
+        for (size_t j = 0; j < wide; j++)
             *out++ = j < columns ? b[k * stride[0] + j * stride[1]] : 0;
-    return out;
+}
+
+/* Columns next to each other in memory. */
+static void pack_rows(float *out, const float *b, size_t columns, size_t wide,
+                      size_t kc, size_t k_stride)
+{
+    for (size_t k = 0; k < kc; k++)
+        for (size_t j = 0; j < wide; j += VL, out += VL)
+            v_store(out, j >= columns ? (vf){0}
+                                      : v_load_upto(b + k * k_stride + j, columns - j));
+}
+
+/* Rows (k) next to each other in memory: squares are turned in registers. */
+static void pack_columns(float *out, const float *b, size_t columns, size_t wide,
+                         size_t kc, size_t n_stride)
+{
+    for (size_t j = 0; j < wide; j += VL)
+        for (size_t k = 0; k < kc; k += VL) {
+            const size_t n = kc - k < VL ? kc - k : VL;
+            vf x[DSCQ_LANES];
+
+            UNROLL
+            for (size_t i = 0; i < VL; i++)
+                x[i] = j + i < columns ? v_load_upto(b + (j + i) * n_stride + k, n)
+                                       : (vf){0};
+            v_transpose(x);
+            UNROLL
+            for (size_t i = 0; i < VL; i++)
+                if (i < n)
+                    v_store(out + (k + i) * wide + j, x[i]);
+        }
+}
+
+static void pack_panel(float *out, const float *b, size_t columns, size_t wide,
+                       size_t kc, const size_t stride[2])
+{
+    if (stride[1] == 1)
+        pack_rows(out, b, columns, wide, kc, stride[0]);
+    else if (stride[0] == 1)
+        pack_columns(out, b, columns, wide, kc, stride[1]);
+    else
+        pack_any(out, b, columns, wide, kc, stride);
 }
 
 void FN(gemm_pack)(float *packed, const float *b, size_t n, size_t k, size_t n_stride,
@@ -199,8 +241,9 @@ void FN(gemm_pack)(float *packed, const float *b, size_t n, size_t k, size_t n_s
 
         for (size_t v = 0, nv; v < vectors(n); v += nv) {
             nv = panel_vectors(vectors(n) - v);
-            packed = pack_panel(packed, b + k0 * k_stride + v * VL * n_stride,
-                                n - v * VL, nv, kc, stride);
+            pack_panel(packed, b + k0 * k_stride + v * VL * n_stride, n - v * VL,
+                       nv * VL, kc, stride);
+            packed += nv * VL * kc;
         }
     }
 }

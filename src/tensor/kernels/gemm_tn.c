@@ -2,13 +2,14 @@
  * gemm_tn.c - the gradient of weights: dW[n x k] += G^T X over rows.
  *
  * Rows are summed in blocks of ROWS in registers, one chain per element, and the
- * block is added to dW. Of X a panel of one to three vectors of columns, of G a slab
- * of SLAB columns is copied so that a tile reads memory in order.
+ * block is added to dW. Large products first copy a panel of X (one to three vectors
+ * of columns) and a slab of G (panels of PANEL columns), so that tiles read memory in
+ * order and no power-of-two distance empties a cache.
  */
 #include "kernels_internal.h"
 #include "tile.h"
 
-enum { ROWS = 256, SLAB = 96, SMALL = 4096 };
+enum { ROWS = 256, PANEL = 12, SLAB = 8 * PANEL, SMALL = 4096 };
 
 typedef struct tn_job {
     const float *g, *x;
@@ -85,20 +86,27 @@ static const struct {
 #undef X
 };
 
-/* All n columns of G against one panel of X. */
-static void strip(size_t nv, size_t n, tn_job t)
+/* All n columns of G (in panels when copied) against one panel of X. */
+static void strip(size_t nv, size_t n, int copied, tn_job t)
 {
-    size_t i = 0;
+    const float *g = t.g;
+    size_t first = 0;
 
-    while (tiles[i].nv != nv)
-        i++;
-    while (n > 0) {
-        while (tiles[i].mr > n)
-            i++;
+    while (tiles[first].nv != nv)
+        first++;
+    for (size_t done = 0, i; done < n; done += tiles[i].mr) {
+        size_t in_panel = done % PANEL, left = n - done;
+
+        if (copied) {
+            left = PANEL - in_panel < left ? PANEL - in_panel : left;
+            t.g = g + (done - in_panel) * t.rows + in_panel;
+        } else {
+            t.g = g + done;
+        }
+        for (i = first; tiles[i].mr > left; i++)
+            ;
         tiles[i].run(&t);
-        t.g += tiles[i].mr;
         t.dw += tiles[i].mr * t.lddw;
-        n -= tiles[i].mr;
     }
 }
 
@@ -132,8 +140,20 @@ static void copy_columns(float *out, size_t ld, const float *in, size_t ldin,
             v_store_upto(out + i, count - i, v_load_upto(in + i, count - i));
 }
 
+static void copy_slab(float *out, const float *g, size_t ldg, size_t rows, size_t n)
+{
+    for (size_t i = 0; i < n; i += PANEL)
+        copy_columns(out + i * rows, PANEL, g + i, ldg, rows,
+                     n - i < PANEL ? n - i : PANEL);
+}
+
+typedef struct copies {
+    int g, x;
+    float *slab, *panel;
+} copies;
+
 /* One slab of G (t.g, n columns) against all columns of X. */
-static void slab(size_t n, size_t k, tn_job t, int copies_x, float *scratch)
+static void slab(size_t n, size_t k, tn_job t, const copies *to)
 {
     for (size_t v = 0, nv; v < vectors(k); v += nv) {
         tn_job job = t;
@@ -144,20 +164,20 @@ static void slab(size_t n, size_t k, tn_job t, int copies_x, float *scratch)
         job.x = t.x + v * VL;
         job.dw = t.dw + v * VL;
         job.last = wide - (nv - 1) * VL;
-        if (copies_x) {
-            copy_columns(scratch, nv * VL, job.x, t.ldx, t.rows, wide);
-            job.x = scratch;
+        if (to->x) {
+            copy_columns(to->panel, nv * VL, job.x, t.ldx, t.rows, wide);
+            job.x = to->panel;
             job.ldx = nv * VL;
         }
-        strip(nv, n, job);
+        strip(nv, n, to->g, job);
     }
 }
 
 static void blocks(const tn_job *whole, size_t n, size_t k, float *scratch)
 {
-    const int copies_g = n > 24 && (k > 3 * VL || whole->ldg > 128);
-    const int copies_x = n > 48 || whole->ldx > 128;
-    float *panel = scratch + (size_t)ROWS * SLAB;
+    const copies to = {n > 24 && (k > 3 * VL || whole->ldg > 128),
+                       n > 48 || whole->ldx > 128, scratch,
+                       scratch + (size_t)ROWS * SLAB};
 
     for (size_t r = 0; r < whole->rows; r += ROWS)
         for (size_t i = 0, step; i < n; i += step) {
@@ -168,12 +188,12 @@ static void blocks(const tn_job *whole, size_t n, size_t k, float *scratch)
             t.g += r * t.ldg + i;
             t.x += r * t.ldx;
             t.dw += i * t.lddw;
-            if (copies_g) {
-                copy_columns(scratch, SLAB, t.g, t.ldg, t.rows, step);
-                t.g = scratch;
-                t.ldg = SLAB;
+            if (to.g) {
+                copy_slab(to.slab, t.g, t.ldg, t.rows, step);
+                t.g = to.slab;
+                t.ldg = PANEL;
             }
-            slab(step, k, t, copies_x, panel);
+            slab(step, k, t, &to);
         }
 }
 
