@@ -28,12 +28,12 @@ typedef enum dscq_optimiser {
     DSCQ_OPT_ADAMW /* decay is decoupled                      */
 } dscq_optimiser;
 
-typedef enum dscq_schedule {
+typedef enum dscq_rate_schedule {
     DSCQ_SCHED_COSINE,
     DSCQ_SCHED_STEP,
     DSCQ_SCHED_POLY,
     DSCQ_SCHED_CONSTANT
-} dscq_schedule;
+} dscq_rate_schedule;
 
 /* The [train] section. */
 typedef struct dscq_train_params {
@@ -41,7 +41,7 @@ typedef struct dscq_train_params {
     int32_t optimiser; /* dscq_optimiser */
     double learning_rate, momentum, decay, beta1, beta2, adam_eps;
     int32_t nesterov;
-    int32_t schedule;                  /* dscq_schedule */
+    int32_t schedule;                  /* dscq_rate_schedule */
     double warmup_epochs, final_rate;  /* final_rate: fraction of learning_rate */
     dscq_list steps;                   /* epochs at which the rate is multiplied ... */
     double step_scale, poly_power;     /* ... by step_scale                          */
