@@ -24,6 +24,14 @@ struct dscq_project {
     char sha256[65];
 };
 
+/* Key of [machine] in a net.cfg that no machine file has. */
+typedef struct flow_machine_file {
+    char file[DSCQ_PATH_MAX];
+} flow_machine_file;
+/* Bind (and so check) [machine] and [schedule] of a net.cfg. */
+dscq_status flow__machine_section(flow_machine_file *file, dscq_config *cfg,
+                                  dscq_error *err);
+
 /* Sections bound by the later stages. */
 dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
 void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),

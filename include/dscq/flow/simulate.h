@@ -1,0 +1,90 @@
+/*
+ * flow/simulate.h - run a packed network on a machine, price it, report it.
+ */
+#ifndef DSCQ_FLOW_SIMULATE_H
+#define DSCQ_FLOW_SIMULATE_H
+
+#include "dscq/base/json.h"
+#include "dscq/base/log.h"
+#include "dscq/base/status.h"
+#include "dscq/base/table.h"
+#include "dscq/energy/energy.h"
+#include "dscq/hw/machine.h"
+#include "dscq/hw/sim.h"
+#include "dscq/pack/qmodel.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* `name` is a path (it has a '/' or ends in .cfg) or the name of a file under
+ * data_dir/machines. `set` holds "key=value" or "section.key=value" overrides.
+ * NULL name: the [machine] section of `cfg` says (key `file`, and any machine key
+ * beside it); without that, "zcu104". cfg may be NULL. */
+dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *cfg,
+                              const char *data_dir, const char *const *set,
+                              size_t set_count, dscq_error *err);
+
+/* What the machine needs against what its board has: resource, used, available,
+ * share_frac, rule. *out is owned by the caller. DSCQ_ARG when it does not fit,
+ * saying by how much. */
+dscq_status dscq_flow_resources(dscq_table **out, const dscq_machine *m,
+                                dscq_error *err);
+
+typedef struct dscq_simulate_options {
+    int32_t frames; /* 0 = 1                                                     */
+    int no_data;    /* timing only                                               */
+    int verify;     /* compare every layer with the integer reference            */
+    int certify;    /* commands re-run in the stepped model; 0 = 8, -1 = none    */
+    /* Frames as input codes, [frames][bytes of input 0]; NULL: the inputs embedded
+     * in the file, then zero points. */
+    const void *input;
+    void (*event)(void *ctx, const dscq_sim_event *e);
+    void *event_ctx;
+    const dscq_log *log;
+} dscq_simulate_options;
+
+typedef struct dscq_simulation {
+    dscq_program *program;
+    dscq_sim *sim;
+    dscq_machine machine;
+    dscq_sim_totals totals;
+    dscq_energy_bill bill;
+    dscq_table *schedule, *layers, *stalls, *counters, *energy, *coefficients,
+        *resources;
+    int verified; /* layers compared and found equal; -1: not asked */
+} dscq_simulation;
+
+/* Everything in *out is owned: dscq_simulation_clear(). DSCQ_UNSUPPORTED names the
+ * layer that cannot be mapped; DSCQ_MISMATCH (verify) the first layer, channel, row
+ * and column that differ; DSCQ_ARG when the machine does not fit its board. */
+dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
+                               const dscq_machine *m, const dscq_simulate_options *o,
+                               dscq_error *err);
+void dscq_simulation_clear(dscq_simulation *s);
+
+/* What stands in a report beside the simulation; absent parts are NULL or empty. */
+typedef struct dscq_report_facts {
+    const char *kernels;      /* family of float kernels, NULL: none ran          */
+    const char *file_path;    /* packed file                                      */
+    uint64_t file_bytes;      /* 0: not known                                     */
+    const char *sha256;       /* of the file                                      */
+    uint64_t accuracy_images; /* 0: accuracy not measured                         */
+    double float_top1_frac, packed_top1_frac, packed_low_frac, packed_high_frac,
+        mcnemar_p;
+    const char *const *warning;
+    size_t warning_count;
+} dscq_report_facts;
+
+/* dscq.report/1 (docs/report-schema.md). Owned by the caller. s may be NULL. */
+dscq_status dscq_flow_report(dscq_json **out, const dscq_qmodel *q,
+                             const dscq_simulation *s, const dscq_report_facts *facts,
+                             dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

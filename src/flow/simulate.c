@@ -1,0 +1,203 @@
+#include "dscq/flow/simulate.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/infer/reference.h"
+#include "dscq/lower/lower.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CERTIFY_DEFAULT = 8, CERTIFY_SEED = 1 };
+
+void dscq_simulation_clear(dscq_simulation *s)
+{
+    dscq_sim_destroy(s->sim);
+    dscq_program_destroy(s->program);
+    dscq_table_destroy(s->schedule);
+    dscq_table_destroy(s->layers);
+    dscq_table_destroy(s->stalls);
+    dscq_table_destroy(s->counters);
+    dscq_table_destroy(s->energy);
+    dscq_table_destroy(s->coefficients);
+    dscq_table_destroy(s->resources);
+    memset(s, 0, sizeof *s);
+}
+
+/* Codes for every frame: what was given, else what the file embeds, in turn, else
+ * zero points. */
+static dscq_status make_input(uint8_t **out, const dscq_qmodel *q, int32_t frames,
+                              const void *given, dscq_error *err)
+{
+    const dscq_qtensor *t = &q->tensor[q->input[0].tensor];
+    const size_t bytes = dscq_qtensor_bytes(t), count = dscq_qtensor_count(t);
+    uint8_t *codes = dscq_calloc((size_t)frames, bytes);
+
+    *out = codes;
+    if (codes == NULL)
+        return dscq_fail_nomem(err, "the input of the machine",
+                               (unsigned long long)frames * bytes);
+    for (int32_t f = 0; f < frames; f++) {
+        uint8_t *at = codes + (size_t)f * bytes;
+        if (given != NULL)
+            memcpy(at, (const uint8_t *)given + (size_t)f * bytes, bytes);
+        else if (q->digest_inputs > 0)
+            memcpy(at, q->digest_input + (size_t)(f % q->digest_inputs) * bytes, bytes);
+        else
+            for (size_t i = 0; i < count; i++) {
+                const int16_t zero = (int16_t)t->zero_point;
+                if (t->bits > 8)
+                    memcpy(at + 2 * i, &zero, sizeof zero);
+                else
+                    at[i] = (uint8_t)zero;
+            }
+    }
+    return DSCQ_OK;
+}
+
+/* ---- comparison with the integer reference ----------------------------------- */
+
+typedef struct comparison {
+    const dscq_qmodel *q;
+    const dscq_sim *sim;
+    int compared;
+} comparison;
+
+static dscq_status compare_codes(const comparison *c, const char *what,
+                                 const dscq_qtensor *t, const void *want,
+                                 const void *have, dscq_error *err)
+{
+    const size_t each = t->bits > 8 ? 2 : 1;
+    const size_t bytes = dscq_qtensor_bytes(t);
+    const uint8_t *a = want, *b = have;
+
+    (void)c;
+    if (memcmp(a, b, bytes) == 0)
+        return DSCQ_OK;
+    size_t at = 0;
+    while (memcmp(a + at * each, b + at * each, each) == 0)
+        at++;
+    int16_t x = (int8_t)a[at * each], y = (int8_t)b[at * each];
+    if (each == 2) {
+        memcpy(&x, a + 2 * at, sizeof x);
+        memcpy(&y, b + 2 * at, sizeof y);
+    }
+    const size_t pixel = at / (size_t)t->c;
+    return dscq_fail(
+        err, DSCQ_MISMATCH,
+        "layer '%s', channel %zu, row %zu, column %zu: the machine has %d, "
+        "the integer reference %d",
+        what, at % (size_t)t->c, pixel / (size_t)t->w, pixel % (size_t)t->w, (int)y,
+        (int)x);
+}
+
+static dscq_status compare_node(void *ctx, int32_t node, const dscq_qtensor *t,
+                                const void *codes, dscq_error *err)
+{
+    comparison *c = ctx;
+    const dscq_qnode *n = &c->q->node[node];
+    size_t bytes;
+    const void *have = dscq_sim_tensor(c->sim, n->output, &bytes);
+
+    if (have == NULL) /* never whole in one place: lives in the fused layers only */
+        return DSCQ_OK;
+    c->compared++;
+    return compare_codes(c, n->name, t, codes, have, err);
+}
+
+static dscq_status verify(int *compared, const dscq_qmodel *q, const dscq_sim *sim,
+                          const uint8_t *codes, int32_t frames, dscq_error *err)
+{
+    comparison c = {q, sim, 0};
+    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+    void **want = dscq_calloc((size_t)q->output_count, sizeof *want);
+    dscq_status status = DSCQ_OK;
+
+    if (want == NULL)
+        return dscq_fail_nomem(err, "reference outputs", sizeof *want);
+    for (int32_t o = 0; o < q->output_count; o++) {
+        const size_t bytes = dscq_qtensor_bytes(&q->tensor[q->output[o].tensor]);
+        want[o] = dscq_calloc(bytes, 1);
+        if (want[o] == NULL) {
+            status = dscq_fail_nomem(err, "reference outputs", bytes);
+            goto done;
+        }
+    }
+    for (int32_t f = 0; f < frames; f++) {
+        const void *x = codes + (size_t)f * dscq_qtensor_bytes(in);
+        DSCQ_TRY(dscq_infer_reference(q, &x, want,
+                                      f == frames - 1 ? compare_node : NULL, &c, err));
+        for (int32_t o = 0; o < q->output_count; o++) {
+            const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
+            size_t bytes;
+            const void *have = dscq_sim_output(sim, o, f, &bytes);
+            DSCQ_TRY(compare_codes(&c, t->name, t, want[o], have, err));
+        }
+    }
+    *compared = c.compared;
+done:
+    for (int32_t o = 0; o < q->output_count; o++)
+        dscq_free(want[o]);
+    dscq_free(want);
+    return status;
+}
+
+/* ---- the run -------------------------------------------------------------------- */
+
+static dscq_status make_tables(dscq_simulation *s, const dscq_energy *e,
+                               dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_sim_table_layers(&s->layers, s->sim, err));
+    DSCQ_TRY(dscq_sim_table_stalls(&s->stalls, s->sim, err));
+    DSCQ_TRY(dscq_sim_table_counters(&s->counters, s->sim, err));
+    DSCQ_TRY(dscq_energy_table(&s->energy, &s->bill, err));
+    DSCQ_TRY(dscq_energy_table_coefficients(&s->coefficients, e, err));
+done:
+    return status;
+}
+
+dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
+                               const dscq_machine *m, const dscq_simulate_options *o,
+                               dscq_error *err)
+{
+    const int32_t frames = o->frames > 0 ? o->frames : 1;
+    const dscq_lower_options lo = {.frames = frames};
+    dscq_simulation s = {.machine = *m, .verified = -1};
+    dscq_energy coefficients;
+    uint8_t *codes = NULL;
+    dscq_status status;
+
+    memset(out, 0, sizeof *out);
+    DSCQ_TRY(dscq_lower_check(q, m, err));
+    DSCQ_TRY(dscq_flow_resources(&s.resources, m, err));
+    DSCQ_TRY(dscq_energy_load_for(&coefficients, m, err));
+    dscq_log_progress(o->log, "schedule", 0, 1, q->name);
+    DSCQ_TRY(dscq_lower(&s.program, &s.schedule, q, m, &lo, err));
+    if (!o->no_data)
+        DSCQ_TRY(make_input(&codes, q, frames, o->input, err));
+    const void *input = codes;
+    const dscq_sim_options so = {.no_data = o->no_data,
+                                 .capture = o->verify,
+                                 .certify = o->certify == 0  ? CERTIFY_DEFAULT
+                                            : o->certify < 0 ? 0
+                                                             : o->certify,
+                                 .certify_seed = CERTIFY_SEED,
+                                 .event = o->event,
+                                 .event_ctx = o->event_ctx};
+    dscq_log_progress(o->log, "simulate", 0, 1, q->name);
+    DSCQ_TRY(dscq_sim_run(&s.sim, s.program, m, o->no_data ? NULL : &input, &so, err));
+    s.totals = dscq_sim_total(s.sim);
+    const dscq_dram_energy dram = dscq_sim_dram_energy(s.sim);
+    DSCQ_TRY(dscq_energy_price(&s.bill, &coefficients, m, dscq_sim_counters(s.sim),
+                               &dram, err));
+    DSCQ_TRY(make_tables(&s, &coefficients, err));
+    if (o->verify && !o->no_data)
+        DSCQ_TRY(verify(&s.verified, q, s.sim, codes, frames, err));
+    *out = s;
+    s = (dscq_simulation){0};
+done:
+    dscq_free(codes);
+    dscq_simulation_clear(&s);
+    return status;
+}
