@@ -1,8 +1,7 @@
 #include "dscq/hw/dram.h"
 
-#include "dscq/base/alloc.h"
-
 #include "dram_internal.h"
+#include "dscq/base/alloc.h"
 
 #include <assert.h>
 #include <string.h>
@@ -162,13 +161,13 @@ dscq_status dscq_dram_submit(dscq_dram *d, const dscq_dram_request *request,
     hw_dram_req *r = &d->req[i];
     d->req_free = r->next;
     d->req_live++;
-    *r = (hw_dram_req){
-        .address = request->address >> d->map.burst_shift << d->map.burst_shift,
-        .id = request->id,
-        .admitted = d->now,
-        .at = dscq_dram_map_place(&d->map, request->address),
-        .next = HW_NO_REQ,
-        .is_write = request->is_write != 0};
+    *r = (hw_dram_req){.address = request->address >> d->map.burst_shift
+                                                          << d->map.burst_shift,
+                       .id = request->id,
+                       .admitted = d->now,
+                       .at = dscq_dram_map_place(&d->map, request->address),
+                       .next = HW_NO_REQ,
+                       .is_write = request->is_write != 0};
     mark_row(d, &r->at);
     if (r->is_write)
         d->n.writes++;

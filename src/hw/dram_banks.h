@@ -49,8 +49,8 @@ void hw_banks_ref(hw_banks *b, int32_t rank, uint64_t t);
 static inline uint64_t hw_banks_act_at(const hw_banks *b, int32_t r, int32_t k)
 {
     const hw_rank *rank = &b->rank[r];
-    const uint64_t own = hw_max64(b->bank[r][k].act,
-                                  b->group[r][k >> b->per_group_shift].act);
+    const uint64_t own =
+        hw_max64(b->bank[r][k].act, b->group[r][k >> b->per_group_shift].act);
 
     return hw_max64(own, hw_max64(rank->act, rank->faw[rank->faw_at]));
 }

@@ -63,19 +63,25 @@ static const dscq_key k_controller[] = {
     DSCQ_KEY_ENUM_ROW(S, order, DSCQ_DRAM_ORDERS, "rank_then_bank",
                       "round robin over queues (d2)"),
     DSCQ_KEY_INT_ROW(S, transaction_queue, 1, DSCQ_DRAM_QUEUE_MAX, "32",
-                     "requests waiting; frfcfs: reads, and as many writes"),
+                     "requests waiting (d2, d3)"),
     DSCQ_KEY_INT_ROW(S, command_queue, 2, DSCQ_DRAM_QUEUE_MAX, "8",
                      "entries of a command queue (d2: commands, d3: requests)"),
     DSCQ_KEY_INT_ROW(S, row_cap, 1, 1 << 20, "4",
                      "column commands before an open row may be closed (d2, d3)"),
     DSCQ_KEY_BOOL_ROW(S, unified_queue, "no", "reads and writes in one queue (d3)"),
     DSCQ_KEY_BOOL_ROW(S, low_power, "no", "precharge power-down (d2, frfcfs)"),
-    DSCQ_KEY_INT_ROW(S, write_high, 1, DSCQ_DRAM_QUEUE_MAX, "24",
-                     "buffered writes that start a batch (frfcfs)"),
-    DSCQ_KEY_INT_ROW(S, write_low, 0, DSCQ_DRAM_QUEUE_MAX, "8",
-                     "buffered writes that end a batch (frfcfs)"),
-    DSCQ_KEY_INT_ROW(S, max_age_cycles, 64, 1 << 20, "2000",
-                     "age at which a request goes first (frfcfs)"),
+    DSCQ_KEY_INT_ROW(S, read_queue, 1, DSCQ_DRAM_QUEUE_MAX, "192",
+                     "reads waiting (frfcfs)"),
+    DSCQ_KEY_INT_ROW(S, write_queue, 1, DSCQ_DRAM_QUEUE_MAX, "192",
+                     "writes buffered (frfcfs)"),
+    DSCQ_KEY_INT_ROW(S, write_high, 1, DSCQ_DRAM_QUEUE_MAX, "128",
+                     "buffered writes that force a batch (frfcfs)"),
+    DSCQ_KEY_INT_ROW(S, write_low, 0, DSCQ_DRAM_QUEUE_MAX, "0",
+                     "buffered writes that end a forced batch (frfcfs)"),
+    DSCQ_KEY_INT_ROW(S, hit_cap, 1, 1 << 20, "4",
+                     "bursts of a row before an older read of another goes (frfcfs)"),
+    DSCQ_KEY_INT_ROW(S, max_age_cycles, 64, 1 << 20, "8000",
+                     "age at which a read closes a row that is in use (frfcfs)"),
     DSCQ_KEY_INT_ROW(S, close_cycles, 1, 1 << 20, "128",
                      "first guess of the idle time that closes a row (frfcfs)"),
     DSCQ_KEY_INT_ROW(S, refresh_postpone, 0, 8, "8",
@@ -241,10 +247,9 @@ static dscq_status check_queues(const dscq_dram_config *c, dscq_error *err)
         return dscq_fail(err, DSCQ_FORMAT,
                          "write_low = %d: want less than write_high = %d", c->write_low,
                          c->write_high);
-    if (strcmp(c->policy, "frfcfs") == 0 && c->write_high > c->transaction_queue)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "write_high = %d: transaction_queue holds only %d",
-                         c->write_high, c->transaction_queue);
+    if (c->write_high > c->write_queue)
+        return dscq_fail(err, DSCQ_FORMAT, "write_high = %d: write_queue holds only %d",
+                         c->write_high, c->write_queue);
     return DSCQ_OK;
 }
 

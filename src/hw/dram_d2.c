@@ -3,9 +3,8 @@
  * cycles, commands and energy come out equal. docs/dram.md numbers the rules; the
  * comments below name them (R2.1 ...).
  */
-#include "dscq/base/alloc.h"
-
 #include "dram_internal.h"
+#include "dscq/base/alloc.h"
 
 #include <assert.h>
 #include <string.h>
@@ -60,12 +59,14 @@ static void set_constants(d2 *s, const dscq_dram_config *c)
 {
     const int32_t B = dscq_dram_burst_cycles(c);
 
-    /* No notion of bank groups: the longer of each pair keeps it legal. Its write
-     * latency is read latency - 1, whatever the device says. */
+    /* No notion of bank groups: the longer of each pair keeps it legal. The original
+     * has WL = CL - 1 for every device; a config that wants to equal it says so. */
     s->burst = B;
     s->rl = c->CL;
-    s->wl = c->CL - 1;
+    s->wl = c->CWL;
     s->rd_to_pre = B + (c->tRTP > c->tCCD_L ? c->tRTP : c->tCCD_L) - c->tCCD_L;
+    if (s->rd_to_pre < c->tRTP) /* the original's formula takes tCCD for the burst */
+        s->rd_to_pre = c->tRTP;
     s->wr_to_pre = s->wl + B + c->tWR;
     s->rd_to_wr = s->rl + B + c->tRTRS - s->wl;
     s->wr_to_rd = s->wl + B + c->tWTR_L;
@@ -383,7 +384,8 @@ static int pick_from_queues(d2 *s, uint64_t t, d2_choice *out, uint64_t *wake)
             const int32_t i = pick_entry(s, rank, q, t, wake);
             seen |= s->per_bank ? 0u : 1u << rank;
             if (i >= 0) {
-                if (s->open_page && !q->cmd[i].is_act && i > 0 && q->cmd[i - 1].is_act) {
+                if (s->open_page && !q->cmd[i].is_act && i > 0 &&
+                    q->cmd[i - 1].is_act) {
                     s->bank[rank][q->cmd[i].bank].accesses++;
                     erase(s, rank, q, i - 1);
                     *out = take(s, rank, q, i - 1);
@@ -455,7 +457,8 @@ static void after_column(d2 *s, const d2_choice *c, uint64_t t)
     s->next_change = hw_min64(s->next_change, to_pre);
 }
 
-static void after_act(d2 *s, const d2_choice *c, uint64_t t, const dscq_dram_config *cfg)
+static void after_act(d2 *s, const d2_choice *c, uint64_t t,
+                      const dscq_dram_config *cfg)
 {
     d2_rank *rank = &s->rank[c->rank];
     d2_bank *bank = &s->bank[c->rank][c->bank];

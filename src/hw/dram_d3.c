@@ -3,9 +3,8 @@
  * cycles and commands come out equal. docs/dram.md numbers the rules; the comments
  * below name them (R3.1 ...).
  */
-#include "dscq/base/alloc.h"
-
 #include "dram_banks.h"
+#include "dscq/base/alloc.h"
 
 #include <assert.h>
 #include <string.h>
@@ -165,9 +164,8 @@ static void touch_bank(d3 *s, int32_t rank, int32_t bank, uint64_t t)
 
 static void issue_pre(dscq_dram *d, d3 *s, int32_t rank, int32_t bank)
 {
-    const dscq_dram_place at = {.rank = rank,
-                                .group = bank >> s->banks.per_group_shift,
-                                .bank = bank};
+    const dscq_dram_place at = {
+        .rank = rank, .group = bank >> s->banks.per_group_shift, .bank = bank};
 
     hw_dram_note(d, DSCQ_DRAM_PRE, &at);
     hw_banks_pre(&s->banks, rank, bank, d->now);

@@ -54,7 +54,7 @@ typedef struct hw_dram_policy {
     uint64_t (*tick)(dscq_dram *d);
     int (*drained)(const void *state); /* nothing queued that must still be done */
     uint64_t (*ref_owed)(const dscq_dram *d); /* due but not issued */
-    int admit_delay;        /* cycles between arrival and the first chance of admission */
+    int admit_delay; /* cycles between arrival and the first chance of admission */
 } hw_dram_policy;
 
 struct dscq_dram {
@@ -62,7 +62,7 @@ struct dscq_dram {
     dscq_dram_map map;
     const hw_dram_policy *policy;
     void *state;
-    uint64_t now, wake;  /* no cycle in [now, wake) needs to run */
+    uint64_t now, wake;   /* no cycle in [now, wake) needs to run */
     uint64_t last_submit; /* cycle of the last one; HW_NEVER before the first */
     uint64_t end_cycle;
     hw_dram_req *req;

@@ -1,6 +1,5 @@
-#include "dscq/hw/dram.h"
-
 #include "dram_internal.h"
+#include "dscq/hw/dram.h"
 
 #include <math.h>
 
@@ -40,8 +39,8 @@ dscq_dram_energy dscq_dram_energy_pj(const dscq_dram_config *c,
                           .burst = burst * pj,
                           .refresh = refresh * (double)n->ref * pj};
 
-    e.total = (background + act * (double)n->act + burst + refresh * (double)n->ref) *
-              pj;
+    e.total =
+        (background + act * (double)n->act + burst + refresh * (double)n->ref) * pj;
     e.termination = bits * (c->read_pj_per_bit * (double)n->read_cmds +
                             c->write_pj_per_bit * (double)n->write_cmds);
     return e;
@@ -60,7 +59,8 @@ static uint64_t open_banks(const dscq_dram *d)
 /* Returns NULL, or the text of the broken law. */
 static const char *broken_law(const dscq_dram *d, const dscq_dram_counters *n)
 {
-    const uint64_t ranks = (uint64_t)d->cfg.ranks, B = (uint64_t)dscq_dram_burst_cycles(&d->cfg);
+    const uint64_t ranks = (uint64_t)d->cfg.ranks,
+                   B = (uint64_t)dscq_dram_burst_cycles(&d->cfg);
     const uint64_t columns = n->read_cmds + n->write_cmds;
     const uint64_t due = ranks * (n->cycles / (uint64_t)d->cfg.tREFI);
     /* d2 and d3 stagger ranks by the interval rounded down, so they run ahead */
@@ -88,8 +88,8 @@ static const char *broken_law(const dscq_dram *d, const dscq_dram_counters *n)
         return "a column command hits an open row or is first after an activate";
     if (n->pre + n->auto_pre + open_banks(d) != n->act)
         return "every activated row is open or was precharged";
-    if (dscq_dram_idle(d) && n->act + n->writes_buffered + n->reads_forwarded <
-                                 n->rows_touched)
+    if (dscq_dram_idle(d) &&
+        n->act + n->writes_buffered + n->reads_forwarded < n->rows_touched)
         return "every row that a request named was activated";
     if (n->ref + n->ref_owed > due + slack || n->ref + n->ref_owed + slack < due)
         return "refreshes issued and owed = ranks x cycles / tREFI";

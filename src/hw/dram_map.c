@@ -1,6 +1,5 @@
-#include "dscq/hw/dram_config.h"
-
 #include "dram_internal.h"
+#include "dscq/hw/dram_config.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,5 @@
-#include "dscq/base/alloc.h"
-
 #include "dram_internal.h"
+#include "dscq/base/alloc.h"
 
 #include <assert.h>
 

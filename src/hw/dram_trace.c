@@ -1,9 +1,8 @@
 #include "dscq/hw/dram_trace.h"
 
+#include "dram_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
-
-#include "dram_internal.h"
 
 #include <string.h>
 
@@ -76,8 +75,7 @@ static size_t count_lines(const char *text, size_t bytes)
 {
     size_t lines = 1;
 
-    for (const char *p = text; (p = memchr(p, '\n', bytes - (size_t)(p - text)));
-         p++)
+    for (const char *p = text; (p = memchr(p, '\n', bytes - (size_t)(p - text))); p++)
         lines++;
     return lines;
 }
@@ -145,8 +143,7 @@ typedef struct watchdog {
 /* Requests are neither finished nor accepted for many refresh intervals. */
 static dscq_status check_progress(watchdog *w, const dscq_dram *d, dscq_error *err)
 {
-    const uint64_t done =
-        d->n.reads + d->n.writes + d->n.read_cmds + d->n.write_cmds;
+    const uint64_t done = d->n.reads + d->n.writes + d->n.read_cmds + d->n.write_cmds;
 
     if (done != w->done) {
         *w = (watchdog){done, d->now};
@@ -154,11 +151,12 @@ static dscq_status check_progress(watchdog *w, const dscq_dram *d, dscq_error *e
     }
     if (d->now - w->since <= (uint64_t)STUCK_REFRESHES * (uint64_t)d->cfg.tREFI)
         return DSCQ_OK;
-    return dscq_fail(err, DSCQ_UNSUPPORTED,
-                     "policy %s makes no progress after cycle %llu: its rules live-lock "
-                     "on this trace (a buffered write waits for a read of the same "
-                     "address); use policy frfcfs",
-                     d->policy->name, (unsigned long long)w->since);
+    return dscq_fail(
+        err, DSCQ_UNSUPPORTED,
+        "policy %s makes no progress after cycle %llu: its rules live-lock "
+        "on this trace (a buffered write waits for a read of the same "
+        "address); use policy frfcfs",
+        d->policy->name, (unsigned long long)w->since);
 }
 
 static dscq_status submit_item(dscq_dram *d, watchdog *w, uint64_t earliest,
@@ -193,9 +191,8 @@ static dscq_status run_all(dscq_dram *d, const dscq_dram_trace *t, dscq_error *e
         for (uint64_t p = 0; p < parts; p++) {
             const dscq_dram_request rq = {parts > 1 ? base + p * burst : item->address,
                                           i, item->is_write};
-            DSCQ_TRY(submit_item(d, &w,
-                                 item->arrival + (uint64_t)d->policy->admit_delay, &rq,
-                                 err));
+            DSCQ_TRY(submit_item(
+                d, &w, item->arrival + (uint64_t)d->policy->admit_delay, &rq, err));
         }
     }
     while (!dscq_dram_idle(d)) {
@@ -212,15 +209,16 @@ static void fill_result(dscq_dram_result *out, const dscq_dram *d)
     const uint64_t columns = n.read_cmds + n.write_cmds;
     const double cycles = (double)n.cycles;
 
-    *out = (dscq_dram_result){.cycles = n.cycles,
-                              .reads = n.reads,
-                              .writes = n.writes,
-                              .act = n.act,
-                              .pre = n.pre,
-                              .ref = n.ref,
-                              .counters = n,
-                              .bytes = columns * (uint64_t)dscq_dram_burst_bytes(&d->cfg),
-                              .energy_pj = dscq_dram_energy_pj(&d->cfg, &n)};
+    *out =
+        (dscq_dram_result){.cycles = n.cycles,
+                           .reads = n.reads,
+                           .writes = n.writes,
+                           .act = n.act,
+                           .pre = n.pre,
+                           .ref = n.ref,
+                           .counters = n,
+                           .bytes = columns * (uint64_t)dscq_dram_burst_bytes(&d->cfg),
+                           .energy_pj = dscq_dram_energy_pj(&d->cfg, &n)};
     if (n.reads_done != 0)
         out->read_latency_mean_cycles =
             (double)n.read_latency_cycles / (double)n.reads_done;

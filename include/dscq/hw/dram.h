@@ -41,7 +41,7 @@ typedef struct dscq_dram dscq_dram;
  * DSCQ_FORMAT when dscq_dram_config_check() refuses it, DSCQ_NOMEM. */
 dscq_status dscq_dram_create(dscq_dram **out, const dscq_dram_config *config,
                              dscq_error *err);
-void dscq_dram_destroy(dscq_dram *d); /* NULL is fine */
+void dscq_dram_destroy(dscq_dram *d);                           /* NULL is fine */
 const dscq_dram_config *dscq_dram_settings(const dscq_dram *d); /* borrowed */
 
 typedef struct dscq_dram_request {

@@ -64,7 +64,9 @@ typedef struct dscq_dram_config {
     int32_t order;                   /* dscq_dram_order  */
     int32_t transaction_queue, command_queue, row_cap;
     int32_t unified_queue, low_power;
-    int32_t write_high, write_low, max_age_cycles, close_cycles, refresh_postpone;
+    /* frfcfs only */
+    int32_t read_queue, write_queue, write_high, write_low;
+    int32_t hit_cap, max_age_cycles, close_cycles, refresh_postpone;
     /* [termination] */
     double read_pj_per_bit, write_pj_per_bit;
 } dscq_dram_config;
@@ -89,9 +91,10 @@ dscq_status dscq_dram_config_load(dscq_dram_config *out, const char *path,
 dscq_status dscq_dram_config_check(const dscq_dram_config *c, dscq_error *err);
 
 /* Derived figures. */
-int32_t dscq_dram_bus_bits(const dscq_dram_config *c);      /* 64 */
-int32_t dscq_dram_burst_bytes(const dscq_dram_config *c);   /* bytes of one column command */
-int32_t dscq_dram_burst_cycles(const dscq_dram_config *c);  /* data bus cycles of it */
+int32_t dscq_dram_bus_bits(const dscq_dram_config *c); /* 64 */
+int32_t
+dscq_dram_burst_bytes(const dscq_dram_config *c); /* bytes of one column command */
+int32_t dscq_dram_burst_cycles(const dscq_dram_config *c); /* data bus cycles of it */
 uint64_t dscq_dram_capacity_bytes(const dscq_dram_config *c);
 double dscq_dram_peak_bytes_per_ns(const dscq_dram_config *c);
 
