@@ -156,6 +156,12 @@ typedef struct flow_parts {
 } flow_parts;
 dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err);
 
+/* ---- packed.c ---------------------------------------------------------------- */
+
+/* Embed the first `count` validation images and the digests of what they compute. */
+dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count,
+                        dscq_error *err);
+
 /* ---- small things --------------------------------------------------------- */
 
 /* The pool and kernel family that a run was asked to use. */
