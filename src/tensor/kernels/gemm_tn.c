@@ -9,7 +9,7 @@
 #include "kernels_internal.h"
 #include "tile.h"
 
-enum { ROWS = 256, PANEL = 12, SLAB = 8 * PANEL, SMALL = 4096 };
+enum { ROWS = 256, PANEL = 12, SLAB = 32 * PANEL, SMALL = 4096 };
 
 typedef struct tn_job {
     const float *g, *x;
@@ -135,9 +135,14 @@ size_t FN(gemm_tn_scratch_floats)(size_t n, size_t k)
 static void copy_columns(float *out, size_t ld, const float *in, size_t ldin,
                          size_t rows, size_t count)
 {
-    for (size_t r = 0; r < rows; r++, out += ld, in += ldin)
+    for (size_t r = 0; r < rows; r++, out += ld, in += ldin) {
+        /* the next columns are wanted next, and rows are too far apart for the
+         * hardware to see a pattern */
+        __builtin_prefetch(in + count);
+        __builtin_prefetch(in + count + 16);
         for (size_t i = 0; i < count; i += VL)
             v_store_upto(out + i, count - i, v_load_upto(in + i, count - i));
+    }
 }
 
 static void copy_slab(float *out, const float *g, size_t ldg, size_t rows, size_t n)
