@@ -208,7 +208,7 @@ dscq_status dscq_qmodel_check(const dscq_qmodel *m, dscq_error *err)
         DSCQ_TRY(check_tensor(&m->tensor[i], i, err));
     made = dscq_calloc((size_t)m->tensor_count, 1);
     if (made == NULL)
-        return dscq_fail_nomem(err, "graph check", (size_t)m->tensor_count);
+        return dscq_fail_nomem(err, "graph check", (unsigned long long)m->tensor_count);
     DSCQ_TRY(check_graph(m, made, err));
     DSCQ_TRY(check_outputs(m, err));
     DSCQ_TRY(check_names(m, err));

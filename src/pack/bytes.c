@@ -1,0 +1,213 @@
+/* Bounded reading and growing writing of little-endian bytes and bits. */
+#include "bytes.h"
+
+#include "dscq/base/alloc.h"
+
+#include <assert.h>
+
+static int reserve(pack_buf *b, size_t more)
+{
+    if (b->bad)
+        return 0;
+    if (b->len + more <= b->cap)
+        return 1;
+    size_t cap = b->cap < 256 ? 256 : b->cap * 2;
+    if (cap < b->len + more)
+        cap = b->len + more;
+    uint8_t *p = dscq_realloc(b->data, b->len, cap);
+    if (p == NULL) {
+        b->bad = 1;
+        return 0;
+    }
+    b->data = p;
+    b->cap = cap;
+    return 1;
+}
+
+void pack_put(pack_buf *b, const void *data, size_t bytes)
+{
+    assert(b->acc_bits == 0);
+    if (!b->counting) {
+        if (!reserve(b, bytes))
+            return;
+        if (bytes > 0)
+            memcpy(b->data + b->len, data, bytes);
+    }
+    b->len += bytes;
+}
+
+void pack_put_u(pack_buf *b, uint64_t v, unsigned bytes)
+{
+    uint8_t raw[8];
+
+    for (unsigned i = 0; i < bytes; i++)
+        raw[i] = (uint8_t)(v >> (8 * i));
+    pack_put(b, raw, bytes);
+}
+
+void pack_put_varint(pack_buf *b, uint64_t v)
+{
+    while (v >= 0x80) {
+        pack_put_u(b, (v & 0x7f) | 0x80, 1);
+        v >>= 7;
+    }
+    pack_put_u(b, v, 1);
+}
+
+void pack_put_zigzag(pack_buf *b, int64_t v)
+{
+    pack_put_varint(b, v < 0 ? (uint64_t)(-(v + 1)) * 2 + 1 : (uint64_t)v * 2);
+}
+
+void pack_put_real(pack_buf *b, double v)
+{
+    uint64_t u;
+
+    memcpy(&u, &v, sizeof u);
+    pack_put_u(b, u, 8);
+}
+
+void pack_put_text(pack_buf *b, const char *text)
+{
+    const size_t n = strlen(text);
+
+    pack_put_varint(b, n);
+    pack_put(b, text, n);
+}
+
+void pack_put_bits(pack_buf *b, uint32_t v, unsigned bits)
+{
+    assert(bits <= 32);
+    b->acc |= ((uint64_t)v & ((UINT64_C(1) << bits) - 1)) << b->acc_bits;
+    b->acc_bits += bits;
+    while (b->acc_bits >= 8) {
+        if (!b->counting) {
+            if (!reserve(b, 1))
+                return;
+            b->data[b->len] = (uint8_t)b->acc;
+        }
+        b->len++;
+        b->acc >>= 8;
+        b->acc_bits -= 8;
+    }
+}
+
+unsigned pack_end_bits(pack_buf *b)
+{
+    const unsigned pad = (8 - b->acc_bits) % 8;
+
+    pack_put_bits(b, 0, pad);
+    b->acc = 0;
+    b->acc_bits = 0;
+    return pad;
+}
+
+void pack_buf_free(pack_buf *b)
+{
+    dscq_free(b->data);
+    *b = (pack_buf){0};
+}
+
+void pack_fail(pack_reader *r, const char *field)
+{
+    if (r->bad == NULL)
+        r->bad = field;
+}
+
+const uint8_t *pack_take(pack_reader *r, size_t bytes, const char *field)
+{
+    static const uint8_t nothing[1] = {0};
+
+    if (r->bad == NULL && bytes > r->len - r->pos)
+        r->bad = field;
+    if (r->bad != NULL)
+        return nothing;
+    const uint8_t *p = r->buf + r->pos;
+    r->pos += bytes;
+    return p;
+}
+
+uint64_t pack_u(pack_reader *r, unsigned bytes, const char *field)
+{
+    uint64_t v = 0;
+    const uint8_t *p = pack_take(r, bytes, field);
+
+    if (r->bad != NULL)
+        return 0;
+    for (unsigned i = 0; i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+uint64_t pack_varint(pack_reader *r, const char *field)
+{
+    uint64_t v = 0;
+
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        const uint64_t byte = pack_u(r, 1, field);
+        v |= (byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            if ((byte == 0 && shift > 0) || (shift == 63 && byte > 1))
+                break; /* not the shortest form, or more than 64 bits */
+            return r->bad != NULL ? 0 : v;
+        }
+    }
+    pack_fail(r, field);
+    return 0;
+}
+
+int64_t pack_zigzag(pack_reader *r, const char *field)
+{
+    const uint64_t v = pack_varint(r, field);
+
+    return (v & 1) != 0 ? -(int64_t)(v >> 1) - 1 : (int64_t)(v >> 1);
+}
+
+double pack_real(pack_reader *r, const char *field)
+{
+    const uint64_t u = pack_u(r, 8, field);
+    double v;
+
+    memcpy(&v, &u, sizeof v);
+    return v;
+}
+
+void pack_text(pack_reader *r, char *out, size_t cap, const char *field)
+{
+    const uint64_t n = pack_varint(r, field);
+
+    out[0] = '\0';
+    if (n >= cap)
+        pack_fail(r, field);
+    const uint8_t *p = pack_take(r, r->bad != NULL ? 0 : (size_t)n, field);
+    if (r->bad == NULL && memchr(p, 0, (size_t)n) != NULL)
+        pack_fail(r, field);
+    if (r->bad != NULL)
+        return;
+    memcpy(out, p, (size_t)n);
+    out[n] = '\0';
+}
+
+int32_t pack_int(pack_reader *r, int64_t lo, int64_t hi, const char *field)
+{
+    const uint64_t v = pack_varint(r, field);
+
+    if (r->bad == NULL && (v > (uint64_t)hi || (int64_t)v < lo))
+        r->bad = field;
+    return r->bad != NULL ? 0 : (int32_t)v;
+}
+
+size_t pack_count(pack_reader *r, size_t max, size_t min_item_bytes, const char *field)
+{
+    assert(min_item_bytes > 0);
+    const uint64_t n = pack_varint(r, field);
+
+    if (r->bad == NULL && (n > max || n > (r->len - r->pos) / min_item_bytes))
+        r->bad = field;
+    return r->bad != NULL ? 0 : (size_t)n;
+}
+
+int pack_bits_done(pack_bits *b)
+{
+    return !b->bad && b->p == b->end && b->n < 8 && b->acc == 0;
+}

@@ -1,0 +1,81 @@
+/* Which encoding a layer gets: the smallest that the profile allows. */
+#include "dscq/base/alloc.h"
+#include "format.h"
+
+dscq_status dscq_pack_options_parse(dscq_pack_options *out, const char *text,
+                                    dscq_error *err)
+{
+    static const struct {
+        const char *name;
+        dscq_pack_profile profile;
+    } rows[] = {{"keep", DSCQ_PACK_KEEP},
+                {"machine", DSCQ_PACK_MACHINE},
+                {"loaded", DSCQ_PACK_LOADED},
+                {"archive", DSCQ_PACK_ARCHIVE}};
+
+    *out = (dscq_pack_options){DSCQ_PACK_NAMED, dscq_pack_encoding_find(text), 0};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, text) == 0)
+            out->profile = rows[i].profile;
+    if (out->profile == DSCQ_PACK_NAMED && out->encoding < 0)
+        return dscq_fail(
+            err, DSCQ_ARG,
+            "profile '%s': want machine, loaded, archive, keep or the name "
+            "of an encoding",
+            text);
+    return DSCQ_OK;
+}
+
+static int allowed(const pack_encoding *e, dscq_pack_profile p)
+{
+    if (p == DSCQ_PACK_ARCHIVE)
+        return e->info.kind <= DSCQ_PACK_DEEP;
+    if (p == DSCQ_PACK_LOADED)
+        return e->info.kind <= DSCQ_PACK_ATREST;
+    return e->info.kind == DSCQ_PACK_FIXED;
+}
+
+/* The layer's own choice, when it is legal. */
+static int kept(pack_choice *out, const dscq_qweights *w, const pack_layer *l,
+                const dscq_pack_options *o)
+{
+    const int32_t id = o->profile == DSCQ_PACK_KEEP    ? w->encoding
+                       : o->profile == DSCQ_PACK_NAMED ? o->encoding
+                                                       : -1;
+    const pack_encoding *e = pack__encoding(id);
+
+    if (e == NULL || !e->fits(l))
+        return 0;
+    out->encoding = id;
+    out->arg = o->profile == DSCQ_PACK_KEEP ? w->encoding_arg : o->lanes;
+    return 1;
+}
+
+dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *code,
+                         const dscq_qweights *w, const dscq_pack_options *o,
+                         dscq_error *err)
+{
+    uint64_t best = UINT64_MAX;
+
+    *out = (pack_choice){0};
+    if (kept(out, w, l, o))
+        return pack__encoding(out->encoding)->cost(&out->size, &out->arg, l, code, err);
+    for (int32_t id = 0; id < dscq_pack_encoding_count(); id++) {
+        const pack_encoding *e = pack__encoding(id);
+        pack_choice one = {.encoding = id};
+        if (!allowed(e, o->profile) || !e->fits(l))
+            continue;
+        const dscq_status status = e->cost(&one.size, &one.arg, l, code, err);
+        if (status == DSCQ_UNSUPPORTED)
+            continue;
+        if (status != DSCQ_OK)
+            return status;
+        if (dscq_pack_size_bits(&one.size) < best) {
+            best = dscq_pack_size_bits(&one.size);
+            *out = one;
+        }
+    }
+    if (best == UINT64_MAX)
+        return dscq_fail(err, DSCQ_INTERNAL, "no encoding holds these weights");
+    return DSCQ_OK;
+}

@@ -1,0 +1,232 @@
+/* kernel: the masks of R x S kernels come from a table of the patterns that occur;
+ * each kernel stores an index into it, then the codes of its weights that are not
+ * zero. For depthwise and K x K layers, whose kernels repeat few patterns. */
+#include "dscq/base/alloc.h"
+#include "encoding.h"
+
+#include <stdlib.h>
+
+enum { TAPS_MAX = 64, PATTERNS_MAX = 65536 };
+
+static int fits(const pack_layer *l)
+{
+    const int64_t taps = (int64_t)l->r * l->s;
+
+    return l->form != DSCQ_FORM_BINARY && taps > 1 && taps <= TAPS_MAX;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Kernel j of output channel k is the R x S taps at (k, r, s, j). */
+static uint64_t mask_of(const pack_layer *l, const uint16_t *code, size_t kernel)
+{
+    const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
+    const uint16_t *first = code + kernel / c * taps * c + kernel % c;
+    uint64_t mask = 0;
+
+    for (size_t t = 0; t < taps; t++)
+        mask |= (uint64_t)(first[t * c] != 0) << t;
+    return mask;
+}
+
+typedef struct patterns {
+    uint64_t *mask;  /* of every kernel            */
+    uint64_t *table; /* the ones that occur, ascending */
+    size_t kernels, count;
+} patterns;
+
+static void free_patterns(patterns *p)
+{
+    dscq_free(p->mask);
+    dscq_free(p->table);
+}
+
+static dscq_status find_patterns(patterns *p, const pack_layer *l, const uint16_t *code,
+                                 dscq_error *err)
+{
+    p->kernels = (size_t)l->k * (size_t)l->c;
+    p->mask = dscq_malloc(p->kernels, sizeof *p->mask);
+    p->table = dscq_malloc(p->kernels, sizeof *p->table);
+    p->count = 0;
+    if (p->mask == NULL || p->table == NULL) {
+        free_patterns(p);
+        return dscq_fail_nomem(err, "kernel patterns", p->kernels * 16);
+    }
+    for (size_t i = 0; i < p->kernels; i++)
+        p->mask[i] = p->table[i] = mask_of(l, code, i);
+    qsort(p->table, p->kernels, sizeof *p->table, by_value);
+    for (size_t i = 0; i < p->kernels; i++)
+        if (i == 0 || p->table[i] != p->table[p->count - 1])
+            p->table[p->count++] = p->table[i];
+    return DSCQ_OK;
+}
+
+static size_t index_of(const patterns *p, uint64_t mask)
+{
+    const uint64_t *at = bsearch(&mask, p->table, p->count, sizeof mask, by_value);
+
+    return (size_t)(at - p->table);
+}
+
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+                        const uint16_t *code, dscq_error *err)
+{
+    const uint64_t taps = (uint64_t)l->r * (uint64_t)l->s;
+    patterns p;
+    const dscq_status status = find_patterns(&p, l, code, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    *arg = 0;
+    if (p.count > PATTERNS_MAX) {
+        free_patterns(&p);
+        return dscq_fail(err, DSCQ_UNSUPPORTED, "more than %d kernel patterns",
+                         PATTERNS_MAX);
+    }
+    const uint64_t table = taps * p.count;
+    const uint64_t index = (uint64_t)p.kernels * pack__bits_for(p.count);
+    out->values = (uint64_t)pack__nonzero(code, l->count) * (uint64_t)l->bits;
+    out->positions = 16 + table + index;
+    out->padding =
+        (8 - table % 8) % 8 + (8 - index % 8) % 8 + (8 - out->values % 8) % 8;
+    free_patterns(&p);
+    return DSCQ_OK;
+}
+
+static void put_kernel_codes(pack_buf *b, const pack_layer *l, const uint16_t *code,
+                             const patterns *p)
+{
+    const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
+
+    for (size_t i = 0; i < p->kernels; i++)
+        for (size_t t = 0; t < taps; t++)
+            if ((p->mask[i] >> t & 1) != 0)
+                pack_put_bits(b, code[i / c * taps * c + i % c + t * c],
+                              (unsigned)l->bits);
+    (void)pack_end_bits(b);
+}
+
+static dscq_status encode(pack_buf *b, const pack_layer *l, int32_t arg,
+                          const uint16_t *code, dscq_error *err)
+{
+    const unsigned taps = (unsigned)(l->r * l->s);
+    patterns p;
+    const dscq_status status = find_patterns(&p, l, code, err);
+
+    (void)arg;
+    if (status != DSCQ_OK)
+        return status;
+    pack_put_u(b, p.count - 1, 2);
+    for (size_t i = 0; i < p.count; i++) {
+        pack_put_bits(b, (uint32_t)p.table[i], taps > 32 ? 32 : taps);
+        pack_put_bits(b, (uint32_t)(p.table[i] >> 32), taps > 32 ? taps - 32 : 0);
+    }
+    (void)pack_end_bits(b);
+    for (size_t i = 0; i < p.kernels; i++)
+        pack_put_bits(b, (uint32_t)index_of(&p, p.mask[i]), pack__bits_for(p.count));
+    (void)pack_end_bits(b);
+    put_kernel_codes(b, l, code, &p);
+    free_patterns(&p);
+    return DSCQ_OK;
+}
+
+static uint64_t get_wide(pack_bits *b, unsigned bits)
+{
+    const uint64_t low = pack_bits_get(b, bits > 32 ? 32 : bits);
+
+    return low | (uint64_t)pack_bits_get(b, bits > 32 ? bits - 32 : 0) << 32;
+}
+
+static void read_table(uint64_t *table, size_t count, unsigned taps, pack_reader *r)
+{
+    const size_t bytes = (count * taps + 7) / 8;
+    const uint8_t *p = pack_take(r, bytes, "kernel patterns");
+    pack_bits b;
+
+    if (r->bad != NULL)
+        return;
+    pack_bits_init(&b, p, bytes);
+    for (size_t i = 0; i < count; i++) {
+        table[i] = get_wide(&b, taps);
+        if (i > 0 && table[i] <= table[i - 1])
+            pack_fail(r, "kernel patterns are not ascending");
+    }
+    pack__bits_check(r, &b, "kernel patterns");
+}
+
+/* Kernel i has pattern `mask`; its codes come from v. */
+static int read_kernel(uint16_t *code, const pack_layer *l, size_t i, uint64_t mask,
+                       pack_bits *v)
+{
+    const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
+    uint16_t *first = code + i / c * taps * c + i % c;
+    int zero = 0;
+
+    for (size_t t = 0; t < taps; t++) {
+        first[t * c] = 0;
+        if ((mask >> t & 1) != 0) {
+            first[t * c] = (uint16_t)pack_bits_get(v, (unsigned)l->bits);
+            zero |= first[t * c] == 0;
+        }
+    }
+    return !zero;
+}
+
+static void read_kernels(uint16_t *code, const pack_layer *l, const uint64_t *table,
+                         size_t count, pack_reader *r)
+{
+    const size_t kernels = (size_t)l->k * (size_t)l->c;
+    const unsigned width = pack__bits_for(count);
+    const size_t bytes = (kernels * width + 7) / 8;
+    const uint8_t *p = pack_take(r, bytes, "kernel pattern indices");
+    pack_bits index, v;
+
+    if (r->bad != NULL)
+        return;
+    pack_bits_init(&index, p, bytes);
+    pack_bits_init(&v, r->buf + r->pos, r->len - r->pos);
+    for (size_t i = 0; i < kernels; i++) {
+        const size_t at = pack_bits_get(&index, width);
+        if (at >= count || !read_kernel(code, l, i, table[at], &v)) {
+            pack_fail(r, "kernel codes");
+            return;
+        }
+    }
+    pack__bits_check(r, &index, "kernel pattern indices");
+    pack__bits_check(r, &v, "kernel codes");
+}
+
+static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+                          pack_reader *r, dscq_error *err)
+{
+    const size_t count = (size_t)pack_u(r, 2, "number of kernel patterns") + 1;
+
+    (void)arg;
+    if (count > (size_t)l->k * (size_t)l->c)
+        pack_fail(r, "number of kernel patterns");
+    if (r->bad != NULL)
+        return DSCQ_OK;
+    uint64_t *table = dscq_calloc(count, sizeof *table);
+    if (table == NULL)
+        return dscq_fail_nomem(err, "kernel patterns", count * sizeof *table);
+    read_table(table, count, (unsigned)(l->r * l->s), r);
+    if (r->bad == NULL)
+        read_kernels(code, l, table, count, r);
+    dscq_free(table);
+    return DSCQ_OK;
+}
+
+const pack_encoding pack_enc_kernel = {
+    .info = {"kernel", "a shared table of kernel masks, an index a kernel, the codes",
+             DSCQ_PACK_FIXED, 1.0, PATTERNS_MAX / 64 * 9,
+             "a pattern memory of R*S bits a row feeds the taps' enables"},
+    .fits = fits,
+    .cost = cost,
+    .encode = encode,
+    .decode = decode,
+};

@@ -1,0 +1,446 @@
+/* The file around the sections: header, section table, checksums. */
+#include "dscq/pack/pack.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/io.h"
+#include "format.h"
+
+/* ---- writing ----------------------------------------------------------------------
+ */
+
+typedef struct sections {
+    pack_buf body[PACK_S_COUNT];
+    size_t bytes; /* of the whole file */
+    uint32_t count;
+} sections;
+
+static int is_written(const sections *s, int i)
+{
+    return s->body[i].len > 0 || pack__sections[i].required;
+}
+
+static dscq_status make_sections(sections *s, const dscq_qmodel *m,
+                                 const dscq_pack_options *o, int counting,
+                                 pack_choice *sizes, dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_qmodel_check(m, err));
+    s->bytes = PACK_HEADER_BYTES;
+    for (int i = 0; i < PACK_S_COUNT; i++) {
+        s->body[i].counting = counting;
+        DSCQ_TRY(pack__put_section(&s->body[i], i, m, o, sizes, err));
+        if (s->body[i].bad)
+            return dscq_fail_nomem(err, pack__sections[i].text, s->body[i].len);
+        if (is_written(s, i)) {
+            s->bytes += PACK_ENTRY_BYTES + s->body[i].len;
+            s->count++;
+        }
+    }
+done:
+    return status;
+}
+
+static void free_sections(sections *s)
+{
+    for (int i = 0; i < PACK_S_COUNT; i++)
+        pack_buf_free(&s->body[i]);
+}
+
+static void put_file(pack_buf *b, const sections *s)
+{
+    pack_buf table = {0}, head = {0};
+
+    for (int i = 0; i < PACK_S_COUNT; i++) {
+        if (!is_written(s, i))
+            continue;
+        pack_put(&table, pack__sections[i].tag, 4);
+        pack_put_u(&table, pack__sections[i].required ? PACK_REQUIRED : 0, 4);
+        pack_put_u(&table, s->body[i].len, 8);
+        pack_put_u(&table, dscq_crc32(0, s->body[i].data, s->body[i].len), 4);
+        pack_put_u(&table, 0, 4);
+    }
+    pack_put(&head, PACK_MAGIC, 8);
+    pack_put_u(&head, PACK_MAJOR, 2);
+    pack_put_u(&head, PACK_MINOR, 2);
+    pack_put_u(&head, s->count, 4);
+    pack_put_u(&head, s->bytes, 8);
+    pack_put_u(&head, dscq_crc32(0, table.data, table.len), 4);
+    pack_put_u(&head, dscq_crc32(0, head.data, head.len), 4);
+    pack_put(b, head.data, head.len);
+    pack_put(b, table.data, table.len);
+    for (int i = 0; i < PACK_S_COUNT; i++)
+        if (is_written(s, i))
+            pack_put(b, s->body[i].data, s->body[i].len);
+    b->bad |= head.bad | table.bad;
+    pack_buf_free(&head);
+    pack_buf_free(&table);
+}
+
+static const dscq_pack_options k_keep = {DSCQ_PACK_KEEP, -1, 0};
+
+dscq_status dscq_pack_encode(uint8_t **data, size_t *bytes, const dscq_qmodel *m,
+                             const dscq_pack_options *options, dscq_error *err)
+{
+    sections s = {0};
+    pack_buf b = {0};
+    dscq_status status;
+
+    *data = NULL;
+    *bytes = 0;
+    DSCQ_TRY(make_sections(&s, m, options != NULL ? options : &k_keep, 0, NULL, err));
+    put_file(&b, &s);
+    if (b.bad) {
+        status = dscq_fail_nomem(err, "packed file", s.bytes);
+        goto done;
+    }
+    *data = b.data;
+    *bytes = b.len;
+    b.data = NULL;
+done:
+    free_sections(&s);
+    pack_buf_free(&b);
+    return status;
+}
+
+dscq_status dscq_pack_write(const char *path, const dscq_qmodel *m,
+                            const dscq_pack_options *options, dscq_error *err)
+{
+    uint8_t *data;
+    size_t bytes;
+    dscq_status status = dscq_pack_encode(&data, &bytes, m, options, err);
+
+    if (status == DSCQ_OK)
+        status = dscq_file_write(path, data, bytes, err);
+    dscq_free(data);
+    return status;
+}
+
+/* ---- reading ----------------------------------------------------------------------
+ */
+
+typedef struct entry {
+    char tag[5];
+    uint32_t flags, crc;
+    uint64_t bytes;
+    size_t offset;
+} entry;
+
+typedef struct toc {
+    entry e[PACK_MAX_SECTIONS];
+    uint32_t count;
+} toc;
+
+static dscq_status read_header(toc *t, const uint8_t *data, size_t bytes,
+                               dscq_error *err)
+{
+    pack_reader r = {data, bytes, 0, NULL};
+
+    if (bytes < PACK_HEADER_BYTES)
+        return dscq_fail(err, DSCQ_FORMAT, "%zu bytes are too few for a packed network",
+                         bytes);
+    if (memcmp(data, PACK_MAGIC, 8) != 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         memcmp(data + 1, "DSCQ", 4) == 0
+                             ? "a packed network damaged by a text-mode transfer"
+                             : "not a packed network (the first 8 bytes differ)");
+    r.pos = 8;
+    const unsigned major = (unsigned)pack_u(&r, 2, "version");
+    const unsigned minor = (unsigned)pack_u(&r, 2, "version");
+    t->count = (uint32_t)pack_u(&r, 4, "sections");
+    const uint64_t total = pack_u(&r, 8, "file bytes");
+    const uint32_t table_crc = (uint32_t)pack_u(&r, 4, "checksum");
+    const uint32_t head_crc = (uint32_t)pack_u(&r, 4, "checksum");
+    if (head_crc != dscq_crc32(0, data, PACK_HEADER_BYTES - 4))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "header: checksum differs; the file is damaged");
+    if (major != PACK_MAJOR)
+        return dscq_fail(err, DSCQ_UNSUPPORTED,
+                         "format version %u.%u; this program reads %d.x", major, minor,
+                         PACK_MAJOR);
+    if (total != bytes)
+        return dscq_fail(err, DSCQ_FORMAT, "%zu bytes; the header says %llu", bytes,
+                         (unsigned long long)total);
+    if (t->count > PACK_MAX_SECTIONS ||
+        (size_t)t->count * PACK_ENTRY_BYTES > bytes - PACK_HEADER_BYTES)
+        return dscq_fail(err, DSCQ_FORMAT, "header: %u sections", t->count);
+    if (table_crc !=
+        dscq_crc32(0, data + PACK_HEADER_BYTES, (size_t)t->count * PACK_ENTRY_BYTES))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "section table: checksum differs; the file is damaged");
+    return DSCQ_OK;
+}
+
+static dscq_status read_toc(toc *t, const uint8_t *data, size_t bytes, dscq_error *err)
+{
+    pack_reader r = {data, bytes, PACK_HEADER_BYTES, NULL};
+    const dscq_status status = read_header(t, data, bytes, err);
+    if (status != DSCQ_OK)
+        return status;
+
+    size_t offset = PACK_HEADER_BYTES + (size_t)t->count * PACK_ENTRY_BYTES;
+    for (uint32_t i = 0; i < t->count; i++) {
+        entry *e = &t->e[i];
+        memcpy(e->tag, pack_take(&r, 4, "tag"), 4);
+        e->tag[4] = '\0';
+        e->flags = (uint32_t)pack_u(&r, 4, "flags");
+        e->bytes = pack_u(&r, 8, "bytes");
+        e->crc = (uint32_t)pack_u(&r, 4, "checksum");
+        const uint64_t reserved = pack_u(&r, 4, "reserved");
+        for (int c = 0; c < 4; c++)
+            if (e->tag[c] < ' ' || e->tag[c] > '~')
+                return dscq_fail(err, DSCQ_FORMAT, "section %u: its tag is not text",
+                                 i);
+        if (e->flags > PACK_REQUIRED || reserved != 0)
+            return dscq_fail(err, DSCQ_FORMAT, "section '%s': unknown flags", e->tag);
+        if (e->bytes > bytes - offset)
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "section '%s': %llu bytes; the file has %zu left", e->tag,
+                             (unsigned long long)e->bytes, bytes - offset);
+        e->offset = offset;
+        offset += (size_t)e->bytes;
+    }
+    if (offset != bytes)
+        return dscq_fail(err, DSCQ_FORMAT, "%zu bytes behind the last section",
+                         bytes - offset);
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->e[i].crc != dscq_crc32(0, data + t->e[i].offset, (size_t)t->e[i].bytes))
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "section '%s': checksum differs; the file is damaged",
+                             t->e[i].tag);
+    return DSCQ_OK;
+}
+
+static int known(const char *tag)
+{
+    for (int i = 0; i < PACK_S_COUNT; i++)
+        if (strcmp(pack__sections[i].tag, tag) == 0)
+            return i;
+    return -1;
+}
+
+/* Where each known section is; known ones stand in the order of the list. */
+static dscq_status find_sections(const entry *found[PACK_S_COUNT], const toc *t,
+                                 dscq_error *err)
+{
+    int last = -1;
+
+    for (uint32_t i = 0; i < t->count; i++) {
+        const entry *e = &t->e[i];
+        const int s = known(e->tag);
+        if (s < 0 && (e->flags & PACK_REQUIRED) != 0)
+            return dscq_fail(err, DSCQ_UNSUPPORTED,
+                             "section '%s' is required and unknown to this program",
+                             e->tag);
+        if (s < 0)
+            continue;
+        if (s <= last)
+            return dscq_fail(err, DSCQ_FORMAT, "section '%s' is %s", e->tag,
+                             found[s] != NULL ? "there twice" : "out of order");
+        if ((int)(e->flags & PACK_REQUIRED) != pack__sections[s].required ||
+            (e->bytes == 0 && !pack__sections[s].required))
+            return dscq_fail(err, DSCQ_FORMAT, "section '%s': wrong flags or empty",
+                             e->tag);
+        found[s] = e;
+        last = s;
+    }
+    for (int s = 0; s < PACK_S_COUNT; s++)
+        if (pack__sections[s].required && found[s] == NULL)
+            return dscq_fail(err, DSCQ_FORMAT, "section '%s' (%s) is missing",
+                             pack__sections[s].tag, pack__sections[s].text);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_pack_decode(dscq_qmodel **out, const void *data, size_t bytes,
+                             dscq_error *err)
+{
+    const entry *found[PACK_S_COUNT] = {NULL};
+    dscq_qmodel *m = NULL;
+    toc t;
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(read_toc(&t, data, bytes, err));
+    DSCQ_TRY(find_sections(found, &t, err));
+    DSCQ_TRY(dscq_qmodel_create(&m, err));
+    for (int s = 0; s < PACK_S_COUNT; s++) {
+        if (found[s] == NULL)
+            continue;
+        pack_reader r = {(const uint8_t *)data + found[s]->offset,
+                         (size_t)found[s]->bytes, 0, NULL};
+        DSCQ_TRY(pack__get_section(m, s, &r, bytes, err));
+        if (r.bad == NULL && r.pos != r.len)
+            pack_fail(&r, "bytes behind its end");
+        if (r.bad != NULL) {
+            status =
+                dscq_fail(err, DSCQ_FORMAT, "section '%s': %s", found[s]->tag, r.bad);
+            goto done;
+        }
+    }
+    DSCQ_TRY(dscq_qmodel_check(m, err));
+    *out = m;
+    return DSCQ_OK;
+done:
+    dscq_qmodel_destroy(m);
+    return status;
+}
+
+dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err)
+{
+    uint8_t *data;
+    size_t bytes;
+    dscq_status status =
+        dscq_file_read(&data, &bytes, path, (size_t)PACK_MAX_ELEMENTS * 4, err);
+
+    *out = NULL;
+    if (status != DSCQ_OK)
+        return status;
+    status = dscq_pack_decode(out, data, bytes, err);
+    dscq_free(data);
+    return status == DSCQ_OK ? status : dscq_fail_at(err, "%s", path);
+}
+
+dscq_status dscq_pack_sections(dscq_table **out, const void *data, size_t bytes,
+                               dscq_error *err)
+{
+    toc t;
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(read_toc(&t, data, bytes, err));
+    DSCQ_TRY(dscq_table_create(out, "sections", err));
+    dscq_table_add_text(*out, "tag", "section");
+    dscq_table_add_int(*out, "required", "");
+    dscq_table_add_int(*out, "offset_bytes", "offset");
+    dscq_table_add_int(*out, "size_bytes", "bytes");
+    dscq_table_add_text(*out, "crc32", "");
+    dscq_table_add_text(*out, "content", "");
+    for (uint32_t i = 0; i < t.count; i++) {
+        char crc[16];
+        const size_t row = dscq_table_add_row(*out);
+        (void)snprintf(crc, sizeof crc, "%08x", t.e[i].crc);
+        dscq_table_set_text(*out, row, "tag", t.e[i].tag);
+        dscq_table_set_int(*out, row, "required", t.e[i].flags & PACK_REQUIRED);
+        dscq_table_set_int(*out, row, "offset_bytes", (int64_t)t.e[i].offset);
+        dscq_table_set_int(*out, row, "size_bytes", (int64_t)t.e[i].bytes);
+        dscq_table_set_text(*out, row, "crc32", crc);
+        const int s = known(t.e[i].tag);
+        dscq_table_set_text(*out, row, "content",
+                            s < 0 ? "unknown, skipped" : pack__sections[s].text);
+    }
+    status = dscq_table_check(*out, err);
+done:
+    return status;
+}
+
+/* ---- accounting -------------------------------------------------------------------
+ */
+
+static void add_sizes(dscq_pack_size *sum, const dscq_pack_size *s)
+{
+    sum->values += s->values;
+    sum->positions += s->positions;
+    sum->codebooks += s->codebooks;
+    sum->constants += s->constants;
+    sum->padding += s->padding;
+    sum->headers += s->headers;
+}
+
+static dscq_status start_table(dscq_table **t, dscq_error *err)
+{
+    static const char *const ints[] = {
+        "weights",      "nonzero",        "bits_per_code",
+        "values_bits",  "positions_bits", "codebook_bits",
+        "padding_bits", "header_bits",    "total_bits"};
+    const dscq_status status = dscq_table_create(t, "layers", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    dscq_table_add_text(*t, "layer", "");
+    dscq_table_add_text(*t, "encoding", "");
+    dscq_table_add_int(*t, "encoding_arg", "arg");
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        dscq_table_add_int(*t, ints[i], "");
+    dscq_table_add_real(*t, "density", "", 4);
+    dscq_table_add_real(*t, "entropy_positions_bits", "bound pos", 0);
+    dscq_table_add_real(*t, "entropy_values_bits", "bound val", 0);
+    dscq_table_add_real(*t, "bits_per_weight", "bits/w", 3);
+    return DSCQ_OK;
+}
+
+static void add_layer_row(dscq_table *t, const dscq_qnode *n, const pack_choice *c,
+                          double positions, double values)
+{
+    const size_t row = dscq_table_add_row(t);
+    const size_t nnz = dscq_qweights_nonzero(n->weights);
+    const uint64_t total = dscq_pack_size_bits(&c->size);
+
+    dscq_table_set_text(t, row, "layer", n->name);
+    dscq_table_set_text(t, row, "encoding", pack__encoding(c->encoding)->info.name);
+    dscq_table_set_int(t, row, "encoding_arg", c->arg);
+    dscq_table_set_int(t, row, "weights", (int64_t)n->weights->count);
+    dscq_table_set_int(t, row, "nonzero", (int64_t)nnz);
+    dscq_table_set_int(t, row, "bits_per_code", n->weights->bits);
+    dscq_table_set_int(t, row, "values_bits", (int64_t)c->size.values);
+    dscq_table_set_int(t, row, "positions_bits", (int64_t)c->size.positions);
+    dscq_table_set_int(t, row, "codebook_bits", (int64_t)c->size.codebooks);
+    dscq_table_set_int(t, row, "padding_bits", (int64_t)c->size.padding);
+    dscq_table_set_int(t, row, "header_bits", (int64_t)c->size.headers);
+    dscq_table_set_int(t, row, "total_bits", (int64_t)total);
+    dscq_table_set_real(t, row, "density", (double)nnz / (double)n->weights->count);
+    dscq_table_set_real(t, row, "entropy_positions_bits", positions);
+    dscq_table_set_real(t, row, "entropy_values_bits", values);
+    dscq_table_set_real(t, row, "bits_per_weight",
+                        (double)total / (double)n->weights->count);
+}
+
+static void account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
+                    const pack_choice *sizes, const sections *s)
+{
+    uint64_t weights_bits = 0;
+
+    *out = (dscq_pack_summary){.file_bytes = s->bytes, .float_bytes = m->float_bytes};
+    for (int32_t i = 0; i < m->node_count; i++) {
+        const dscq_qnode *n = &m->node[i];
+        double positions, values;
+        if (n->weights == NULL)
+            continue;
+        dscq_pack_entropy(&positions, &values, n->weights);
+        out->weights += n->weights->count;
+        out->nonzero += dscq_qweights_nonzero(n->weights);
+        out->a_bits += (double)dscq_qweights_nonzero(n->weights) * n->weights->bits;
+        out->c_position_bits += positions;
+        out->c_bits += positions + values;
+        add_sizes(&out->size, &sizes[i].size);
+        weights_bits += dscq_pack_size_bits(&sizes[i].size);
+        if (t != NULL)
+            add_layer_row(t, n, &sizes[i], positions, values);
+    }
+    out->size.constants += (uint64_t)s->body[PACK_S_QNT].len * 8;
+    out->size.headers += (uint64_t)s->bytes * 8 - weights_bits - out->size.constants;
+}
+
+dscq_status dscq_pack_sizes(dscq_pack_summary *out, dscq_table **layers,
+                            const dscq_qmodel *m, const dscq_pack_options *options,
+                            dscq_error *err)
+{
+    pack_choice *sizes = dscq_calloc((size_t)m->node_count, sizeof *sizes);
+    sections s = {0};
+    dscq_status status;
+
+    if (layers != NULL)
+        *layers = NULL;
+    if (sizes == NULL)
+        return dscq_fail_nomem(err, "sizes", (size_t)m->node_count * sizeof *sizes);
+    DSCQ_TRY(make_sections(&s, m, options != NULL ? options : &k_keep, 1, sizes, err));
+    if (layers != NULL)
+        DSCQ_TRY(start_table(layers, err));
+    account(out, layers != NULL ? *layers : NULL, m, sizes, &s);
+    if (layers != NULL)
+        status = dscq_table_check(*layers, err);
+done:
+    dscq_free(sizes);
+    free_sections(&s);
+    return status;
+}
