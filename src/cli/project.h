@@ -1,0 +1,20 @@
+/*
+ * project.h - opening a net.cfg for a command: the same everywhere.
+ */
+#ifndef DSCQ_CLI_PROJECT_H
+#define DSCQ_CLI_PROJECT_H
+
+#include "cmd.h"
+#include "dscq/flow/project.h"
+#include "dscq/flow/train.h"
+
+/* call->arg[0]: a file, or a name under data/nets. --set and --seed applied. */
+dscq_status cli_project_open(dscq_project **out, cli_call *call, dscq_error *err);
+/* --print-config: prints it; 1 = that was all that was asked for. */
+int cli_project_printed(cli_call *call, const dscq_project *p);
+/* Output folder when -o is not given: "runs/" + the cfg's name. */
+void cli_default_dir(char *out, size_t cap, const char *path);
+dscq_run_options cli_run_options(const cli_call *call, const char *dir,
+                                 const char *weights, int resume);
+
+#endif

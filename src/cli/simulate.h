@@ -1,0 +1,52 @@
+/*
+ * simulate.h - what `simulate` and `report` share: options, the run, the totals.
+ */
+#ifndef DSCQ_CLI_SIMULATE_H
+#define DSCQ_CLI_SIMULATE_H
+
+#include "cmd.h"
+#include "dscq/flow/simulate.h"
+#include "dscq/pack/qmodel.h"
+
+typedef struct cli_simulate_options {
+    char machine[DSCQ_PATH_MAX], config[DSCQ_PATH_MAX];
+    int32_t frames, no_data, verify, explain, stalls;
+    /* of `report` only */
+    int32_t energy;
+    char baseline[DSCQ_PATH_MAX], html[DSCQ_PATH_MAX];
+    cli_words fail_if;
+} cli_simulate_options;
+
+/* clang-format off */
+#define CLI_SIMULATE_OPTIONS \
+    CLI_OPT_STR(cli_simulate_options, machine, "--machine", 'm', "NAME", "", \
+                "machine: a name under data/machines, or a file"), \
+    CLI_OPT_STR(cli_simulate_options, config, "--net", 0, "NET.cfg", "", \
+                "take [machine] and [schedule] from this network file"), \
+    CLI_OPT_INT(cli_simulate_options, frames, "--frames", 'n', "N", 1, 10000, "1", \
+                "frames, one after the other"), \
+    CLI_OPT_FLAG(cli_simulate_options, no_data, "--no-data", 0, \
+                 "time only: no arithmetic, no output"), \
+    CLI_OPT_FLAG(cli_simulate_options, verify, "--verify", 0, \
+                 "compare every layer with the integer reference"), \
+    CLI_OPT_FLAG(cli_simulate_options, explain, "--explain-schedule", 0, \
+                 "show what the scheduler chose for each layer"), \
+    CLI_OPT_FLAG(cli_simulate_options, stalls, "--stalls", 0, \
+                 "show where every cycle of every unit went")
+/* clang-format on */
+
+typedef struct cli_simulated {
+    dscq_qmodel *q;
+    dscq_simulation sim;
+    dscq_report_facts facts;
+    char sha256[65];
+} cli_simulated;
+
+/* Read the file, the machine, run. Release with cli_simulated_clear(), also after a
+ * failure. */
+dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
+                         const cli_simulate_options *o, dscq_error *err);
+void cli_simulated_clear(cli_simulated *s);
+void cli_simulate_print_totals(cli_call *call, const cli_simulated *s);
+
+#endif

@@ -1,0 +1,75 @@
+#include "dscq/flow/manifest.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/io.h"
+#include "dscq/base/json.h"
+#include "flow_internal.h"
+
+#include <string.h>
+
+static void put_line(void *ctx, const char *line)
+{
+    if (line[0] != '#') /* origins name places of this machine */
+        dscq_json_push_text(ctx, line);
+}
+
+static dscq_status put_file(dscq_json *files, const char *dir, const char *name,
+                            dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX], digest[65];
+    dscq_status status;
+
+    DSCQ_TRY(flow__path(path, dir, name, err));
+    if (!dscq_path_exists(path))
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_sha256_file(digest, path, err));
+    dscq_json_put_text(files, name, digest);
+done:
+    return status;
+}
+
+dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
+                                const dscq_compress_result *r, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX], digest[17], *text = NULL;
+    dscq_json *run = dscq_json_object(), *files = dscq_json_object(),
+              *settings = dscq_json_array();
+    dscq_dataset *d;
+    dscq_status status = DSCQ_OK;
+
+    if (o->run.out_dir[0] == '\0')
+        goto done;
+    dscq_json_put_text(run, "schema", "dscq.run/1");
+    dscq_json_put_text(run, "version", DSCQ_VERSION);
+    dscq_json_put_text(run, "kernels", dscq_kernels_get(o->run.kernels)->name);
+    dscq_json_put_text(run, "config", dscq_path_base(dscq_project_path(p)));
+    dscq_json_put_text(run, "config_sha256", dscq_project_sha256(p));
+    dscq_json_put_int(run, "seed", dscq_project_train(p)->seed);
+    DSCQ_TRY(dscq_project_dataset(&d, p, NULL, err));
+    dscq_dataset_digest(digest, d);
+    dscq_json_put_text(run, "data_digest", digest);
+    dscq_json_put_int(run, "float_bytes", (int64_t)r->float_bytes);
+    dscq_json_put_int(run, "file_bytes", (int64_t)r->file_bytes);
+    dscq_json_put_text(run, "split", r->split);
+    dscq_json_put_int(run, "images", (int64_t)r->images);
+    dscq_json_put_real(run, "float_score_frac", r->float_score);
+    dscq_json_put_real(run, "packed_score_frac", r->packed_score);
+    dscq_json_put_real(run, "mcnemar_p", r->mcnemar_p);
+    dscq_project_print(p, put_line, settings);
+    dscq_json_put(run, "settings", settings);
+    settings = NULL;
+    DSCQ_TRY(put_file(files, o->run.out_dir, "float.ckpt", err));
+    DSCQ_TRY(put_file(files, o->run.out_dir, "packed.bin", err));
+    dscq_json_put(run, "sha256", files);
+    files = NULL;
+    DSCQ_TRY(dscq_json_dump(&text, run, err));
+    DSCQ_TRY(flow__path(path, o->run.out_dir, "run.json", err));
+    DSCQ_TRY(dscq_file_write(path, text, strlen(text), err));
+done:
+    dscq_free(text);
+    dscq_json_free(settings);
+    dscq_json_free(files);
+    dscq_json_free(run);
+    return status;
+}

@@ -1,0 +1,195 @@
+#include "dscq/flow/page.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/report/html.h"
+#include "dscq/report/plot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BARS_MAX = 60, PARTS_MAX = 10 };
+
+/* A column of a type that holds all of its cells. */
+static void add_column(dscq_table *t, const dscq_json *rows, const char *key)
+{
+    int is_int = 1, is_number = 1;
+
+    for (size_t i = 0; i < dscq_json_count(rows); i++) {
+        const dscq_json *cell = dscq_json_get(dscq_json_at(rows, i), key);
+        if (cell == NULL)
+            continue;
+        is_int = is_int && dscq_json_is_int(cell);
+        is_number = is_number && dscq_json_is_number(cell);
+    }
+    if (is_number && is_int)
+        dscq_table_add_int(t, key, "");
+    else if (is_number)
+        dscq_table_add_real(t, key, "", 3);
+    else
+        dscq_table_add_text(t, key, "");
+}
+
+static void set_cell(dscq_table *t, size_t row, const char *key, const dscq_json *cell)
+{
+    const int at = dscq_table_find(t, key);
+
+    if (at < 0)
+        return;
+    switch (dscq_table_column(t, (size_t)at)->type) {
+    case DSCQ_CELL_INT:
+        dscq_table_set_int(t, row, key, dscq_json_int(cell, 0));
+        break;
+    case DSCQ_CELL_REAL:
+        dscq_table_set_real(t, row, key, dscq_json_real(cell, 0));
+        break;
+    case DSCQ_CELL_TEXT:
+        dscq_table_set_text(t, row, key, dscq_json_text(cell, ""));
+        break;
+    }
+}
+
+dscq_status dscq_report_table(dscq_table **out, const dscq_json *report,
+                              const char *key, dscq_error *err)
+{
+    const dscq_json *rows = dscq_json_get(report, key);
+    dscq_table *t = NULL;
+    dscq_status status;
+
+    *out = NULL;
+    if (rows == NULL || dscq_json_count(rows) == 0)
+        return dscq_fail(err, DSCQ_FORMAT, "the report has no '%s'", key);
+    DSCQ_TRY(dscq_table_create(&t, key, err));
+    for (size_t i = 0; i < dscq_json_count(rows); i++) {
+        const dscq_json *row = dscq_json_at(rows, i);
+        for (size_t m = 0; m < dscq_json_count(row); m++)
+            if (dscq_table_find(t, dscq_json_key(row, m)) < 0 && i == 0)
+                add_column(t, rows, dscq_json_key(row, m));
+    }
+    for (size_t i = 0; i < dscq_json_count(rows); i++) {
+        const dscq_json *row = dscq_json_at(rows, i);
+        const size_t at = dscq_table_add_row(t);
+        for (size_t m = 0; m < dscq_json_count(row); m++)
+            set_cell(t, at, dscq_json_key(row, m), dscq_json_member(row, m));
+    }
+    DSCQ_TRY(dscq_table_check(t, err));
+    *out = t;
+    return DSCQ_OK;
+done:
+    dscq_table_destroy(t);
+    return status;
+}
+
+static void add_group(dscq_table *t, const dscq_json *group)
+{
+    for (size_t m = 0; m < dscq_json_count(group); m++) {
+        const dscq_json *cell = dscq_json_member(group, m);
+        if (!dscq_json_is_number(cell))
+            continue;
+        const size_t row = dscq_table_add_row(t);
+        dscq_table_set_text(t, row, "key", dscq_json_key(group, m));
+        dscq_table_set_real(t, row, "value", dscq_json_real(cell, 0));
+    }
+}
+
+dscq_status dscq_report_totals(dscq_table **out, const dscq_json *report,
+                               dscq_error *err)
+{
+    static const char *const groups[] = {"file", "accuracy", "total"};
+    dscq_table *t = NULL;
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(dscq_table_create(&t, "totals", err));
+    dscq_table_add_text(t, "key", "");
+    dscq_table_add_real(t, "value", "", 3);
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        add_group(t, dscq_json_get(report, groups[i]));
+    DSCQ_TRY(dscq_table_check(t, err));
+    *out = t;
+    return DSCQ_OK;
+done:
+    dscq_table_destroy(t);
+    return status;
+}
+
+/* One bar a row of table `key`, its height the number `value`. */
+static void add_bars(dscq_page *page, const dscq_json *report, const char *key,
+                     const char *name, const char *value, const char *title)
+{
+    const dscq_json *rows = dscq_json_get(report, key);
+    const size_t all = rows != NULL ? dscq_json_count(rows) : 0;
+    const size_t n = all < BARS_MAX ? all : BARS_MAX;
+    const char *names[BARS_MAX];
+    double v[BARS_MAX];
+    const char *part = value;
+    dscq_picture *picture = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const dscq_json *row = dscq_json_at(rows, i);
+        names[i] = dscq_json_text(dscq_json_get(row, name), "");
+        v[i] = dscq_json_real(dscq_json_get(row, value), 0);
+        v[i] = v[i] > 0 ? v[i] : 0;
+    }
+    const dscq_bars bars = {names, &part, v, n, 1};
+    const dscq_axes axes = {.title = title, .y_label = value, .zero_y = 1};
+    if (n > 0 && dscq_plot_bar(&picture, &axes, &bars, NULL) == DSCQ_OK)
+        dscq_page_picture(page, title, picture);
+    dscq_picture_destroy(picture);
+}
+
+static void add_table(dscq_page *page, const dscq_json *report, const char *key,
+                      const char *heading)
+{
+    dscq_table *t = NULL;
+
+    if (dscq_report_table(&t, report, key, NULL) == DSCQ_OK) {
+        dscq_page_section(page, heading);
+        dscq_page_table(page, "", t);
+    }
+    dscq_table_destroy(t);
+}
+
+static void add_lines(dscq_page *page, const dscq_json *report, const char *key,
+                      const char *heading)
+{
+    const dscq_json *lines = dscq_json_get(report, key);
+
+    if (lines == NULL || dscq_json_count(lines) == 0)
+        return;
+    dscq_page_section(page, heading);
+    for (size_t i = 0; i < dscq_json_count(lines); i++)
+        dscq_page_paragraph(page, dscq_json_text(dscq_json_at(lines, i), ""));
+}
+
+dscq_status dscq_report_page(const dscq_json *report, const char *path, dscq_error *err)
+{
+    char title[256];
+    dscq_page *page = NULL;
+    dscq_table *totals = NULL;
+    dscq_status status;
+
+    snprintf(title, sizeof title, "%s on %s",
+             dscq_json_text(dscq_json_get(report, "network.name"), "a network"),
+             dscq_json_text(dscq_json_get(report, "machine.name"), "no machine"));
+    DSCQ_TRY(dscq_page_create(&page, title, err));
+    DSCQ_TRY(dscq_report_totals(&totals, report, err));
+    dscq_page_section(page, "Totals");
+    dscq_page_table(page, "", totals);
+    dscq_page_section(page, "Where the time goes");
+    add_bars(page, report, "layers", "layer", "cycles", "cycles by layer");
+    dscq_page_section(page, "Where the energy goes");
+    add_bars(page, report, "energy", "component", "energy_pj", "energy by component");
+    add_table(page, report, "layers", "Layers");
+    add_table(page, report, "stalls", "Stalls");
+    add_table(page, report, "energy", "Energy");
+    add_table(page, report, "coefficients", "Coefficients");
+    add_table(page, report, "resources", "Resources");
+    add_table(page, report, "schedule", "Schedule");
+    add_lines(page, report, "assumptions", "What was not modelled");
+    add_lines(page, report, "warnings", "Warnings");
+    DSCQ_TRY(dscq_page_write(page, path, err));
+done:
+    dscq_table_destroy(totals);
+    dscq_page_destroy(page);
+    return status;
+}
