@@ -55,6 +55,8 @@ dscq_status dscq_exec_dry_run(dscq_exec_plan *out, dscq_model *m,
                               const dscq_exec_options *o, dscq_error *err);
 dscq_exec_plan dscq_exec_get_plan(const dscq_exec *e);
 const char *dscq_exec_kernels(const dscq_exec *e); /* family, for the run manifest */
+/* Most scratch that a thread has used so far; never above its planned share. */
+size_t dscq_exec_scratch_peak(const dscq_exec *e);
 int32_t dscq_exec_batch(const dscq_exec *e);
 dscq_model *dscq_exec_model(const dscq_exec *e);
 
@@ -99,7 +101,9 @@ void dscq_exec_freeze_norm(dscq_exec *e, int on);
 
 /* Fake quantisation of a node's activated output (DSCQ_INPUT: of the input), with
  * straight-through gradient inside the range: codes of `bits`, signed unless
- * is_unsigned, y = scale*(q - zero). scale = 0: off. */
+ * is_unsigned, y = scale*(q - zero). scale = 0 or NULL: off. Nodes that pass their
+ * input on (a route of one layer, dropout, heads) take over its codes: nothing is done
+ * for them. */
 typedef struct dscq_act_quant {
     float scale;
     int32_t zero, bits, is_unsigned;
@@ -108,7 +112,7 @@ dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant 
                                dscq_error *err);
 
 /* Called in EVAL passes for the input and then after each node with its activated
- * output (after fake quantisation), for calibration. NULL: off. */
+ * output (after fake quantisation; the input before it), for calibration. NULL: off. */
 typedef void dscq_observe_fn(void *ctx, int32_t node, const float *y, dscq_shape shape);
 void dscq_exec_observe(dscq_exec *e, dscq_observe_fn *fn, void *ctx);
 

@@ -31,13 +31,14 @@ extern "C" {
 enum { DSCQ_SUM_GROUPS = 32 }; /* partial sums of a pass, at most */
 
 enum {
-    DSCQ_LAYER_WEIGHTS = 1,    /* has weights                                    */
-    DSCQ_LAYER_NORM = 2,       /* the cfg may say batch_normalize=1 and bias     */
-    DSCQ_LAYER_ACT = 4,        /* the cfg may say activation=                    */
-    DSCQ_LAYER_VIEW = 8,       /* output is its first input, always              */
-    DSCQ_LAYER_VIEW_EVAL = 16, /* ... outside training (dropout)                */
-    DSCQ_LAYER_HEAD = 32,      /* detector head: its input is an output          */
-    DSCQ_LAYER_SOFTMAX = 64    /* classifier head: a loss takes its input        */
+    DSCQ_LAYER_WEIGHTS = 1,      /* has weights                                    */
+    DSCQ_LAYER_NORM = 2,         /* the cfg may say batch_normalize=1 and bias     */
+    DSCQ_LAYER_ACT = 4,          /* the cfg may say activation=                    */
+    DSCQ_LAYER_VIEW = 8,         /* output is its input, when it has one of that size */
+    DSCQ_LAYER_VIEW_EVAL = 16,   /* ... outside training (dropout)                */
+    DSCQ_LAYER_HEAD = 32,        /* detector head: its input is an output          */
+    DSCQ_LAYER_SOFTMAX = 64,     /* classifier head: a loss takes its input        */
+    DSCQ_LAYER_ALWAYS_NORM = 128 /* is a normalisation                             */
 };
 
 /* How to read a node's output. For n images: n*h*w rows of c floats at z. */
@@ -55,6 +56,7 @@ typedef struct dscq_sink {
     int add;               /* other consumers have stored before                */
     int last;              /* last consumer: multiply by act' and make sums     */
     double *sum;           /* last: [DSCQ_SUM_GROUPS][2][c] sums of g, g*z       */
+    int wants_sum_z;       /* the second sum as well                            */
 } dscq_sink;
 
 /* One pass over a node. */
@@ -64,6 +66,7 @@ typedef struct dscq_layer_io {
     dscq_pool *pool;
     dscq_arena *scratch; /* [threads]: at least scratch_floats() each, cleared */
     int32_t n;           /* images                                             */
+    int32_t n_max;       /* images that were planned for                       */
     int training;
     int32_t x_count;
     const dscq_edge *x;
@@ -71,8 +74,7 @@ typedef struct dscq_layer_io {
     /* forward, training: [DSCQ_SUM_GROUPS][2][c] sums of z, z*z (NULL: unwanted)
      * forward, otherwise: what is done to z before it is stored. */
     double *sum;
-    dscq_on_load post;
-    int post_scaled; /* packed weights already hold post.a */
+    dscq_on_load post; /* convolutions: post.a is in the packed weights already */
     /* backward */
     const float *g;           /* gradient of this node, see above                  */
     const float *coef[3];     /* c1, c2, c3; all NULL: dz = g                      */
@@ -83,6 +85,7 @@ typedef struct dscq_layer_io {
     const float *packed_back; /* for the gradient of the input                 */
     void *state;              /* state_bytes() kept from forward to backward       */
     dscq_rng rng;             /* of this node and step                             */
+    int has_rng;              /* 0: no dropout                                     */
 } dscq_layer_io;
 
 /* What infer() finds out. Zeroed on entry. */
@@ -125,14 +128,15 @@ struct dscq_layer_ops {
                              const dscq_kernels *k);
     size_t (*state_bytes)(const dscq_node *node, const dscq_shape *x); /* an image */
 
-    /* either */
+    /* either (scratch of pack: as many floats as there are weights) */
     size_t (*pack_floats)(const dscq_node *node, const dscq_kernels *k, int back);
     /* scale [k] is multiplied into the weights (inference); NULL: 1. */
     void (*pack)(float *packed, const dscq_node *node, const dscq_kernels *k,
                  const float *scale, int back, float *scratch);
     size_t (*dw_part_floats)(const dscq_node *node, int32_t n);
-    void (*forward)(const dscq_layer_io *io);
-    void (*backward)(const dscq_layer_io *io);
+    /* Both return how many groups of sums they have written. */
+    size_t (*forward)(const dscq_layer_io *io);
+    size_t (*backward)(const dscq_layer_io *io);
     /* or */
     dscq_image_forward *image_forward;
     dscq_image_backward *image_backward;

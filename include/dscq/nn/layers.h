@@ -67,16 +67,18 @@ typedef struct dscq_route_params {
 
 typedef struct dscq_scale_factor_params {
     int32_t stride;
-} dscq_scale_factor_params; /* [upsample], [reorg] */
+} dscq_scale_factor_params; /* [upsample] nearest; [reorg] space to depth: channel
+                             * (dy*stride + dx)*c + k of the output is channel k at
+                             * (y*stride + dy, x*stride + dx) (Darknet's reorg3d)    */
 
-/* [lrn] Krizhevsky 2012: y = x / (kappa + alpha/size * sum x^2)^beta over `size`
- * neighbouring channels. */
+/* [lrn] Krizhevsky 2012, alpha divided by size as in Caffe and ONNX: y = x / (kappa +
+ * alpha/size * sum x^2)^beta over `size` neighbouring channels. */
 typedef struct dscq_lrn_params {
     int32_t size;
     double alpha, beta, kappa;
 } dscq_lrn_params;
 
-/* [scale_channels] from: previous (1 x 1 x c) scales each channel of `from`. */
+/* [scale_channels] from: previous (1 x 1 x c, or of the same size) times `from`. */
 typedef struct dscq_scale_channels_params {
     int32_t from;
     int32_t scale_wh;

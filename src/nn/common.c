@@ -1,0 +1,168 @@
+/* What all layers do around their arithmetic: load, sum, store gradients. */
+#include "nn_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+size_t nn__sums_floats(size_t c)
+{
+    return 2 * nn__room(c);
+}
+
+nn_sums nn__sums_begin(dscq_arena *scratch, double *to, size_t group, size_t c,
+                       size_t first, size_t count)
+{
+    nn_sums s = {.c = c, .count = count};
+
+    if (to == NULL)
+        return s;
+    s.to = to + group * 2 * c + first;
+    s.a = nn__take(scratch, count);
+    s.b = nn__take(scratch, count);
+    assert(s.a != NULL && s.b != NULL);
+    memset(s.a, 0, count * sizeof(float));
+    memset(s.b, 0, count * sizeof(float));
+    memset(s.to, 0, count * sizeof(double));
+    memset(s.to + c, 0, count * sizeof(double));
+    return s;
+}
+
+void nn__sums_flush(nn_sums *s)
+{
+    if (s->a == NULL || s->rows == 0)
+        return;
+    for (size_t i = 0; i < s->count; i++) {
+        s->to[i] += (double)s->a[i];
+        s->to[s->c + i] += (double)s->b[i];
+    }
+    memset(s->a, 0, s->count * sizeof(float));
+    memset(s->b, 0, s->count * sizeof(float));
+    s->rows = 0;
+}
+
+void nn__sums_count(nn_sums *s, size_t rows)
+{
+    s->rows += rows;
+    if (s->rows >= NN_FLUSH_ROWS)
+        nn__sums_flush(s);
+}
+
+const float *nn__load_dz(const dscq_layer_io *io, size_t first, size_t rows, float *buf,
+                         size_t ld)
+{
+    const size_t c = (size_t)io->node->out.c;
+    const float *g = io->g + first * c;
+
+    if (io->coef[0] != NULL) {
+        io->k->bn_back(io->coef, g, io->z + first * c, buf, ld, rows, c);
+        return buf;
+    }
+    if (ld == c)
+        return g;
+    io->k->load(NULL, g, c, buf, ld, rows, c);
+    return buf;
+}
+
+const float *nn__load_x(const dscq_edge *e, const dscq_kernels *k, size_t first,
+                        size_t rows, float *buf, size_t ld)
+{
+    const size_t c = (size_t)e->shape.c;
+    const float *z = e->z + first * c;
+
+    if (e->is_plain && ld == c)
+        return z;
+    k->load(e->is_plain ? NULL : &e->load, z, c, buf, ld, rows, c);
+    return buf;
+}
+
+/* Where act' is 1 everywhere and no sums are wanted. */
+static int is_pass_through(const dscq_sink *s)
+{
+    return s->sum == NULL && s->edge->load.act == DSCQ_ACT_LINEAR &&
+           s->edge->load.quant == NULL;
+}
+
+void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_t rows,
+                  const float *dx, nn_sums *sums)
+{
+    const size_t c = (size_t)s->edge->shape.c;
+    float *g = s->g + first * c;
+
+    if (!s->last || is_pass_through(s)) {
+        if (dx == NULL)
+            return;
+        if (s->add)
+            k->add(dx, g, g, rows * c);
+        else if (dx != g)
+            memcpy(g, dx, rows * c * sizeof(float));
+        return;
+    }
+    const float *z = s->edge->z + first * c;
+    for (size_t r = 0; r < rows; r += NN_FLUSH_ROWS) {
+        const size_t part = nn__min(rows - r, NN_FLUSH_ROWS);
+        const size_t at = r * c;
+        const float *from = dx != NULL ? dx + at : g + at;
+        const float *more = s->add && dx != NULL ? g + at : NULL;
+
+        k->mask(&s->edge->load, z + at, from, more, g + at, part, c, sums->a,
+                s->wants_sum_z ? sums->b : NULL);
+        nn__sums_count(sums, part);
+    }
+}
+
+void nn__post(const dscq_layer_io *io, float *z, size_t rows, size_t c)
+{
+    const dscq_on_load *p = &io->post;
+
+    if (p->a != NULL || p->b != NULL || p->act != DSCQ_ACT_LINEAR || p->quant != NULL)
+        io->k->load(p, z, c, z, c, rows, c);
+}
+
+typedef struct reduce_ctx {
+    const dscq_kernels *k;
+    float *out;
+    const float *part;
+    size_t groups, n;
+} reduce_ctx;
+
+enum { REDUCE_BLOCK = 16384 };
+
+static void reduce_task(void *ctx, size_t task, int worker)
+{
+    const reduce_ctx *r = ctx;
+    const size_t first = task * REDUCE_BLOCK;
+    const size_t count = nn__min(r->n - first, REDUCE_BLOCK);
+
+    (void)worker;
+    memcpy(r->out + first, r->part + first, count * sizeof(float));
+    for (size_t g = 1; g < r->groups; g++)
+        r->k->add(r->part + g * r->n + first, r->out + first, r->out + first, count);
+}
+
+void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *out, const float *part,
+                size_t groups, size_t n)
+{
+    reduce_ctx r = {k, out, part, groups, n};
+
+    dscq_pool_run(pool, (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK, reduce_task, &r);
+}
+
+dscq_geom nn__geom(const dscq_node *node)
+{
+    const dscq_window *w = &node->window;
+
+    return (dscq_geom){.in_h = node->in.h,
+                       .in_w = node->in.w,
+                       .c = node->in.c,
+                       .out_h = node->out.h,
+                       .out_w = node->out.w,
+                       .kernel_h = w->kernel_h,
+                       .kernel_w = w->kernel_w,
+                       .stride_h = w->stride_h,
+                       .stride_w = w->stride_w,
+                       .pad_top = w->pad_top,
+                       .pad_left = w->pad_left,
+                       .dilation_h = w->dilation_h,
+                       .dilation_w = w->dilation_w,
+                       .groups = w->groups > 0 ? w->groups : 1};
+}

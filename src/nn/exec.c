@@ -1,0 +1,386 @@
+/* Running an engine forward; settings and views. */
+#include "dscq/nn/exec.h"
+
+#include "exec_internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* ---- how a node's output is read ----------------------------------------------------
+ */
+
+void nn__exec_edge(dscq_edge *out, const dscq_exec *e, int32_t node)
+{
+    memset(out, 0, sizeof *out);
+    out->is_plain = 1;
+    if (node == DSCQ_INPUT) {
+        out->z = e->x;
+        out->shape = dscq_model_input(e->m);
+        out->shape.n = e->n;
+        if (e->input_quantised) {
+            out->load.quant = &e->input_quant;
+            out->is_plain = 0;
+        }
+        return;
+    }
+    const dscq_node *n = dscq_model_node(e->m, node);
+    const exec_node *x = &e->node[node];
+    out->z = x->z;
+    out->shape = n->out;
+    out->shape.n = e->n;
+    if (e->pass == DSCQ_PASS_EVAL)
+        return; /* stored as others read it */
+    if (n->normalised)
+        out->load.a = x->a;
+    if (n->normalised || n->weights->bias != NULL)
+        out->load.b = x->b;
+    out->load.act = n->act;
+    out->load.slope = (float)n->act_slope;
+    out->load.quant = x->has_quant ? &x->quant : NULL;
+    out->is_plain = out->load.b == NULL && n->act == DSCQ_ACT_LINEAR && !x->has_quant;
+}
+
+dscq_layer_io nn__exec_io(const dscq_exec *e, int32_t i, dscq_edge *x)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *en = &e->node[i];
+    dscq_layer_io io = {.node = n,
+                        .k = e->k,
+                        .pool = e->o.pool,
+                        .scratch = e->scratch,
+                        .n = e->n,
+                        .n_max = e->o.batch,
+                        .training = e->pass == DSCQ_PASS_TRAIN,
+                        .x_count = n->input_count,
+                        .x = x,
+                        .z = en->z,
+                        .dw_part = e->dw_part,
+                        .packed = en->packed,
+                        .packed_back = en->packed_back,
+                        .rng = dscq_rng_fork(&e->rng, "node", (uint64_t)i),
+                        .has_rng = e->has_rng};
+
+    for (int32_t j = 0; j < n->input_count; j++)
+        nn__exec_edge(&x[j], e, en->x[j]);
+    if (io.training)
+        io.state = en->state;
+    return io;
+}
+
+/* ---- packing and folding
+ * --------------------------------------------------------------- */
+
+static void pack_node(dscq_exec *e, int32_t i, int for_eval)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    exec_node *x = &e->node[i];
+
+    if (x->is_view)
+        return;
+    if (for_eval && x->fold_a != NULL)
+        dscq_node_fold(n, x->fold_a, x->fold_b);
+    if (x->packed == NULL)
+        return;
+    n->ops->pack(x->packed, n, e->k, for_eval && n->normalised ? x->fold_a : NULL, 0,
+                 e->pack_scratch);
+    if (!for_eval && x->packed_back != NULL)
+        n->ops->pack(x->packed_back, n, e->k, NULL, 1, NULL);
+}
+
+static void pack_task(void *ctx, size_t task, int worker)
+{
+    (void)worker;
+    pack_node(ctx, (int32_t)task, 0);
+}
+
+void nn__exec_pack(dscq_exec *e)
+{
+    const int for_eval = e->pass == DSCQ_PASS_EVAL;
+
+    if (for_eval && !e->stale && e->packed_for_eval)
+        return;
+    if (for_eval)
+        for (int32_t i = 0; i < e->count; i++)
+            pack_node(e, i, 1);
+    else
+        dscq_pool_run(e->o.pool, (size_t)e->count, pack_task, e);
+    e->packed_for_eval = for_eval;
+    e->stale = 0;
+}
+
+/* ---- batch norm
+ * -------------------------------------------------------------------------- */
+
+static void use_running(exec_node *x, const dscq_node *n)
+{
+    const dscq_weights *w = n->weights;
+
+    for (int32_t c = 0; c < w->channels; c++) {
+        if (w->gamma == NULL) {
+            x->b[c] = w->bias[c];
+            continue;
+        }
+        const double inv = 1.0 / sqrt((double)w->var[c] + w->bn_eps);
+        const double a = (double)w->gamma[c] * inv;
+        x->mean[c] = (double)w->mean[c];
+        x->inv[c] = inv;
+        x->a[c] = (float)a;
+        x->b[c] = (float)((double)w->beta[c] - (double)w->mean[c] * a);
+    }
+}
+
+static void use_batch(dscq_exec *e, exec_node *x, const dscq_node *n, size_t groups)
+{
+    dscq_weights *w = n->weights;
+    const size_t channels = (size_t)n->out.c;
+    const double count = (double)e->n * n->out.h * n->out.w;
+    const double f = e->norm_momentum;
+
+    for (size_t c = 0; c < channels; c++) {
+        double sum = 0, squares = 0;
+        for (size_t g = 0; g < groups; g++) {
+            sum += e->sums[g * 2 * channels + c];
+            squares += e->sums[g * 2 * channels + channels + c];
+        }
+        const double mean = sum / count;
+        double var = squares / count - mean * mean;
+        var = var > 0 ? var : var == var ? 0 : var; /* NaN stays */
+        const double inv = 1.0 / sqrt(var + w->bn_eps);
+        const double a = (double)w->gamma[c] * inv;
+        x->mean[c] = mean;
+        x->inv[c] = inv;
+        x->a[c] = (float)a;
+        x->b[c] = (float)((double)w->beta[c] - mean * a);
+        const double unbiased = count > 1 ? var * count / (count - 1) : var;
+        w->mean[c] = (float)((1 - f) * (double)w->mean[c] + f * mean);
+        w->var[c] = (float)((1 - f) * (double)w->var[c] + f * unbiased);
+    }
+}
+
+/* ---- forward
+ * ------------------------------------------------------------------------------ */
+
+static size_t run(const dscq_layer_io *io)
+{
+    return io->node->ops->image_forward != NULL ? nn__images_forward(io)
+                                                : io->node->ops->forward(io);
+}
+
+static void forward_train(dscq_exec *e, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    exec_node *x = &e->node[i];
+    dscq_edge edges[DSCQ_NODE_INPUTS];
+    dscq_layer_io io = nn__exec_io(e, i, edges);
+
+    x->batch_norm = n->normalised && !e->norm_frozen && !n->frozen;
+    io.sum = x->batch_norm ? e->sums : NULL;
+    const size_t groups = run(&io);
+    if (x->batch_norm)
+        use_batch(e, x, n, groups);
+    else
+        use_running(x, n);
+}
+
+static void forward_eval(dscq_exec *e, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+    dscq_edge edges[DSCQ_NODE_INPUTS];
+    dscq_layer_io io = nn__exec_io(e, i, edges);
+
+    io.post.a = n->normalised ? x->fold_a : NULL;
+    io.post.b = x->fold_b;
+    io.post.act = n->act;
+    io.post.slope = (float)n->act_slope;
+    io.post.quant = x->has_quant ? &x->quant : NULL;
+    run(&io);
+}
+
+static void observe(const dscq_exec *e, int32_t i)
+{
+    const int32_t root = i == DSCQ_INPUT ? DSCQ_INPUT : e->node[i].root;
+    dscq_shape s = nn__shape(e->m, root);
+
+    if (e->observe == NULL || e->pass != DSCQ_PASS_EVAL)
+        return;
+    s.n = e->n;
+    e->observe(e->observe_ctx, i, root == DSCQ_INPUT ? e->x : e->node[root].z, s);
+}
+
+/* Training: outputs are wanted activated, and their gradients start at 0. */
+static void finish_outputs(dscq_exec *e)
+{
+    for (int32_t i = 0; i < e->outputs; i++) {
+        exec_node *x = &e->node[e->output_root[i]];
+        dscq_edge edge;
+        nn__exec_edge(&edge, e, e->output_root[i]);
+        const size_t c = (size_t)edge.shape.c;
+        const size_t rows = (size_t)e->n * (size_t)edge.shape.h * (size_t)edge.shape.w;
+        e->k->load(edge.is_plain ? NULL : &edge.load, edge.z, c, e->output_y[i], c,
+                   rows, c);
+        memset(x->g, 0, rows * c * sizeof(float));
+    }
+}
+
+void dscq_exec_forward(dscq_exec *e, dscq_pass pass, const float *x, int32_t n,
+                       const dscq_rng *rng)
+{
+    assert(n >= 1 && n <= e->o.batch);
+    assert(pass == DSCQ_PASS_EVAL || e->o.training);
+    e->pass = pass;
+    e->x = x;
+    e->n = n;
+    e->has_rng = rng != NULL && pass == DSCQ_PASS_TRAIN;
+    e->rng = rng != NULL ? *rng : dscq_rng_seeded(0);
+    nn__exec_pack(e);
+    observe(e, DSCQ_INPUT);
+    for (int32_t i = 0; i < e->count; i++) {
+        const double t = e->now != NULL ? e->now() : 0;
+        if (!e->node[i].is_view && pass == DSCQ_PASS_TRAIN)
+            forward_train(e, i);
+        else if (!e->node[i].is_view)
+            forward_eval(e, i);
+        if (e->now != NULL)
+            e->node[i].forward_s += e->now() - t;
+        observe(e, i);
+    }
+    if (pass == DSCQ_PASS_TRAIN)
+        finish_outputs(e);
+}
+
+/* ---- views and settings
+ * ---------------------------------------------------------------------- */
+
+void dscq_exec_refresh(dscq_exec *e)
+{
+    e->stale = 1;
+}
+
+dscq_exec_plan dscq_exec_get_plan(const dscq_exec *e)
+{
+    return e->plan;
+}
+
+const char *dscq_exec_kernels(const dscq_exec *e)
+{
+    return e->k->name;
+}
+
+int32_t dscq_exec_batch(const dscq_exec *e)
+{
+    return e->o.batch;
+}
+
+dscq_model *dscq_exec_model(const dscq_exec *e)
+{
+    return e->m;
+}
+
+size_t dscq_exec_scratch_peak(const dscq_exec *e)
+{
+    size_t peak = 0;
+
+    for (int t = 0; t < dscq_pool_threads(e->o.pool); t++)
+        peak = nn__max(peak, e->scratch[t].peak_bytes);
+    return peak;
+}
+
+const float *dscq_exec_output(const dscq_exec *e, int32_t i, dscq_shape *shape)
+{
+    assert(i >= 0 && i < e->outputs);
+    const int32_t root = e->output_root[i];
+
+    if (shape != NULL) {
+        *shape = dscq_model_node(e->m, root)->out;
+        shape->n = e->n;
+    }
+    return e->pass == DSCQ_PASS_TRAIN ? e->output_y[i] : e->node[root].z;
+}
+
+const float *dscq_exec_node_output(const dscq_exec *e, int32_t node, dscq_shape *shape)
+{
+    const int32_t root = node == DSCQ_INPUT ? DSCQ_INPUT : e->node[node].root;
+
+    assert(e->o.keep_nodes && e->pass == DSCQ_PASS_EVAL);
+    if (shape != NULL) {
+        *shape = nn__shape(e->m, root);
+        shape->n = e->n;
+    }
+    return root == DSCQ_INPUT ? e->x : e->node[root].z;
+}
+
+float *dscq_exec_output_grad(dscq_exec *e, int32_t i)
+{
+    assert(i >= 0 && i < e->outputs && e->o.training);
+    return e->node[e->output_root[i]].g;
+}
+
+dscq_grads dscq_exec_grads(const dscq_exec *e, int32_t node)
+{
+    return e->node[node].grads;
+}
+
+void dscq_exec_norm_momentum(dscq_exec *e, double factor)
+{
+    e->norm_momentum = factor;
+}
+
+void dscq_exec_freeze_norm(dscq_exec *e, int on)
+{
+    e->norm_frozen = on;
+}
+
+dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant *q,
+                               dscq_error *err)
+{
+    dscq_fake_quant f = {0};
+    const int on = q != NULL && q->scale != 0.0f;
+
+    if (node < DSCQ_INPUT || node >= e->count)
+        return dscq_fail(err, DSCQ_ARG, "node %d: the network has %d", (int)node,
+                         (int)e->count);
+    if (on) {
+        if (!(q->scale > 0.0f) || q->bits < 2 || q->bits > 16)
+            return dscq_fail(
+                err, DSCQ_ARG,
+                "activation scale %g, bits %d: want a scale above 0 and 2 to "
+                "16 bits",
+                (double)q->scale, (int)q->bits);
+        f.scale = q->scale;
+        f.zero = (float)q->zero;
+        f.lo = q->is_unsigned ? 0.0f : -(float)(1 << (q->bits - 1));
+        f.hi = (float)(q->is_unsigned ? (1 << q->bits) - 1 : (1 << (q->bits - 1)) - 1);
+    }
+    if (node == DSCQ_INPUT) {
+        e->input_quantised = on;
+        e->input_quant = f;
+        return DSCQ_OK;
+    }
+    /* what passes its input on also passes on its codes */
+    const unsigned views = DSCQ_LAYER_VIEW | DSCQ_LAYER_VIEW_EVAL;
+    if (e->node[node].is_view || nn__view_root(e->m, node, views) != node)
+        return DSCQ_OK;
+    e->node[node].has_quant = on;
+    e->node[node].quant = f;
+    return DSCQ_OK;
+}
+
+void dscq_exec_observe(dscq_exec *e, dscq_observe_fn *fn, void *ctx)
+{
+    e->observe = fn;
+    e->observe_ctx = ctx;
+}
+
+void dscq_exec_profile(dscq_exec *e, double (*now)(void))
+{
+    e->now = now;
+}
+
+void dscq_exec_seconds(const dscq_exec *e, int32_t node, double *forward,
+                       double *backward)
+{
+    *forward = e->node[node].forward_s;
+    *backward = e->node[node].backward_s;
+}

@@ -1,0 +1,145 @@
+/* Shared inside the module: the model's insides and helpers of the layers. */
+#ifndef DSCQ_NN_INTERNAL_H
+#define DSCQ_NN_INTERNAL_H
+
+#include "dscq/nn/layer.h"
+#include "dscq/nn/layers.h"
+#include "dscq/nn/model.h"
+
+/* What a cfg section may say beside its layer's keys. */
+typedef struct nn_common {
+    char name[DSCQ_NODE_NAME];
+    int32_t batch_normalize;
+    double bn_eps; /* < 0: as [net] says */
+    int32_t bias;
+    int32_t activation; /* 0: not said; else dscq_act + 1 */
+    double slope;       /* < 0: the activation's own */
+    double learning_rate;
+    int32_t stopbackward;
+    int32_t frozen;
+} nn_common;
+
+struct dscq_model {
+    char name[DSCQ_NAME_MAX];
+    dscq_shape input;
+    dscq_node *node;
+    int32_t count, cap;
+    int32_t *output;
+    int32_t output_count;
+    int32_t last; /* the default output when output_count is 0 */
+    dscq_net_params *net;
+};
+
+dscq_node *nn__node(dscq_model *m, int32_t i);
+/* Shape of node i, or of the input. */
+dscq_shape nn__shape(const dscq_model *m, int32_t i);
+void nn__init_weights(dscq_model *m, const dscq_rng *rng);
+/* The node whose output node i passes on unchanged (itself when it computes). */
+int32_t nn__view_root(const dscq_model *m, int32_t i, unsigned view_flags);
+
+/* ---- work splitting ------------------------------------------------------ */
+
+/* Group g of `groups` covers items [first, end) of `items`. */
+static inline size_t nn__cut(size_t items, size_t groups, size_t g)
+{
+    return items / groups * g + (items % groups) * g / groups;
+}
+
+static inline size_t nn__min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline size_t nn__max(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- sums, sinks ---------------------------------------------------------- */
+
+/* Float sums of a piece of work that are added to a group's doubles. */
+typedef struct nn_sums {
+    float *a, *b; /* [count]; NULL: none wanted               */
+    double *to;   /* [2][c], of the group, from channel `first` on */
+    size_t c, count;
+    size_t rows; /* since the last flush */
+} nn_sums;
+
+enum { NN_FLUSH_ROWS = 2048 };
+
+/* to: base of [groups][2][c], NULL: none. For channels [first, first+count);
+ * clears the group's doubles of these. */
+nn_sums nn__sums_begin(dscq_arena *scratch, double *to, size_t group, size_t c,
+                       size_t first, size_t count);
+void nn__sums_count(nn_sums *s, size_t rows); /* flushes when it is time */
+void nn__sums_flush(nn_sums *s);
+size_t nn__sums_floats(size_t c); /* scratch it takes, in floats */
+
+/* Store `rows` rows of gradient `dx` (dense) of sink s from row `first` on. dx may
+ * be NULL: the gradient is already there. */
+void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_t rows,
+                  const float *dx, nn_sums *sums);
+
+/* dz rows [first, first+rows): borrowed when it is g itself, else made in buf. */
+const float *nn__load_dz(const dscq_layer_io *io, size_t first, size_t rows, float *buf,
+                         size_t ld);
+/* y rows of input e: borrowed when plain and ld is c, else made in buf. */
+const float *nn__load_x(const dscq_edge *e, const dscq_kernels *k, size_t first,
+                        size_t rows, float *buf, size_t ld);
+
+static inline size_t nn__room(size_t floats) /* in an arena, in floats */
+{
+    return dscq_arena_room(floats, sizeof(float)) / sizeof(float) + 1;
+}
+
+static inline float *nn__take(dscq_arena *a, size_t floats)
+{
+    return dscq_arena_take(a, floats, sizeof(float));
+}
+
+/* What eval does to rows just computed by a kernel that could not do it itself. */
+void nn__post(const dscq_layer_io *io, float *z, size_t rows, size_t c);
+
+/* out[i] = sum over g < groups of part[g*n + i], in order, in parallel. */
+void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *out, const float *part,
+                size_t groups, size_t n);
+
+/* ---- the generic driver ---------------------------------------------------- */
+
+size_t nn__images_forward(const dscq_layer_io *io);
+size_t nn__images_backward(const dscq_layer_io *io);
+size_t nn__images_scratch(const dscq_node *node, const dscq_shape *x, int32_t x_count);
+
+/* ---- shared by layers ------------------------------------------------------- */
+
+dscq_geom nn__geom(const dscq_node *node);
+dscq_status nn__wire_one(int32_t *out, double v, int32_t index, const char *key,
+                         dscq_error *err);
+int32_t nn__round_channels(double channels, int32_t divisor);
+extern const dscq_key nn__no_keys[];
+
+/* ---- convolutions: three ways to compute them --------------------------------- */
+
+typedef struct nn_conv_way {
+    size_t (*scratch_floats)(const dscq_node *n, int32_t images, const dscq_kernels *k);
+    size_t (*pack_floats)(const dscq_node *n, const dscq_kernels *k, int back);
+    /* w: OHWI, already scaled */
+    void (*pack)(float *packed, const dscq_node *n, const dscq_kernels *k,
+                 const float *w, int back);
+    size_t (*dw_part_floats)(const dscq_node *n, int32_t images);
+    size_t (*forward)(const dscq_layer_io *io);
+    size_t (*backward)(const dscq_layer_io *io);
+} nn_conv_way;
+
+extern const nn_conv_way nn__pointwise; /* rows times matrix: 1x1, connected  */
+extern const nn_conv_way nn__depthwise; /* one filter per channel             */
+extern const nn_conv_way nn__dense;     /* everything else, through im2col    */
+
+/* Groups of partial weight gradients for `items` pieces of work. */
+size_t nn__dw_groups(size_t items, size_t weights);
+
+/* Reference convolution in double; w OHWI. */
+void nn__conv_reference(double *z, const double *x, dscq_shape in, dscq_shape out,
+                        const dscq_window *win, int32_t n, const double *w);
+
+#endif
