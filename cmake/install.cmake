@@ -12,6 +12,11 @@ if(cli_sources)
   target_link_libraries(dscq PRIVATE dscq_flags dscq_flow)
   target_compile_definitions(dscq PRIVATE
     DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
-    DSCQ_SOURCE_DATA_DIR="data")
+    DSCQ_SOURCE_DATA_DIR="data"
+    DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
+  foreach(library BLAS JSON JPEG EXPAT SQLITE ONNX)
+    target_compile_definitions(dscq PRIVATE
+      DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
+  endforeach()
   install(TARGETS dscq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -1,12 +1,84 @@
-#include "dscq/base/status.h"
+#include "cmd.h"
+#include "dscq/base/alloc.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static dscq_status no_such_command(const char *name, dscq_error *err)
+{
+    const char *names[64];
+    size_t n = 0;
+
+    for (size_t i = 0; cli_commands[i] != NULL && n < 64; i++)
+        if (cli_commands[i]->group != CLI_HIDDEN)
+            names[n++] = cli_commands[i]->name;
+    const char *near = cli_near(name, names, n);
+    if (near != NULL)
+        return dscq_fail(err, DSCQ_ARG, "no command '%s'; did you mean '%s'?", name,
+                         near);
+    return dscq_fail(err, DSCQ_ARG, "no command '%s'; try 'dscq help'", name);
+}
+
+/* A gate that was not met and answers that differ are results: print them. */
+static int has_result(dscq_status status)
+{
+    return status == DSCQ_OK || status == DSCQ_GATE || status == DSCQ_MISMATCH;
+}
+
+static dscq_status run(const cli_cmd *cmd, int argc, char **argv, dscq_error *err)
+{
+    cli_call call = {.cmd = cmd};
+    void *options = dscq_calloc(1, cmd->option_bytes);
+    dscq_status status;
+
+    if (options == NULL)
+        return dscq_fail_nomem(err, "options", cmd->option_bytes);
+    DSCQ_TRY(cli_parse(&call, options, argc, argv, err));
+    DSCQ_TRY(cli_output_create(&call.out, &call, err));
+    call.log = cli_talk_start(&call);
+    if (call.common.help)
+        cli_help_command(&call, cmd);
+    else
+        status = cmd->run(&call, options, err);
+    cli_talk_end();
+    if (has_result(status)) {
+        dscq_error late = {DSCQ_OK, ""};
+        const dscq_status written = cli_output_finish(&call, &late);
+        if (written != DSCQ_OK) {
+            status = written;
+            *err = late;
+        }
+    }
+done:
+    cli_output_destroy(call.out);
+    dscq_free(options);
+    return status;
+}
+
+/* `dscq -h` and `dscq --version` are spellings of two commands. */
+static const char *command_word(char **argv)
+{
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
+        return "help";
+    if (strcmp(argv[1], "--version") == 0)
+        return "version";
+    return argv[1];
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "version") == 0)
-        return puts("dscq " DSCQ_VERSION) < 0 ? dscq_status_exit_code(DSCQ_IO) : 0;
-    (void)fprintf(stderr, "dscq: want a command; try 'dscq version'\n");
-    return dscq_status_exit_code(DSCQ_ARG);
+    dscq_error err = {DSCQ_OK, ""};
+    const cli_cmd *cmd = argc > 1 ? cli_find(command_word(argv)) : NULL;
+    dscq_status status;
+
+    cli_signals_install();
+    if (argc < 2)
+        status = dscq_fail(&err, DSCQ_ARG, "no command given; try 'dscq help'");
+    else if (cmd == NULL)
+        status = no_such_command(argv[1], &err);
+    else
+        status = run(cmd, argc - 1, argv + 1, &err);
+    if (status != DSCQ_OK && err.msg[0] != '\0')
+        (void)fprintf(stderr, "dscq: %s\n", err.msg);
+    return dscq_status_exit_code(status);
 }

@@ -1,0 +1,148 @@
+#include "help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct options {
+    int32_t man;
+} options;
+
+static void put_examples(dscq_str *s, const char *text)
+{
+    dscq_str_add(s, "Examples:\n");
+    while (*text != '\0') {
+        const size_t n = strcspn(text, "\n");
+        dscq_str_addf(s, "%s%.*s\n",
+                      n == 0         ? ""
+                      : *text == '$' ? "    "
+                                     : "  ",
+                      (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+    dscq_str_add(s, "\n");
+}
+
+static void build_command(dscq_str *s, const cli_cmd *cmd)
+{
+    const cli_opt *row[HELP_OPTIONS_MAX];
+    char form[200], text[512];
+
+    dscq_str_addf(s, "usage: dscq %s [OPTION]...%s%s\n\n", cmd->name,
+                  *cmd->synopsis != '\0' ? " " : "", cmd->synopsis);
+    if (cmd->examples != NULL && *cmd->examples != '\0')
+        put_examples(s, cmd->examples);
+    help_fill(s, cmd->description, 0, 0);
+    dscq_str_add(s, "\nOptions:\n");
+    const size_t n = cli_all_options(row, HELP_OPTIONS_MAX, cmd);
+    for (size_t i = 0; i < n; i++) {
+        help_option_form(form, sizeof form, row[i]);
+        help_option_text(text, sizeof text, row[i]);
+        help_item(s, form, text, 30);
+    }
+}
+
+void cli_help_command(cli_call *call, const cli_cmd *cmd)
+{
+    dscq_str s = {0};
+
+    build_command(&s, cmd);
+    (void)help_print(call, &s, NULL);
+}
+
+static void build_overview(dscq_str *s)
+{
+    dscq_str_add(s, "usage: dscq COMMAND [OPTION]... [OPERAND]...\n\n");
+    help_fill(s,
+              "dscq compresses depthwise separable networks, packs them, and shows how "
+              "they run on an FPGA array.",
+              0, 0);
+    for (int g = CLI_MODEL; g < CLI_HIDDEN; g++) {
+        int titled = 0;
+        for (size_t i = 0; cli_commands[i] != NULL; i++) {
+            const cli_cmd *c = cli_commands[i];
+            if ((int)c->group != g)
+                continue;
+            if (!titled++)
+                dscq_str_addf(s, "\n%s:\n", help_group_title(c->group));
+            help_item(s, c->name, c->summary, 16);
+        }
+    }
+    dscq_str_add(s, "\nTopics:\n");
+    for (size_t i = 0; cli_topics[i] != NULL; i++)
+        help_item(s, cli_topics[i]->name, cli_topics[i]->summary, 16);
+    dscq_str_add(s, "\n'dscq help NAME' explains a command or a topic.\n");
+}
+
+void cli_help_overview(cli_call *call)
+{
+    dscq_str s = {0};
+
+    build_overview(&s);
+    (void)help_print(call, &s, NULL);
+}
+
+static dscq_status no_such_page(const char *name, dscq_error *err)
+{
+    const char *names[128];
+    size_t n = 0;
+
+    for (size_t i = 0; cli_commands[i] != NULL && n < 64; i++)
+        if (cli_commands[i]->group != CLI_HIDDEN)
+            names[n++] = cli_commands[i]->name;
+    for (size_t i = 0; cli_topics[i] != NULL && n < 128; i++)
+        names[n++] = cli_topics[i]->name;
+    const char *near = cli_near(name, names, n);
+    if (near != NULL)
+        return dscq_fail(err, DSCQ_ARG, "no command or topic '%s'; did you mean '%s'?",
+                         name, near);
+    return dscq_fail(err, DSCQ_ARG, "no command or topic '%s'; try 'dscq help'", name);
+}
+
+static dscq_status run(cli_call *call, const void *params, dscq_error *err)
+{
+    const options *o = params;
+    const char *name = call->arg_count > 0 ? call->arg[0] : NULL;
+    dscq_str s = {0};
+
+    if (o->man && (name == NULL || strcmp(name, "dscq") == 0))
+        return help_man(call, NULL, err);
+    if (name == NULL) {
+        build_overview(&s);
+        return help_print(call, &s, err);
+    }
+    const cli_cmd *cmd = cli_find(name);
+    if (cmd != NULL && o->man)
+        return help_man(call, cmd, err);
+    if (cmd != NULL) {
+        build_command(&s, cmd);
+        return help_print(call, &s, err);
+    }
+    for (size_t i = 0; cli_topics[i] != NULL; i++)
+        if (!o->man && strcmp(cli_topics[i]->name, name) == 0)
+            return cli_topics[i]->print(call, err);
+    return no_such_page(name, err);
+}
+
+static const cli_opt k_options[] = {
+    CLI_OPT_FLAG(options, man, "--man", 0, "print the manual page source (man(7))"),
+    CLI_OPT_END};
+
+static const char *const k_words[] = {"@commands", "@topics", NULL};
+
+const cli_cmd cli_cmd_help = {
+    .name = "help",
+    .group = CLI_META,
+    .synopsis = "[COMMAND | TOPIC]",
+    .summary = "explain a command or a topic",
+    .description = "Without an operand: the list of commands and topics.\n\n"
+                   "With the name of a command: its usage, what it does, its options.",
+    .examples = "The options of a command:\n"
+                "$ dscq help version\n"
+                "What the exit codes mean:\n"
+                "$ dscq help exit-codes\n",
+    .max_args = 1,
+    .options = k_options,
+    .option_bytes = sizeof(options),
+    .topics = k_words,
+    .run = run,
+};

@@ -1,0 +1,248 @@
+#include "cmd.h"
+#include "dscq/base/str.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <string.h>
+
+enum { OPTIONS_MAX = 64, JSON_CODE = 1000, OPTION_CODE = 2000 };
+
+/* Every option with a group of its own; 0: taken by every command. */
+static const struct {
+    unsigned group;
+    cli_opt opt;
+} k_common[] = {
+    {CLI_TAKES_TABLE,
+     {{"--json", DSCQ_KEY_STR, offsetof(cli_common, json_file), DSCQ_PATH_MAX, 0, 0,
+       NULL, "", "print JSON instead of text, or write it to FILE"},
+      CLI_VALUE,
+      0,
+      "FILE"}},
+    {CLI_TAKES_TABLE,
+     CLI_OPT_FLAG(cli_common, csv, "--csv", 0, "print tables as CSV instead of text")},
+    {CLI_TAKES_CONFIG,
+     CLI_OPT_MANY(cli_common, set, "--set", 0, "SECTION.KEY=VALUE",
+                  "override a setting of the configuration file; may be repeated")},
+    {CLI_TAKES_CONFIG, CLI_OPT_FLAG(cli_common, print_config, "--print-config", 0,
+                                    "print the settings in effect and where each "
+                                    "comes from, then stop")},
+    {CLI_TAKES_SEED, CLI_OPT_I64(cli_common, seed, "--seed", 0, "N", -1, 0x1p53 - 1,
+                                 "-1", "seed of all randomness; overrides the file's")},
+    {CLI_TAKES_THREADS,
+     CLI_OPT_INT(cli_common, threads, "--threads", 0, "N", 0, 256, "0",
+                 "threads; 0 = one per CPU; results do not depend "
+                 "on it")},
+    {CLI_TAKES_OUTPUT, CLI_OPT_STR(cli_common, output, "--output", 'o', "PATH", "",
+                                   "where the result goes")},
+    {CLI_TAKES_FORCE | CLI_TAKES_TABLE | CLI_TAKES_OUTPUT,
+     CLI_OPT_FLAG(cli_common, force, "--force", 0, "replace files that exist")},
+    {CLI_TAKES_PROGRESS,
+     CLI_OPT_ENUM(cli_common, progress, "--progress", 0, "auto|none|json", "auto",
+                  "bars on a terminal, nothing, or JSON lines on stderr")},
+    {0, CLI_OPT_FLAG(cli_common, quiet, "--quiet", 'q', "say only what went wrong")},
+    {0, CLI_OPT_FLAG(cli_common, verbose, "--verbose", 'v', "say more")},
+    {0, CLI_OPT_FLAG(cli_common, help, "--help", 'h', "print this help and stop")},
+};
+
+size_t cli_common_options(const cli_opt *out[16], const cli_cmd *cmd)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof k_common / sizeof k_common[0]; i++)
+        if (k_common[i].group == 0 || (k_common[i].group & cmd->takes) != 0)
+            out[n++] = &k_common[i].opt;
+    return n;
+}
+
+size_t cli_all_options(const cli_opt **out, size_t cap, const cli_cmd *cmd)
+{
+    const cli_opt *common[16];
+    size_t n = 0;
+
+    for (const cli_opt *o = cmd->options; o != NULL && o->key.name != NULL; o++) {
+        assert(n < cap);
+        out[n++] = o;
+    }
+    const size_t more = cli_common_options(common, cmd);
+    assert(n + more <= cap);
+    memcpy(out + n, common, more * sizeof *common);
+    return n + more;
+}
+
+/* What getopt_long() wants, made from the rows. */
+typedef struct tables {
+    const cli_opt *row[OPTIONS_MAX];
+    size_t count;
+    struct option longs[OPTIONS_MAX + 1];
+    char shorts[2 * OPTIONS_MAX + 2];
+} tables;
+
+static int is_json(const cli_opt *o)
+{
+    return strcmp(o->key.name, "--json") == 0;
+}
+
+static void make_tables(tables *t, const cli_cmd *cmd)
+{
+    size_t n = 0;
+
+    memset(t, 0, sizeof *t);
+    t->count = cli_all_options(t->row, OPTIONS_MAX, cmd);
+    t->shorts[n++] = ':'; /* a missing value is told apart from an unknown option */
+    for (size_t i = 0; i < t->count; i++) {
+        const cli_opt *o = t->row[i];
+        const int has_value = o->kind != CLI_FLAG;
+        t->longs[i] = (struct option){o->key.name + 2,
+                                      is_json(o)  ? optional_argument
+                                      : has_value ? required_argument
+                                                  : no_argument,
+                                      NULL, OPTION_CODE + (int)i};
+        if (o->letter != 0) {
+            t->shorts[n++] = o->letter;
+            if (has_value)
+                t->shorts[n++] = ':';
+        }
+    }
+}
+
+static dscq_status unknown_option(const tables *t, const cli_cmd *cmd,
+                                  const char *token, dscq_error *err)
+{
+    const char *names[OPTIONS_MAX];
+    char name[DSCQ_NAME_MAX];
+
+    (void)dscq_str_copy(name, sizeof name, token);
+    name[strcspn(name, "=")] = '\0';
+    for (size_t i = 0; i < t->count; i++)
+        names[i] = t->row[i]->key.name;
+    const char *near = cli_near(name, names, t->count);
+    if (near == NULL) /* an abbreviation is as good a hint */
+        for (size_t i = 0; i < t->count && near == NULL; i++)
+            if (strlen(name) > 3 && strncmp(names[i], name, strlen(name)) == 0)
+                near = names[i];
+    if (near != NULL)
+        return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; did you mean '%s'?",
+                         cmd->name, name, near);
+    return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; try 'dscq %s --help'",
+                     cmd->name, name, cmd->name);
+}
+
+static dscq_status store(cli_call *call, void *options, const cli_opt *o,
+                         const char *value, dscq_error *err)
+{
+    const cli_opt *const own = call->cmd->options;
+    int is_own = 0;
+
+    for (const cli_opt *p = own; p != NULL && p->key.name != NULL; p++)
+        is_own |= p == o;
+    void *const base = is_own ? options : (void *)&call->common;
+    if (o->kind == CLI_FLAG) {
+        *(int32_t *)((unsigned char *)base + o->key.offset) = 1;
+        return DSCQ_OK;
+    }
+    if (o->kind == CLI_MANY) {
+        cli_words *w = (cli_words *)((unsigned char *)base + o->key.offset);
+        if (w->count == CLI_WORDS_MAX)
+            return dscq_fail(err, DSCQ_ARG, "%s: given more than %d times", o->key.name,
+                             CLI_WORDS_MAX);
+        w->v[w->count++] = value;
+        return DSCQ_OK;
+    }
+    if (is_json(o)) {
+        call->common.json = 1;
+        if (value == NULL)
+            return DSCQ_OK;
+        if (*value == '\0')
+            return dscq_fail(err, DSCQ_ARG, "--json=: want a file name after '='");
+    }
+    const dscq_key one[] = {o->key, DSCQ_KEY_END};
+    const dscq_status status = dscq_keys_set(base, one, o->key.name, value, err);
+    if (status == DSCQ_FORMAT) { /* a mistake on the command line, not in a file */
+        if (err != NULL)
+            err->code = DSCQ_ARG;
+        return DSCQ_ARG;
+    }
+    return status;
+}
+
+static dscq_status set_defaults(void *base, const cli_opt *o, dscq_error *err)
+{
+    if (o->kind == CLI_MANY || o->key.dflt == NULL)
+        return DSCQ_OK;
+    const dscq_key one[] = {o->key, DSCQ_KEY_END};
+    return dscq_keys_set(base, one, o->key.name, o->key.dflt, err);
+}
+
+static dscq_status one_option(cli_call *call, void *options, const tables *t, int code,
+                              char **argv, dscq_error *err)
+{
+    const char *const token = argv[optind - 1];
+    char letter[3] = "-?";
+
+    if (code == ':') /* getopt tells the option, not the token */
+        return dscq_fail(err, DSCQ_ARG, "%s: option '%s' needs a value",
+                         call->cmd->name, token);
+    if (code == '?' && optopt != 0 && optopt < OPTION_CODE) {
+        letter[1] = (char)optopt;
+        return unknown_option(t, call->cmd, letter, err);
+    }
+    if (code == '?' && optopt >= OPTION_CODE)
+        return dscq_fail(err, DSCQ_ARG, "%s: option '%s' takes no value",
+                         call->cmd->name, t->row[optopt - OPTION_CODE]->key.name);
+    if (code == '?')
+        return unknown_option(t, call->cmd, token, err);
+    if (code < OPTION_CODE) {
+        for (size_t i = 0; i < t->count; i++)
+            if (t->row[i]->letter == code)
+                return store(call, options, t->row[i], optarg, err);
+        return dscq_fail(err, DSCQ_INTERNAL, "option -%c has no row", code);
+    }
+    /* getopt_long() takes any unique beginning of a name; scripts that use one would
+     * break when an option is added, so only the whole name is accepted. */
+    const cli_opt *o = t->row[code - OPTION_CODE];
+    const char *typed = optarg == argv[optind - 1] ? argv[optind - 2] : token;
+    const size_t n = strcspn(typed, "=");
+    if (strlen(o->key.name) != n || strncmp(o->key.name, typed, n) != 0)
+        return unknown_option(t, call->cmd, typed, err);
+    return store(call, options, o, optarg, err);
+}
+
+dscq_status cli_parse(cli_call *call, void *options, int argc, char **argv,
+                      dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+    const cli_opt *common[16];
+    tables t;
+    int code;
+
+    make_tables(&t, call->cmd);
+    const size_t n = cli_common_options(common, call->cmd);
+    call->common = (cli_common){.seed = -1};
+    for (size_t i = 0; i < t.count && status == DSCQ_OK; i++)
+        status = set_defaults(i + n < t.count ? options : (void *)&call->common,
+                              t.row[i], err);
+    optind = 0; /* glibc: start afresh */
+    opterr = 0;
+    while (status == DSCQ_OK &&
+           (code = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1)
+        status = one_option(call, options, &t, code, argv, err);
+    if (status != DSCQ_OK || call->common.help)
+        return status;
+    call->arg = (const char *const *)argv + optind;
+    call->arg_count = argc - optind;
+    if (call->arg_count < call->cmd->min_args)
+        return dscq_fail(err, DSCQ_ARG, "%s: want %s; try 'dscq %s --help'",
+                         call->cmd->name, call->cmd->synopsis, call->cmd->name);
+    if (call->cmd->max_args >= 0 && call->arg_count > call->cmd->max_args)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s: '%s' is one operand too many; try 'dscq %s "
+                         "--help'",
+                         call->cmd->name, call->arg[call->cmd->max_args],
+                         call->cmd->name);
+    if (call->common.json && call->common.json_file[0] == '\0' && call->common.csv)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s: --json and --csv both want stdout; try "
+                         "--json=FILE",
+                         call->cmd->name);
+    return DSCQ_OK;
+}
