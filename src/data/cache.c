@@ -36,8 +36,7 @@ static void keep(dscq_dataset *d, data_part *part, size_t item, const dscq_image
     void *none = NULL;
     cache_slot *slot = NULL;
 
-    if (atomic_fetch_add(&d->cached_bytes, bytes) <=
-        most - (bytes < most ? bytes : most))
+    if (atomic_fetch_add(&d->cached_bytes, bytes) + bytes <= most)
         slot = dscq_malloc(1, sizeof *slot + bytes);
     if (slot == NULL) { /* full, or no memory: doing without is fine */
         atomic_fetch_sub(&d->cached_bytes, bytes);

@@ -26,7 +26,7 @@ static void where_is(char *out, size_t cap, const dscq_dataset *d, int part, uin
     if (d->part[part].text != NULL)
         (void)dscq_str_copy(out, cap, data__part_path(&d->part[part], i));
     else
-        (void)snprintf(out, cap, "%s[%u]", part == 1 ? d->params.test : d->params.train,
+        (void)snprintf(out, cap, "%.900s[%u]", part == 1 ? d->params.test : d->params.train,
                        (unsigned)i);
 }
 
@@ -84,7 +84,7 @@ static int by_hash(const void *a, const void *b)
 
 static void find_twins(checker *c)
 {
-    char file[DSCQ_PATH_MAX], other[DSCQ_PATH_MAX], text[2 * DSCQ_NAME_MAX];
+    char file[DSCQ_PATH_MAX], other[DSCQ_PATH_MAX], text[2 * DSCQ_CLASS_NAME_MAX];
 
     qsort(c->picture, c->count, sizeof *c->picture, by_hash);
     for (size_t i = 1; i < c->count; i++) {
@@ -109,14 +109,14 @@ static void check_classes(checker *c)
     uint64_t *count = dscq_calloc((size_t)d->names.count + 1, sizeof *count);
     uint64_t least = UINT64_MAX, most = 0;
     int32_t rare = 0, common = 0;
-    char text[320];
+    char text[400];
 
     if (count == NULL)
         return;
     dscq_dataset_histogram(d, DSCQ_SPLIT_TRAIN, count);
     for (int32_t k = 0; k < d->names.count; k++) {
         if (count[k] == 0) {
-            (void)snprintf(text, sizeof text, "class '%s' does not occur in training",
+            (void)snprintf(text, sizeof text, "class '%.200s' does not occur in training",
                            d->names.name[k]);
             data__soft(c->o, "empty_class", d->params.train, 0, text);
             continue;
@@ -131,7 +131,7 @@ static void check_classes(checker *c)
         }
     }
     if (most > 0 && most / least >= 10) {
-        (void)snprintf(text, sizeof text, "'%s' occurs %llu times, '%s' only %llu",
+        (void)snprintf(text, sizeof text, "'%.110s' occurs %llu times, '%.110s' only %llu",
                        d->names.name[common], (unsigned long long)most,
                        d->names.name[rare], (unsigned long long)least);
         data__soft(c->o, "imbalance", d->params.train, 0, text);
@@ -146,7 +146,7 @@ static void check_classes(checker *c)
 static void check_names(checker *c)
 {
     const dscq_names *n = &c->d->names;
-    char text[320];
+    char text[400];
 
     if (n->count > 2048) /* quadratic */
         return;
@@ -156,7 +156,7 @@ static void check_names(checker *c)
                 strstr(n->name[k], n->name[i]) != NULL) {
                 (void)snprintf(
                     text, sizeof text,
-                    "class name '%s' stands inside '%s': tools that find the "
+                    "class name '%.120s' stands inside '%.120s': tools that find the "
                     "class in the path (Darknet) mix them up",
                     n->name[i], n->name[k]);
                 data__soft(c->o, "name_collision",

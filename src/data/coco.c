@@ -124,11 +124,11 @@ static dscq_status read_categories(dscq_coco *c, const dscq_json *doc, dscq_erro
         cat[i].name =
             dscq_json_text(dscq_json_get(dscq_json_at(list, i), "name"), NULL);
         if (!dscq_json_is_int(id) || cat[i].name == NULL || cat[i].name[0] == '\0' ||
-            strlen(cat[i].name) >= DSCQ_NAME_MAX) {
+            strlen(cat[i].name) >= DSCQ_CLASS_NAME_MAX) {
             status = dscq_fail(err, DSCQ_FORMAT,
                                "categories[%zu]: want an id and a name of at most %d "
                                "characters",
-                               i, DSCQ_NAME_MAX - 1);
+                               i, DSCQ_CLASS_NAME_MAX - 1);
             goto done;
         }
     }

@@ -78,7 +78,7 @@ dscq_status dscq_names_parse(dscq_names *out, const char *text, size_t bytes,
     const char *line;
     size_t len;
     int32_t empty = 0; /* first empty line not yet known to be trailing */
-    char copy[DSCQ_NAME_MAX];
+    char copy[DSCQ_CLASS_NAME_MAX];
     dscq_names n = {0};
     dscq_status status = DSCQ_OK;
 

@@ -147,7 +147,7 @@ dscq_status data__class_of(int32_t *out, data_open *o, const char *name,
     *out = dscq_names_find(o->names, name);
     if (*out >= 0)
         return DSCQ_OK;
-    if (strlen(name) >= DSCQ_NAME_MAX)
+    if (strlen(name) >= DSCQ_CLASS_NAME_MAX)
         return dscq_fail(err, DSCQ_FORMAT, "%s: class name of %zu characters", where,
                          strlen(name));
     if (!o->names_fixed)

@@ -50,7 +50,7 @@ static dscq_status class_from_name(char *out, const char *file, dscq_error *err)
     const char *bar = strrchr(file, '_');
     const size_t len = bar != NULL ? (size_t)(bar - file) : 0;
 
-    if (len == 0 || len >= DSCQ_NAME_MAX)
+    if (len == 0 || len >= DSCQ_CLASS_NAME_MAX)
         return dscq_fail(err, DSCQ_FORMAT,
                          "%s: want CLASS_NUMBER in the file name, or data.names", file);
     memcpy(out, file, len);
@@ -63,7 +63,7 @@ static dscq_status label_one(data_part *part, data_open *o, size_t i, int by_nam
 {
     const char *path = data__part_path(part, i);
     const char *file = dscq_path_base(path);
-    char name[DSCQ_NAME_MAX];
+    char name[DSCQ_CLASS_NAME_MAX];
     int32_t cls = -1;
     dscq_error why;
     dscq_status status;

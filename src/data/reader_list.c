@@ -62,7 +62,7 @@ static dscq_status copy_field(char *out, size_t cap, const char *text, size_t by
 static dscq_status label_of(int32_t *cls, list_job *j, const char *text, size_t bytes,
                             dscq_error *err)
 {
-    char name[DSCQ_NAME_MAX];
+    char name[DSCQ_CLASS_NAME_MAX];
     int64_t number = 0;
     dscq_status status = copy_field(name, sizeof name, text, bytes, err);
 

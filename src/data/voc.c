@@ -25,7 +25,7 @@ typedef struct voc_job {
     char text[TEXT_MAX];
     size_t text_bytes;
 
-    char object[DSCQ_NAME_MAX];
+    char object[DSCQ_CLASS_NAME_MAX];
     int object_line;
     double corner[4]; /* xmin ymin xmax ymax */
     unsigned corners; /* bit set of those seen */

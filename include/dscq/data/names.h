@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-enum { DSCQ_CLASSES_MAX = 32768 };
+enum { DSCQ_CLASSES_MAX = 32768, DSCQ_CLASS_NAME_MAX = 512 };
 
 typedef struct dscq_names {
     char **name; /* owned */
