@@ -3,57 +3,17 @@
  * cycles, commands and energy come out equal. docs/dram.md numbers the rules; the
  * comments below name them (R2.1 ...).
  */
-#include "dram_internal.h"
+#include "dram_d2.h"
+
 #include "dscq/base/alloc.h"
 
 #include <assert.h>
 #include <string.h>
 
-typedef enum bank_state { IDLE, ACTIVE, PRECHARGING, REFRESHING, POWERDOWN } bank_state;
-
-typedef struct d2_bank {
-    uint64_t next_rd, next_wr, next_act, next_pre; /* earliest cycle of each */
-    uint64_t change_at;                            /* of the state; HW_NEVER: stays */
-    uint32_t row, accesses;                        /* accesses: against the row cap */
-    uint32_t wanted; /* queued commands for the open row */
-    bank_state state;
-    int32_t auto_pre; /* the pending change is an auto-precharge */
-} d2_bank;
-
-typedef struct d2_cmd {
-    int32_t req; /* an activate and its column command carry the same one */
-    uint32_t row;
-    uint8_t bank, is_act, is_write;
-} d2_cmd;
-
-typedef struct d2_queue {
-    d2_cmd *cmd;
-    int32_t count;
-} d2_queue;
-
-typedef struct d2_rank {
-    uint64_t faw[4]; /* when each of the last four activates leaves the window */
-    uint32_t faw_at; /* the oldest */
-    uint64_t refresh_at, flag_clear_at, power_up_at;
-    int32_t flag; /* waits for, or is about to need, a refresh */
-    int32_t powered_down, queued, busy_banks, idle_banks;
-    uint64_t active_mask;
-} d2_rank;
-
-typedef struct d2 {
-    int32_t ranks, banks, per_bank, open_page, depth, cap, low_power, order;
-    int32_t rl, wl, burst;
-    int32_t rd_to_pre, wr_to_pre, rd_to_wr, wr_to_rd, wr_to_rd_rank;
-    int32_t rda_to_act, wra_to_act, col_to_col, col_to_col_rank;
-    int32_t *trans, trans_count, trans_cap;
-    d2_queue queue[DSCQ_DRAM_RANKS_MAX * DSCQ_DRAM_BANKS_MAX];
-    d2_cmd *cmds;
-    d2_rank rank[DSCQ_DRAM_RANKS_MAX];
-    d2_bank bank[DSCQ_DRAM_RANKS_MAX][DSCQ_DRAM_BANKS_MAX];
-    uint64_t next_change; /* least change_at of all banks */
-    int32_t refresh_pointer, refresh_rank, refresh_wanted;
-    int32_t next_rank, next_bank, pre_rank, pre_bank;
-} d2;
+static int32_t at_least_one(int32_t v)
+{
+    return v > 0 ? v : 1;
+}
 
 static void set_constants(d2 *s, const dscq_dram_config *c)
 {
@@ -68,9 +28,9 @@ static void set_constants(d2 *s, const dscq_dram_config *c)
     if (s->rd_to_pre < c->tRTP) /* the original's formula takes tCCD for the burst */
         s->rd_to_pre = c->tRTP;
     s->wr_to_pre = s->wl + B + c->tWR;
-    s->rd_to_wr = s->rl + B + c->tRTRS - s->wl;
+    s->rd_to_wr = at_least_one(s->rl + B + c->tRTRS - s->wl);
     s->wr_to_rd = s->wl + B + c->tWTR_L;
-    s->wr_to_rd_rank = s->wl + B + c->tRTRS - s->rl;
+    s->wr_to_rd_rank = at_least_one(s->wl + B + c->tRTRS - s->rl);
     s->rda_to_act = c->tRTP + c->tRP;
     s->wra_to_act = s->wl + B + c->tWR + c->tRP;
     s->col_to_col = c->tCCD_L > B ? c->tCCD_L : B;
@@ -131,11 +91,6 @@ static dscq_status d2_create(void **out, dscq_dram *d, dscq_error *err)
     return DSCQ_OK;
 }
 
-static d2_queue *queue_of(d2 *s, int32_t rank, int32_t bank)
-{
-    return &s->queue[s->per_bank ? rank * s->banks + bank : rank];
-}
-
 static int d2_room(const void *state, int is_write)
 {
     const d2 *s = state;
@@ -168,47 +123,6 @@ static uint64_t d2_ref_owed(const dscq_dram *d)
     return s->refresh_wanted ? 1 : 0;
 }
 
-/* ---- bank states --------------------------------------------------------- */
-
-static int is_busy(bank_state st)
-{
-    return st == ACTIVE || st == REFRESHING;
-}
-
-static void set_state(d2 *s, int32_t r, int32_t b, bank_state to, uint64_t change_at)
-{
-    d2_rank *rank = &s->rank[r];
-    d2_bank *bank = &s->bank[r][b];
-
-    rank->busy_banks += is_busy(to) - is_busy(bank->state);
-    rank->idle_banks += (to == IDLE) - (bank->state == IDLE);
-    if (to == ACTIVE)
-        rank->active_mask |= UINT64_C(1) << b;
-    else
-        rank->active_mask &= ~(UINT64_C(1) << b);
-    bank->state = to;
-    bank->change_at = change_at;
-    bank->auto_pre = 0;
-    s->next_change = hw_min64(s->next_change, change_at);
-}
-
-/* R2.2: timers that run out in cycle t. */
-static void run_timers(d2 *s, uint64_t t, int32_t tRP)
-{
-    s->next_change = HW_NEVER;
-    for (int32_t r = 0; r < s->ranks; r++)
-        for (int32_t b = 0; b < s->banks; b++) {
-            d2_bank *bank = &s->bank[r][b];
-            if (bank->change_at <= t) {
-                if (bank->auto_pre)
-                    set_state(s, r, b, PRECHARGING, t + (uint64_t)tRP);
-                else
-                    set_state(s, r, b, IDLE, HW_NEVER);
-            }
-            s->next_change = hw_min64(s->next_change, bank->change_at);
-        }
-}
-
 /* R2.4: only the rank under the pointer is looked at. */
 static int run_refresh_counters(d2 *s, uint64_t t, const dscq_dram_config *c)
 {
@@ -229,318 +143,16 @@ static int run_refresh_counters(d2 *s, uint64_t t, const dscq_dram_config *c)
     return 0;
 }
 
-/* ---- choosing a command -------------------------------------------------- */
-
-/* R2.5 "may issue": earliest cycle, HW_NEVER while the bank state forbids it. */
-static uint64_t ready_at(const d2 *s, int32_t r, const d2_cmd *e)
-{
-    const d2_bank *b = &s->bank[r][e->bank];
-
-    if (e->is_act) {
-        const d2_rank *rank = &s->rank[r];
-        if (b->state != IDLE && b->state != REFRESHING)
-            return HW_NEVER;
-        return hw_max64(b->next_act, rank->faw[rank->faw_at]);
-    }
-    if (b->state != ACTIVE || b->row != e->row || b->accesses >= (uint32_t)s->cap)
-        return HW_NEVER;
-    return e->is_write ? b->next_wr : b->next_rd;
-}
-
-static int has_older_column(const d2_queue *q, int32_t i)
-{
-    for (int32_t j = 0; j < i; j++)
-        if (!q->cmd[j].is_act && q->cmd[j].bank == q->cmd[i].bank &&
-            q->cmd[j].row == q->cmd[i].row)
-            return 1;
-    return 0;
-}
-
-static int is_behind_own_act(const d2_queue *q, int32_t i)
-{
-    return i > 0 && q->cmd[i - 1].is_act && q->cmd[i - 1].req == q->cmd[i].req;
-}
-
-/* Index of the entry to issue from one queue, or -1; *wake falls to the first
- * cycle at which a blocked entry becomes ready. */
-static int32_t pick_entry(const d2 *s, int32_t r, const d2_queue *q, uint64_t t,
-                          uint64_t *wake)
-{
-    const int32_t look = !s->open_page && s->per_bank && q->count > 1 ? 1 : q->count;
-
-    for (int32_t i = 0; i < look; i++) {
-        const uint64_t at = ready_at(s, r, &q->cmd[i]);
-        if (at > t) {
-            *wake = hw_min64(*wake, at);
-            continue;
-        }
-        if (s->open_page ? has_older_column(q, i) : is_behind_own_act(q, i))
-            continue;
-        return i;
-    }
-    return -1;
-}
-
-/* A command taken from a queue, or a precharge or refresh of the controller. */
-typedef struct d2_choice {
-    dscq_dram_op op;
-    int32_t rank, bank, req;
-    uint32_t row;
-} d2_choice;
-
-static void forget_wanted(d2 *s, int32_t rank, const d2_cmd *e)
-{
-    d2_bank *b = &s->bank[rank][e->bank];
-
-    if (b->state == ACTIVE && b->row == e->row && b->wanted != 0)
-        b->wanted--;
-}
-
-static void erase(d2 *s, int32_t rank, d2_queue *q, int32_t i)
-{
-    forget_wanted(s, rank, &q->cmd[i]);
-    q->count--;
-    s->rank[rank].queued--;
-    memmove(&q->cmd[i], &q->cmd[i + 1], (size_t)(q->count - i) * sizeof *q->cmd);
-}
-
-static d2_choice take(d2 *s, int32_t rank, d2_queue *q, int32_t i)
-{
-    const d2_cmd e = q->cmd[i];
-    dscq_dram_op op = DSCQ_DRAM_ACT;
-
-    if (!e.is_act && s->open_page)
-        op = e.is_write ? DSCQ_DRAM_WR : DSCQ_DRAM_RD;
-    else if (!e.is_act)
-        op = e.is_write ? DSCQ_DRAM_WRA : DSCQ_DRAM_RDA;
-    erase(s, rank, q, i);
-    return (d2_choice){op, rank, e.bank, e.req, e.row};
-}
-
-static void advance_pointer(const d2 *s, int32_t *rank, int32_t *bank)
-{
-    if (s->order == DSCQ_DRAM_RANK_FIRST) {
-        if (++*rank == s->ranks) {
-            *rank = 0;
-            *bank = (*bank + 1) % s->banks;
-        }
-    } else if (++*bank == s->banks) {
-        *bank = 0;
-        *rank = (*rank + 1) % s->ranks;
-    }
-}
-
-/* R2.5a, an open bank in the way of a refresh: its queued column first, if that
- * is what comes first for the row; else close it (open page only). */
-static int clear_way(d2 *s, int32_t r, int32_t b, uint64_t t, d2_choice *out)
-{
-    d2_queue *q = queue_of(s, r, b);
-    d2_bank *bank = &s->bank[r][b];
-    int32_t i = 0;
-
-    while (i < q->count && !(q->cmd[i].bank == b && q->cmd[i].row == bank->row))
-        i++;
-    if (i < q->count && !q->cmd[i].is_act) {
-        if (ready_at(s, r, &q->cmd[i]) > t)
-            return 0;
-        *out = take(s, r, q, i);
-        return 1;
-    }
-    if (!s->open_page || t < bank->next_pre)
-        return 0;
-    bank->accesses = 0;
-    *out = (d2_choice){DSCQ_DRAM_PRE, r, b, HW_NO_REQ, 0};
-    return 1;
-}
-
-static int pick_for_refresh(d2 *s, uint64_t t, d2_choice *out)
-{
-    const int32_t r = s->refresh_rank;
-
-    for (int32_t b = 0; b < s->banks; b++) {
-        if (s->bank[r][b].state == ACTIVE)
-            return clear_way(s, r, b, t, out);
-        if (s->bank[r][b].next_act > t)
-            return 0;
-    }
-    if (s->bank[r][0].state == POWERDOWN)
-        return 0;
-    s->refresh_wanted = 0;
-    *out = (d2_choice){DSCQ_DRAM_REF, r, 0, HW_NO_REQ, 0};
-    return 1;
-}
-
-/* R2.5b: round robin over the queues. */
-static int pick_from_queues(d2 *s, uint64_t t, d2_choice *out, uint64_t *wake)
-{
-    int32_t rank = s->next_rank, bank = s->next_bank;
-    const int32_t visits = s->ranks * s->banks;
-    unsigned seen = 0; /* ranks; with one queue a rank a second look finds no more */
-
-    for (int32_t v = 0; v < visits; v++) {
-        d2_queue *q = queue_of(s, rank, bank);
-        if (q->count != 0 && !(s->refresh_wanted && s->refresh_rank == rank) &&
-            (seen & (1u << rank)) == 0) {
-            const int32_t i = pick_entry(s, rank, q, t, wake);
-            seen |= s->per_bank ? 0u : 1u << rank;
-            if (i >= 0) {
-                if (s->open_page && !q->cmd[i].is_act && i > 0 &&
-                    q->cmd[i - 1].is_act) {
-                    s->bank[rank][q->cmd[i].bank].accesses++;
-                    erase(s, rank, q, i - 1);
-                    *out = take(s, rank, q, i - 1);
-                } else {
-                    *out = take(s, rank, q, i);
-                }
-                s->next_rank = rank;
-                s->next_bank = bank;
-                return 1;
-            }
-        }
-        advance_pointer(s, &rank, &bank);
-    }
-    return 0;
-}
-
-/* R2.5c: close a row that nothing in the queue wants, or that is used up. */
-static int pick_precharge(d2 *s, uint64_t t, d2_choice *out, uint64_t *wake)
-{
-    int32_t rank = s->pre_rank, bank = s->pre_bank;
-
-    for (int32_t v = s->ranks * s->banks; v > 0; v--) {
-        d2_bank *b = &s->bank[rank][bank];
-        if (b->state == ACTIVE && (b->wanted == 0 || b->accesses == (uint32_t)s->cap)) {
-            if (t >= b->next_pre) {
-                b->accesses = 0;
-                s->pre_rank = rank;
-                s->pre_bank = bank;
-                *out = (d2_choice){DSCQ_DRAM_PRE, rank, bank, HW_NO_REQ, 0};
-                return 1;
-            }
-            *wake = hw_min64(*wake, b->next_pre);
-        }
-        advance_pointer(s, &rank, &bank);
-    }
-    return 0;
-}
-
-/* ---- effects (R2.6) ------------------------------------------------------ */
-
-static void after_column(d2 *s, const d2_choice *c, uint64_t t)
-{
-    const int is_write = c->op == DSCQ_DRAM_WR || c->op == DSCQ_DRAM_WRA;
-
-    for (int32_t r = 0; r < s->ranks; r++) {
-        const int own = r == c->rank;
-        const uint64_t same = t + (uint64_t)(own ? s->col_to_col : s->col_to_col_rank);
-        const uint64_t turn =
-            t + (uint64_t)(!is_write ? s->rd_to_wr
-                                     : (own ? s->wr_to_rd : s->wr_to_rd_rank));
-        for (int32_t b = 0; b < s->banks; b++) {
-            d2_bank *bank = &s->bank[r][b];
-            if (!own && bank->state != ACTIVE)
-                continue;
-            hw_raise(is_write ? &bank->next_wr : &bank->next_rd, same);
-            hw_raise(is_write ? &bank->next_rd : &bank->next_wr, turn);
-        }
-    }
-    d2_bank *bank = &s->bank[c->rank][c->bank];
-    const uint64_t to_pre = t + (uint64_t)(is_write ? s->wr_to_pre : s->rd_to_pre);
-    if (c->op == DSCQ_DRAM_RD || c->op == DSCQ_DRAM_WR) {
-        hw_raise(&bank->next_pre, to_pre);
-        return;
-    }
-    hw_raise(&bank->next_act, t + (uint64_t)(is_write ? s->wra_to_act : s->rda_to_act));
-    bank->next_rd = bank->next_wr = bank->next_act;
-    bank->change_at = to_pre;
-    bank->auto_pre = 1;
-    s->next_change = hw_min64(s->next_change, to_pre);
-}
-
-static void after_act(d2 *s, const d2_choice *c, uint64_t t,
-                      const dscq_dram_config *cfg)
-{
-    d2_rank *rank = &s->rank[c->rank];
-    d2_bank *bank = &s->bank[c->rank][c->bank];
-    const d2_queue *q = queue_of(s, c->rank, c->bank);
-
-    set_state(s, c->rank, c->bank, ACTIVE, HW_NEVER);
-    bank->row = c->row;
-    hw_raise(&bank->next_act, t + (uint64_t)cfg->tRC);
-    hw_raise(&bank->next_pre, t + (uint64_t)cfg->tRAS);
-    hw_raise(&bank->next_rd, t + (uint64_t)cfg->tRCD);
-    hw_raise(&bank->next_wr, t + (uint64_t)cfg->tRCD);
-    for (int32_t b = 0; b < s->banks; b++)
-        if (b != c->bank)
-            hw_raise(&s->bank[c->rank][b].next_act, t + (uint64_t)cfg->tRRD_L);
-    rank->faw[rank->faw_at] = t + (uint64_t)cfg->tFAW;
-    rank->faw_at = (rank->faw_at + 1) % 4;
-    bank->wanted = 0;
-    for (int32_t i = 0; i < q->count; i++)
-        bank->wanted += q->cmd[i].bank == c->bank && q->cmd[i].row == c->row;
-}
-
-static void after_refresh(d2 *s, int32_t r, uint64_t t, int32_t tRFC)
-{
-    for (int32_t b = 0; b < s->banks; b++) {
-        set_state(s, r, b, REFRESHING, t + (uint64_t)tRFC);
-        s->bank[r][b].next_act = t + (uint64_t)tRFC;
-    }
-    s->rank[r].flag_clear_at = t + 1; /* one cycle to reach the rank */
-}
-
-static void issue(dscq_dram *d, d2 *s, const d2_choice *c)
-{
-    const uint64_t t = d->now;
-    dscq_dram_place at = {.rank = c->rank, .bank = c->bank, .row = c->row};
-    d2_bank *bank = &s->bank[c->rank][c->bank];
-
-    if (c->req != HW_NO_REQ)
-        at = d->req[c->req].at;
-    hw_dram_note(d, c->op, &at);
-    switch (c->op) {
-    case DSCQ_DRAM_ACT:
-        after_act(s, c, t, &d->cfg);
-        break;
-    case DSCQ_DRAM_RD:
-    case DSCQ_DRAM_RDA: /* one cycle to reach the rank, then latency and data */
-        after_column(s, c, t);
-        hw_dram_finish(d, c->req, t + 1 + (uint64_t)(s->rl + s->burst), HW_DONE_READ);
-        break;
-    case DSCQ_DRAM_WR:
-    case DSCQ_DRAM_WRA:
-        after_column(s, c, t);
-        hw_dram_finish(d, c->req, t + (uint64_t)(s->wl + s->burst), HW_DONE_WRITE);
-        break;
-    case DSCQ_DRAM_PRE:
-        set_state(s, c->rank, c->bank, PRECHARGING, t + (uint64_t)d->cfg.tRP);
-        hw_raise(&bank->next_act, t + (uint64_t)d->cfg.tRP);
-        break;
-    default:
-        after_refresh(s, c->rank, t, d->cfg.tRFC);
-        break;
-    }
-}
-
 /* ---- the tick ------------------------------------------------------------ */
 
 static int choose_and_issue(dscq_dram *d, d2 *s, uint64_t *wake)
 {
     d2_choice c;
-    int found = 0;
 
-    if (s->refresh_wanted) {
-        *wake = d->now + 1;
-        found = pick_for_refresh(s, d->now, &c);
-    }
-    if (!found)
-        found = pick_from_queues(s, d->now, &c, wake);
-    if (!found && s->open_page)
-        found = pick_precharge(s, d->now, &c, wake);
-    if (!found)
+    if (!d2_pick(s, d->now, &c, wake))
         return 0;
-    issue(d, s, &c);
-    advance_pointer(s, &s->next_rank, &s->next_bank);
+    d2_issue(d, s, &c);
+    d2_advance_pointer(s, &s->next_rank, &s->next_bank);
     return 1;
 }
 
@@ -550,7 +162,7 @@ static int move_transaction(dscq_dram *d, d2 *s)
     for (int32_t i = 0; i < s->trans_count; i++) {
         const int32_t req = s->trans[i];
         const hw_dram_req *r = &d->req[req];
-        d2_queue *q = queue_of(s, r->at.rank, r->at.bank);
+        d2_queue *q = d2_queue_of(s, r->at.rank, r->at.bank);
         if (q->count + 2 > s->depth)
             continue;
         d2_cmd e = {.req = req,
@@ -562,8 +174,9 @@ static int move_transaction(dscq_dram *d, d2 *s)
         q->cmd[q->count++] = e;
         e.is_act = 0;
         q->cmd[q->count++] = e;
+        q->wake = 0;
         s->rank[r->at.rank].queued += 2;
-        if (bank->state == ACTIVE && bank->row == e.row)
+        if (bank->state == D2_ACTIVE && bank->row == e.row)
             bank->wanted += 2;
         s->trans_count--;
         memmove(&s->trans[i], &s->trans[i + 1],
@@ -573,41 +186,6 @@ static int move_transaction(dscq_dram *d, d2 *s)
     return 0;
 }
 
-static void set_all(d2 *s, int32_t r, bank_state to)
-{
-    for (int32_t b = 0; b < s->banks; b++)
-        set_state(s, r, b, to, HW_NEVER);
-}
-
-/* R2.8 */
-static int run_power(dscq_dram *d, d2 *s, int32_t r, uint64_t *wake)
-{
-    d2_rank *rank = &s->rank[r];
-    const dscq_dram_place at = {.rank = r};
-
-    if (rank->queued == 0 && !rank->flag) {
-        if (rank->idle_banks != s->banks)
-            return 0;
-        set_all(s, r, POWERDOWN);
-        rank->powered_down = 1;
-        rank->power_up_at = d->now + (uint64_t)d->cfg.tCKE;
-        hw_dram_note(d, DSCQ_DRAM_PDE, &at);
-        return 1;
-    }
-    if (!rank->powered_down)
-        return 0;
-    if (d->now < rank->power_up_at) {
-        *wake = hw_min64(*wake, rank->power_up_at);
-        return 0;
-    }
-    set_all(s, r, IDLE);
-    rank->powered_down = 0;
-    for (int32_t b = 0; b < s->banks; b++)
-        s->bank[r][b].next_act = d->now + (uint64_t)d->cfg.tXP;
-    hw_dram_note(d, DSCQ_DRAM_PDX, &at);
-    return 1;
-}
-
 static int run_ranks(dscq_dram *d, d2 *s, uint64_t *wake)
 {
     int changed = 0;
@@ -615,7 +193,7 @@ static int run_ranks(dscq_dram *d, d2 *s, uint64_t *wake)
     for (int32_t r = 0; r < s->ranks; r++) {
         d2_rank *rank = &s->rank[r];
         if (s->low_power)
-            changed |= run_power(d, s, r, wake);
+            changed |= d2_run_power(d, s, r, wake);
         if (rank->busy_banks != 0)
             d->rank_state[r] = HW_RANK_ACTIVE;
         else
@@ -642,7 +220,7 @@ static uint64_t d2_tick(dscq_dram *d)
     int changed;
 
     if (s->next_change <= t)
-        run_timers(s, t, d->cfg.tRP);
+        d2_run_timers(s, t, d->cfg.tRP);
     clear_flags(s, t);
     changed = run_refresh_counters(s, t, &d->cfg);
     changed |= choose_and_issue(d, s, &wake);
