@@ -49,15 +49,15 @@ void flow__curve_load(flow_curve *c, const char *dir, uint32_t epochs)
         return;
     for (const char *line = strchr((char *)text, '\n'); line != NULL && line[1] != '\0';
          line = strchr(line + 1, '\n')) {
-        dscq_train_row r = {.score = NAN};
+        dscq_train_row r = {.score = (double)NAN};
         char *p = NULL;
         const unsigned long epoch = strtoul(line + 1, &p, 10);
         if (*p != ',' || epoch == 0 || epoch > epochs)
             break;
         r.epoch = (uint32_t)epoch - 1;
         r.rate = strtod(p + 1, &p);
-        r.loss = *p == ',' ? strtod(p + 1, &p) : NAN;
-        r.top1_frac = *p == ',' ? strtod(p + 1, &p) : NAN;
+        r.loss = *p == ',' ? strtod(p + 1, &p) : (double)NAN;
+        r.top1_frac = *p == ',' ? strtod(p + 1, &p) : (double)NAN;
         if (*p == ',' && p[1] != '\n' && p[1] != '\0')
             r.score = strtod(p + 1, &p);
         flow__curve_add(c, &r);
