@@ -82,8 +82,10 @@ void pack_put_bits(pack_buf *b, uint32_t v, unsigned bits)
     b->acc_bits += bits;
     while (b->acc_bits >= 8) {
         if (!b->counting) {
-            if (!reserve(b, 1))
+            if (!reserve(b, 1)) {
+                b->acc_bits = 0;
                 return;
+            }
             b->data[b->len] = (uint8_t)b->acc;
         }
         b->len++;

@@ -274,9 +274,9 @@ static inline int walk(coder *c, model *m, const pack_layer *l, int32_t arg,
             if (rank > top)
                 return 0;
             if (decoding)
-                code[i] = m->a.is_book
-                              ? m->a.code[side][rank - 1]
-                              : (uint16_t)(side ? (1U << m->a.bits) - rank : rank);
+                code[i] = (uint16_t)(m->a.is_book ? m->a.code[side][rank - 1]
+                                     : side       ? (1U << m->a.bits) - rank
+                                                  : rank);
             near_rank = rank;
             left_sign = 1 + side;
             m->sign_up[j] = (uint8_t)left_sign;

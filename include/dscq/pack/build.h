@@ -22,7 +22,8 @@
 extern "C" {
 #endif
 
-struct dscq_model; /* nn/model.h */
+struct dscq_model;  /* nn/model.h */
+struct dscq_wquant; /* compress/quantize.h */
 
 /* How an activation (network input or a node's output) is stored:
  * real = scale * (code - zero_point). bits 0: the node has no edge of its own
@@ -65,8 +66,10 @@ typedef struct dscq_build_spec {
     const dscq_qinput *preprocess;
     const char *const *class_name;
     int32_t class_count;
-    const char *meta;   /* "key=value" lines, copied                          */
-    int32_t logit_bits; /* bits of output tensors; 0: 16                      */
+    const char *meta; /* "key=value" lines, copied                          */
+    /* Bits of the tensors that feed the outputs; 0: 16. When the edge given there has
+     * fewer, half of the additional bits make its steps finer, half its range wider. */
+    int32_t logit_bits;
 } dscq_build_spec;
 
 /* *out is owned by the caller: dscq_qmodel_destroy(); it has passed
@@ -76,6 +79,9 @@ typedef struct dscq_build_spec {
  * model's; added nodes are called "<node>.act" and "<node>.pad". */
 dscq_status dscq_pack_build(dscq_qmodel **out, const struct dscq_model *model,
                             const dscq_build_spec *spec, dscq_error *err);
+
+/* Borrow what a compression method made. encoding: -1. */
+void dscq_build_weights_from(dscq_build_weights *out, const struct dscq_wquant *q);
 
 /* factor = m * 2^-r with 2^14 <= |m| < 2^15, half away from zero; m = 0, r = 0 when
  * |factor| is below 2^-33. 0 when |factor| >= 2^15 or not finite, else 1. */

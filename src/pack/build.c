@@ -1,0 +1,426 @@
+/* The frame of the builder: tensors, inputs, outputs; the layer rows do the rest. */
+#include "build_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
+#include "dscq/compress/quantize.h"
+#include "dscq/nn/detect.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* Several rows may share a function: no prototype twice matters, a table does. */
+static const struct {
+    const char *type;
+    pack_build_fn *fn;
+} k_rows[] = {
+#define DSCQ_BUILD(name, fn) {name, pack__build_##fn},
+#include "build_rows.def"
+#undef DSCQ_BUILD
+};
+
+double pack__round(double v)
+{
+    return v < 0 ? -floor(-v + 0.5) : floor(v + 0.5);
+}
+
+void dscq_build_weights_from(dscq_build_weights *out, const dscq_wquant *q)
+{
+    *out = (dscq_build_weights){.value = q->value,
+                                .scale = q->scale,
+                                .scale_count = q->scale_count,
+                                .form = (dscq_qform)q->form,
+                                .bits = q->bits,
+                                .codebook = q->codebook,
+                                .codebook_count = q->codebook_count,
+                                .level = q->level,
+                                .block = q->block,
+                                .block_high = q->block_high,
+                                .encoding = -1};
+}
+
+dscq_status pack__refuse(const pack_builder *b, const dscq_node *n, const char *fmt,
+                         ...)
+{
+    char text[320];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return dscq_fail(b->err, DSCQ_UNSUPPORTED, "layer '%s' (%s): %s", n->name, n->type,
+                     text);
+}
+
+int32_t pack__input_of(const pack_builder *b, const dscq_node *n, int32_t j)
+{
+    return n->input[j] == DSCQ_INPUT ? b->input : b->tensor[n->input[j]];
+}
+
+const dscq_build_edge *pack__edge_of(const pack_builder *b, int32_t i,
+                                     dscq_build_edge *store)
+{
+    const dscq_build_edge *e = &b->spec->edge[i];
+    const int32_t want = b->spec->logit_bits == 0 ? 16 : b->spec->logit_bits;
+
+    if (e->bits == 0)
+        return NULL;
+    if (!b->is_out[i] || e->bits >= want || !e->is_signed)
+        return e;
+    const int32_t finer = (want - e->bits) / 2;
+    *store = *e;
+    store->bits = want;
+    store->scale = ldexp(e->scale, -finer);
+    store->zero_point = e->zero_point * (1 << finer);
+    return store;
+}
+
+dscq_build_edge pack__edge_from(const dscq_qtensor *t)
+{
+    return (dscq_build_edge){t->scale, t->zero_point, t->bits, t->is_signed};
+}
+
+dscq_status pack__new_tensor(pack_builder *b, int32_t *out, const char *name,
+                             dscq_shape shape, const dscq_build_edge *edge)
+{
+    dscq_qtensor *t = &b->m->tensor[b->m->tensor_count];
+
+    if (!(edge->scale > 0.0) || edge->bits < 4 || edge->bits > 16)
+        return dscq_fail(
+            b->err, DSCQ_ARG,
+            "tensor '%s': scale %g, %d bits; want a scale above 0 and 4 to "
+            "16 bits",
+            name, edge->scale, edge->bits);
+    (void)dscq_str_copy(t->name, sizeof t->name, name);
+    t->h = shape.h;
+    t->w = shape.w;
+    t->c = shape.c;
+    t->bits = edge->bits;
+    t->is_signed = edge->is_signed;
+    t->zero_point = edge->zero_point;
+    t->scale = edge->scale;
+    *out = b->m->tensor_count++;
+    return DSCQ_OK;
+}
+
+dscq_qnode *pack__new_node(pack_builder *b, dscq_qop op, const char *name,
+                           const char *suffix, const int32_t *input, int32_t count,
+                           int32_t output)
+{
+    dscq_qnode *q = &b->m->node[b->m->node_count++];
+    const dscq_qtensor *y = &b->m->tensor[output];
+    const size_t room = sizeof q->name - 1 - strlen(suffix);
+
+    (void)snprintf(q->name, sizeof q->name, "%.*s%s", (int)room, name, suffix);
+    q->op = op;
+    for (int32_t i = 0; i < count; i++)
+        q->input[i] = input[i];
+    q->input_count = count;
+    q->output = output;
+    q->clamp_lo = dscq_qtensor_lo(y);
+    q->clamp_hi = dscq_qtensor_hi(y);
+    return q;
+}
+
+dscq_status pack__set_scale(const pack_builder *b, const dscq_node *n, dscq_qnode *q,
+                            int32_t k, double factor)
+{
+    if (!dscq_pack_multiplier(&q->mult[k], &q->shift[k], factor))
+        return dscq_fail(
+            b->err, DSCQ_ARG,
+            "layer '%s': factor %g of entry %d; the scales do not fit each "
+            "other",
+            n->name, factor, k);
+    return DSCQ_OK;
+}
+
+/* ---- activations ----------------------------------------------------------------- */
+
+int pack__is_clamp(dscq_act act)
+{
+    return act == DSCQ_ACT_LINEAR || act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6;
+}
+
+int pack__set_act(const pack_builder *b, dscq_qnode *q, dscq_act act, double slope)
+{
+    const dscq_qtensor *y = &b->m->tensor[q->output];
+
+    if (act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6)
+        q->clamp_lo = y->zero_point;
+    if (act == DSCQ_ACT_RELU6) {
+        const double top = y->zero_point + pack__round(6.0 / y->scale);
+        if (top < q->clamp_hi)
+            q->clamp_hi = (int32_t)top;
+    }
+    if (act == DSCQ_ACT_LEAKY) {
+        const double s = pack__round(slope * 32768.0);
+        if (!(s >= 0.0 && s <= 32768.0))
+            return 0;
+        q->is_leaky = 1;
+        q->slope_q15 = (int32_t)s;
+    }
+    return pack__is_clamp(act) || act == DSCQ_ACT_LEAKY;
+}
+
+/* In front of a table: the given edge, or one with the output's range on both sides
+ * (bounded functions saturate beyond +-8). */
+static dscq_build_edge edge_before(const pack_builder *b, int32_t i, const dscq_node *n,
+                                   const dscq_build_edge *after)
+{
+    double lo, hi, reach = 8.0;
+
+    if (b->spec->before_act != NULL && b->spec->before_act[i].bits != 0)
+        return b->spec->before_act[i];
+    dscq_act_range(n->act, &lo, &hi);
+    if (isinf(hi))
+        reach = after->scale * ldexp(1.0, after->bits - 1);
+    return (dscq_build_edge){reach / 127.0, 0, 8, 1};
+}
+
+dscq_status pack__open_act(pack_builder *b, int32_t i, const dscq_node *n,
+                           int32_t *tensor, int *lut)
+{
+    dscq_build_edge store;
+    const dscq_build_edge *edge = pack__edge_of(b, i, &store);
+
+    *lut = !pack__is_clamp(n->act) && n->act != DSCQ_ACT_LEAKY;
+    if (n->act == DSCQ_ACT_LEAKY && !(n->act_slope >= 0.0 && n->act_slope <= 1.0))
+        *lut = 1;
+    if (edge == NULL)
+        return dscq_fail(b->err, DSCQ_ARG, "layer '%s': its output has no scale",
+                         n->name);
+    if (!*lut)
+        return pack__new_tensor(b, tensor, n->name, n->out, edge);
+    const dscq_build_edge before = edge_before(b, i, n, edge);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.59s.pre", n->name);
+    if (before.bits > 8)
+        return dscq_fail(b->err, DSCQ_ARG,
+                         "layer '%s': %d bits before its activation; a table takes 8",
+                         n->name, before.bits);
+    return pack__new_tensor(b, tensor, name, n->out, &before);
+}
+
+static dscq_status fill_table(const pack_builder *b, dscq_qnode *q, dscq_act act,
+                              double slope)
+{
+    const dscq_qtensor *x = &b->m->tensor[q->input[0]], *y = &b->m->tensor[q->output];
+    const double lo = dscq_qtensor_lo(y), hi = dscq_qtensor_hi(y);
+
+    q->table_count = 1 << x->bits;
+    q->table = dscq_calloc((size_t)q->table_count, sizeof *q->table);
+    if (q->table == NULL)
+        return dscq_fail_nomem(b->err, "activation table",
+                               (size_t)q->table_count * sizeof *q->table);
+    for (int32_t i = 0; i < q->table_count; i++) {
+        const double v = x->scale * (i + dscq_qtensor_lo(x) - x->zero_point);
+        const double u =
+            pack__round(dscq_act_value(act, slope, v) / y->scale) + y->zero_point;
+        q->table[i] = (int32_t)fmin(fmax(u, lo), hi);
+    }
+    return DSCQ_OK;
+}
+
+dscq_status pack__close_act(pack_builder *b, int32_t i, const dscq_node *n,
+                            int32_t tensor, int lut)
+{
+    dscq_build_edge store;
+    const dscq_build_edge *edge = pack__edge_of(b, i, &store);
+    int32_t y;
+
+    b->tensor[i] = tensor;
+    if (!lut)
+        return DSCQ_OK;
+    const dscq_status status = pack__new_tensor(b, &y, n->name, n->out, edge);
+    if (status != DSCQ_OK)
+        return status;
+    dscq_qnode *q = pack__new_node(b, DSCQ_Q_LUT, n->name, ".act", &tensor, 1, y);
+    b->tensor[i] = y;
+    return fill_table(b, q, n->act, n->act_slope);
+}
+
+/* ---- ends ------------------------------------------------------------------------ */
+
+static int is_head(const dscq_node *n)
+{
+    return (n->ops->flags & (DSCQ_LAYER_HEAD | DSCQ_LAYER_SOFTMAX)) != 0;
+}
+
+/* Node whose tensor an output is: the head's input, through views. */
+static int32_t behind(const dscq_model *net, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(net, i);
+
+    while (is_head(n) && n->input[0] != DSCQ_INPUT) {
+        i = n->input[0];
+        n = dscq_model_node(net, i);
+    }
+    return i;
+}
+
+static void mark_outputs(pack_builder *b)
+{
+    const int32_t nodes = dscq_model_nodes(b->net);
+
+    for (int32_t i = 0; i < dscq_model_outputs(b->net); i++)
+        b->is_out[behind(b->net, dscq_model_output(b->net, i))] = 1;
+    for (int32_t i = 0; i < nodes; i++) {
+        const dscq_node *n = dscq_model_node(b->net, i);
+        for (int32_t j = 0; j < n->input_count; j++)
+            if (n->input[j] != DSCQ_INPUT && !is_head(n))
+                b->is_out[n->input[j]] = 0;
+    }
+}
+
+static int32_t to_int32(double v)
+{
+    return (int32_t)fmin(fmax(pack__round(v), -2147483648.0), 2147483647.0);
+}
+
+static dscq_status put_input(pack_builder *b)
+{
+    dscq_qinput *in = &b->m->input[0];
+    const dscq_shape shape = dscq_model_input(b->net);
+    const dscq_status status =
+        pack__new_tensor(b, &b->input, "input", shape, &b->spec->input);
+
+    if (status != DSCQ_OK)
+        return status;
+    if (b->spec->preprocess != NULL)
+        *in = *b->spec->preprocess;
+    in->tensor = b->input;
+    for (int c = 0; c < 4; c++) {
+        const double std = in->std[c] == 0.0 ? 1.0 : in->std[c];
+        in->mult[c] = to_int32(65536.0 * in->scale / (std * b->spec->input.scale));
+        in->offset[c] = to_int32(-65536.0 * in->mean[c] / (std * b->spec->input.scale));
+        if (!in->is_image)
+            in->mult[c] = in->offset[c] = 0;
+    }
+    return DSCQ_OK;
+}
+
+static dscq_status put_output(pack_builder *b, int32_t i)
+{
+    const int32_t node = dscq_model_output(b->net, i);
+    const dscq_node *n = dscq_model_node(b->net, node);
+    dscq_qoutput *out = &b->m->output[i];
+
+    out->tensor = b->tensor[behind(b->net, node)];
+    if (out->tensor < 0)
+        return pack__refuse(b, n, "a head cannot be the input of a head");
+    const dscq_qtensor *t = &b->m->tensor[out->tensor];
+    const char *role = t->h == 1 && t->w == 1 ? "logits" : "raw";
+    if ((n->ops->flags & DSCQ_LAYER_SOFTMAX) != 0)
+        role = "logits";
+    if ((n->ops->flags & DSCQ_LAYER_HEAD) != 0) {
+        dscq_head head;
+        const dscq_status status = dscq_head_from_node(&head, b->net, node, b->err);
+        role = n->type;
+        if (status != DSCQ_OK)
+            return status;
+        if (!dscq_head_text(out->params, sizeof out->params, &head))
+            return pack__refuse(b, n, "too many anchors for the file");
+    }
+    (void)dscq_str_copy(out->role, sizeof out->role, role);
+    return DSCQ_OK;
+}
+
+static dscq_status put_texts(pack_builder *b)
+{
+    const dscq_build_spec *s = b->spec;
+    dscq_qmodel *m = b->m;
+
+    (void)dscq_str_copy(m->name, sizeof m->name, dscq_model_name(b->net));
+    m->float_bytes = dscq_model_float_bytes(b->net);
+    if (s->class_count > 0) {
+        m->class_name = dscq_calloc((size_t)s->class_count, sizeof *m->class_name);
+        if (m->class_name == NULL)
+            return dscq_fail_nomem(b->err, "class names", (size_t)s->class_count * 64);
+        m->class_count = s->class_count;
+        for (int32_t i = 0; i < s->class_count; i++)
+            (void)dscq_str_copy(m->class_name[i], sizeof *m->class_name,
+                                s->class_name[i]);
+    }
+    if (s->meta != NULL && s->meta[0] != '\0') {
+        m->meta = dscq_strdup(s->meta);
+        if (m->meta == NULL)
+            return dscq_fail_nomem(b->err, "meta data", strlen(s->meta));
+    }
+    return DSCQ_OK;
+}
+
+static dscq_status put_nodes(pack_builder *b)
+{
+    for (int32_t i = 0; i < dscq_model_nodes(b->net); i++) {
+        const dscq_node *n = dscq_model_node(b->net, i);
+        pack_build_fn *fn = NULL;
+        for (int32_t j = 0; j < n->input_count; j++)
+            if (n->input[j] != DSCQ_INPUT && b->tensor[n->input[j]] < 0)
+                return pack__refuse(b, n,
+                                    "it reads a head, which is not in the integer "
+                                    "network");
+        for (size_t r = 0; r < sizeof k_rows / sizeof *k_rows; r++)
+            if (strcmp(k_rows[r].type, n->type) == 0)
+                fn = k_rows[r].fn;
+        if (fn == NULL)
+            return pack__refuse(b, n, "this layer type has no integer form");
+        const dscq_status status = fn(b, i, n);
+        if (status != DSCQ_OK)
+            return status;
+    }
+    return DSCQ_OK;
+}
+
+/* A layer makes at most three nodes, and a slice for every input of a route. */
+static int32_t room(const dscq_model *net)
+{
+    int32_t n = 4;
+
+    for (int32_t i = 0; i < dscq_model_nodes(net); i++)
+        n += 3 + dscq_model_node(net, i)->input_count;
+    return n;
+}
+
+static dscq_status start(pack_builder *b)
+{
+    const int32_t nodes = dscq_model_nodes(b->net);
+    dscq_status status;
+
+    if (b->spec->node_count != nodes)
+        return dscq_fail(b->err, DSCQ_ARG, "the spec has %d nodes, the network %d",
+                         b->spec->node_count, nodes);
+    b->tensor = dscq_calloc((size_t)nodes, sizeof *b->tensor);
+    b->is_out = dscq_calloc((size_t)nodes, 1);
+    if (b->tensor == NULL || b->is_out == NULL)
+        return dscq_fail_nomem(b->err, "builder", (size_t)nodes * 5);
+    DSCQ_TRY(dscq_qmodel_create(&b->m, b->err));
+    DSCQ_TRY(dscq_qmodel_reserve(b->m, room(b->net), room(b->net), 1,
+                                 dscq_model_outputs(b->net), b->err));
+    b->m->tensor_count = b->m->node_count = 0;
+    mark_outputs(b);
+done:
+    return status;
+}
+
+dscq_status dscq_pack_build(dscq_qmodel **out, const dscq_model *model,
+                            const dscq_build_spec *spec, dscq_error *err)
+{
+    pack_builder b = {.net = model, .spec = spec, .err = err};
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(start(&b));
+    DSCQ_TRY(put_input(&b));
+    DSCQ_TRY(put_nodes(&b));
+    for (int32_t i = 0; i < dscq_model_outputs(model); i++)
+        DSCQ_TRY(put_output(&b, i));
+    DSCQ_TRY(put_texts(&b));
+    DSCQ_TRY(dscq_qmodel_check(b.m, err));
+    *out = b.m;
+    b.m = NULL;
+done:
+    dscq_qmodel_destroy(b.m);
+    dscq_free(b.tensor);
+    dscq_free(b.is_out);
+    return status;
+}

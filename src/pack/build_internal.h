@@ -1,0 +1,59 @@
+/* build_internal.h - what the layer rows of the builder share. */
+#ifndef PACK_BUILD_INTERNAL_H
+#define PACK_BUILD_INTERNAL_H
+
+#include "dscq/nn/layer.h"
+#include "dscq/nn/layers.h"
+#include "dscq/pack/build.h"
+#include "pack_internal.h"
+
+typedef struct pack_builder {
+    dscq_qmodel *m;
+    const dscq_model *net;
+    const dscq_build_spec *spec;
+    int32_t input;   /* tensor of the network's input */
+    int32_t *tensor; /* [nodes] tensor of a node's output; -1: it is a head */
+    uint8_t *is_out; /* [nodes] feeds an output of the network and nothing else */
+    dscq_error *err;
+} pack_builder;
+
+/* One row a layer type: build_rows.def. Makes the nodes of model node i and sets
+ * b->tensor[i]. */
+typedef dscq_status pack_build_fn(pack_builder *b, int32_t i, const dscq_node *n);
+
+#define DSCQ_BUILD(name, fn) pack_build_fn pack__build_##fn;
+#include "build_rows.def"
+#undef DSCQ_BUILD
+
+/* Tensor of input j of n. */
+int32_t pack__input_of(const pack_builder *b, const dscq_node *n, int32_t j);
+/* The edge of node i: its own, widened where it is an output; NULL: none. */
+const dscq_build_edge *pack__edge_of(const pack_builder *b, int32_t i,
+                                     dscq_build_edge *store);
+dscq_status pack__new_tensor(pack_builder *b, int32_t *out, const char *name,
+                             dscq_shape shape, const dscq_build_edge *edge);
+dscq_build_edge pack__edge_from(const dscq_qtensor *t);
+/* A node with its name, inputs and output set. */
+dscq_qnode *pack__new_node(pack_builder *b, dscq_qop op, const char *name,
+                           const char *suffix, const int32_t *input, int32_t count,
+                           int32_t output);
+DSCQ_PRINTF(3, 4)
+dscq_status pack__refuse(const pack_builder *b, const dscq_node *n, const char *fmt,
+                         ...);
+
+/* Clamp and leaky of `act` on the output tensor of q. 0: it must become a table. */
+int pack__set_act(const pack_builder *b, dscq_qnode *q, dscq_act act, double slope);
+int pack__is_clamp(dscq_act act);
+/* The tensor that the operation in front of activation `act` of node i writes:
+ * the output itself, or the table's input, with *lut telling. */
+dscq_status pack__open_act(pack_builder *b, int32_t i, const dscq_node *n,
+                           int32_t *tensor, int *lut);
+/* Add the table node when there is one. */
+dscq_status pack__close_act(pack_builder *b, int32_t i, const dscq_node *n,
+                            int32_t tensor, int lut);
+/* m, r of one factor into entry k of q; refused by name when it does not fit. */
+dscq_status pack__set_scale(const pack_builder *b, const dscq_node *n, dscq_qnode *q,
+                            int32_t k, double factor);
+double pack__round(double v); /* half away from zero */
+
+#endif
