@@ -46,7 +46,8 @@ enum {
     DSCQ_METHOD_PRUNES = 1,
     DSCQ_METHOD_QUANTISES = 2, /* quantises inside every step, not only at the end */
     DSCQ_METHOD_RECOVERS = 4,  /* pruned weights may return until the freeze       */
-    DSCQ_METHOD_SCORED = 8     /* needs a validation score after each epoch        */
+    DSCQ_METHOD_SCORED = 8,    /* needs a validation score after each epoch        */
+    DSCQ_METHOD_POST = 16      /* works from images after the freeze: compress/post.h */
 };
 
 /* A row of compress/methods.def. */
@@ -61,7 +62,7 @@ typedef struct dscq_method {
     dscq_status (*begin)(dscq_compressor *c, dscq_error *err);
     /* Before each step, once: decisions across layers. t: progress of the stage
      * without its frozen part, 0..1. */
-    void (*step)(dscq_compressor *c, double t);
+    dscq_status (*step)(dscq_compressor *c, double t, dscq_error *err);
     /* Before each step, for each layer, in parallel: mask and copy. Never NULL. */
     void (*layer)(dscq_compressor *c, dscq_clayer *l, int worker);
     /* After backward, for each layer: may change its weight gradient. */

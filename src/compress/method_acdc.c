@@ -1,0 +1,96 @@
+/* AC/DC: sparse and dense phases in turn, one threshold for the whole network. */
+#include "compress_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/compress/prune.h"
+
+/* Parts of the stage, from the published schedules of 100 epochs. */
+static const double k_warm = 0.10, k_turns_end = 0.75, k_dense_end = 0.85;
+
+static int sparse_at(const dscq_compressor *c, double t)
+{
+    const double stage = (double)(c->stage_end[c->at] - c->stage_begin);
+    const double phase = (double)c->steps_per_epoch * c->settings->all.phase_epochs;
+
+    if (c->steps == 0 || t >= k_dense_end)
+        return 1;
+    if (t < k_warm || t >= k_turns_end)
+        return 0;
+    const double turn = (t - k_warm) * stage / phase;
+    return (uint64_t)turn % 2 == 0;
+}
+
+/* The rate of the rule p over all layers that may be pruned, by one threshold. */
+static dscq_status global_masks(dscq_compressor *c, dscq_error *err)
+{
+    dscq_prune_span *span = dscq_calloc(c->layers, sizeof *span);
+    size_t *goal = dscq_calloc(c->layers, sizeof *goal), n = 0;
+    double asked = 0.0, total = 0.0;
+    dscq_status status = DSCQ_OK;
+
+    if (span == NULL || goal == NULL) {
+        status = dscq_fail_nomem(err, "global pruning", c->layers * sizeof *span);
+        goto done;
+    }
+    for (size_t i = 0; i < c->layers; i++)
+        if (c->layer[i].rule.p > 0.0) {
+            span[n++] = (dscq_prune_span){c->layer[i].w->w, c->layer[i].w->count};
+            asked += c->layer[i].rule.p * (double)c->layer[i].w->count;
+            total += (double)c->layer[i].w->count;
+        }
+    if (n > 0)
+        DSCQ_TRY(dscq_prune_global(goal, span, n, asked / total, err));
+    n = 0;
+    for (size_t i = 0; i < c->layers; i++) {
+        dscq_clayer *l = &c->layer[i];
+        if (l->rule.p > 0.0)
+            dscq_mask_keep(l->mask, l->w->w, l->held, l->w->count, goal[n++],
+                           c->work[0].clip);
+    }
+done:
+    dscq_free(span);
+    dscq_free(goal);
+    return status;
+}
+
+static dscq_status begin(dscq_compressor *c, dscq_error *err)
+{
+    (void)err;
+    c->phase = -1;
+    for (size_t i = 0; i < c->layers; i++)
+        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+    return DSCQ_OK;
+}
+
+static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
+{
+    const int sparse = sparse_at(c, t);
+
+    if (sparse == c->phase)
+        return DSCQ_OK;
+    c->phase = sparse;
+    if (sparse)
+        return global_masks(c, err);
+    for (size_t i = 0; i < c->layers; i++) /* pruned weights grow again from 0 */
+        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+    return DSCQ_OK;
+}
+
+static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    (void)c;
+    (void)worker;
+    compress_zero_pruned(l);
+    compress_copy_masked(l);
+}
+
+const dscq_method dscq_method_acdc = {
+    .name = "acdc",
+    .summary = "alternate sparse and dense phases under one global threshold",
+    .source = "Peste et al., NeurIPS 2021",
+    .keys = "phase_epochs, form",
+    .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_RECOVERS,
+    .begin = begin,
+    .step = step,
+    .layer = layer,
+    .gradient = compress_mask_gradient,
+};

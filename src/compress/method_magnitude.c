@@ -1,0 +1,129 @@
+/* Pruning by magnitude with a growing rate, and uniform codes. */
+#include "compress_internal.h"
+#include "dscq/compress/prune.h"
+
+#include <math.h>
+
+enum { REMASK = 16 };
+
+/* Zhu and Gupta 2017: fast at first, gentle at the end. */
+static double ramp(const dscq_compressor *c, double t)
+{
+    const double full = c->settings->all.ramp_frac;
+    const double left = full > 0.0 && t < full ? 1.0 - t / full : 0.0;
+
+    return 1.0 - left * left * left;
+}
+
+/* The rate in force is set for the whole step, so that layers agree on it. */
+static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
+{
+    const double now = ramp(c, t);
+    const int again = (c->step - c->stage_begin) % REMASK == 0 || now >= 1.0;
+
+    (void)err;
+    for (size_t i = 0; i < c->layers; i++) {
+        dscq_clayer *l = &c->layer[i];
+        const double rate = l->rule.p * now;
+
+        l->mark = again && rate != l->rate; /* masks of a full ramp stay as they are */
+        if (l->mark != 0.0)
+            l->rate = rate;
+    }
+    return DSCQ_OK;
+}
+
+static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    if (l->mark != 0.0 || c->step == c->stage_begin)
+        compress_mask_rate(c, l, l->rate, worker);
+    compress_zero_pruned(l);
+    if (l->rate < l->rule.p)
+        compress_copy_masked(l); /* still pruning: floats learn faster */
+    else
+        compress_copy_form(c, l, worker);
+}
+
+static dscq_status begin(dscq_compressor *c, dscq_error *err)
+{
+    (void)err;
+    compress_all_linear(c);
+    for (size_t i = 0; i < c->layers; i++)
+        c->layer[i].rate = -1.0; /* the first step makes a mask */
+    return DSCQ_OK;
+}
+
+const dscq_method dscq_method_magnitude = {
+    .name = "magnitude",
+    .summary = "prune the smallest weights with a growing rate, uniform codes",
+    .source = "Zhu and Gupta 2017 (the ramp); Han et al., NIPS 2015",
+    .keys = "ramp_frac, scale",
+    .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES,
+    .begin = begin,
+    .step = step,
+    .layer = layer,
+    .gradient = compress_mask_gradient,
+};
+
+/* ---- uniform codes alone ----------------------------------------------------- */
+
+static dscq_status begin_uniform(dscq_compressor *c, dscq_error *err)
+{
+    (void)err;
+    compress_all_linear(c);
+    for (size_t i = 0; i < c->layers; i++)
+        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+    return DSCQ_OK;
+}
+
+static void layer_uniform(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    compress_copy_form(c, l, worker);
+}
+
+const dscq_method dscq_method_uniform = {
+    .name = "uniform",
+    .summary = "uniform codes and nothing pruned",
+    .source = "Jacob et al., CVPR 2018, section 3",
+    .keys = "scale",
+    .flags = DSCQ_METHOD_QUANTISES,
+    .begin = begin_uniform,
+    .layer = layer_uniform,
+};
+
+/* ---- lanes ------------------------------------------------------------------- */
+
+static dscq_status begin_balance(dscq_compressor *c, dscq_error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < c->layers; i++)
+        c->layer[i].rate = -1.0;
+    return DSCQ_OK;
+}
+
+static void layer_balance(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    if (l->mark != 0.0 || c->step == c->stage_begin) {
+        if (l->rate > 0.0 && l->rule.kind != DSCQ_KIND_DEPTHWISE)
+            dscq_mask_balanced(l->mask, l->w->w, l->held, l->w->k,
+                               l->w->count / (size_t)l->w->k, l->rate,
+                               c->settings->all.lanes, c->settings->all.tile,
+                               c->work[worker].clip);
+        else
+            compress_mask_rate(c, l, l->rate, worker);
+    }
+    compress_zero_pruned(l);
+    compress_copy_form(c, l, worker);
+}
+
+const dscq_method dscq_method_balance = {
+    .name = "balance",
+    .summary = "magnitude pruning that gives the lanes of a machine equal work",
+    .source = "docs/methods.md (lane-balanced masks)",
+    .keys = "lanes, tile, ramp_frac, form",
+    .flags = DSCQ_METHOD_PRUNES,
+    .begin = begin_balance,
+    .step = step,
+    .layer = layer_balance,
+    .gradient = compress_mask_gradient,
+};

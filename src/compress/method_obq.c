@@ -1,0 +1,26 @@
+/* Post-training: the driver's part of it; the work is in obq.c. */
+#include "compress_internal.h"
+
+static dscq_status begin(dscq_compressor *c, dscq_error *err)
+{
+    (void)err;
+    compress_all_linear(c);
+    for (size_t i = 0; i < c->layers; i++)
+        compress_mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
+    return DSCQ_OK;
+}
+
+static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    compress_copy_form(c, l, worker);
+}
+
+const dscq_method dscq_method_obq = {
+    .name = "obq",
+    .summary = "second-order pruning and rounding from a few hundred images",
+    .source = "Frantar, Singh and Alistarh, NeurIPS 2022",
+    .keys = "scale, calibration_images",
+    .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES | DSCQ_METHOD_POST,
+    .begin = begin,
+    .layer = layer,
+};

@@ -1,0 +1,404 @@
+#include "dscq/compress/quantize.h"
+
+#include "compress_internal.h"
+#include "dscq/base/alloc.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+dscq_status dscq_wquant_create(dscq_wquant **out, const dscq_weights *w,
+                               dscq_wform form, int32_t bits, int32_t scale_count,
+                               int32_t block, dscq_error *err)
+{
+    dscq_wquant *q = dscq_calloc(1, sizeof *q);
+    const size_t n = w->count;
+
+    assert(n > 0 && w->k > 0 && n % (size_t)w->k == 0);
+    assert(scale_count == 1 || scale_count == w->k);
+    *out = NULL;
+    if (q == NULL)
+        return dscq_fail_nomem(err, "quantised weights", sizeof *q);
+    q->k = w->k;
+    q->r = w->r;
+    q->s = w->s;
+    q->c = w->c;
+    q->count = n;
+    q->form = form;
+    q->bits = form == DSCQ_W_BINARY ? 1 : bits;
+    q->scale_count = scale_count;
+    q->codebook_count = 1;
+    q->value = dscq_calloc(n, sizeof *q->value);
+    q->code = dscq_calloc(n, sizeof *q->code);
+    q->mask = dscq_malloc(n, 1);
+    q->scale = dscq_calloc((size_t)scale_count, sizeof *q->scale);
+    if (form == DSCQ_W_BINARY) {
+        const size_t per = n / (size_t)w->k;
+
+        assert(block >= 1);
+        q->block = block;
+        q->block_count = (size_t)w->k * ((per + (size_t)block - 1) / (size_t)block);
+        q->level = dscq_calloc((size_t)w->k, sizeof *q->level);
+        q->block_high = dscq_calloc(q->block_count, 1);
+    }
+    if (q->value == NULL || q->code == NULL || q->mask == NULL || q->scale == NULL ||
+        (form == DSCQ_W_BINARY && (q->level == NULL || q->block_high == NULL))) {
+        dscq_wquant_destroy(q);
+        return dscq_fail_nomem(err, "quantised weights", 5ULL * n);
+    }
+    memset(q->mask, 1, n);
+    for (int32_t i = 0; i < scale_count; i++)
+        q->scale[i] = 1.0;
+    if (form == DSCQ_W_BINARY)
+        for (int32_t i = 0; i < w->k; i++)
+            q->level[i] = 1;
+    *out = q;
+    return DSCQ_OK;
+}
+
+dscq_status dscq_wquant_clone(dscq_wquant **out, const dscq_wquant *q, dscq_error *err)
+{
+    const dscq_weights w = {
+        .k = q->k, .r = q->r, .s = q->s, .c = q->c, .count = q->count};
+    dscq_status status =
+        dscq_wquant_create(out, &w, q->form, q->bits, q->scale_count, q->block, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    dscq_wquant *d = *out;
+    memcpy(d->value, q->value, q->count * sizeof *q->value);
+    memcpy(d->code, q->code, q->count * sizeof *q->code);
+    memcpy(d->mask, q->mask, q->count);
+    memcpy(d->scale, q->scale, (size_t)q->scale_count * sizeof *q->scale);
+    memcpy(d->codebook, q->codebook, sizeof q->codebook);
+    memcpy(d->codebook_real, q->codebook_real, sizeof q->codebook_real);
+    d->codebook_count = q->codebook_count;
+    d->nonzero = q->nonzero;
+    if (q->form == DSCQ_W_BINARY) {
+        memcpy(d->level, q->level, (size_t)q->k * sizeof *q->level);
+        memcpy(d->block_high, q->block_high, q->block_count);
+    }
+    return DSCQ_OK;
+}
+
+void dscq_wquant_destroy(dscq_wquant *q)
+{
+    if (q == NULL)
+        return;
+    dscq_free(q->value);
+    dscq_free(q->code);
+    dscq_free(q->mask);
+    dscq_free(q->scale);
+    dscq_free(q->level);
+    dscq_free(q->block_high);
+    dscq_free(q);
+}
+
+void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
+{
+    double top = 0.0;
+    int32_t count = 1;
+
+    assert(q->form == DSCQ_W_CODEBOOK && n < DSCQ_CODEBOOK_MAX);
+    for (int32_t i = 0; i < n; i++)
+        top = fmax(top, fabs(level[i]));
+    const double step = top > 0.0 ? top / 127.0 : 1.0;
+    for (int32_t i = 0; i < n; i++) {
+        const int16_t e = (int16_t)compress_round(level[i] / step);
+        int32_t at = 1;
+
+        while (at < count && q->codebook[at] < e)
+            at++;
+        if (e == 0 || (at < count && q->codebook[at] == e))
+            continue;
+        memmove(&q->codebook[at + 1], &q->codebook[at],
+                (size_t)(count - at) * sizeof q->codebook[0]);
+        q->codebook[at] = e;
+        count++;
+    }
+    q->codebook[0] = 0;
+    q->codebook_count = count;
+    for (int32_t i = 0; i < q->scale_count; i++)
+        q->scale[i] *= step;
+    for (int32_t i = 0; i < count; i++)
+        q->codebook_real[i] =
+            q->codebook[i] * (q->scale_count == 1 ? q->scale[0] : step);
+}
+
+/* Where x (in codebook steps) goes, by half steps: side 0 x >= 0, side 1 x < 0; slot j
+ * stands for (j-1)/2 < |x| <= j/2. Entries are whole numbers, so a boundary between two
+ * never falls inside a slot, and a tie belongs to the slot of the smaller magnitude. */
+enum { SLOTS = 514 };
+typedef struct nearest {
+    uint8_t code[2][SLOTS];
+} nearest;
+
+static void nearest_make(nearest *t, const dscq_wquant *q)
+{
+    for (int side = 0; side < 2; side++)
+        for (int j = 0; j < SLOTS; j++) {
+            /* a point inside the slot, in quarter steps */
+            const int x4 = (side == 0 ? 1 : -1) * (j == 0 ? 0 : 2 * j - 1);
+            int best = 0;
+
+            for (int e = 1; e < q->codebook_count; e++) {
+                const int d = abs(4 * q->codebook[e] - x4);
+                const int b = abs(4 * q->codebook[best] - x4);
+                if (best == 0 || d < b || (d == b && q->codebook[e] > 0))
+                    best = e;
+            }
+            t->code[side][j] = (uint8_t)best;
+        }
+}
+
+static int nearest_slot(double x)
+{
+    const double a = fabs(x) * 2.0;
+
+    if (!(a < (double)(SLOTS - 2)))
+        return SLOTS - 1;
+    const int j = (int)a;
+    return (double)j < a ? j + 1 : j;
+}
+
+static int32_t linear_value(double x, int32_t top)
+{
+    if (!(x > -(double)top)) /* a NaN ends up at the bottom */
+        return -top;
+    return x < (double)top ? (int32_t)compress_round(x) : top;
+}
+
+static int is_high(const dscq_wquant *q, int32_t o, size_t j, size_t per)
+{
+    const size_t blocks = (per + (size_t)q->block - 1) / (size_t)q->block;
+
+    return q->block_high[(size_t)o * blocks + j / (size_t)q->block];
+}
+
+/* The integers of one output channel. code may be NULL. */
+static void assign_channel(const dscq_wquant *q, const nearest *t, int32_t o,
+                           const float *w, int16_t *value, uint16_t *code)
+{
+    const size_t per = q->count / (size_t)q->k;
+    const uint8_t *mask = q->mask + (size_t)o * per;
+    const double inv = 1.0 / q->scale[q->scale_count == 1 ? 0 : o];
+    const int32_t top = q->form == DSCQ_W_LINEAR ? (1 << (q->bits - 1)) - 1 : 127;
+    const int32_t field = q->form == DSCQ_W_LINEAR ? (1 << q->bits) - 1 : 255;
+
+    for (size_t j = 0; j < per; j++) {
+        const double x = (double)w[j] * inv;
+        int32_t v, c;
+
+        if (q->form == DSCQ_W_CODEBOOK) {
+            c = mask[j] ? t->code[x < 0.0][nearest_slot(x)] : 0;
+            v = q->codebook[c];
+        } else if (q->form == DSCQ_W_BINARY && !is_high(q, o, j, per)) {
+            c = w[j] < 0.0F;
+            v = c ? -q->level[o] : q->level[o];
+        } else {
+            v = mask[j] ? linear_value(x, top) : 0;
+            c = v & field;
+        }
+        value[j] = (int16_t)v;
+        if (code != NULL)
+            code[j] = (uint16_t)c;
+    }
+}
+
+void dscq_wquant_assign(dscq_wquant *q, const float *w)
+{
+    const size_t per = q->count / (size_t)q->k;
+    nearest t;
+
+    if (q->form == DSCQ_W_CODEBOOK)
+        nearest_make(&t, q);
+    q->nonzero = 0;
+    for (int32_t o = 0; o < q->k; o++) {
+        const size_t at = (size_t)o * per;
+
+        assign_channel(q, &t, o, w + at, q->value + at, q->code + at);
+        for (size_t j = 0; j < per; j++)
+            q->nonzero += q->value[at + j] != 0;
+    }
+}
+
+void dscq_wquant_apply(const dscq_wquant *q, float *out)
+{
+    const size_t per = q->count / (size_t)q->k;
+
+    for (size_t i = 0; i < q->count; i++) {
+        const double s = q->scale[q->scale_count == 1 ? 0 : i / per];
+        out[i] = (float)(s * q->value[i]);
+    }
+}
+
+void dscq_wquant_fake(const dscq_wquant *q, const float *w, float *out)
+{
+    const size_t per = q->count / (size_t)q->k;
+    nearest t;
+    float real[2 * 127 + 1];
+
+    if (q->form != DSCQ_W_CODEBOOK) { /* in place of integers: the same two steps */
+        for (int32_t o = 0; o < q->k; o++) {
+            const double s = q->scale[q->scale_count == 1 ? 0 : o];
+            const double inv = 1.0 / s;
+            const int32_t top =
+                q->form == DSCQ_W_LINEAR ? (1 << (q->bits - 1)) - 1 : 127;
+
+            for (size_t j = 0; j < per; j++) {
+                const size_t i = (size_t)o * per + j;
+                int32_t v;
+
+                if (q->form == DSCQ_W_BINARY && !is_high(q, o, j, per))
+                    v = w[i] < 0.0F ? -q->level[o] : q->level[o];
+                else
+                    v = q->mask[i] ? linear_value((double)w[i] * inv, top) : 0;
+                out[i] = (float)(s * v);
+            }
+        }
+        return;
+    }
+    nearest_make(&t, q);
+    for (int32_t o = 0; o < q->k; o++) {
+        const double s = q->scale[q->scale_count == 1 ? 0 : o];
+        const double inv = 1.0 / s;
+
+        if (o == 0 || q->scale_count > 1)
+            for (int32_t e = 0; e < q->codebook_count; e++)
+                real[e] = (float)(s * q->codebook[e]);
+        for (size_t j = (size_t)o * per; j < ((size_t)o + 1) * per; j++) {
+            const double x = (double)w[j] * inv;
+            out[j] = q->mask[j] ? real[t.code[x < 0.0][nearest_slot(x)]] : 0.0F;
+        }
+    }
+}
+
+static dscq_status check_layout(const dscq_wquant *q, dscq_error *err)
+{
+    if (q->count != (size_t)q->k * (size_t)q->r * (size_t)q->s * (size_t)q->c)
+        return dscq_fail(err, DSCQ_INTERNAL,
+                         "quantised weights: count %zu is not "
+                         "%d x %d x %d x %d",
+                         q->count, q->k, q->r, q->s, q->c);
+    for (int32_t i = 0; i < q->scale_count; i++)
+        if (!(q->scale[i] > 0.0 && isfinite(q->scale[i])))
+            return dscq_fail(err, DSCQ_INTERNAL, "quantised weights: scale %d is %g", i,
+                             q->scale[i]);
+    if (q->form == DSCQ_W_CODEBOOK && q->codebook[0] != 0)
+        return dscq_fail(err, DSCQ_INTERNAL, "quantised weights: codebook[0] is %d",
+                         q->codebook[0]);
+    for (int32_t e = 2; q->form == DSCQ_W_CODEBOOK && e < q->codebook_count; e++)
+        if (q->codebook[e] <= q->codebook[e - 1])
+            return dscq_fail(err, DSCQ_INTERNAL,
+                             "quantised weights: codebook[%d] does not ascend", e);
+    if (q->form == DSCQ_W_CODEBOOK && q->codebook_count > 1 << q->bits)
+        return dscq_fail(err, DSCQ_INTERNAL, "quantised weights: %d entries in %d bits",
+                         q->codebook_count, q->bits);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_wquant_check(const dscq_wquant *q, dscq_error *err)
+{
+    const size_t per = q->count / (size_t)q->k;
+    size_t nonzero = 0;
+    dscq_status status = check_layout(q, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    for (size_t i = 0; i < q->count; i++) {
+        const int32_t o = (int32_t)(i / per), v = q->value[i];
+        const int low = q->form == DSCQ_W_BINARY && !is_high(q, o, i % per, per);
+        int good;
+
+        nonzero += v != 0;
+        if (low)
+            good = v == (q->code[i] ? -q->level[o] : q->level[o]) && v != 0;
+        else if (q->form == DSCQ_W_CODEBOOK)
+            good = q->code[i] < q->codebook_count && v == q->codebook[q->code[i]];
+        else
+            good =
+                v == linear_value(v, q->form == DSCQ_W_LINEAR ? (1 << (q->bits - 1)) - 1
+                                                              : 127);
+        if (!good || (!low && !q->mask[i] && v != 0))
+            return dscq_fail(err, DSCQ_INTERNAL,
+                             "quantised weights: value %d at %zu has code %u, mask %u",
+                             v, i, q->code[i], q->mask[i]);
+    }
+    if (nonzero != q->nonzero)
+        return dscq_fail(err, DSCQ_INTERNAL,
+                         "quantised weights: %zu nonzero, counted "
+                         "%zu",
+                         q->nonzero, nonzero);
+    return DSCQ_OK;
+}
+
+double dscq_wquant_bits_values(const dscq_wquant *q)
+{
+    const size_t per = q->count / (size_t)q->k;
+    double bits = 0.0;
+
+    if (q->form != DSCQ_W_BINARY)
+        return (double)q->nonzero * q->bits;
+    for (size_t i = 0; i < q->count; i++)
+        bits += is_high(q, (int32_t)(i / per), i % per, per) ? 8.0 : 1.0;
+    return bits;
+}
+
+static double entropy(const uint32_t *n, size_t kinds, double total)
+{
+    double h = 0.0;
+
+    for (size_t i = 0; i < kinds; i++)
+        if (n[i] > 0)
+            h -= n[i] * log2(n[i] / total);
+    return h;
+}
+
+double dscq_wquant_bits_entropy(const dscq_wquant *q)
+{
+    const size_t per = q->count / (size_t)q->k;
+    uint32_t high[256] = {0}, block[2] = {0};
+    double bits = 0.0, highs = 0.0;
+
+    if (q->form == DSCQ_W_BINARY) {
+        for (size_t i = 0; i < q->block_count; i++)
+            block[q->block_high[i]]++;
+        for (size_t i = 0; i < q->count; i++)
+            if (is_high(q, (int32_t)(i / per), i % per, per)) {
+                high[q->code[i]]++;
+                highs += 1.0;
+            } else {
+                bits += 1.0;
+            }
+        return bits + entropy(block, 2, (double)q->block_count) +
+               entropy(high, 256, highs);
+    }
+    /* zero is one more symbol: H2(d) for the positions plus d*H(codes) is exactly the
+     * entropy of all symbols */
+    uint32_t *n = dscq_calloc(1U << 16, sizeof *n);
+    if (n == NULL)
+        return (double)NAN;
+    for (size_t i = 0; i < q->count; i++)
+        n[q->value[i] == 0 ? 0 : q->code[i]]++;
+    bits = entropy(n, 1U << 16, (double)q->count);
+    dscq_free(n);
+    return bits;
+}
+
+double dscq_wquant_sqnr_db(const dscq_wquant *q, const float *w)
+{
+    const size_t per = q->count / (size_t)q->k;
+    double signal = 0.0, noise = 0.0;
+
+    for (size_t i = 0; i < q->count; i++) {
+        const double s = q->scale[q->scale_count == 1 ? 0 : i / per];
+        const double d = (double)w[i] - (double)(float)(s * q->value[i]);
+
+        signal += (double)w[i] * (double)w[i];
+        noise += d * d;
+    }
+    if (noise == 0.0)
+        return (double)INFINITY;
+    return signal > 0.0 ? 10.0 * log10(signal / noise) : -(double)INFINITY;
+}

@@ -1,0 +1,57 @@
+#include "compress_internal.h"
+#include "dscq/compress/levels.h"
+
+#include <assert.h>
+#include <math.h>
+
+enum { STEPS = 48, CELLS = 512 };
+static const double k_smallest_step = 1e-8; /* of an all-zero channel */
+
+/* Squared error of a value on a symmetric grid with T steps a side. */
+static double grid_error(double a, double step, double top)
+{
+    double q = compress_round(a / step);
+
+    q = q < top ? q : top;
+    return (a - q * step) * (a - q * step);
+}
+
+double dscq_linear_step(const float *w, const uint8_t *mask, size_t n, int32_t b)
+{
+    const double top = (double)((1 << (b - 1)) - 1);
+    double biggest = 0.0, best = (double)INFINITY, step = 0.0;
+    double count[CELLS] = {0.0};
+
+    assert(b >= 2 && b <= 16);
+    for (size_t i = 0; i < n; i++)
+        if ((mask == NULL || mask[i]) && isfinite(w[i]))
+            biggest = fmax(biggest, fabs((double)w[i]));
+    if (!(biggest > 0.0))
+        return k_smallest_step;
+    if (b >= 8)
+        return fmax(biggest / top, k_smallest_step * 1e-3);
+    if (n > CELLS) /* a histogram is exact enough for many weights */
+        for (size_t i = 0; i < n; i++)
+            if ((mask == NULL || mask[i]) && isfinite(w[i])) {
+                const int cell = (int)(fabs((double)w[i]) / biggest * CELLS);
+                count[cell < CELLS ? cell : CELLS - 1] += 1.0;
+            }
+    for (int s = 0; s < STEPS; s++) {
+        /* from the whole range down to a twelfth of it */
+        const double try = biggest / top * pow(12.0, -(double)s / (STEPS - 1));
+        double error = 0.0;
+
+        if (n > CELLS)
+            for (int c = 0; c < CELLS; c++)
+                error += count[c] * grid_error((c + 0.5) / CELLS * biggest, try, top);
+        else
+            for (size_t i = 0; i < n; i++)
+                if ((mask == NULL || mask[i]) && isfinite(w[i]))
+                    error += grid_error(fabs((double)w[i]), try, top);
+        if (error < best) {
+            best = error;
+            step = try;
+        }
+    }
+    return fmax(step, k_smallest_step * 1e-3);
+}
