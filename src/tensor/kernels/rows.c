@@ -88,31 +88,40 @@ typedef struct load_job {
     const dscq_fake_quant *quant;
 } load_job;
 
-INL void load_rows(dscq_act act, int affine, const load_job *j)
+/* Rows [r[0], r[1]) of the n channels at c0; n is a constant for a whole vector. */
+INL void load_column(dscq_act act, int affine, const load_job *j, const size_t r[2],
+                     size_t c0, const size_t n)
 {
-    const size_t step = rows_at_once(j->c);
     const quant_vectors q = quant_set(j->quant);
     const int quant = j->quant != NULL;
     const vf slope = v_set(j->slope);
+    const vf a = affine ? v_load_upto(j->a + c0, n) : v_set(1.0F);
+    const vf b = affine ? v_load_upto(j->b + c0, n) : (vf){0};
 
-    for (size_t r0 = 0; r0 < j->rows; r0 += step)
-        for (size_t c0 = 0; c0 < j->c; c0 += VL) {
-            size_t n = least(j->c - c0, VL), count = least(j->rows - r0, step);
-            vf a = affine ? v_load_upto(j->a + c0, n) : v_set(1.0F);
-            vf b = affine ? v_load_upto(j->b + c0, n) : (vf){0};
-            const float *z = j->z + r0 * j->ldz + c0;
-            float *y = j->y + r0 * j->ldy + c0;
+    UNROLL4
+    for (size_t i = r[0]; i < r[1]; i++) {
+        vf x = v_load_upto(j->z + i * j->ldz + c0, n);
 
-            UNROLL4
-            for (size_t r = 0; r < count; r++) {
-                vf x = v_load_upto(z + r * j->ldz, n);
+        x = activate(act, affine ? a * x + b : x, slope);
+        if (quant)
+            x = quantise(&q, x);
+        v_store_upto(j->y + i * j->ldy + c0, n, x);
+    }
+}
 
-                x = activate(act, affine ? a * x + b : x, slope);
-                if (quant)
-                    x = quantise(&q, x);
-                v_store_upto(y + r * j->ldy, n, x);
-            }
-        }
+INL void load_rows(dscq_act act, int affine, const load_job *j)
+{
+    const size_t step = rows_at_once(j->c);
+
+    for (size_t r0 = 0; r0 < j->rows; r0 += step) {
+        const size_t r[2] = {r0, least(r0 + step, j->rows)};
+        size_t c0 = 0;
+
+        for (; c0 + VL <= j->c; c0 += VL)
+            load_column(act, affine, j, r, c0, VL);
+        if (c0 < j->c)
+            load_column(act, affine, j, r, c0, j->c - c0);
+    }
 }
 
 static void load_any(dscq_act act, int affine, const load_job *j)
@@ -199,25 +208,35 @@ INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t 
     return g;
 }
 
+INL void mask_column(dscq_act act, const mask_job *j, const size_t r[2], size_t c0,
+                     const size_t n)
+{
+    const quant_vectors q = quant_set(j->quant);
+    const vf a = v_load_upto(j->a + c0, n), b = v_load_upto(j->b + c0, n);
+    vf s = {0}, t = {0};
+
+    UNROLL4
+    for (size_t i = r[0]; i < r[1]; i++)
+        s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
+    if (j->sum != NULL)
+        v_store_upto(j->sum + c0, n, v_load_upto(j->sum + c0, n) + s);
+    if (j->sum_z != NULL)
+        v_store_upto(j->sum_z + c0, n, v_load_upto(j->sum_z + c0, n) + t);
+}
+
 INL void mask_rows(dscq_act act, const mask_job *j)
 {
     const size_t step = rows_at_once(j->c);
-    const quant_vectors q = quant_set(j->quant);
 
-    for (size_t r0 = 0; r0 < j->rows; r0 += step)
-        for (size_t c0 = 0; c0 < j->c; c0 += VL) {
-            size_t n = least(j->c - c0, VL), count = least(j->rows - r0, step);
-            vf a = v_load_upto(j->a + c0, n), b = v_load_upto(j->b + c0, n);
-            vf s = {0}, t = {0};
+    for (size_t r0 = 0; r0 < j->rows; r0 += step) {
+        const size_t r[2] = {r0, least(r0 + step, j->rows)};
+        size_t c0 = 0;
 
-            UNROLL4
-            for (size_t r = 0; r < count; r++)
-                s += mask_one(act, j, &q, (r0 + r) * j->ld + c0, n, a, b, &t);
-            if (j->sum != NULL)
-                v_store_upto(j->sum + c0, n, v_load_upto(j->sum + c0, n) + s);
-            if (j->sum_z != NULL)
-                v_store_upto(j->sum_z + c0, n, v_load_upto(j->sum_z + c0, n) + t);
-        }
+        for (; c0 + VL <= j->c; c0 += VL)
+            mask_column(act, j, r, c0, VL);
+        if (c0 < j->c)
+            mask_column(act, j, r, c0, j->c - c0);
+    }
 }
 
 static void mask_any(dscq_act act, const mask_job *j)
@@ -285,25 +304,40 @@ void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float
 
 /* ---- normalisation ------------------------------------------------------ */
 
-static void bn_back_rows(const float *const coef[3], const float *g, const float *z,
-                         float *d, const size_t ld[2], size_t rows, size_t c)
+typedef struct bn_job {
+    const float *const *coef;
+    const float *g, *z;
+    float *d;
+    size_t ld, ldd, rows, c;
+} bn_job;
+
+INL void bn_back_column(const bn_job *j, const size_t r[2], size_t c0, const size_t n)
 {
-    const size_t step = rows_at_once(c);
+    const vf c1 = v_load_upto(j->coef[0] + c0, n), c2 = v_load_upto(j->coef[1] + c0, n);
+    const vf c3 = v_load_upto(j->coef[2] + c0, n);
 
-    for (size_t r0 = 0; r0 < rows; r0 += step)
-        for (size_t c0 = 0; c0 < c; c0 += VL) {
-            size_t n = least(c - c0, VL), end = least(rows, r0 + step);
-            vf c1 = v_load_upto(coef[0] + c0, n), c2 = v_load_upto(coef[1] + c0, n);
-            vf c3 = v_load_upto(coef[2] + c0, n);
+    UNROLL4
+    for (size_t i = r[0]; i < r[1]; i++) {
+        vf g = v_load_upto(j->g + i * j->ld + c0, n);
+        vf z = v_load_upto(j->z + i * j->ld + c0, n);
 
-            UNROLL4
-            for (size_t r = r0; r < end; r++) {
-                vf x = v_load_upto(g + r * ld[0] + c0, n);
-                vf y = v_load_upto(z + r * ld[0] + c0, n);
+        v_store_upto(j->d + i * j->ldd + c0, n, c1 * g + (c2 * z + c3));
+    }
+}
 
-                v_store_upto(d + r * ld[1] + c0, n, c1 * x + (c2 * y + c3));
-            }
-        }
+static void bn_back_rows(const bn_job *j)
+{
+    const size_t step = rows_at_once(j->c);
+
+    for (size_t r0 = 0; r0 < j->rows; r0 += step) {
+        const size_t r[2] = {r0, least(r0 + step, j->rows)};
+        size_t c0 = 0;
+
+        for (; c0 + VL <= j->c; c0 += VL)
+            bn_back_column(j, r, c0, VL);
+        if (c0 < j->c)
+            bn_back_column(j, r, c0, j->c - c0);
+    }
 }
 
 void FN(bn_back)(const float *const coef[3], const float *g, const float *z, float *d,
@@ -316,11 +350,39 @@ void FN(bn_back)(const float *const coef[3], const float *g, const float *z, flo
     if (join > 1)
         for (int i = 0; i < 3; i++)
             repeat(wide[i], coef[i], c, c * join, 0);
-    bn_back_rows(join > 1 ? joined : coef, g, z, d, (size_t[]){c * join, ldd * join},
-                 whole / join, c * join);
-    if (whole < rows)
-        bn_back_rows(coef, g + whole * c, z + whole * c, d + whole * c,
-                     (size_t[]){c, ldd}, rows - whole, c);
+    bn_job j = {join > 1 ? joined : coef,
+                g,
+                z,
+                d,
+                c * join,
+                ldd * join,
+                whole / join,
+                c * join};
+    bn_back_rows(&j);
+    if (whole < rows) {
+        const size_t at = whole * c;
+
+        j = (bn_job){coef, g + at, z + at, d + at, c, ldd, rows - whole, c};
+        bn_back_rows(&j);
+    }
+}
+
+/* The n channels at z: sums over rows. */
+INL void stat_column(const float *z, size_t ldz, size_t rows, const size_t n,
+                     float *sum, float *sum_sq)
+{
+    vf s = {0}, t = {0};
+
+    UNROLL4
+    for (size_t r = 0; r < rows; r++) {
+        vf x = v_load_upto(z + r * ldz, n);
+
+        s += x;
+        t += x * x;
+    }
+    v_store_upto(sum, n, v_load_upto(sum, n) + s);
+    if (sum_sq != NULL)
+        v_store_upto(sum_sq, n, v_load_upto(sum_sq, n) + t);
 }
 
 static void stat_rows(const float *z, size_t ldz, size_t rows, size_t c, float *sum,
@@ -328,21 +390,15 @@ static void stat_rows(const float *z, size_t ldz, size_t rows, size_t c, float *
 {
     const size_t step = rows_at_once(c);
 
-    for (size_t r0 = 0; r0 < rows; r0 += step)
+    for (size_t r = 0; r < rows; r += step)
         for (size_t c0 = 0; c0 < c; c0 += VL) {
-            size_t n = least(c - c0, VL), end = least(rows, r0 + step);
-            vf s = {0}, t = {0};
+            const float *at = z + r * ldz + c0;
+            float *sq = sum_sq != NULL ? sum_sq + c0 : NULL;
 
-            UNROLL4
-            for (size_t r = r0; r < end; r++) {
-                vf x = v_load_upto(z + r * ldz + c0, n);
-
-                s += x;
-                t += x * x;
-            }
-            v_store_upto(sum + c0, n, v_load_upto(sum + c0, n) + s);
-            if (sum_sq != NULL)
-                v_store_upto(sum_sq + c0, n, v_load_upto(sum_sq + c0, n) + t);
+            if (c - c0 >= VL)
+                stat_column(at, ldz, least(rows - r, step), VL, sum + c0, sq);
+            else
+                stat_column(at, ldz, least(rows - r, step), c - c0, sum + c0, sq);
         }
 }
 
