@@ -217,15 +217,15 @@ void dscq_lanes_vector(dscq_lanes *l, const uint16_t *work, int32_t columns,
     keep_small(l);
 }
 
-void dscq_lanes_rows(dscq_lanes *l, const uint16_t *work, int32_t per_slot, int32_t g,
-                     int32_t post_cycles)
+void dscq_lanes_rows(dscq_lanes *l, const uint16_t *work, int32_t count,
+                     int32_t per_slot, int32_t g, int32_t post_cycles)
 {
     const int32_t floor = l->pe[l->bank_at];
     int32_t *s = l->s[l->at];
 
-    assert(l->is_started && per_slot >= 1);
-    for (int32_t i = 0; i < l->active; i += per_slot) {
-        const int32_t n = l->active - i < per_slot ? l->active - i : per_slot;
+    assert(l->is_started && per_slot >= 1 && count <= l->active);
+    for (int32_t i = 0; i < count; i += per_slot) {
+        const int32_t n = count - i < per_slot ? count - i : per_slot;
         const dscq_lane_gap cause = next_broadcast(l, g, largest(s + i, n) + 1);
         const column c = {l->b, floor};
         take(work + i, n, c, l->e + i, s + i, l->gap[cause] + i,

@@ -142,7 +142,7 @@ static uint64_t random_run(random_case *c, dscq_lanes *l, dscq_rng *r)
             }
             c->post[c->vectors++] = post;
             if (depthwise)
-                dscq_lanes_rows(l, c->work[first], per_slot, g_row, post);
+                dscq_lanes_rows(l, c->work[first], c->lanes, per_slot, g_row, post);
             else
                 dscq_lanes_vector(l, c->work[first], columns, MAX_LANES, c->g + first,
                                   post);

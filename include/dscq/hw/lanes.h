@@ -69,9 +69,10 @@ void dscq_lanes_start(dscq_lanes *l, uint64_t t0);
 void dscq_lanes_vector(dscq_lanes *l, const uint16_t *work, int32_t columns,
                        int32_t stride, const uint16_t *g, int32_t post_cycles);
 
-/* Depthwise step: slots of `per_slot` lanes, each g cycles to read, then T. */
-void dscq_lanes_rows(dscq_lanes *l, const uint16_t *work, int32_t per_slot, int32_t g,
-                     int32_t post_cycles);
+/* Depthwise step of the first `count` lanes: slots of `per_slot` lanes, each g cycles
+ * to read, then T. A lane without a channel in this step skips its queue's slot. */
+void dscq_lanes_rows(dscq_lanes *l, const uint16_t *work, int32_t count,
+                     int32_t per_slot, int32_t g, int32_t post_cycles);
 
 uint64_t dscq_lanes_broadcast_end(const dscq_lanes *l); /* cycle after the last b */
 uint64_t dscq_lanes_end(const dscq_lanes *l);           /* largest e              */

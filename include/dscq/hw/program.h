@@ -62,11 +62,11 @@ typedef struct dscq_hw_tensor {
 typedef struct dscq_hw_ring {
     int32_t tensor;
     int32_t rows;        /* slots                                             */
-    int32_t y0;          /* row in slot 0 when the ring is first used is y0   */
     int32_t x0, width;   /* columns held: x0 .. x0 + width - 1                */
     int32_t c0, c_count; /* channels held                                     */
     int64_t base;        /* byte address in the activation buffer             */
     int32_t line_bytes;  /* of one line, a whole number of words              */
+    int32_t skew;        /* words between the banks of neighbouring channels     */
 } dscq_hw_ring;
 
 /* One operation: geometry and constants. Windows are in input coordinates:
@@ -86,9 +86,14 @@ typedef struct dscq_hw_op {
     int32_t *bias, *scale_key;
     int32_t table_count;
     int32_t *table;
-    /* copy: output (y, x, c0 + i) is input (map of y, x, first + i); see rule V3 */
-    int32_t c_first, c_out, c_count, factor_up, factor_down, count_include_pad, span;
-    int32_t copy_scaled; /* 0: codes moved unchanged                  */
+    /* copy (rule V3): output channel c_out + i, i < c_count, is input channel
+     * c_first + i, at (y / factor_up - pad_top, x / factor_up - pad_left); outside
+     * the input it is the zero point. factor_down f > 1: space to depth, output
+     * channel (r * f + s) * C + c is input (y * f + r, x * f + s, c). */
+    int32_t c_first, c_out, c_count, factor_up, factor_down;
+    int32_t copy_scaled;       /* 0: codes moved unchanged                       */
+    int32_t count_include_pad; /* average pooling                                */
+    int32_t span;              /* lrn: channels across                           */
     /* shape of the array for this operation (broadcast, depthwise) */
     int32_t lanes, vector;
     uint64_t mac_dense; /* of one frame                              */
@@ -194,6 +199,10 @@ typedef struct dscq_program {
 
 dscq_status dscq_program_create(dscq_program **out, dscq_error *err);
 void dscq_program_destroy(dscq_program *p); /* NULL is fine */
+
+/* Bytes of the activation buffer a ring takes: channels x (rows x words of a line,
+ * rounded up to all banks). Rule B2. */
+int64_t dscq_hw_ring_bytes(const dscq_hw_ring *r, int32_t word_bytes, int32_t banks);
 
 /* Everything the simulator relies on: indices, ranges, ring and buffer bounds,
  * ticket order. DSCQ_FORMAT naming the command. Machine limits are checked by

@@ -1,0 +1,52 @@
+/* No run can be faster: work over the peak rate of each unit. Shares no code with the
+ * timing, only the geometry of the program. */
+#include "hw_internal.h"
+
+static uint64_t ceil_div(uint64_t a, uint64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+dscq_sim_bound dscq_sim_lower_bound(const dscq_program *p, const dscq_machine *m)
+{
+    dscq_sim_bound b = {0, 0, 0, 0};
+    uint64_t slots = 0, outputs = 0, bytes = 0;
+
+    for (size_t i = 0; i < p->queue_count[DSCQ_UNIT_COMPUTE]; i++) {
+        const dscq_hw_cmd *c = &p->queue[DSCQ_UNIT_COMPUTE][i];
+        const uint64_t pixels = (uint64_t)(c->last - c->first);
+        if (c->wtile >= 0) {
+            slots += p->wtile[c->wtile].entries * pixels;
+            if (!(c->flags & DSCQ_CMD_ACC_KEEP))
+                outputs += (uint64_t)p->wtile[c->wtile].m_count * pixels;
+        } else {
+            const dscq_hw_op *o = &p->op[c->op];
+            outputs +=
+                pixels * (uint64_t)(o->mode == DSCQ_HW_COPY ? o->c_count
+                                                            : p->ring[c->ring].c_count);
+        }
+    }
+    for (size_t i = 0; i < p->queue_count[DSCQ_UNIT_LOAD_WEIGHT]; i++)
+        bytes += p->wtile[p->queue[DSCQ_UNIT_LOAD_WEIGHT][i].wtile].stream_bytes;
+    for (int u = 0; u < DSCQ_UNIT_COUNT; u++) {
+        if (u != DSCQ_UNIT_LOAD_ACT && u != DSCQ_UNIT_STORE)
+            continue;
+        for (size_t i = 0; i < p->queue_count[u]; i++) {
+            const dscq_hw_cmd *c = &p->queue[u][i];
+            const dscq_hw_ring *r = &p->ring[c->ring];
+            bytes += (uint64_t)(c->last - c->first) * (uint64_t)r->c_count *
+                     (uint64_t)r->width * (uint64_t)p->tensor[r->tensor].elem_bytes;
+        }
+    }
+    b.compute = ceil_div(slots, (uint64_t)m->multipliers);
+    b.post = ceil_div(outputs, (uint64_t)m->post_entries);
+    /* the narrower of ports and, for the simple memory, its bus */
+    double rate = (double)m->axi_ports * m->axi_bytes;
+    if (m->dram[0] == 's' && m->mem_bytes_per_cycle < rate)
+        rate = m->mem_bytes_per_cycle;
+    /* blocks shared by neighbouring transfers are moved once: allow for that */
+    b.memory = (uint64_t)((double)bytes / rate);
+    b.cycles = b.compute > b.post ? b.compute : b.post;
+    b.cycles = b.memory > b.cycles ? b.memory : b.cycles;
+    return b;
+}

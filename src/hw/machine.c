@@ -1,0 +1,200 @@
+#include "dscq/hw/machine.h"
+
+#include "dscq/base/io.h"
+#include "dscq/base/str.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define I(field, lo, hi, dflt, help)                                                   \
+    DSCQ_KEY_INT_ROW(dscq_machine, field, lo, hi, dflt, help)
+#define B(field, lo, hi, dflt, help)                                                   \
+    DSCQ_KEY_I64_ROW(dscq_machine, field, lo, hi, dflt, help)
+#define R(field, lo, hi, dflt, help)                                                   \
+    DSCQ_KEY_REAL_ROW(dscq_machine, field, lo, hi, dflt, help)
+#define E(field, choices, dflt, help)                                                  \
+    DSCQ_KEY_ENUM_ROW(dscq_machine, field, choices, dflt, help)
+#define S(field, dflt, help) DSCQ_KEY_STR_ROW(dscq_machine, field, dflt, help)
+
+/* clang-format off */
+static const dscq_key k_machine[] = {
+    S(name, "unnamed", "name of the machine in reports"),
+    I(version, 1, DSCQ_MACHINE_VERSION, "1", "version of these keys"),
+    E(engine, DSCQ_MACHINE_ENGINES, "array", "one array for all layers, or a stage per layer"),
+    S(board, "", "board whose resources it must fit (data/boards); empty: not checked"),
+    S(dram, "simple", "simple, or a device file under data/dram"),
+    S(energy, "fpga16", "coefficient file under data/energy"),
+    R(clock_mhz, 1, 2000, "200", "accelerator clock"),
+    I(multipliers, 1, 65536, "256", "lanes x vector; constant over all shapes"),
+    DSCQ_KEY_LIST_ROW(dscq_machine, lanes, 1, DSCQ_LANES_MAX, "16",
+                      "numbers of lanes the array can take; vector = multipliers / lanes"),
+    I(queue_depth, 1, DSCQ_QUEUE_MAX, "8", "columns a lane's queue holds"),
+    DSCQ_KEY_BOOL_ROW(dscq_machine, zero_skip, "yes", "zero weights cost no cycle"),
+    DSCQ_KEY_BOOL_ROW(dscq_machine, int8_pairs, "no", "two 8-bit products per DSP"),
+    I(weight_bits, 8, 16, "8", "widest weight value of a lane"),
+    I(act_bits, 8, 16, "8", "widest activation code"),
+    I(acc_bits, 24, 48, "32", "accumulator width"),
+    I(acc_rows, 1, 1024, "64", "output channels a lane accumulates at once"),
+    I(acc_banks, 1, 8, "2", "accumulator banks"),
+    I(row_queue, 1, DSCQ_QUEUE_MAX, "2", "row vectors a lane holds ahead (depthwise)"),
+    I(row_registers, 1, 64, "3", "kernel rows a lane keeps (depthwise)"),
+    I(reconfigure_cycles, 0, 100000, "4", "drained array to new shape"),
+    I(command_cycles, 0, 100000, "2", "issue of one command"),
+    I(post_entries, 1, 4096, "32", "outputs per cycle of the post-processor"),
+    I(post_latency_cycles, 0, 1000, "8", "accumulator to buffer"),
+    B(act_bytes, 256, 1099511627776.0, "262144", "activation buffer"),
+    I(act_banks, 1, 1024, "8", "banks of the activation buffer"),
+    I(act_word_bytes, 1, 64, "8", "bytes of one word of one bank"),
+    E(act_ram, DSCQ_MACHINE_RAMS, "bram", "memory the activation buffer is made of"),
+    B(weight_bytes, 256, 1099511627776.0, "131072", "weight buffer, all lanes together"),
+    E(weight_ram, DSCQ_MACHINE_RAMS, "bram", "memory the weight buffer is made of"),
+    I(axi_ports, 1, 16, "4", "ports to memory, used together"),
+    I(axi_bytes, 1, 128, "16", "bytes per port and accelerator cycle"),
+    I(burst_bytes, 8, 4096, "64", "bytes of one request"),
+    I(outstanding, 1, 4096, "32", "requests in flight"),
+    R(mem_bytes_per_cycle, 0.01, 65536, "16", "simple memory: bandwidth"),
+    I(mem_latency_cycles, 0, 1000000, "40", "simple memory: latency"),
+    DSCQ_KEY_END};
+
+#define SE(field, choices, dflt, help)                                                 \
+    DSCQ_KEY_ENUM_ROW(dscq_schedule, field, choices, dflt, help)
+static const dscq_key k_schedule[] = {
+    SE(objective, DSCQ_SCHEDULE_OBJECTIVES, "cycles", "what auto minimises"),
+    SE(fuse, DSCQ_SCHEDULE_FUSE, "auto", "layers whose intermediates stay on chip"),
+    SE(resident, DSCQ_SCHEDULE_RESIDENT, "auto", "whole tensors kept on chip between layers"),
+    SE(order, DSCQ_SCHEDULE_ORDERS, "auto", "tile order: raster, or every other sweep backwards"),
+    SE(dataflow, DSCQ_SCHEDULE_FLOWS, "auto", "keep weights and stream rows, or the other way round"),
+    SE(weights, DSCQ_SCHEDULE_WEIGHTS, "auto", "weights streamed, or loaded once and kept"),
+    SE(stream, DSCQ_SCHEDULE_STREAMS, "auto", "encoding of the lane streams"),
+    DSCQ_KEY_BOOL_ROW(dscq_schedule, balance, "yes", "deal channels to lanes by their entry counts"),
+    DSCQ_KEY_INT_ROW(dscq_schedule, lanes, 0, DSCQ_LANES_MAX, "0", "lanes for every layer; 0: chosen per layer"),
+    DSCQ_KEY_BOOL_ROW(dscq_schedule, epilogue, "yes", "residual sums inside the convolution"),
+    DSCQ_KEY_END};
+/* clang-format on */
+
+const dscq_key *dscq_machine_keys(void)
+{
+    return k_machine;
+}
+
+const dscq_key *dscq_schedule_keys(void)
+{
+    return k_schedule;
+}
+
+static dscq_status check_shapes(const dscq_machine *m, dscq_error *err)
+{
+    if (m->lanes.count < 1 || m->lanes.count > DSCQ_SHAPES_MAX)
+        return dscq_fail(err, DSCQ_FORMAT, "lanes has %d entries; want 1 to %d",
+                         m->lanes.count, DSCQ_SHAPES_MAX);
+    int forced = m->schedule.lanes == 0;
+    for (int32_t i = 0; i < m->lanes.count; i++) {
+        const double v = m->lanes.v[i];
+        const int32_t n = (int32_t)v;
+        if (v != floor(v) || m->multipliers % n != 0 ||
+            m->multipliers / n > DSCQ_VECTOR_MAX)
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "lanes = %g does not divide multipliers = %d into a "
+                             "vector of 1 to %d",
+                             v, m->multipliers, DSCQ_VECTOR_MAX);
+        forced |= n == m->schedule.lanes;
+    }
+    if (!forced)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "[schedule] lanes = %d is not in [machine] lanes",
+                         m->schedule.lanes);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_machine_check(const dscq_machine *m, dscq_error *err)
+{
+    const int64_t width = (int64_t)m->act_banks * m->act_word_bytes;
+
+    if (check_shapes(m, err) != DSCQ_OK)
+        return DSCQ_FORMAT;
+    if (m->act_bytes % width != 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "act_bytes = %lld is not a multiple of act_banks x "
+                         "act_word_bytes = %lld",
+                         (long long)m->act_bytes, (long long)width);
+    if ((m->burst_bytes & (m->burst_bytes - 1)) != 0)
+        return dscq_fail(err, DSCQ_FORMAT, "burst_bytes = %d: want a power of two",
+                         m->burst_bytes);
+    if (m->act_bytes > INT32_MAX || m->weight_bytes > INT32_MAX)
+        return dscq_fail(err, DSCQ_FORMAT, "buffers of 2 GiB or more are not modelled");
+    return DSCQ_OK;
+}
+
+static dscq_status finish(dscq_machine *out, const dscq_config *c, dscq_error *err)
+{
+    if (dscq_machine_check(out, err) == DSCQ_OK)
+        return DSCQ_OK;
+    return dscq_fail_at(err, "%s", dscq_config_name(c));
+}
+
+dscq_status dscq_machine_defaults(dscq_machine *out, dscq_error *err)
+{
+    dscq_machine m;
+    dscq_status status;
+
+    memset(&m, 0, sizeof m);
+    DSCQ_TRY(dscq_keys_defaults(&m, k_machine, err));
+    DSCQ_TRY(dscq_keys_defaults(&m.schedule, k_schedule, err));
+    DSCQ_TRY(dscq_machine_check(&m, err));
+    *out = m;
+done:
+    return status;
+}
+
+dscq_status dscq_machine_bind(dscq_machine *out, dscq_config *c, const char *data_dir,
+                              dscq_error *err)
+{
+    dscq_machine m;
+    dscq_status status;
+    int at_machine = -1, at_schedule = -1;
+
+    memset(&m, 0, sizeof m);
+    DSCQ_TRY(dscq_config_find_unique(&at_machine, c, "machine", err));
+    DSCQ_TRY(dscq_config_find_unique(&at_schedule, c, "schedule", err));
+    DSCQ_TRY(dscq_config_bind(&m, c, at_machine, "machine", k_machine, err));
+    DSCQ_TRY(
+        dscq_config_bind(&m.schedule, c, at_schedule, "schedule", k_schedule, err));
+    if (!dscq_str_copy(m.data_dir, sizeof m.data_dir, data_dir))
+        DSCQ_TRY(dscq_fail(err, DSCQ_ARG, "the path %s is too long", data_dir));
+    DSCQ_TRY(finish(&m, c, err));
+    *out = m;
+done:
+    return status;
+}
+
+dscq_status dscq_machine_load(dscq_machine *out, const char *path, dscq_error *err)
+{
+    dscq_config *c = NULL;
+    char dir[DSCQ_PATH_MAX], up[DSCQ_PATH_MAX];
+    dscq_status status;
+
+    DSCQ_TRY(dscq_config_load(&c, path, err));
+    dscq_path_dir(dir, sizeof dir, path);
+    DSCQ_TRY(dscq_path_join(up, sizeof up, dir, "..", err));
+    DSCQ_TRY(dscq_machine_bind(out, c, up, err));
+    DSCQ_TRY(dscq_config_check_used(c, "machine|schedule", err));
+done:
+    dscq_config_destroy(c);
+    return status;
+}
+
+dscq_status dscq_machine_path(char *out, size_t cap, const dscq_machine *m,
+                              const char *kind, const char *name, dscq_error *err)
+{
+    if (strchr(name, '/') != NULL) {
+        if (!dscq_str_copy(out, cap, name))
+            return dscq_fail(err, DSCQ_ARG, "the path %s is too long", name);
+        return DSCQ_OK;
+    }
+    const int n = snprintf(out, cap, "%s%s%s/%s.cfg", m->data_dir,
+                           m->data_dir[0] != '\0' ? "/" : "", kind, name);
+    if (n < 0 || (size_t)n >= cap)
+        return dscq_fail(err, DSCQ_ARG, "the path of %s/%s is too long", kind, name);
+    return DSCQ_OK;
+}

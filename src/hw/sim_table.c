@@ -1,0 +1,181 @@
+#include "sim_internal.h"
+
+#include <assert.h>
+
+const void *dscq_sim_output(const dscq_sim *s, int32_t i, int32_t frame,
+                            size_t *bytes_out)
+{
+    assert(i >= 0 && i < s->output_count && frame >= 0 && frame < s->frames);
+    if (bytes_out != NULL)
+        *bytes_out = s->output_bytes[i];
+    return s->output[i * s->frames + frame];
+}
+
+const void *dscq_sim_tensor(const dscq_sim *s, int32_t tensor, size_t *bytes_out)
+{
+    assert(tensor >= 0 && tensor < s->tensor_count);
+    if (bytes_out != NULL)
+        *bytes_out = s->tensor_bytes[tensor];
+    return s->tensor[tensor];
+}
+
+const dscq_counters *dscq_sim_counters(const dscq_sim *s)
+{
+    return &s->total;
+}
+
+const dscq_counters *dscq_sim_layer(const dscq_sim *s, int32_t layer)
+{
+    assert(layer >= 0 && layer < s->layer_count);
+    return &s->layer[layer];
+}
+
+uint64_t dscq_sim_stall(const dscq_sim *s, dscq_unit unit, dscq_stall stall)
+{
+    return s->stall[unit][stall];
+}
+
+uint64_t dscq_sim_frame_end(const dscq_sim *s, int32_t frame)
+{
+    assert(frame >= 0 && frame < s->frames);
+    return s->frame_end[frame];
+}
+
+dscq_dram_counters dscq_sim_dram_counters(const dscq_sim *s)
+{
+    return s->dram;
+}
+
+dscq_dram_energy dscq_sim_dram_energy(const dscq_sim *s)
+{
+    return s->dram_energy;
+}
+
+int64_t dscq_sim_act_peak(const dscq_sim *s)
+{
+    return s->act_peak;
+}
+
+dscq_sim_totals dscq_sim_total(const dscq_sim *s)
+{
+    const dscq_counters *c = &s->total;
+    const double period = 1e-6 / s->machine.clock_mhz;
+    dscq_sim_totals t = {.cycles = c->cycles, .frames = (uint64_t)s->frames};
+
+    t.seconds = (double)c->cycles * period;
+    t.latency_ms = (double)s->frame_end[0] * period * 1e3;
+    /* steady state: the time between the first frame's end and the last one's */
+    if (s->frames > 1)
+        t.fps = (s->frames - 1) /
+                ((double)(s->frame_end[s->frames - 1] - s->frame_end[0]) * period);
+    else
+        t.fps = 1 / t.seconds;
+    t.gops_dense = 2e-9 * (double)c->mac_dense / t.seconds;
+    t.gops_effective = 2e-9 * (double)c->mac_done / t.seconds;
+    t.utilisation = (double)c->mac_done / (double)c->mult_slots;
+    t.dense_mac_per_multiplier_cycle = (double)c->mac_dense / (double)c->mult_slots;
+    t.dram_bytes = (double)(c->dram_act_read_bytes + c->dram_act_write_bytes +
+                            c->dram_weight_bytes);
+    t.dram_gbytes_per_s = t.dram_bytes * 1e-9 / t.seconds;
+    t.certified = s->certified;
+    return t;
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : (double)part / (double)whole;
+}
+
+dscq_status dscq_sim_table_layers(dscq_table **out, const dscq_sim *s, dscq_error *err)
+{
+    dscq_table *t;
+    dscq_status status = dscq_table_create(out, "layers", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    t = *out;
+    dscq_table_add_text(t, "layer", "layer");
+    dscq_table_add_int(t, "cycles", "cycles");
+    dscq_table_add_real(t, "cycles_frac", "share", 3);
+    dscq_table_add_int(t, "mac_dense", "MACs");
+    dscq_table_add_int(t, "mac_done", "done");
+    dscq_table_add_real(t, "utilisation_frac", "use", 3);
+    dscq_table_add_int(t, "dram_read_bytes", "DRAM in");
+    dscq_table_add_int(t, "dram_weight_bytes", "weights");
+    dscq_table_add_int(t, "dram_write_bytes", "DRAM out");
+    dscq_table_add_int(t, "act_read_bytes", "buffer in");
+    dscq_table_add_int(t, "commands", "cmds");
+    for (int32_t i = 0; i < s->layer_count; i++) {
+        const dscq_counters *c = &s->layer[i];
+        const size_t row = dscq_table_add_row(t);
+        dscq_table_set_text(t, row, "layer", s->layer_name[i]);
+        dscq_table_set_int(t, row, "cycles", (int64_t)c->cycles);
+        dscq_table_set_real(t, row, "cycles_frac", share(c->cycles, s->total.cycles));
+        dscq_table_set_int(t, row, "mac_dense", (int64_t)c->mac_dense);
+        dscq_table_set_int(t, row, "mac_done", (int64_t)c->mac_done);
+        dscq_table_set_real(
+            t, row, "utilisation_frac",
+            share(c->mac_done, c->cycles * (uint64_t)s->machine.multipliers));
+        dscq_table_set_int(t, row, "dram_read_bytes", (int64_t)c->dram_act_read_bytes);
+        dscq_table_set_int(t, row, "dram_weight_bytes", (int64_t)c->dram_weight_bytes);
+        dscq_table_set_int(t, row, "dram_write_bytes",
+                           (int64_t)c->dram_act_write_bytes);
+        dscq_table_set_int(t, row, "act_read_bytes", (int64_t)c->act_read_bytes);
+        dscq_table_set_int(t, row, "commands", (int64_t)c->commands);
+    }
+    return dscq_table_check(t, err);
+}
+
+dscq_status dscq_sim_table_stalls(dscq_table **out, const dscq_sim *s, dscq_error *err)
+{
+    dscq_table *t;
+    dscq_status status = dscq_table_create(out, "stalls", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    t = *out;
+    dscq_table_add_text(t, "unit", "unit");
+    dscq_table_add_text(t, "cause", "cause");
+    dscq_table_add_real(t, "cycles", "cycles", 0);
+    dscq_table_add_real(t, "cycles_frac", "share", 4);
+    dscq_table_add_text(t, "meaning", "meaning");
+    for (int u = 0; u < DSCQ_UNIT_COUNT; u++) {
+        const uint64_t per =
+            u == DSCQ_UNIT_COMPUTE ? (uint64_t)s->machine.multipliers : 1;
+        for (int i = 0; i < DSCQ_STALL_COUNT; i++) {
+            if (s->stall[u][i] == 0)
+                continue;
+            const size_t row = dscq_table_add_row(t);
+            dscq_table_set_text(t, row, "unit", dscq_unit_name(u));
+            dscq_table_set_text(t, row, "cause", dscq_stall_name(i));
+            dscq_table_set_real(t, row, "cycles", (double)s->stall[u][i] / (double)per);
+            dscq_table_set_real(t, row, "cycles_frac",
+                                share(s->stall[u][i], s->total.cycles * per));
+            dscq_table_set_text(t, row, "meaning", dscq_stall_text(i));
+        }
+    }
+    return dscq_table_check(t, err);
+}
+
+dscq_status dscq_sim_table_counters(dscq_table **out, const dscq_sim *s,
+                                    dscq_error *err)
+{
+    dscq_table *t;
+    dscq_status status = dscq_table_create(out, "counters", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    t = *out;
+    dscq_table_add_text(t, "counter", "counter");
+    dscq_table_add_int(t, "value", "value");
+    dscq_table_add_text(t, "unit", "unit");
+    dscq_table_add_text(t, "meaning", "meaning");
+    for (int i = 0; i < dscq_counter_count(); i++) {
+        const size_t row = dscq_table_add_row(t);
+        dscq_table_set_text(t, row, "counter", dscq_counter_name(i));
+        dscq_table_set_int(t, row, "value", (int64_t)dscq_counter_value(&s->total, i));
+        dscq_table_set_text(t, row, "unit", dscq_counter_unit(i));
+        dscq_table_set_text(t, row, "meaning", dscq_counter_text(i));
+    }
+    return dscq_table_check(t, err);
+}
