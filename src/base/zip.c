@@ -97,11 +97,12 @@ static dscq_status pump(z_stream *z, sink *s, const uint8_t *in, size_t in_bytes
     }
 }
 
+static const int k_window_bits[] = {-15, 15, 31};
+
 dscq_status dscq_inflate(uint8_t **out, size_t *out_bytes, const void *in,
                          size_t in_bytes, dscq_zip_form form, size_t max_bytes,
                          dscq_error *err)
 {
-    static const int k_window_bits[] = {-15, 15, 31};
     z_stream z = {.zalloc = zalloc, .zfree = zfree};
     sink s = {NULL, 0, 0, max_bytes < SIZE_MAX / 4 ? max_bytes : SIZE_MAX / 4};
     dscq_error local;
@@ -125,5 +126,39 @@ dscq_status dscq_inflate(uint8_t **out, size_t *out_bytes, const void *in,
     s.data[s.len] = 0;
     *out = s.data;
     *out_bytes = s.len;
+    return DSCQ_OK;
+}
+
+dscq_status dscq_deflate(uint8_t **out, size_t *out_bytes, const void *in,
+                         size_t in_bytes, dscq_zip_form form, dscq_error *err)
+{
+    z_stream z = {.zalloc = zalloc, .zfree = zfree};
+    size_t pos = 0, len = 0;
+    int rc = Z_OK;
+
+    *out = NULL;
+    *out_bytes = 0;
+    if (deflateInit2(&z, 9, Z_DEFLATED, k_window_bits[form], 9, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
+        return dscq_fail_nomem(err, "deflation", 300000);
+    const size_t cap = deflateBound(&z, in_bytes);
+    uint8_t *p = dscq_malloc(cap, 1);
+    while (p != NULL && rc == Z_OK) {
+        const uInt have = clamp(in_bytes - pos), room = clamp(cap - len);
+        z.next_in = (z_const Bytef *)((const uint8_t *)in + pos);
+        z.avail_in = have;
+        z.next_out = p + len;
+        z.avail_out = room;
+        rc = deflate(&z, pos + have == in_bytes ? Z_FINISH : Z_NO_FLUSH);
+        pos += have - z.avail_in;
+        len += room - z.avail_out;
+    }
+    (void)deflateEnd(&z);
+    if (rc != Z_STREAM_END) { /* the bound holds, so only memory can be short */
+        dscq_free(p);
+        return dscq_fail_nomem(err, "deflated data", cap);
+    }
+    *out = p;
+    *out_bytes = len;
     return DSCQ_OK;
 }

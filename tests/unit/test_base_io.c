@@ -354,6 +354,41 @@ START_TEST(inflation_without_memory_is_reported)
 }
 END_TEST
 
+static dscq_status deflate_here(void *ctx, dscq_error *err)
+{
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    const dscq_status status =
+        dscq_deflate(&data, &bytes, ctx, 200000, DSCQ_ZIP_ZLIB, err);
+
+    dscq_free(data);
+    return status;
+}
+
+START_TEST(what_is_deflated_inflates_again)
+{
+    static uint8_t text[200000];
+    dscq_error err = {DSCQ_OK, ""};
+
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(i * i / 1000);
+    for (int form = DSCQ_ZIP_RAW; form <= DSCQ_ZIP_GZIP; form++)
+        for (size_t n = 0; n <= sizeof text; n += sizeof text / 2) {
+            uint8_t *small = NULL, *again = NULL;
+            size_t small_bytes = 0, again_bytes = 0;
+            test_ok(
+                dscq_deflate(&small, &small_bytes, text, n, (dscq_zip_form)form, &err));
+            test_ok(dscq_inflate(&again, &again_bytes, small, small_bytes,
+                                 (dscq_zip_form)form, n, &err));
+            ck_assert_uint_eq(again_bytes, n);
+            ck_assert(memcmp(again, text, n) == 0);
+            dscq_free(small);
+            dscq_free(again);
+        }
+    ck_assert_uint_ge(test_each_alloc_fails(deflate_here, text), 2);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc = NULL;
@@ -374,6 +409,7 @@ static Suite *make(void)
     tcase_add_test(tc, inflation_is_bounded);
     tcase_add_test(tc, every_damaged_byte_is_survived);
     tcase_add_test(tc, inflation_without_memory_is_reported);
+    tcase_add_test(tc, what_is_deflated_inflates_again);
     return s;
 }
 

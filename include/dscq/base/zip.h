@@ -1,6 +1,6 @@
 /*
- * base/zip.h - bounded inflation. Wraps zlib so that one file knows it (it also
- * holds dscq_crc32() of base/hash.h).
+ * base/zip.h - bounded inflation, and deflation. Wraps zlib so that one file knows
+ * it (it also holds dscq_crc32() of base/hash.h).
  */
 #ifndef DSCQ_BASE_ZIP_H
 #define DSCQ_BASE_ZIP_H
@@ -26,6 +26,10 @@ typedef enum dscq_zip_form {
 dscq_status dscq_inflate(uint8_t **out, size_t *out_bytes, const void *in,
                          size_t in_bytes, dscq_zip_form form, size_t max_bytes,
                          dscq_error *err);
+
+/* Deflate at zlib's level 9. *out is freed with dscq_free(). */
+dscq_status dscq_deflate(uint8_t **out, size_t *out_bytes, const void *in,
+                         size_t in_bytes, dscq_zip_form form, dscq_error *err);
 
 #ifdef __cplusplus
 }

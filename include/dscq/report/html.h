@@ -29,7 +29,7 @@ void dscq_page_code(dscq_page *p, const char *text);
 void dscq_page_table(dscq_page *p, const char *caption, const dscq_table *t);
 void dscq_page_picture(dscq_page *p, const char *caption, const dscq_picture *picture);
 
-/* The page so far as text, borrowed; NULL when something failed. */
+/* Ends the page and hands it out as text, borrowed; NULL when something failed. */
 const char *dscq_page_text(dscq_page *p);
 /* Atomically (base/io.h). */
 dscq_status dscq_page_write(dscq_page *p, const char *path, dscq_error *err);
