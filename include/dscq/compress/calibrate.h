@@ -1,0 +1,96 @@
+/*
+ * compress/calibrate.h - ranges of activations, from what a network puts out for a few
+ * hundred images.
+ *
+ * An observer hangs on an engine (dscq_exec_observe) and keeps one histogram per edge
+ * (the network input, and every node's activated output). 2048 bins cover what was
+ * seen; a value beyond them doubles the covered range and pairs of bins merge, so one
+ * pass is enough and the result does not depend on how images were batched. Evaluate
+ * with the weights that will be used (the quantised copies).
+ */
+#ifndef DSCQ_COMPRESS_CALIBRATE_H
+#define DSCQ_COMPRESS_CALIBRATE_H
+
+#include "dscq/base/status.h"
+#include "dscq/base/table.h"
+#include "dscq/compress/quantize.h"
+#include "dscq/compress/settings.h"
+#include "dscq/nn/exec.h"
+#include "dscq/nn/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { DSCQ_HIST_BINS = 2048 };
+
+/* Magnitudes of one edge: side 0 values >= 0, side 1 below 0; bin i of a side covers
+ * [i, i+1) * top / BINS. top is a power of two. Also per channel extremes, for range
+ * ratios. */
+typedef struct dscq_hist {
+    double top;    /* 0: only zeros so far                             */
+    double lo, hi; /* extremes, 0 included                             */
+    uint64_t total, zeros;
+    uint64_t count[2][DSCQ_HIST_BINS];
+    double sum, sum_sq; /* of the values                                    */
+} dscq_hist;
+
+/* Add n values; NaNs are left out, infinities count as the largest float. */
+void dscq_hist_add(dscq_hist *h, const float *x, size_t n);
+
+/* [lo, hi] by a rule, 0 inside. percent: dscq_compress_params.percentile. bits: of the
+ * codes (KL and MSE depend on it).
+ *   minmax      everything seen
+ *   percentile  the smallest range with `percent` of the values that are not 0 inside,
+ *               an equal part cut from each side that has values
+ *   kl          clipping that keeps the quantised distribution nearest to the measured
+ *               one (Migacz, GTC 2017: smallest Kullback-Leibler divergence)
+ *   mse         clipping with the smallest squared error, each end on its own */
+void dscq_hist_range(double *lo, double *hi, const dscq_hist *h, dscq_calibration rule,
+                     double percent, int32_t bits);
+/* Mean squared error of the histogram's values on a grid. */
+double dscq_hist_error(const dscq_hist *h, const dscq_aquant *a);
+
+typedef struct dscq_observer dscq_observer;
+
+/* One histogram for the input and each node. */
+dscq_status dscq_observer_create(dscq_observer **out, const dscq_model *m,
+                                 dscq_error *err);
+void dscq_observer_destroy(dscq_observer *o); /* NULL is fine */
+/* For dscq_exec_observe(e, dscq_observer_see, o). */
+void dscq_observer_see(void *ctx, int32_t node, const float *y, dscq_shape shape);
+/* Histogram of a node (DSCQ_INPUT: of the input); borrowed. */
+const dscq_hist *dscq_observer_hist(const dscq_observer *o, int32_t node);
+/* Largest ratio between the ranges of two channels of a node's output (1: all equal;
+ * dead channels left out). A large one says that one scale for all will hurt. */
+double dscq_observer_range_ratio(const dscq_observer *o, int32_t node);
+
+/* The quantised edges of a whole network. */
+typedef struct dscq_calibrated {
+    int32_t nodes;
+    dscq_aquant input;
+    dscq_aquant *edge; /* [nodes] */
+} dscq_calibrated;
+
+/* By the settings: bits and rule per edge. Signed codes; an edge that is never negative
+ * gets the lowest code as zero point and so uses all of them. Outputs of the network
+ * are never clipped (min-max). A node that only moves values, or takes the maximum, has
+ * its input's grid. *out owned by the caller. */
+dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
+                           const dscq_settings *s, dscq_error *err);
+void dscq_calibrated_destroy(dscq_calibrated *c); /* NULL is fine */
+/* Fake quantisation of every edge in an engine, or (NULL) of none. */
+dscq_status dscq_calibrated_use(const dscq_calibrated *c, dscq_exec *e,
+                                dscq_error *err);
+/* One row an edge: layer, bits, lo, hi, scale, zero point, clipped part, SQNR, range
+ * ratio. */
+dscq_status dscq_calibrated_table(dscq_table **out, const dscq_calibrated *c,
+                                  const dscq_observer *o, dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
