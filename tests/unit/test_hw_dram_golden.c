@@ -2,30 +2,13 @@
  * configurations. Needs the golden set beside the project (or in DSCQ_SHARED). */
 #include "dscq/base/json.h"
 #include "dscq/hw/dram_trace.h"
+#include "support.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static char g_folder[1024]; /* of the golden set; "" when absent */
-
-static void find_folder(void)
-{
-    const char *shared = getenv("DSCQ_SHARED");
-    char probe[1100];
-
-    if (shared != NULL)
-        snprintf(g_folder, sizeof g_folder, "%s/dram", shared);
-    else
-        snprintf(g_folder, sizeof g_folder, "%s/../shared/dram", DSCQ_SOURCE_DIR);
-    snprintf(probe, sizeof probe, "%s/golden.json", g_folder);
-    if (access(probe, R_OK) != 0)
-        g_folder[0] = '\0';
-}
 
 static uint64_t want_int(const dscq_json *j, const char *key)
 {
@@ -64,7 +47,8 @@ static void compare_d2(const char *where, const dscq_json *g, const dscq_dram_re
     same_count(where, g, "rank_cycles.active_or_refreshing", n->rank_active_cycles);
     same_count(where, g, "rank_cycles.precharged_idle", n->rank_idle_cycles);
     same_count(where, g, "rank_cycles.power_down", n->rank_powerdown_cycles);
-    same_energy(where, "background", r->energy_pj.background, g, "energy_pJ.background");
+    same_energy(where, "background", r->energy_pj.background, g,
+                "energy_pJ.background");
     same_energy(where, "actpre", r->energy_pj.actpre, g, "energy_pJ.actpre");
     same_energy(where, "burst", r->energy_pj.burst, g, "energy_pJ.burst");
     same_energy(where, "refresh", r->energy_pj.refresh, g, "energy_pJ.refresh");
@@ -114,18 +98,20 @@ static void compare(const char *where, const dscq_json *g, const dscq_dram_resul
 
 static void run_trace(const char *trace_name, const dscq_json *configs)
 {
-    char path[1200], where[200];
+    char path[128], where[200];
     dscq_dram_trace trace;
     dscq_error err;
 
-    snprintf(path, sizeof path, "%s/traces/%s.trc.gz", g_folder, trace_name);
-    ck_assert_msg(dscq_dram_trace_load(&trace, path, &err) == DSCQ_OK, "%s", err.msg);
+    snprintf(path, sizeof path, "dram/traces/%s.trc.gz", trace_name);
+    ck_assert_msg(dscq_dram_trace_load(&trace, test_shared(path), &err) == DSCQ_OK,
+                  "%s", err.msg);
     for (size_t i = 0; i < dscq_json_count(configs); i++) {
         const char *name = dscq_json_key(configs, i);
         dscq_dram_config c;
         dscq_dram_result r;
-        snprintf(path, sizeof path, "%s/data/dram/%s.cfg", DSCQ_SOURCE_DIR, name);
-        ck_assert_msg(dscq_dram_config_load(&c, path, &err) == DSCQ_OK, "%s", err.msg);
+        snprintf(path, sizeof path, "data/dram/%s.cfg", name);
+        ck_assert_msg(dscq_dram_config_load(&c, test_source(path), &err) == DSCQ_OK,
+                      "%s", err.msg);
         ck_assert_msg(dscq_dram_run(&r, &c, &trace, NULL, NULL, &err) == DSCQ_OK,
                       "%s on %s: %s", trace_name, name, err.msg);
         snprintf(where, sizeof where, "%s on %s", trace_name, name);
@@ -136,11 +122,12 @@ static void run_trace(const char *trace_name, const dscq_json *configs)
 
 START_TEST(every_trace_equals_the_reference_simulators)
 {
-    char path[1100];
+    const char *path = test_shared("dram/golden.json");
     dscq_json *golden;
     dscq_error err;
 
-    snprintf(path, sizeof path, "%s/golden.json", g_folder);
+    if (path == NULL)
+        return; /* said so */
     ck_assert_msg(dscq_json_load(&golden, path, &err) == DSCQ_OK, "%s", err.msg);
     ck_assert_uint_eq(dscq_json_count(golden), 18);
     const dscq_json *configs =
@@ -151,21 +138,17 @@ START_TEST(every_trace_equals_the_reference_simulators)
 }
 END_TEST
 
+static Suite *make(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("hw_dram_golden", &tc);
+
+    tcase_add_loop_test(tc, every_trace_equals_the_reference_simulators, 0, 18);
+    tcase_set_timeout(tc, 300);
+    return s;
+}
+
 int main(void)
 {
-    Suite *s = suite_create("hw_dram_golden");
-    TCase *tc = tcase_create("golden");
-
-    find_folder();
-    if (g_folder[0] == '\0')
-        printf("SKIP hw_dram_golden: no ../shared/dram (set DSCQ_SHARED)\n");
-    else
-        tcase_add_loop_test(tc, every_trace_equals_the_reference_simulators, 0, 18);
-    tcase_set_timeout(tc, 300);
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    const int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return test_run(make);
 }
