@@ -1,0 +1,321 @@
+/* Evaluating a packed network: integers from pixels to logits. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/infer/reference.h"
+#include "flow_internal.h"
+
+#include <string.h>
+
+/* A run of the integer network over a list of images, one task an image. */
+typedef struct packed_run {
+    const dscq_qmodel *q;
+    dscq_dataset *d;
+    dscq_split split;
+    size_t first;
+    double *real;        /* [images][real_count]: all outputs, dequantised */
+    size_t real_count;   /* of one image */
+    dscq_status *status; /* [images] */
+    dscq_error *error;   /* of the first image that failed */
+    size_t failed;
+} packed_run;
+
+static size_t outputs_count(const dscq_qmodel *q)
+{
+    size_t n = 0;
+
+    for (int32_t o = 0; o < q->output_count; o++)
+        n += dscq_qtensor_count(&q->tensor[q->output[o].tensor]);
+    return n;
+}
+
+static dscq_status run_image(packed_run *r, size_t i, dscq_error *err)
+{
+    const dscq_qmodel *q = r->q;
+    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+    uint8_t *pixels = dscq_malloc(dscq_qtensor_count(in), 1);
+    uint8_t *codes = dscq_malloc(dscq_qtensor_bytes(in), 1);
+    void **out = dscq_calloc((size_t)q->output_count, sizeof *out);
+    double *real = r->real + i * r->real_count;
+    dscq_status status = DSCQ_OK;
+
+    if (pixels == NULL || codes == NULL || out == NULL) {
+        status = dscq_fail_nomem(err, "an image", dscq_qtensor_bytes(in));
+        goto done;
+    }
+    for (int32_t o = 0; o < q->output_count; o++) {
+        const size_t bytes = dscq_qtensor_bytes(&q->tensor[q->output[o].tensor]);
+        out[o] = dscq_malloc(bytes, 1);
+        if (out[o] == NULL) {
+            status = dscq_fail_nomem(err, "outputs", bytes);
+            goto done;
+        }
+    }
+    DSCQ_TRY(dscq_dataset_pixels(pixels, NULL, r->d, r->split, r->first + i, err));
+    dscq_infer_quantise_image(q, &q->input[0], pixels, codes);
+    const void *input = codes;
+    DSCQ_TRY(dscq_infer_reference(q, &input, out, NULL, NULL, err));
+    for (int32_t o = 0; o < q->output_count; o++) {
+        const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
+        dscq_infer_dequantise(t, out[o], real);
+        real += dscq_qtensor_count(t);
+    }
+done:
+    for (int32_t o = 0; out != NULL && o < q->output_count; o++)
+        dscq_free(out[o]);
+    dscq_free(out);
+    dscq_free(codes);
+    dscq_free(pixels);
+    return status;
+}
+
+static void image_task(void *ctx, size_t task, int worker)
+{
+    packed_run *r = ctx;
+
+    (void)worker;
+    r->status[task] = run_image(r, task, &r->error[task]);
+}
+
+/* Called with the dequantised outputs of image `i` of the split. */
+typedef dscq_status packed_sink(void *ctx, size_t i, const double *real,
+                                dscq_error *err);
+
+enum { PACKED_BATCH = 64 };
+
+static dscq_status run_split(dscq_dataset *d, const dscq_qmodel *q, dscq_split split,
+                             const dscq_run_options *o, packed_sink *sink, void *ctx,
+                             dscq_error *err)
+{
+    const size_t images = dscq_dataset_count(d, split), each = outputs_count(q);
+    dscq_status task_status[PACKED_BATCH];
+    dscq_error *task_error = dscq_calloc(PACKED_BATCH, sizeof *task_error);
+    packed_run r = {.q = q, .d = d, .split = split, .status = task_status};
+    dscq_pool *pool = NULL;
+    dscq_status status;
+
+    r.real = dscq_malloc(PACKED_BATCH * each, sizeof *r.real);
+    r.real_count = each;
+    r.error = task_error;
+    if (r.real == NULL || task_error == NULL) {
+        status = dscq_fail_nomem(err, "outputs of a batch",
+                                 PACKED_BATCH * each * sizeof *r.real);
+        goto done;
+    }
+    DSCQ_TRY(dscq_pool_create(&pool, o->threads, err));
+    for (r.first = 0; r.first < images; r.first += PACKED_BATCH) {
+        const size_t n =
+            images - r.first < PACKED_BATCH ? images - r.first : PACKED_BATCH;
+        dscq_pool_run(pool, n, image_task, &r);
+        for (size_t i = 0; i < n; i++) {
+            if (task_status[i] != DSCQ_OK) {
+                status = dscq_fail(err, task_status[i], "%s", task_error[i].msg);
+                goto done;
+            }
+            DSCQ_TRY(sink(ctx, r.first + i, r.real + i * each, err));
+        }
+        dscq_log_progress(o->log, "integer evaluation", (double)(r.first + n),
+                          (double)images, "");
+        if (dscq_log_stop(o->log)) {
+            status = dscq_fail(err, DSCQ_INTERRUPTED, "stopped while evaluating");
+            goto done;
+        }
+    }
+    status = DSCQ_OK;
+done:
+    dscq_pool_destroy(pool);
+    dscq_free(task_error);
+    dscq_free(r.real);
+    return status;
+}
+
+/* ---- classifiers -------------------------------------------------------------- */
+
+typedef struct class_sink {
+    dscq_eval *eval;
+    dscq_dataset *d;
+    dscq_split split;
+    float *logits;
+    int32_t classes;
+} class_sink;
+
+static dscq_status add_logits(void *ctx, size_t i, const double *real, dscq_error *err)
+{
+    class_sink *s = ctx;
+    const int32_t label = dscq_dataset_label(s->d, s->split, i);
+
+    for (int32_t c = 0; c < s->classes; c++)
+        s->logits[c] = (float)real[c];
+    return dscq_eval_add(s->eval, s->logits, &label, 1, err);
+}
+
+static dscq_status open_split(dscq_dataset **d, dscq_project *p, const dscq_qmodel *q,
+                              dscq_split split, const dscq_run_options *o,
+                              dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_project_dataset(d, p, o->log, err));
+    if (split == DSCQ_SPLIT_TEST)
+        DSCQ_TRY(dscq_dataset_open_test(*d, err));
+    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+    const dscq_preproc *pre = dscq_dataset_preproc(*d);
+    if (in->h != pre->height || in->w != pre->width || in->c != pre->channels)
+        return dscq_fail(
+            err, DSCQ_FORMAT,
+            "the packed network takes %d x %d x %d, the data are %d x %d x "
+            "%d",
+            (int)in->w, (int)in->h, (int)in->c, (int)pre->width, (int)pre->height,
+            (int)pre->channels);
+done:
+    return status;
+}
+
+dscq_status dscq_flow_eval_packed(dscq_eval **out, dscq_project *p,
+                                  const dscq_qmodel *q, dscq_split split,
+                                  const dscq_run_options *o, dscq_error *err)
+{
+    class_sink s = {.split = split};
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(open_split(&s.d, p, q, split, o, err));
+    s.classes = (int32_t)dscq_qtensor_count(&q->tensor[q->output[0].tensor]);
+    if (s.classes != dscq_dataset_classes(s.d))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "the packed network has %d outputs, the data %d classes",
+                         (int)s.classes, (int)dscq_dataset_classes(s.d));
+    s.logits = dscq_calloc((size_t)s.classes, sizeof *s.logits);
+    if (s.logits == NULL)
+        return dscq_fail_nomem(err, "logits", (size_t)s.classes * sizeof *s.logits);
+    DSCQ_TRY(dscq_eval_create(&s.eval, s.classes, err));
+    DSCQ_TRY(run_split(s.d, q, split, o, add_logits, &s, err));
+    *out = s.eval;
+    s.eval = NULL;
+done:
+    dscq_eval_destroy(s.eval);
+    dscq_free(s.logits);
+    return status;
+}
+
+/* ---- detectors ------------------------------------------------------------------ */
+
+typedef struct box_sink {
+    const dscq_qmodel *q;
+    dscq_dataset *d;
+    dscq_split split;
+    dscq_head *head; /* [output_count] */
+    float *raw;
+    dscq_detections found;
+    dscq_truth *truth;
+    int32_t *count;
+    int32_t max_truths;
+} box_sink;
+
+static const double k_score_floor = 0.005, k_suppress_iou = 0.45, k_match_iou = 0.5;
+enum { KEEP_PER_IMAGE = 100 };
+
+static dscq_status add_boxes(void *ctx, size_t i, const double *real, dscq_error *err)
+{
+    box_sink *s = ctx;
+    size_t n = 0;
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t o = 0; o < s->q->output_count; o++) {
+        const size_t each = dscq_qtensor_count(&s->q->tensor[s->q->output[o].tensor]);
+        for (size_t v = 0; v < each; v++)
+            s->raw[v] = (float)real[v];
+        DSCQ_TRY(dscq_head_decode(&s->found, &s->head[o], s->raw, (int32_t)i,
+                                  k_score_floor, err));
+        real += each;
+    }
+    const dscq_box *box = dscq_dataset_boxes(s->d, s->split, i, &n);
+    s->count[i] = (int32_t)(n < (size_t)s->max_truths ? n : (size_t)s->max_truths);
+    for (int32_t b = 0; b < s->count[i]; b++)
+        s->truth[i * (size_t)s->max_truths + (size_t)b] = flow__truth_from_box(&box[b]);
+done:
+    return status;
+}
+
+dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
+                                        dscq_project *p, const dscq_qmodel *q,
+                                        dscq_split split, dscq_ap_rule rule,
+                                        const dscq_run_options *o, dscq_error *err)
+{
+    box_sink s = {.q = q, .split = split};
+    dscq_status status;
+
+    DSCQ_TRY(open_split(&s.d, p, q, split, o, err));
+    const size_t images = dscq_dataset_count(s.d, split);
+    s.max_truths = dscq_dataset_params(s.d)->max_boxes;
+    s.head = dscq_calloc((size_t)q->output_count, sizeof *s.head);
+    s.raw = dscq_calloc(outputs_count(q), sizeof *s.raw);
+    s.truth = dscq_calloc(images * (size_t)s.max_truths, sizeof *s.truth);
+    s.count = dscq_calloc(images, sizeof *s.count);
+    if (s.head == NULL || s.raw == NULL || s.truth == NULL || s.count == NULL) {
+        status = dscq_fail_nomem(err, "the boxes of a split", images * sizeof *s.truth);
+        goto done;
+    }
+    for (int32_t i = 0; i < q->output_count; i++)
+        DSCQ_TRY(dscq_head_parse(&s.head[i], q->output[i].params, err));
+    DSCQ_TRY(run_split(s.d, q, split, o, add_boxes, &s, err));
+    dscq_detections_suppress(&s.found, k_suppress_iou, KEEP_PER_IMAGE);
+    DSCQ_TRY(dscq_average_precision(map_out, per_class, &s.found, s.truth, s.count,
+                                    s.max_truths, (int32_t)images,
+                                    dscq_dataset_classes(s.d), rule, k_match_iou, err));
+done:
+    dscq_detections_clear(&s.found);
+    dscq_free(s.count);
+    dscq_free(s.truth);
+    dscq_free(s.raw);
+    dscq_free(s.head);
+    return status;
+}
+
+/* ---- golden digests ----------------------------------------------------------------
+ */
+
+static dscq_status digest_node(void *ctx, int32_t node, const dscq_qtensor *t,
+                               const void *codes, dscq_error *err)
+{
+    uint32_t *digest = ctx;
+
+    (void)err;
+    digest[node] = dscq_crc32(0, codes, dscq_qtensor_bytes(t));
+    return DSCQ_OK;
+}
+
+dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count, dscq_error *err)
+{
+    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+    const size_t bytes = dscq_qtensor_bytes(in);
+    const size_t there = dscq_dataset_count(d, DSCQ_SPLIT_VALID);
+    const int32_t n = there < (size_t)count ? (int32_t)there : count;
+    uint8_t *pixels = dscq_malloc(dscq_qtensor_count(in), 1);
+    uint8_t *codes = dscq_calloc((size_t)n, bytes);
+    uint32_t *digest = dscq_calloc((size_t)n * (size_t)q->node_count, sizeof *digest);
+    dscq_status status = DSCQ_OK;
+
+    if (pixels == NULL || codes == NULL || digest == NULL) {
+        status = dscq_fail_nomem(err, "embedded inputs", (size_t)n * bytes);
+        goto done;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        uint8_t *at = codes + (size_t)i * bytes;
+        const void *input = at;
+        DSCQ_TRY(
+            dscq_dataset_pixels(pixels, NULL, d, DSCQ_SPLIT_VALID, (size_t)i, err));
+        dscq_infer_quantise_image(q, &q->input[0], pixels, at);
+        DSCQ_TRY(dscq_infer_reference(q, &input, NULL, digest_node,
+                                      digest + (size_t)i * (size_t)q->node_count, err));
+    }
+    q->digest_inputs = n;
+    q->digest_input = codes;
+    q->digest = digest;
+    codes = NULL;
+    digest = NULL;
+done:
+    dscq_free(digest);
+    dscq_free(codes);
+    dscq_free(pixels);
+    return status;
+}
