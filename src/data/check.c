@@ -103,7 +103,7 @@ static void find_twins(checker *c)
     }
 }
 
-static void check_classes(checker *c)
+static dscq_status check_classes(checker *c, dscq_error *err)
 {
     const dscq_dataset *d = c->d;
     uint64_t *count = dscq_calloc((size_t)d->names.count + 1, sizeof *count);
@@ -112,7 +112,7 @@ static void check_classes(checker *c)
     char text[400];
 
     if (count == NULL)
-        return;
+        return dscq_fail_nomem(err, "counting classes", (size_t)d->names.count * 8);
     dscq_dataset_histogram(d, DSCQ_SPLIT_TRAIN, count);
     for (int32_t k = 0; k < d->names.count; k++) {
         if (count[k] == 0) {
@@ -139,6 +139,7 @@ static void check_classes(checker *c)
     if (d->names.count == 1 && !d->reader->has_boxes)
         data__soft(c->o, "one_class", d->params.train, 0, "there is only one class");
     dscq_free(count);
+    return DSCQ_OK;
 }
 
 /* Darknet finds the class of a path by looking for its name inside; "car" is then
@@ -190,7 +191,7 @@ static dscq_status look(checker *c, dscq_error *err)
     DSCQ_TRY(look_at_part(c, 0, err));
     DSCQ_TRY(look_at_part(c, 1, err));
     find_twins(c);
-    check_classes(c);
+    DSCQ_TRY(check_classes(c, err));
     check_names(c);
     if (c->o->errors == 0 && d->split[DSCQ_SPLIT_TRAIN].count > 0 &&
         data__settle_stats(d, &why) != DSCQ_OK)

@@ -78,8 +78,9 @@ static void hide_part(dscq_image *im, const sign_pose *p, int32_t difficulty,
 
     for (int i = 0; i < 3; i++)
         rgb[i] = (uint8_t)data__draw(rng, 20, 220);
-    data__paint_blob(im, x, y, data__draw(rng, 1, size + 1),
-                     data__draw(rng, 1, size + 1), rgb);
+    const int32_t rx = data__draw(rng, 1, size + 1), ry = data__draw(rng, 1, size + 1);
+
+    data__paint_blob(im, x, y, rx, ry, rgb);
 }
 
 static dscq_status fetch_one(dscq_image *out, const data_part *part, size_t i,
@@ -103,10 +104,11 @@ static dscq_status fetch_one(dscq_image *out, const data_part *part, size_t i,
         side *
         data__draw(&rng, between(100, 56, difficulty), between(122, 118, difficulty)) /
         2 * 256 / 128;
+    /* One draw a statement: the order of arguments is the compiler's. */
     const int32_t roam = side * between(8, 34, difficulty);
-    sign_pose pose =
-        draw_pose(w * 128 + data__draw(&rng, -roam, roam),
-                  h * 128 + data__draw(&rng, -roam, roam), half, difficulty, &rng);
+    const int32_t cx = w * 128 + data__draw(&rng, -roam, roam);
+    const int32_t cy = h * 128 + data__draw(&rng, -roam, roam);
+    sign_pose pose = draw_pose(cx, cy, half, difficulty, &rng);
 
     data__sign_paint(out, part->signs, part->item[i].label, &pose);
     if (data__draw(&rng, 0, 255) < between(0, 150, difficulty))
