@@ -1,22 +1,123 @@
-# libdscq: every module in one archive; dscq: the command line on top of it.
+# The program dscq; libdscq, static and shared: every module in one archive; headers,
+# pkg-config and CMake files, data, manual pages, completion.
+include(CMakePackageConfigHelpers)
+
 get_property(modules GLOBAL PROPERTY DSCQ_MODULES)
-set(objects "")
+set(archives "")
+set(module_targets "")
 foreach(m IN LISTS modules)
-  list(APPEND objects dscq_${m})
+  list(APPEND module_targets dscq_${m})
+  list(APPEND archives $<TARGET_FILE:dscq_${m}>)
 endforeach()
 
+# ---- the program -------------------------------------------------------------
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
-if(cli_sources)
-  add_executable(dscq ${cli_sources})
-  target_include_directories(dscq PRIVATE ${PROJECT_SOURCE_DIR}/src/cli)
-  target_link_libraries(dscq PRIVATE dscq_flags dscq_flow)
+add_executable(dscq ${cli_sources})
+target_include_directories(dscq PRIVATE ${PROJECT_SOURCE_DIR}/src/cli)
+target_link_libraries(dscq PRIVATE dscq_flags dscq_flow)
+target_compile_definitions(dscq PRIVATE
+  DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
+  DSCQ_SOURCE_DATA_DIR="data"
+  DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
+foreach(library BLAS JSON JPEG EXPAT SQLITE ONNX)
   target_compile_definitions(dscq PRIVATE
-    DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
-    DSCQ_SOURCE_DATA_DIR="data"
-    DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
-  foreach(library BLAS JSON JPEG EXPAT SQLITE ONNX)
-    target_compile_definitions(dscq PRIVATE
-      DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
+    DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
+endforeach()
+install(TARGETS dscq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# ---- libdscq -----------------------------------------------------------------
+option(DSCQ_LIBRARY "Build libdscq.a and libdscq.so" ON)
+if(DSCQ_LIBRARY)
+  # One archive out of many: an ar script, because nested archives do not link.
+  set(script "create libdscq.a\n")
+  foreach(archive IN LISTS archives)
+    string(APPEND script "addlib ${archive}\n")
   endforeach()
-  install(TARGETS dscq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  string(APPEND script "save\nend\n")
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/libdscq.ar CONTENT "${script}")
+  add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/libdscq.a
+    COMMAND ${CMAKE_AR} -M < ${PROJECT_BINARY_DIR}/libdscq.ar
+    DEPENDS ${module_targets} ${PROJECT_BINARY_DIR}/libdscq.ar
+    WORKING_DIRECTORY ${PROJECT_BINARY_DIR} VERBATIM
+    COMMENT "Joining the modules into libdscq.a")
+  add_custom_target(dscq_static ALL DEPENDS ${PROJECT_BINARY_DIR}/libdscq.a)
+  install(FILES ${PROJECT_BINARY_DIR}/libdscq.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+  file(WRITE ${PROJECT_BINARY_DIR}/shared.c "typedef int dscq_shared;\n")
+  add_library(dscq_shared SHARED ${PROJECT_BINARY_DIR}/shared.c)
+  set(map ${PROJECT_SOURCE_DIR}/cmake/dscq.map)
+  set_target_properties(dscq_shared PROPERTIES OUTPUT_NAME dscq EXPORT_NAME dscq
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${map})
+  target_link_options(dscq_shared PRIVATE -Wl,--version-script=${map})
+  target_link_libraries(dscq_shared PRIVATE
+    -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
+    ZLIB::ZLIB PNG::PNG Threads::Threads m
+    dscq_blas dscq_jansson dscq_jpeg dscq_expat dscq_sqlite dscq_onnx)
+  add_dependencies(dscq_shared ${module_targets})
+  target_include_directories(dscq_shared INTERFACE
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  install(TARGETS dscq_shared EXPORT dscqTargets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+  install(DIRECTORY include/dscq DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h")
+  set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/dscq)
+  install(EXPORT dscqTargets NAMESPACE dscq:: DESTINATION ${cmake_dir})
+
+  # ---- pkg-config and find_package ---------------------------------------------
+  set(DSCQ_PC_REQUIRES zlib libpng)
+  foreach(pair BLAS:openblas JSON:jansson JPEG:libjpeg EXPAT:expat SQLITE:sqlite3
+          ONNX:libprotobuf-c)
+    string(REPLACE ":" ";" pair ${pair})
+    list(GET pair 0 macro)
+    list(GET pair 1 package)
+    if(DSCQ_WITH_${macro})
+      list(APPEND DSCQ_PC_REQUIRES ${package})
+    endif()
+  endforeach()
+  string(REPLACE ";" " " DSCQ_PC_REQUIRES "${DSCQ_PC_REQUIRES}")
+  # lib/pkgconfig -> ../.., lib/x86_64-linux-gnu/pkgconfig -> ../../..
+  file(RELATIVE_PATH DSCQ_PC_UP /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
+  configure_file(cmake/dscq.pc.in dscq.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/dscq.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  configure_package_config_file(cmake/dscqConfig.cmake.in dscqConfig.cmake
+    INSTALL_DESTINATION ${cmake_dir}
+    PATH_VARS CMAKE_INSTALL_DATADIR CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)
+  write_basic_package_version_file(dscqConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/dscqConfig.cmake
+    ${PROJECT_BINARY_DIR}/dscqConfigVersion.cmake DESTINATION ${cmake_dir})
 endif()
+
+# ---- data, manual pages, completion --------------------------------------------
+install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_DATADIR}/dscq)
+
+# One page a row of commands.def, written by the program itself.
+file(STRINGS src/cli/commands.def rows REGEX "^CLI_COMMAND")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS src/cli/commands.def)
+set(pages "")
+foreach(row IN LISTS rows ITEMS "CLI_COMMAND(dscq)")
+  string(REGEX REPLACE "^CLI_COMMAND\\((.*)\\).*$" "\\1" name "${row}")
+  if(name STREQUAL "complete") # hidden
+    continue()
+  endif()
+  string(REPLACE "_" "-" name ${name})
+  set(page ${PROJECT_BINARY_DIR}/man/dscq-${name}.1)
+  if(name STREQUAL "dscq")
+    set(page ${PROJECT_BINARY_DIR}/man/dscq.1)
+  endif()
+  add_custom_command(OUTPUT ${page} COMMAND dscq help --man ${name} > ${page}
+    DEPENDS dscq VERBATIM COMMENT "Writing the manual page of ${name}")
+  list(APPEND pages ${page})
+endforeach()
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/man)
+add_custom_target(dscq_man ALL DEPENDS ${pages})
+install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+install(FILES cmake/completion/dscq.bash RENAME dscq
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES cmake/completion/_dscq
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES cmake/completion/dscq.fish
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

@@ -19,7 +19,6 @@ function(dscq_optional name module macro)
   else()
     target_compile_definitions(dscq_${name} INTERFACE DSCQ_WITH_${macro}=0)
   endif()
-  install(TARGETS dscq_${name} EXPORT dscqTargets)
 endfunction()
 
 dscq_optional(blas    openblas     BLAS)
@@ -33,7 +32,8 @@ add_library(dscq_flags INTERFACE)
 target_compile_options(dscq_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
   -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wdouble-promotion
-  -ffp-contract=off -fvisibility=hidden -fno-common
+  -ffp-contract=off -fno-common
+  -fno-semantic-interposition # libdscq.so shows what cmake/dscq.map says, and calls inside it stay direct
   -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 target_compile_definitions(dscq_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
                            DSCQ_VERSION="${PROJECT_VERSION}")
