@@ -14,6 +14,7 @@
 
 #include "dscq/base/keys.h"
 #include "dscq/base/log.h"
+#include "dscq/nn/checkpoint.h"
 #include "dscq/nn/detect.h"
 #include "dscq/nn/eval.h"
 #include "dscq/nn/exec.h"
@@ -94,6 +95,9 @@ typedef struct dscq_train_hooks {
      * weights are the averaged ones when `ema` is on. */
     dscq_status (*validate)(void *ctx, dscq_model *m, uint32_t epoch, double *score,
                             dscq_error *err);
+    /* What the hooks themselves must remember, into and out of a checkpoint. */
+    dscq_status (*save)(void *ctx, dscq_checkpoint *c, dscq_error *err);
+    dscq_status (*resume)(void *ctx, const dscq_checkpoint *c, dscq_error *err);
 } dscq_train_hooks;
 
 typedef struct dscq_trainer dscq_trainer;

@@ -1,0 +1,230 @@
+/* A model's weights in and out of a checkpoint. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
+#include "dscq/nn/checkpoint.h"
+#include "nn_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ARRAYS = 6 };
+static const char *const k_suffix[ARRAYS] = {"weight", "bias", "gamma",
+                                             "beta",   "mean", "var"};
+
+static float *array_of(const dscq_weights *w, int which, size_t *count)
+{
+    float *const all[ARRAYS] = {w->w, w->bias, w->gamma, w->beta, w->mean, w->var};
+
+    *count = which == 0 ? w->count : (size_t)w->channels;
+    return all[which];
+}
+
+static void entry_name(char *out, size_t cap, const char *node, int which)
+{
+    snprintf(out, cap, "%s.%s", node, k_suffix[which]);
+}
+
+dscq_status dscq_checkpoint_add_model(dscq_checkpoint *c, const dscq_model *m,
+                                      dscq_error *err)
+{
+    char name[DSCQ_NODE_NAME + 16];
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t i = 0; i < m->count; i++)
+        for (int j = 0; j < ARRAYS; j++) {
+            size_t count;
+            const float *v = array_of(m->node[i].weights, j, &count);
+            if (v == NULL)
+                continue;
+            entry_name(name, sizeof name, m->node[i].name, j);
+            DSCQ_TRY(dscq_checkpoint_add(c, name, DSCQ_ENTRY_F32, v, count, err));
+        }
+done:
+    return status;
+}
+
+static int has_arrays(const dscq_node *n)
+{
+    return n->weights->count > 0 || n->weights->channels > 0;
+}
+
+/* Whether every array of node n is in c under the name `from`. *some: any is. */
+static int fits(const dscq_node *n, const dscq_checkpoint *c, const char *from,
+                int *some)
+{
+    char name[DSCQ_NODE_NAME + 16];
+    int all = 1;
+
+    *some = 0;
+    for (int j = 0; j < ARRAYS; j++) {
+        size_t want, have = 0;
+        entry_name(name, sizeof name, from, j);
+        const void *data = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F32, &have);
+        const int wanted = array_of(n->weights, j, &want) != NULL;
+        *some |= data != NULL;
+        if (wanted != (data != NULL) || (wanted && want != have))
+            all = 0;
+    }
+    return all;
+}
+
+static void load_node(const dscq_node *n, const dscq_checkpoint *c, const char *from)
+{
+    char name[DSCQ_NODE_NAME + 16];
+
+    for (int j = 0; j < ARRAYS; j++) {
+        size_t count;
+        float *to = array_of(n->weights, j, &count);
+        entry_name(name, sizeof name, from, j);
+        const void *data = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F32, NULL);
+        if (to != NULL && data != NULL)
+            memcpy(to, data, count * sizeof(float));
+    }
+}
+
+/* Name of the layer that entry i belongs to, when entry i is a new one. */
+static int layer_at(const dscq_checkpoint *c, size_t i, char *out)
+{
+    const char *name = dscq_checkpoint_name(c, i);
+    const char *dot = strrchr(name, '.');
+
+    if (dot == NULL || strncmp(name, "train.", 6) == 0 ||
+        (size_t)(dot - name) >= DSCQ_NODE_NAME)
+        return 0;
+    memcpy(out, name, (size_t)(dot - name));
+    out[dot - name] = '\0';
+    if (i == 0)
+        return 1;
+    const char *before = dscq_checkpoint_name(c, i - 1);
+    return strncmp(before, out, strlen(out)) != 0 || before[strlen(out)] != '.';
+}
+
+static dscq_status check_exact(const dscq_model *m, const dscq_checkpoint *c,
+                               dscq_error *err)
+{
+    char layer[DSCQ_NODE_NAME];
+
+    for (int32_t i = 0; i < m->count; i++) {
+        int some;
+        if (has_arrays(&m->node[i]) && !fits(&m->node[i], c, m->node[i].name, &some))
+            return dscq_fail(
+                err, DSCQ_FORMAT, "layer '%s': %s; the weights are of another network",
+                m->node[i].name,
+                some ? "other sizes in the checkpoint" : "not in the checkpoint");
+    }
+    for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
+        if (layer_at(c, i, layer) && dscq_model_find(m, layer) < 0)
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "the checkpoint has a layer '%s' that the network lacks",
+                             layer);
+    return DSCQ_OK;
+}
+
+static void left_out(dscq_match_report *r, const dscq_node *n, int misfit)
+{
+    if (misfit)
+        r->misfit++;
+    else
+        r->missing++;
+    if (r->first_left[0] == '\0')
+        dscq_str_copy(r->first_left, sizeof r->first_left, n->name);
+}
+
+static int32_t layers_in(const dscq_checkpoint *c)
+{
+    char layer[DSCQ_NODE_NAME];
+    int32_t count = 0;
+
+    for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
+        count += layer_at(c, i, layer);
+    return count;
+}
+
+static void load_by_name(dscq_model *m, const dscq_checkpoint *c, dscq_match_report *r)
+{
+    for (int32_t i = 0; i < m->count; i++) {
+        const dscq_node *n = &m->node[i];
+        int some = 0;
+        if (!has_arrays(n))
+            continue;
+        if (fits(n, c, n->name, &some)) {
+            load_node(n, c, n->name);
+            r->loaded++;
+        } else {
+            left_out(r, n, some);
+        }
+    }
+}
+
+static void load_by_order(dscq_model *m, const dscq_checkpoint *c, dscq_match_report *r)
+{
+    char layer[DSCQ_NODE_NAME];
+    size_t at = 0;
+    int stopped = 0;
+
+    for (int32_t i = 0; i < m->count; i++) {
+        const dscq_node *n = &m->node[i];
+        int some = 0;
+        if (!has_arrays(n))
+            continue;
+        while (at < dscq_checkpoint_count(c) && !layer_at(c, at, layer))
+            at++;
+        if (!stopped && at < dscq_checkpoint_count(c) && fits(n, c, layer, &some)) {
+            load_node(n, c, layer);
+            r->loaded++;
+            at++;
+        } else {
+            stopped = 1;
+            left_out(r, n, some);
+        }
+    }
+}
+
+dscq_status dscq_checkpoint_load_model(dscq_model *m, const dscq_checkpoint *c,
+                                       dscq_match match, dscq_match_report *report,
+                                       dscq_error *err)
+{
+    dscq_match_report r = {0};
+
+    if (match == DSCQ_MATCH_EXACT) {
+        const dscq_status status = check_exact(m, c, err);
+        if (status != DSCQ_OK)
+            return status;
+    }
+    if (match == DSCQ_MATCH_ORDER)
+        load_by_order(m, c, &r);
+    else
+        load_by_name(m, c, &r);
+    r.surplus = layers_in(c) - r.loaded;
+    if (report != NULL)
+        *report = r;
+    return DSCQ_OK;
+}
+
+dscq_status dscq_model_save(const dscq_model *m, const char *path, dscq_error *err)
+{
+    dscq_checkpoint *c = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_checkpoint_create(&c, err));
+    DSCQ_TRY(dscq_checkpoint_add_model(c, m, err));
+    DSCQ_TRY(dscq_checkpoint_write(c, path, err));
+done:
+    dscq_checkpoint_destroy(c);
+    return status;
+}
+
+dscq_status dscq_model_load(dscq_model *m, const char *path, dscq_match match,
+                            dscq_match_report *report, dscq_error *err)
+{
+    dscq_checkpoint *c = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_checkpoint_read(&c, path, err));
+    status = dscq_checkpoint_load_model(m, c, match, report, err);
+    if (status != DSCQ_OK)
+        dscq_fail_at(err, "%s", path);
+done:
+    dscq_checkpoint_destroy(c);
+    return status;
+}

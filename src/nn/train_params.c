@@ -1,0 +1,214 @@
+/* What a trainer changes: the list of arrays, snapshots, the update. */
+#include "dscq/base/alloc.h"
+#include "train_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+static void add(dscq_trainer *t, float *value, const float *grad, size_t count,
+                int decays, int32_t node)
+{
+    if (value == NULL)
+        return;
+    if (t->param != NULL)
+        t->param[t->params] = (nn_param){.value = value,
+                                         .grad = grad,
+                                         .count = count,
+                                         .at = t->floats,
+                                         .decays = decays,
+                                         .rate = dscq_model_node(t->m, node)->rate,
+                                         .node = node};
+    t->params++;
+    t->floats += (count + 15) / 16 * 16;
+}
+
+static void walk(dscq_trainer *t)
+{
+    t->params = t->floats = 0;
+    for (int32_t i = 0; i < dscq_model_nodes(t->m); i++) {
+        const dscq_weights *w = dscq_model_node(t->m, i)->weights;
+        const dscq_grads g = dscq_exec_grads(t->e, i);
+        const size_t c = (size_t)w->channels;
+        if (g.w != NULL)
+            add(t, w->w, g.w, w->count, 1, i);
+        if (g.bias != NULL)
+            add(t, w->bias, g.bias, c, 0, i);
+        if (g.gamma != NULL) {
+            add(t, w->gamma, g.gamma, c, 0, i);
+            add(t, w->beta, g.beta, c, 0, i);
+        }
+    }
+    t->learned = t->params;
+    t->learned_floats = t->floats;
+    for (int32_t i = 0; i < dscq_model_nodes(t->m); i++) {
+        const dscq_weights *w = dscq_model_node(t->m, i)->weights;
+        add(t, w->mean, NULL, (size_t)w->channels, 0, i);
+        add(t, w->var, NULL, (size_t)w->channels, 0, i);
+    }
+}
+
+dscq_status nn__params_list(dscq_trainer *t, dscq_error *err)
+{
+    walk(t);
+    t->param = dscq_calloc(nn__max(t->params, 1), sizeof *t->param);
+    if (t->param == NULL)
+        return dscq_fail_nomem(err, "a list of weights", t->params * sizeof *t->param);
+    walk(t);
+    if (t->learned == 0)
+        return dscq_fail(err, DSCQ_ARG, "nothing to train: every layer is frozen");
+    return DSCQ_OK;
+}
+
+void nn__params_get(const dscq_trainer *t, float *to)
+{
+    for (size_t i = 0; i < t->params; i++)
+        memcpy(to + t->param[i].at, t->param[i].value,
+               t->param[i].count * sizeof(float));
+}
+
+void nn__params_set(dscq_trainer *t, const float *from)
+{
+    for (size_t i = 0; i < t->params; i++)
+        memcpy(t->param[i].value, from + t->param[i].at,
+               t->param[i].count * sizeof(float));
+}
+
+int nn__params_finite(const dscq_trainer *t)
+{
+    for (size_t i = 0; i < t->params; i++)
+        if (!isfinite(t->k->sum(t->param[i].value, t->param[i].count)))
+            return 0;
+    return 1;
+}
+
+void nn__swap_average(dscq_trainer *t)
+{
+    for (size_t i = 0; t->average != NULL && i < t->params; i++)
+        for (size_t j = 0; j < t->param[i].count; j++) {
+            const float v = t->param[i].value[j];
+            t->param[i].value[j] = t->average[t->param[i].at + j];
+            t->average[t->param[i].at + j] = v;
+        }
+}
+
+/* ---- update
+ * --------------------------------------------------------------------------- */
+
+static dscq_status clip(dscq_trainer *t, dscq_error *err)
+{
+    double squares = 0;
+
+    if (t->p.clip_norm <= 0)
+        return DSCQ_OK;
+    for (size_t i = 0; i < t->learned; i++)
+        squares += t->k->dot(t->param[i].grad, t->param[i].grad, t->param[i].count);
+    if (!isfinite(squares))
+        return dscq_fail(err, DSCQ_FORMAT, "the gradient is not finite");
+    const double norm = sqrt(squares);
+    for (size_t i = 0; norm > t->p.clip_norm && i < t->learned; i++) {
+        const dscq_grads g = dscq_exec_grads(t->e, t->param[i].node);
+        float *const mine[] = {g.w, g.bias, g.gamma, g.beta};
+        for (int j = 0; j < 4; j++)
+            if (mine[j] == t->param[i].grad && mine[j] != NULL)
+                t->k->scale((float)(t->p.clip_norm / norm), mine[j], mine[j],
+                            t->param[i].count);
+    }
+    return DSCQ_OK;
+}
+
+typedef struct update_ctx {
+    dscq_trainer *t;
+    double rate, m_scale, v_scale;
+} update_ctx;
+
+/* Decay inside Adam's gradient (not decoupled). */
+static void decay_gradient(const dscq_trainer *t, const nn_param *p)
+{
+    const dscq_grads g = dscq_exec_grads(t->e, p->node);
+
+    if (p->decays && t->p.optimiser == DSCQ_OPT_ADAM && t->p.decay > 0)
+        t->k->axpy((float)t->p.decay, p->value, g.w, p->count);
+}
+
+static void update_task(void *ctx, size_t task, int worker)
+{
+    const update_ctx *u = ctx;
+    const dscq_trainer *t = u->t;
+    const nn_param *p = &t->param[task];
+    const double rate = u->rate * p->rate;
+    const double decay = p->decays ? t->p.decay : 0;
+    float *first = t->first + p->at;
+
+    (void)worker;
+    if (t->p.optimiser == DSCQ_OPT_SGD) {
+        const dscq_sgd o = {(float)rate, (float)t->p.momentum, (float)decay,
+                            t->p.nesterov};
+        t->k->sgd(&o, p->value, first, p->grad, p->count);
+        return;
+    }
+    const dscq_adam o = {.rate = (float)rate,
+                         .beta1 = (float)t->p.beta1,
+                         .beta2 = (float)t->p.beta2,
+                         .eps = (float)t->p.adam_eps,
+                         .decay = (float)(t->p.optimiser == DSCQ_OPT_ADAMW ? decay : 0),
+                         .m_scale = (float)u->m_scale,
+                         .v_scale = (float)u->v_scale};
+    decay_gradient(t, p);
+    t->k->adam(&o, p->value, first, t->second + p->at, p->grad, p->count);
+}
+
+static void average(dscq_trainer *t)
+{
+    /* early steps count more, so that the start is soon forgotten */
+    const double n = (double)t->state.step + 1;
+    const double d = fmin(t->p.ema, n / (n + 10));
+
+    for (size_t i = 0; i < t->params; i++) {
+        float *a = t->average + t->param[i].at;
+        t->k->scale((float)d, a, a, t->param[i].count);
+        t->k->axpy((float)(1 - d), t->param[i].value, a, t->param[i].count);
+    }
+}
+
+dscq_status nn__update(dscq_trainer *t, dscq_error *err)
+{
+    const double step = (double)t->state.step + 1;
+    update_ctx u = {.t = t,
+                    .rate = dscq_train_rate(&t->p, t->state.step, t->batches),
+                    .m_scale = 1 / (1 - pow(t->p.beta1, step)),
+                    .v_scale = 1 / (1 - pow(t->p.beta2, step))};
+    const dscq_status status = clip(t, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    t->state.rate = u.rate;
+    dscq_pool_run(t->pool, t->learned, update_task, &u);
+    if (t->average != NULL)
+        average(t);
+    return DSCQ_OK;
+}
+
+double dscq_train_rate(const dscq_train_params *p, uint64_t step,
+                       size_t batches_per_epoch)
+{
+    const double per = (double)nn__max(batches_per_epoch, 1);
+    const double warm = p->warmup_epochs * per, total = p->epochs * per;
+    const double at = (double)step;
+
+    if (at < warm)
+        return p->learning_rate * (at + 1) / (warm + 1);
+    const double done = total > warm ? fmin(1, (at - warm) / (total - warm)) : 0;
+    const double floor_rate = p->final_rate;
+    if (p->schedule == DSCQ_SCHED_COSINE)
+        return p->learning_rate *
+               (floor_rate +
+                (1 - floor_rate) * 0.5 * (1 + cos(3.14159265358979323846 * done)));
+    if (p->schedule == DSCQ_SCHED_POLY)
+        return p->learning_rate *
+               (floor_rate + (1 - floor_rate) * pow(1 - done, p->poly_power));
+    double rate = p->learning_rate;
+    for (int32_t i = 0; p->schedule == DSCQ_SCHED_STEP && i < p->steps.count; i++)
+        if (at >= p->steps.v[i] * per)
+            rate *= p->step_scale;
+    return rate;
+}
