@@ -15,17 +15,18 @@ static inline double compress_round(double x)
 
 /* One node with weights. */
 struct dscq_clayer {
-    dscq_rule rule;
-    dscq_weights *w;  /* of the model */
-    float *used;      /* [count] what w_used points to */
-    uint8_t *mask;    /* [count] 1 = kept, as of the last step that decided it */
-    uint8_t *held;    /* [count] pruned by an earlier stage: stays pruned      */
-    size_t kept;      /* weights kept in the last step                         */
-    dscq_wquant *q;   /* when frozen, or while a method keeps fixed levels     */
-    double *scale;    /* [k] steps of the linear form between refreshes        */
-    double rate;      /* pruning rate in force now (schedules)                 */
-    double mark;      /* a number of the method (threshold, ...)               */
-    size_t kept_goal; /* global pruning: weights to keep; SIZE_MAX: no goal   */
+    dscq_rule asked; /* by the settings                        */
+    dscq_rule rule;  /* as the present stage understands them */
+    dscq_weights *w; /* of the model */
+    float *used;     /* [count] what w_used points to */
+    uint8_t *mask;   /* [count] 1 = kept, as of the last step that decided it */
+    uint8_t *held;   /* [count] pruned by an earlier stage: stays pruned      */
+    size_t kept;     /* weights kept in the last step                         */
+    dscq_wquant *q;  /* when frozen, or while a method keeps fixed levels     */
+    double *scale;   /* [k] steps of the linear form between refreshes        */
+    double rate;     /* pruning rate in force now (schedules)                 */
+    double mark;     /* a number of the method (threshold, ...)               */
+    int no_memory;   /* the last copy could not be made                        */
 };
 
 /* Scratch of one worker. */

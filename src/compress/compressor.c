@@ -68,6 +68,7 @@ static dscq_status make_layers(dscq_compressor *c, dscq_error *err)
     for (size_t i = 0; i < c->layers; i++) {
         dscq_clayer *l = &c->layer[i];
 
+        l->asked = rules[i];
         l->rule = rules[i];
         l->w = dscq_model_node(c->model, rules[i].node)->weights;
         c->layer_of[rules[i].node] = (int32_t)i;
@@ -208,6 +209,7 @@ static dscq_status begin_stage(dscq_compressor *c, int32_t at, uint64_t step,
     c->done = 0;
     c->phase = -1;
     for (size_t i = 0; i < c->layers; i++) {
+        c->layer[i].rule = c->layer[i].asked;
         c->layer[i].mark = 0.0;
         c->layer[i].rate = 0.0;
         dscq_wquant_destroy(c->layer[i].q);
@@ -258,6 +260,15 @@ static void layer_task(void *ctx, size_t task, int worker)
         method_of(c)->layer(c, l, worker);
 }
 
+static dscq_status run_layers(dscq_compressor *c, dscq_error *err)
+{
+    dscq_pool_run(c->pool, c->layers, layer_task, c);
+    for (size_t i = 0; i < c->layers; i++)
+        if (c->layer[i].no_memory)
+            return dscq_fail_nomem(err, "quantised copy", 5ULL * c->layer[i].w->count);
+    return DSCQ_OK;
+}
+
 static double progress(const dscq_compressor *c, uint64_t step)
 {
     const uint64_t end = c->stage_end[c->at];
@@ -286,9 +297,7 @@ dscq_status dscq_compressor_before_step(void *ctx, dscq_model *m, uint64_t step,
     c->t = progress(c, step);
     if (!c->frozen && method_of(c)->step != NULL)
         status = method_of(c)->step(c, c->t, err);
-    if (status == DSCQ_OK)
-        dscq_pool_run(c->pool, c->layers, layer_task, c);
-    return status;
+    return status == DSCQ_OK ? run_layers(c, err) : status;
 }
 
 dscq_status dscq_compressor_after_backward(void *ctx, dscq_model *m, dscq_exec *e,
@@ -332,9 +341,10 @@ static void integers_task(void *ctx, size_t task, int worker)
 
 dscq_status dscq_compressor_apply(dscq_compressor *c, dscq_error *err)
 {
-    (void)err;
     assert(c->at >= 0);
-    dscq_pool_run(c->pool, c->layers, c->frozen ? integers_task : layer_task, c);
+    if (!c->frozen)
+        return run_layers(c, err);
+    dscq_pool_run(c->pool, c->layers, integers_task, c);
     return DSCQ_OK;
 }
 
@@ -373,7 +383,7 @@ static dscq_status run_untrained(dscq_compressor *c, dscq_error *err)
         if (method_of(c)->step != NULL)
             status = method_of(c)->step(c, 1.0, err);
         if (status == DSCQ_OK)
-            dscq_pool_run(c->pool, c->layers, layer_task, c);
+            status = run_layers(c, err);
         if (status != DSCQ_OK || c->at + 1 >= c->stages)
             return status;
         status = begin_stage(c, c->at + 1, c->step, err);

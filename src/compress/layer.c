@@ -83,8 +83,7 @@ static int refresh_now(const dscq_compressor *c, const dscq_clayer *l)
     return l->q == NULL || l->rule.b >= 8 || (c->step - c->stage_begin) % REFRESH == 0;
 }
 
-/* A grid or blocks that belong to the present step, in l->q. NULL: no memory; then the
- * copy stays unquantised, and the freeze will report it. */
+/* A grid or blocks that belong to the present step, in l->q. NULL: no memory. */
 static dscq_wquant *form_of(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     const int32_t scales = l->rule.per_channel ? l->w->k : 1;
@@ -111,10 +110,14 @@ void compress_copy_form(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     const dscq_wquant *q;
 
-    if (l->rule.form == DSCQ_W_CODEBOOK || (q = form_of(c, l, worker)) == NULL) {
+    if (l->rule.form == DSCQ_W_CODEBOOK) {
         compress_copy_masked(l);
         return;
     }
+    q = form_of(c, l, worker);
+    l->no_memory = q == NULL; /* the driver turns this into a status */
+    if (q == NULL)
+        return;
     dscq_wquant_fake(q, l->w->w, l->used);
     l->kept = 0;
     for (size_t i = 0; i < l->w->count; i++)

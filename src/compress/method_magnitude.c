@@ -71,8 +71,10 @@ static dscq_status begin_uniform(dscq_compressor *c, dscq_error *err)
 {
     (void)err;
     compress_all_linear(c);
-    for (size_t i = 0; i < c->layers; i++)
+    for (size_t i = 0; i < c->layers; i++) {
+        c->layer[i].rule.p = 0.0;
         compress_mask_rate(c, &c->layer[i], 0.0, 0);
+    }
     return DSCQ_OK;
 }
 

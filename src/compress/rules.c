@@ -15,28 +15,6 @@ const char *dscq_layer_kind_name(dscq_layer_kind k)
     return k_names[k];
 }
 
-/* Does a node with weights come after `node`? Nodes are in execution order. */
-static int is_last(const dscq_model *m, int32_t node)
-{
-    const int32_t n = dscq_model_nodes(m);
-    uint8_t *reached = dscq_calloc((size_t)n, 1);
-    int last = 1;
-
-    if (reached == NULL)
-        return 0;
-    reached[node] = 1;
-    for (int32_t i = node + 1; i < n && last; i++) {
-        const dscq_node *d = dscq_model_node(m, i);
-
-        for (int32_t k = 0; k < d->input_count; k++)
-            if (d->input[k] >= 0 && reached[d->input[k]])
-                reached[i] = 1;
-        last = !(reached[i] && d->weights->count > 0);
-    }
-    dscq_free(reached);
-    return last;
-}
-
 /* Only layers that move or pool values lie between the input and `node`. */
 static int is_first(const dscq_model *m, int32_t node)
 {
@@ -50,20 +28,35 @@ static int is_first(const dscq_model *m, int32_t node)
     return d->input_count == 1 && d->input[0] == DSCQ_INPUT;
 }
 
-dscq_layer_kind dscq_layer_kind_of(const dscq_model *m, int32_t node)
+static dscq_layer_kind inner_kind(const dscq_node *d)
 {
-    const dscq_node *d = dscq_model_node(m, node);
     const dscq_weights *w = d->weights;
 
-    if (is_last(m, node))
-        return DSCQ_KIND_LAST;
-    if (is_first(m, node))
-        return DSCQ_KIND_FIRST;
     if (d->window.groups > 1 && w->c == 1 && d->window.groups == d->in.c)
         return DSCQ_KIND_DEPTHWISE;
     if (d->window.kernel_h == 0 || (d->in.h == 1 && d->in.w == 1))
         return DSCQ_KIND_CONNECTED;
     return w->r == 1 && w->s == 1 ? DSCQ_KIND_POINTWISE : DSCQ_KIND_CONV;
+}
+
+void dscq_layer_kinds(dscq_layer_kind *out, const dscq_model *m)
+{
+    const int32_t n = dscq_model_nodes(m);
+
+    /* LAST until a later node with weights reads it, through whatever lies between */
+    for (int32_t i = 0; i < n; i++)
+        out[i] = DSCQ_KIND_LAST;
+    for (int32_t i = n - 1; i >= 0; i--) {
+        const dscq_node *d = dscq_model_node(m, i);
+
+        for (int32_t k = 0; k < d->input_count; k++)
+            if (d->input[k] >= 0 && (d->weights->count > 0 || out[i] != DSCQ_KIND_LAST))
+                out[d->input[k]] = DSCQ_KIND_CONV;
+    }
+    for (int32_t i = 0; i < n; i++)
+        if (dscq_model_node(m, i)->weights->count > 0 && out[i] != DSCQ_KIND_LAST)
+            out[i] =
+                is_first(m, i) ? DSCQ_KIND_FIRST : inner_kind(dscq_model_node(m, i));
 }
 
 /* What a form allows: binary has one bit, codebooks 2 to 8, linear 2 to 8 or 16. */
@@ -132,13 +125,13 @@ static int override(dscq_rule *r, const dscq_layer_params *l)
 }
 
 static dscq_rule rule_of(const dscq_settings *s, const dscq_model *m, int32_t node,
-                         uint8_t *matched)
+                         dscq_layer_kind kind, uint8_t *matched)
 {
     const dscq_node *d = dscq_model_node(m, node);
     const dscq_compress_params *p = &s->all;
     int form_given = 0;
     dscq_rule r = {.node = node,
-                   .kind = dscq_layer_kind_of(m, node),
+                   .kind = kind,
                    .p = p->p,
                    .b = p->b,
                    .form = (dscq_wform)p->form,
@@ -164,18 +157,20 @@ dscq_status dscq_rules_make(dscq_rule **out, size_t *count, const dscq_settings 
     const int32_t nodes = dscq_model_nodes(m);
     dscq_rule *rules = dscq_calloc((size_t)nodes, sizeof *rules);
     uint8_t *matched = dscq_calloc(s->layer_count + 1, 1);
+    dscq_layer_kind *kinds = dscq_calloc((size_t)nodes, sizeof *kinds);
     dscq_status status = DSCQ_OK;
 
     *out = NULL;
     *count = 0;
-    if (rules == NULL || matched == NULL) {
+    if (rules == NULL || matched == NULL || kinds == NULL) {
         status =
             dscq_fail_nomem(err, "compression rules", (size_t)nodes * sizeof *rules);
         goto done;
     }
+    dscq_layer_kinds(kinds, m);
     for (int32_t i = 0; i < nodes; i++)
         if (dscq_model_node(m, i)->weights->count > 0)
-            rules[(*count)++] = rule_of(s, m, i, matched);
+            rules[(*count)++] = rule_of(s, m, i, kinds[i], matched);
     for (size_t i = 0; i < s->layer_count; i++) {
         if (s->layer[i].activation_b > 0)
             for (int32_t k = 0; k < nodes; k++)
@@ -194,6 +189,7 @@ dscq_status dscq_rules_make(dscq_rule **out, size_t *count, const dscq_settings 
 done:
     dscq_free(rules);
     dscq_free(matched);
+    dscq_free(kinds);
     return status;
 }
 

@@ -152,7 +152,8 @@ dscq_status dscq_rules_make(dscq_rule **out, size_t *count, const dscq_settings 
 /* Bits of a node's output: activation_b, or what a [compress_layer] says. */
 int32_t dscq_rules_activation_bits(const dscq_settings *s, const dscq_model *m,
                                    int32_t node);
-dscq_layer_kind dscq_layer_kind_of(const dscq_model *m, int32_t node);
+/* Kind of every node with weights; out: [nodes], the others' entries are undefined. */
+void dscq_layer_kinds(dscq_layer_kind *out, const dscq_model *m);
 const char *dscq_layer_kind_name(dscq_layer_kind k);
 
 /* The settings as text that dscq_settings_from_config() reads back to the same rules:

@@ -1,0 +1,344 @@
+#include "test_compress_util.h"
+
+static images g_train; /* made once, only read afterwards */
+static dscq_model *g_float;
+
+static void setup(void)
+{
+    images_make(&g_train, 1);
+    g_float = net_make(k_net, 2);
+    net_train(g_float, NULL, &g_train, 12, 0.05);
+}
+
+static void teardown(void)
+{
+    dscq_model_destroy(g_float);
+}
+
+static dscq_model *clone(void)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = NULL;
+
+    test_ok(dscq_model_clone(&m, g_float, &err));
+    return m;
+}
+
+static dscq_compressor *make(dscq_model *m, const char *settings, dscq_pool *pool)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_settings *s = settings_make(settings);
+    dscq_compressor *c = NULL;
+
+    test_ok(dscq_compressor_create(&c, m, s, pool, &err));
+    dscq_settings_destroy(s);
+    return c;
+}
+
+/* What every method must hold after its freeze. */
+static void check_frozen(dscq_model *m, const dscq_compressor *c, int per_layer)
+{
+    dscq_error err = {DSCQ_OK, ""};
+
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_weights *w = dscq_model_node(m, i)->weights;
+        const dscq_wquant *q = dscq_compressor_wquant(c, i);
+        const dscq_rule *r = dscq_compressor_rule(c, i);
+
+        if (w->count == 0) {
+            ck_assert_ptr_null(q);
+            continue;
+        }
+        ck_assert_ptr_nonnull(q);
+        test_ok(dscq_wquant_check(q, &err));
+        ck_assert_int_eq(q->form, r->form);
+        if (r->form != DSCQ_W_BINARY && r->p > 0.0 && per_layer)
+            ck_assert_msg((double)q->nonzero <= (1.0 - r->p) * (double)w->count + 2.0,
+                          "%s: %zu of %zu kept at p = %g", dscq_model_node(m, i)->name,
+                          q->nonzero, w->count, r->p);
+        /* what the network uses is what the integers say */
+        float *used = dscq_malloc(w->count, sizeof *used);
+        dscq_wquant_apply(q, used);
+        ck_assert_mem_eq(used, w->w_used, w->count * sizeof *used);
+        /* ... and quantising that again changes nothing */
+        dscq_wquant *again = NULL;
+        test_ok(dscq_wquant_clone(&again, q, &err));
+        dscq_wquant_assign(again, used);
+        ck_assert_mem_eq(again->value, q->value, w->count * sizeof *q->value);
+        dscq_wquant_fake(q, used, used);
+        ck_assert_mem_eq(used, w->w_used, w->count * sizeof *used);
+        dscq_wquant_destroy(again);
+        dscq_free(used);
+    }
+}
+
+static const char *settings_of(const dscq_method *method)
+{
+    static char text[512];
+
+    snprintf(text, sizeof text,
+             "[compress]\nmethod = %s\np = 0.6\nb = 4\nfirst_b = 8\nphase_epochs = 1\n"
+             "high_frac = 0.1\nlanes = 4\ntile = 16\nacc_loss = 0.02\n",
+             method->name);
+    return text;
+}
+
+START_TEST(every_method_freezes_without_training)
+{
+    const dscq_method *method = dscq_method_at((size_t)_i);
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = clone();
+    dscq_compressor *c = make(m, settings_of(method), NULL);
+    dscq_table *t = NULL;
+
+    test_ok(dscq_compressor_freeze(c, &err));
+    check_frozen(m, c, strcmp(method->name, "acdc") != 0);
+    test_ok(dscq_compressor_table(&t, c, &err));
+    ck_assert_uint_eq(dscq_table_rows(t), 5);
+    dscq_table_destroy(t);
+    dscq_compressor_destroy(c);
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
+        ck_assert_ptr_eq(dscq_model_node(m, i)->weights->w_used,
+                         dscq_model_node(m, i)->weights->w);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+/* Fine-tuning with a method: sparsity, integers, and an accuracy that chance does not
+ * give. The frozen state evaluated in training is what the integers compute. */
+START_TEST(every_method_trains)
+{
+    const dscq_method *method = dscq_method_at((size_t)_i);
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = clone();
+    dscq_compressor *c = make(m, settings_of(method), NULL);
+    const int32_t epochs = 14;
+
+    test_ok(dscq_compressor_start(c, (uint32_t)epochs, IMAGES / BATCH,
+                                  net_score(m, &g_train), &err));
+    net_train(m, c, &g_train, epochs, 0.02);
+    ck_assert(dscq_compressor_frozen(c));
+    test_ok(dscq_compressor_apply(c, &err));
+    const int scored = (method->flags & DSCQ_METHOD_SCORED) != 0;
+    check_frozen(m, c, !scored && strcmp(method->name, "acdc") != 0);
+    ck_assert_msg(net_score(m, &g_train) > (scored ? 0.7 : 0.85), "%s: %g",
+                  method->name, net_score(m, &g_train));
+    if ((method->flags & DSCQ_METHOD_PRUNES) != 0)
+        ck_assert_msg(dscq_compressor_sparsity(c) > (scored ? 0.2 : 0.3),
+                      "%s: sparsity %g", method->name, dscq_compressor_sparsity(c));
+    dscq_compressor_destroy(c);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+static uint64_t digest(dscq_model *m, const dscq_compressor *c)
+{
+    uint64_t h = 1469598103934665603ULL;
+
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_wquant *q = dscq_compressor_wquant(c, i);
+        const dscq_weights *w = dscq_model_node(m, i)->weights;
+        const unsigned char *b = (const unsigned char *)(q != NULL ? q->value : NULL);
+
+        for (size_t k = 0; q != NULL && k < q->count * sizeof *q->value; k++)
+            h = (h ^ b[k]) * 1099511628211ULL;
+        b = (const unsigned char *)w->w;
+        for (size_t k = 0; k < w->count * sizeof *w->w; k++)
+            h = (h ^ b[k]) * 1099511628211ULL;
+    }
+    return h;
+}
+
+START_TEST(same_bytes_for_any_number_of_threads)
+{
+    const dscq_method *method = dscq_method_at((size_t)_i);
+    dscq_error err = {DSCQ_OK, ""};
+    uint64_t got[2];
+
+    for (int k = 0; k < 2; k++) {
+        dscq_model *m = clone();
+        dscq_pool *pool = NULL;
+        dscq_compressor *c;
+
+        test_ok(dscq_pool_create(&pool, k == 0 ? 1 : 8, &err));
+        c = make(m, settings_of(method), pool);
+        test_ok(dscq_compressor_start(c, 3, IMAGES / BATCH, 1.0, &err));
+        net_train(m, c, &g_train, 3, 0.02);
+        test_ok(dscq_compressor_freeze(c, &err));
+        got[k] = digest(m, c);
+        dscq_compressor_destroy(c);
+        dscq_model_destroy(m);
+        dscq_pool_destroy(pool);
+    }
+    ck_assert_uint_eq(got[0], got[1]);
+}
+END_TEST
+
+START_TEST(stages_follow_each_other)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = clone();
+    dscq_compressor *c =
+        make(m,
+             "[compress]\nmethod = magnitude, clipq\nshare = 0.6, 0.4\n"
+             "p = 0.5\nb = 3\n",
+             NULL);
+    const int32_t pw = dscq_model_find(m, "b2_pw");
+
+    test_ok(dscq_compressor_start(c, 10, IMAGES / BATCH, 1.0, &err));
+    net_train(m, c, &g_train, 10, 0.02);
+    check_frozen(m, c, 1);
+    const dscq_wquant *q = dscq_compressor_wquant(c, pw);
+    ck_assert_int_eq(q->form, DSCQ_W_CODEBOOK);
+    ck_assert_int_le(q->codebook_count, 8);
+    /* the second stage counts what the first pruned: not half of the half */
+    ck_assert_uint_ge(q->nonzero, q->count * 45 / 100);
+    dscq_compressor_destroy(c);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+/* Saved in the middle and loaded into a fresh compressor: the same bytes. */
+START_TEST(state_survives_a_checkpoint)
+{
+    static const char *const k_methods[] = {"clipq",  "magnitude", "deep_compression",
+                                            "binary", "acdc",      "dsc_clipq"};
+    char text[128];
+    dscq_error err = {DSCQ_OK, ""};
+    uint64_t got[2];
+
+    snprintf(text, sizeof text, "[compress]\nmethod = %s\np = 0.5\n", k_methods[_i]);
+    for (int k = 0; k < 2; k++) {
+        dscq_model *m = clone();
+        dscq_compressor *c = make(m, text, NULL);
+
+        test_ok(dscq_compressor_start(c, 10, 10, 1.0, &err));
+        for (uint64_t step = 0; step < 95; step++) {
+            if (k == 1 && (step == 33 || step == 70 || step == 93)) {
+                dscq_checkpoint *to = NULL;
+
+                test_ok(dscq_checkpoint_create(&to, &err));
+                test_ok(dscq_compressor_save(c, to, &err));
+                test_ok(dscq_checkpoint_write(to, test_path("c"), &err));
+                dscq_checkpoint_destroy(to);
+                dscq_compressor_destroy(c);
+                c = make(m, text, NULL);
+                test_ok(dscq_compressor_start(c, 10, 10, 1.0, &err));
+                test_ok(dscq_checkpoint_read(&to, test_path("c"), &err));
+                test_ok(dscq_compressor_load(c, to, &err));
+                dscq_checkpoint_destroy(to);
+            }
+            test_ok(dscq_compressor_before_step(c, m, step, &err));
+            for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+                dscq_weights *w = dscq_model_node(m, i)->weights;
+                for (size_t j = 0; j < w->count; j++) /* stands for an update */
+                    w->w[j] += 0.01F * (w->w_used[j] - w->w[j]) +
+                               1e-4F * (float)((j + step) % 7);
+            }
+        }
+        test_ok(dscq_compressor_apply(c, &err));
+        got[k] = digest(m, c);
+        dscq_compressor_destroy(c);
+        dscq_model_destroy(m);
+    }
+    ck_assert_uint_eq(got[0], got[1]);
+}
+END_TEST
+
+START_TEST(a_foreign_checkpoint_is_refused)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = clone();
+    dscq_compressor *c = make(m, "[compress]\n", NULL);
+    dscq_checkpoint *ck = NULL;
+
+    test_ok(dscq_checkpoint_create(&ck, &err));
+    test_ok(dscq_compressor_start(c, 1, 1, 0.0, &err));
+    ck_assert_int_eq(dscq_compressor_load(c, ck, &err), DSCQ_FORMAT);
+    dscq_checkpoint_destroy(ck);
+    dscq_compressor_destroy(c);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+START_TEST(depthwise_keeps_its_own_policy)
+{
+    static const struct {
+        const char *variant;
+        int form, bits, scales;
+    } k_want[] = {{"default", DSCQ_W_LINEAR, 8, 16}, {"a", DSCQ_W_CODEBOOK, 4, 1},
+                  {"b", DSCQ_W_LINEAR, 16, 16},      {"c", DSCQ_W_LINEAR, 8, 16},
+                  {"d", DSCQ_W_LINEAR, 4, 16},       {"e", DSCQ_W_LINEAR, 8, 16},
+                  {"f", DSCQ_W_LINEAR, 8, 16}};
+    char text[128];
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = clone();
+    dscq_compressor *c;
+
+    snprintf(text, sizeof text,
+             "[compress]\nmethod=dsc_clipq\nvariant=%s\np=0.5\nb=4\n",
+             k_want[_i].variant);
+    c = make(m, text, NULL);
+    test_ok(dscq_compressor_freeze(c, &err));
+    const dscq_wquant *dw = dscq_compressor_wquant(c, dscq_model_find(m, "b1_dw"));
+    const dscq_wquant *pw = dscq_compressor_wquant(c, dscq_model_find(m, "b1_pw"));
+    ck_assert_int_eq((int)dw->form, k_want[_i].form);
+    ck_assert_int_eq(dw->bits, k_want[_i].bits);
+    ck_assert_int_eq(dw->scale_count, k_want[_i].scales);
+    const int shared = strchr("def", k_want[_i].variant[0]) != NULL && _i != 4;
+    ck_assert_int_eq(pw->scale_count, shared ? 32 : 1);
+    dscq_compressor_destroy(c);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+typedef struct op {
+    dscq_model *m;
+    dscq_settings *s;
+} op;
+
+static dscq_status freeze_op(void *ctx, dscq_error *err)
+{
+    op *o = ctx;
+    dscq_compressor *c = NULL;
+    dscq_status status = dscq_compressor_create(&c, o->m, o->s, NULL, err);
+
+    if (status == DSCQ_OK)
+        status = dscq_compressor_freeze(c, err);
+    dscq_compressor_destroy(c);
+    return status;
+}
+
+START_TEST(no_memory_is_an_error)
+{
+    op o = {clone(), settings_make("[compress]\nmethod=dsc_clipq\nlast_b=1\n")};
+
+    ck_assert_uint_gt(test_each_alloc_fails(freeze_op, &o), 20);
+    dscq_settings_destroy(o.s);
+    dscq_model_destroy(o.m);
+}
+END_TEST
+
+static Suite *method_suite(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("compress methods", &tc);
+    const int methods = (int)dscq_method_count();
+
+    tcase_add_unchecked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, every_method_freezes_without_training, 0, methods);
+    tcase_add_loop_test(tc, every_method_trains, 0, methods);
+    tcase_add_loop_test(tc, same_bytes_for_any_number_of_threads, 0, methods);
+    tcase_add_test(tc, stages_follow_each_other);
+    tcase_add_loop_test(tc, state_survives_a_checkpoint, 0, 6);
+    tcase_add_test(tc, a_foreign_checkpoint_is_refused);
+    tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 7);
+    tcase_add_test(tc, no_memory_is_an_error);
+    return s;
+}
+
+int main(void)
+{
+    return test_run(method_suite);
+}
