@@ -8,6 +8,7 @@
 #ifndef DSCQ_TENSOR_REF_H
 #define DSCQ_TENSOR_REF_H
 
+#include "dscq/tensor/int_kernels.h"
 #include "dscq/tensor/kernels.h"
 
 #ifdef __cplusplus
@@ -39,6 +40,12 @@ void dscq_ref_conv_dgrad(const dscq_geom *g, int32_t k, const float *w,
 
 void dscq_ref_maxpool(const dscq_geom *g, const float *in, double *out);
 void dscq_ref_avgpool(const dscq_geom *g, int count_pad, const float *in, double *out);
+
+/* The code (offset not added) for the accumulator of channel c. */
+int32_t dscq_ref_requant(const dscq_requant *r, size_t c, int64_t acc);
+/* Accumulators sum w*(u - zero) of a whole convolution of one image, k outputs. */
+void dscq_ref_conv_int(const dscq_geom *g, int32_t k, const uint8_t *in, int32_t zero,
+                       const int16_t *w, int64_t *acc);
 
 #ifdef __cplusplus
 }
