@@ -1,0 +1,392 @@
+/* The runtime's operations without weights, on codes counted from the lowest one. */
+#include "dscq/base/alloc.h"
+#include "fast.h"
+
+#include <string.h>
+
+typedef struct run_ctx {
+    const fast_node *f;
+    const dscq_qnode *n;
+    const dscq_qmodel *m;
+    const uint8_t *const *x;
+    uint8_t *y;
+    const dscq_qtensor *in, *out;
+} run_ctx;
+
+static inline int32_t get(const uint8_t *x, size_t elem, size_t i)
+{
+    return elem == 1 ? x[i] : ((const uint16_t *)(const void *)x)[i];
+}
+
+static inline void put(uint8_t *y, size_t elem, size_t i, int32_t v)
+{
+    if (elem == 1)
+        y[i] = (uint8_t)v;
+    else
+        ((uint16_t *)(void *)y)[i] = (uint16_t)v;
+}
+
+static inline int32_t limit(int64_t v, int32_t lo, int32_t hi)
+{
+    return v < lo ? lo : v > hi ? hi : (int32_t)v;
+}
+
+/* From 1/256 steps to a code counted from the lowest. */
+static int32_t finish(const dscq_qnode *n, const dscq_qtensor *y, int64_t u)
+{
+    const int32_t low = dscq_qtensor_lo(y);
+
+    return limit(y->zero_point + ((u + 128) >> 8), n->clamp_lo, n->clamp_hi) - low;
+}
+
+static int64_t leaky(const dscq_qnode *n, int64_t u)
+{
+    return n->is_leaky && u < 0 ? u * n->slope_q15 >> 15 : u;
+}
+
+/* ---- sums and products
+ * ---------------------------------------------------------------- */
+
+/* Two byte tensors: all in 32 bits (2 * 255 * 2^15 < 2^25). */
+static void add_bytes(const run_ctx *c, size_t count)
+{
+    const dscq_qnode *n = c->n;
+    const uint8_t *a = c->x[0], *b = c->x[1];
+    const int32_t za = fast_zero(&c->m->tensor[n->input[0]]), ma = n->mult[0];
+    const int32_t zb = fast_zero(&c->m->tensor[n->input[1]]), mb = n->mult[1];
+    const int32_t zero = fast_zero(c->out), low = dscq_qtensor_lo(c->out);
+    const int32_t lo = n->clamp_lo - low, hi = n->clamp_hi - low;
+    const int r = n->shift[0] > 31 ? 31 : n->shift[0]; /* the same: |sum| < 2^31 */
+
+    for (size_t i = 0; i < count; i++) {
+        int32_t v = ((a[i] - za) * ma + (b[i] - zb) * mb) >> r;
+        v = zero + ((v + 128) >> 8);
+        v = v < lo ? lo : v;
+        c->y[i] = (uint8_t)(v > hi ? hi : v);
+    }
+}
+
+static void run_add(const run_ctx *c)
+{
+    const size_t count = dscq_qtensor_count(c->out), elem = fast_elem(c->out);
+    size_t bytes = elem;
+
+    for (int32_t j = 0; j < c->n->input_count; j++)
+        bytes += fast_elem(&c->m->tensor[c->n->input[j]]);
+    if (bytes == 3 && c->n->input_count == 2 && !c->n->is_leaky) {
+        add_bytes(c, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int64_t sum = 0;
+        for (int32_t j = 0; j < c->n->input_count; j++) {
+            const dscq_qtensor *t = &c->m->tensor[c->n->input[j]];
+            sum +=
+                (int64_t)(get(c->x[j], fast_elem(t), i) - fast_zero(t)) * c->n->mult[j];
+        }
+        put(c->y, elem, i, finish(c->n, c->out, leaky(c->n, sum >> c->n->shift[0])));
+    }
+}
+
+static void run_mul(const run_ctx *c)
+{
+    const dscq_qtensor *b = &c->m->tensor[c->n->input[1]];
+    const size_t count = dscq_qtensor_count(c->out), ch = (size_t)c->out->c;
+    const size_t ea = fast_elem(c->in), eb = fast_elem(b), ey = fast_elem(c->out);
+    const int one = b->h == 1 && b->w == 1;
+    const int32_t za = fast_zero(c->in), zb = fast_zero(b);
+
+    for (size_t i = 0; i < count; i++) {
+        const int64_t p = (int64_t)(get(c->x[0], ea, i) - za) *
+                          (get(c->x[1], eb, one ? i % ch : i) - zb);
+        put(c->y, ey, i, finish(c->n, c->out, p * c->n->mult[0] >> c->n->shift[0]));
+    }
+}
+
+/* ---- joins
+ * --------------------------------------------------------------------------- */
+
+static int32_t rescaled(const dscq_qnode *n, int32_t j, const dscq_qtensor *x,
+                        const dscq_qtensor *y, int32_t u)
+{
+    if (n->mult[j] == 0 && n->shift[j] == 255)
+        return u;
+    return finish(n, y, (int64_t)(u - fast_zero(x)) * n->mult[j] >> n->shift[j]);
+}
+
+static void join_one(const run_ctx *c, int32_t j, size_t first)
+{
+    const dscq_qtensor *t = &c->m->tensor[c->n->input[j]];
+    const size_t pixels = (size_t)t->h * (size_t)t->w, ch = (size_t)t->c;
+    const size_t ex = fast_elem(t), ey = fast_elem(c->out), ld = (size_t)c->out->c;
+    const int copy = c->n->mult[j] == 0 && c->n->shift[j] == 255;
+
+    for (size_t p = 0; p < pixels; p++) {
+        if (copy) {
+            memcpy(c->y + (p * ld + first) * ey, c->x[j] + p * ch * ex, ch * ex);
+            continue;
+        }
+        for (size_t k = 0; k < ch; k++) {
+            const int32_t u = get(c->x[j], ex, p * ch + k);
+            put(c->y, ey, p * ld + first + k,
+                c->f->table[j] != NULL ? get(c->f->table[j], ey, (size_t)u)
+                                       : rescaled(c->n, j, t, c->out, u));
+        }
+    }
+}
+
+static void run_concat(const run_ctx *c)
+{
+    size_t first = 0;
+
+    for (int32_t j = 0; j < c->n->input_count; j++) {
+        join_one(c, j, first);
+        first += (size_t)c->m->tensor[c->n->input[j]].c;
+    }
+}
+
+/* ---- pooling
+ * -------------------------------------------------------------------------- */
+
+typedef struct span {
+    int32_t h0, h1, w0, w1;
+} span;
+
+static span window_at(const run_ctx *c, int32_t oh, int32_t ow)
+{
+    const dscq_qnode *n = c->n;
+    span s = {oh * n->stride_h - n->pad_top, 0, ow * n->stride_w - n->pad_left, 0};
+
+    s.h1 = s.h0 + (n->kernel_h == 0 ? c->in->h : n->kernel_h);
+    s.w1 = s.w0 + (n->kernel_w == 0 ? c->in->w : n->kernel_w);
+    s.h0 = s.h0 < 0 ? 0 : s.h0;
+    s.w0 = s.w0 < 0 ? 0 : s.w0;
+    s.h1 = s.h1 > c->in->h ? c->in->h : s.h1;
+    s.w1 = s.w1 > c->in->w ? c->in->w : s.w1;
+    return s;
+}
+
+static void max_pixel(const run_ctx *c, span s, size_t at)
+{
+    const size_t ch = (size_t)c->in->c, elem = fast_elem(c->in);
+    const int32_t low = dscq_qtensor_lo(c->out);
+    const int32_t lo = c->n->clamp_lo - low, hi = c->n->clamp_hi - low;
+    uint8_t *y = c->y + at * ch * elem;
+
+    memset(y, 0, ch * elem);
+    for (int32_t h = s.h0; h < s.h1; h++)
+        for (int32_t w = s.w0; w < s.w1; w++) {
+            const uint8_t *x =
+                c->x[0] + ((size_t)h * (size_t)c->in->w + (size_t)w) * ch * elem;
+            if (elem == 1)
+                for (size_t k = 0; k < ch; k++)
+                    y[k] = x[k] > y[k] ? x[k] : y[k];
+            else
+                for (size_t k = 0; k < ch; k++)
+                    if (get(x, 2, k) > get(y, 2, k))
+                        put(y, 2, k, get(x, 2, k));
+        }
+    for (size_t k = 0; k < ch; k++)
+        put(y, elem, k, limit(get(y, elem, k), lo, hi));
+}
+
+static void run_maxpool(const run_ctx *c)
+{
+    for (int32_t h = 0; h < c->out->h; h++)
+        for (int32_t w = 0; w < c->out->w; w++)
+            max_pixel(c, window_at(c, h, w), (size_t)h * (size_t)c->out->w + (size_t)w);
+}
+
+/* FAST_BLOCK channels at a time, so that the sums live on the stack. */
+static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t count)
+{
+    const size_t ch = (size_t)c->in->c, ex = fast_elem(c->in), ey = fast_elem(c->out);
+    const int32_t real = (s.h1 - s.h0) * (s.w1 - s.w0);
+    const int32_t e = c->n->count_include_pad ? 0 : dscq_qpool_entry(c->n, real);
+    uint32_t sum[FAST_BLOCK] = {0};
+
+    for (int32_t h = s.h0; h < s.h1; h++)
+        for (int32_t w = s.w0; w < s.w1; w++) {
+            const uint8_t *x =
+                c->x[0] + (((size_t)h * (size_t)c->in->w + (size_t)w) * ch + k0) * ex;
+            if (ex == 1)
+                for (size_t k = 0; k < count; k++)
+                    sum[k] += x[k];
+            else
+                for (size_t k = 0; k < count; k++)
+                    sum[k] += (uint32_t)get(x, 2, k);
+        }
+    for (size_t k = 0; k < count; k++) {
+        const int64_t v = (int64_t)sum[k] - (int64_t)real * fast_zero(c->in);
+        put(c->y, ey, at * ch + k0 + k,
+            finish(c->n, c->out, v * c->n->mult[e] >> c->n->shift[e]));
+    }
+}
+
+static void run_avgpool(const run_ctx *c)
+{
+    const size_t ch = (size_t)c->in->c;
+
+    for (int32_t h = 0; h < c->out->h; h++)
+        for (int32_t w = 0; w < c->out->w; w++)
+            for (size_t k = 0; k < ch; k += FAST_BLOCK)
+                mean_block(c, window_at(c, h, w),
+                           (size_t)h * (size_t)c->out->w + (size_t)w, k,
+                           ch - k < FAST_BLOCK ? ch - k : FAST_BLOCK);
+}
+
+/* ---- moving codes
+ * ----------------------------------------------------------------------- */
+
+static void run_upsample(const run_ctx *c)
+{
+    const size_t px = (size_t)c->in->c * fast_elem(c->in);
+    const int32_t f = c->n->factor;
+    uint8_t *y = c->y;
+
+    for (int32_t h = 0; h < c->out->h; h++)
+        for (int32_t w = 0; w < c->out->w; w++, y += px)
+            memcpy(y,
+                   c->x[0] +
+                       ((size_t)(h / f) * (size_t)c->in->w + (size_t)(w / f)) * px,
+                   px);
+}
+
+static void run_reorg(const run_ctx *c)
+{
+    const size_t px = (size_t)c->in->c * fast_elem(c->in);
+    const size_t f = (size_t)c->n->factor;
+    const uint8_t *x = c->x[0];
+
+    for (size_t h = 0; h < (size_t)c->in->h; h++)
+        for (size_t w = 0; w < (size_t)c->in->w; w++, x += px)
+            memcpy(c->y + ((h / f * (size_t)c->out->w + w / f) * f * f + h % f * f +
+                           w % f) *
+                              px,
+                   x, px);
+}
+
+static void run_slice(const run_ctx *c)
+{
+    const size_t e = fast_elem(c->in), in = (size_t)c->in->c * e;
+    const size_t out = (size_t)c->out->c * e, first = (size_t)c->n->first * e;
+    const size_t pixels = (size_t)c->in->h * (size_t)c->in->w;
+
+    for (size_t p = 0; p < pixels; p++)
+        memcpy(c->y + p * out, c->x[0] + p * in + first, out);
+}
+
+static void run_pad(const run_ctx *c)
+{
+    const size_t e = fast_elem(c->in), row = (size_t)c->in->w * (size_t)c->in->c * e;
+    const size_t out_row = (size_t)c->out->w * (size_t)c->out->c * e;
+    const size_t count = dscq_qtensor_count(c->out);
+
+    for (size_t i = 0; i < count; i++)
+        put(c->y, e, i, fast_zero(c->out));
+    for (size_t h = 0; h < (size_t)c->in->h; h++)
+        memcpy(c->y + (h + (size_t)c->n->pad_top) * out_row +
+                   (size_t)c->n->pad_left * (size_t)c->in->c * e,
+               c->x[0] + h * row, row);
+}
+
+/* ---- tables
+ * ------------------------------------------------------------------------------ */
+
+static void run_lut(const run_ctx *c)
+{
+    const size_t count = dscq_qtensor_count(c->out), ey = fast_elem(c->out);
+
+    if (ey == 1) {
+        for (size_t i = 0; i < count; i++)
+            c->y[i] = c->f->table[0][c->x[0][i]];
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        put(c->y, 2, i, get(c->f->table[0], 2, c->x[0][i]));
+}
+
+static void run_lrn(const run_ctx *c)
+{
+    const int32_t ch = c->in->c, before = (c->n->first - 1) / 2,
+                  after = c->n->first / 2;
+    const size_t pixels = (size_t)c->in->h * (size_t)c->in->w;
+    const size_t ex = fast_elem(c->in), ey = fast_elem(c->out);
+    const int32_t zero = fast_zero(c->in);
+
+    for (size_t p = 0; p < pixels; p++) {
+        const size_t at = p * (size_t)ch;
+        uint32_t sum = 0; /* of the window, moved along; exact, so it may wrap back */
+        for (int32_t k = -after; k < ch; k++) {
+            const int32_t in = k + after, out = k - before - 1;
+            if (in >= 0 && in < ch) {
+                const int32_t d = get(c->x[0], ex, at + (size_t)in) - zero;
+                sum += (uint32_t)d * (uint32_t)d;
+            }
+            if (out >= 0 && out < ch) {
+                const int32_t d = get(c->x[0], ex, at + (size_t)out) - zero;
+                sum -= (uint32_t)d * (uint32_t)d;
+            }
+            if (k < 0 || k >= ch)
+                continue;
+            const int64_t d = get(c->x[0], ex, at + (size_t)k) - zero;
+            put(c->y, ey, at + (size_t)k,
+                finish(c->n, c->out,
+                       d * c->n->table[dscq_lrn_index(sum)] >> c->n->shift[0]));
+        }
+    }
+}
+
+/* ---- table of operations
+ * -------------------------------------------------------------------- */
+
+static void (*const k_run[DSCQ_Q_COUNT])(const run_ctx *) = {
+    [DSCQ_Q_ADD] = run_add,         [DSCQ_Q_MUL] = run_mul,
+    [DSCQ_Q_CONCAT] = run_concat,   [DSCQ_Q_MAXPOOL] = run_maxpool,
+    [DSCQ_Q_AVGPOOL] = run_avgpool, [DSCQ_Q_UPSAMPLE] = run_upsample,
+    [DSCQ_Q_REORG] = run_reorg,     [DSCQ_Q_SLICE] = run_slice,
+    [DSCQ_Q_PAD] = run_pad,         [DSCQ_Q_LUT] = run_lut,
+    [DSCQ_Q_LRN] = run_lrn,         [DSCQ_Q_RESCALE] = run_concat,
+};
+
+static dscq_status make_table(fast_node *f, const dscq_qmodel *m, int32_t j,
+                              dscq_error *err)
+{
+    const dscq_qnode *n = f->n;
+    const dscq_qtensor *x = &m->tensor[n->input[j]], *y = &m->tensor[n->output];
+    const int32_t entries = 1 << x->bits;
+
+    f->table[j] = dscq_calloc((size_t)entries, fast_elem(y));
+    if (f->table[j] == NULL)
+        return dscq_fail_nomem(err, "table", (size_t)entries * 2);
+    for (int32_t u = 0; u < entries; u++)
+        put(f->table[j], fast_elem(y), (size_t)u,
+            n->op == DSCQ_Q_LUT ? n->table[u] - dscq_qtensor_lo(y)
+                                : rescaled(n, j, x, y, u));
+    return DSCQ_OK;
+}
+
+dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error *err)
+{
+    const dscq_qop op = f->n->op;
+
+    if (op != DSCQ_Q_LUT && op != DSCQ_Q_CONCAT && op != DSCQ_Q_RESCALE)
+        return DSCQ_OK;
+    for (int32_t j = 0; j < f->n->input_count; j++) {
+        if (m->tensor[f->n->input[j]].bits > 8)
+            continue;
+        const dscq_status status = make_table(f, m, j, err);
+        if (status != DSCQ_OK)
+            return status;
+    }
+    return DSCQ_OK;
+}
+
+void infer__other_run(const fast_node *f, const dscq_qmodel *m, const uint8_t *const *x,
+                      uint8_t *y)
+{
+    const run_ctx c = {
+        f, f->n, m, x, y, &m->tensor[f->n->input[0]], &m->tensor[f->n->output]};
+
+    k_run[f->n->op](&c);
+}
