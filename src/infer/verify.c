@@ -1,0 +1,283 @@
+/* Digests: made by the reference, checked by anybody. */
+#include "dscq/infer/verify.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/io.h"
+#include "dscq/infer/runtime.h"
+
+#include <string.h>
+
+enum { INPUTS_MAX = 64, DUMP_HEAD = 16 };
+static const char k_dump_magic[8] = "DSCQDUMP";
+
+static const dscq_qtensor *input_of(const dscq_qmodel *m)
+{
+    return &m->tensor[m->input[0].tensor];
+}
+
+static const void *image_of(const dscq_qmodel *m, int32_t i)
+{
+    return m->digest_input + (size_t)i * dscq_qtensor_bytes(input_of(m));
+}
+
+/* ---- making
+ * -------------------------------------------------------------------------- */
+
+static dscq_status keep_crc(void *ctx, int32_t node, const dscq_qtensor *t,
+                            const void *codes, dscq_error *err)
+{
+    (void)err;
+    ((uint32_t *)ctx)[node] = dscq_crc32(0, codes, dscq_qtensor_bytes(t));
+    return DSCQ_OK;
+}
+
+dscq_status dscq_infer_make_digests(dscq_qmodel *m, int32_t n, const void *const *input,
+                                    dscq_error *err)
+{
+    const size_t bytes = dscq_qtensor_bytes(input_of(m));
+    uint8_t *inputs = NULL;
+    uint32_t *digest = NULL;
+    dscq_status status = DSCQ_OK;
+
+    if (m->input_count != 1)
+        return dscq_fail(err, DSCQ_UNSUPPORTED,
+                         "digests for a network with %d inputs; want one",
+                         m->input_count);
+    if (n < 0 || n > INPUTS_MAX)
+        return dscq_fail(err, DSCQ_ARG, "%d digest inputs; want 0 to %d", n,
+                         INPUTS_MAX);
+    if (n > 0) {
+        inputs = dscq_malloc((size_t)n, bytes);
+        digest = dscq_malloc((size_t)n * (size_t)m->node_count, sizeof *digest);
+        if (inputs == NULL || digest == NULL) {
+            status = dscq_fail_nomem(err, "digests", (size_t)n * bytes);
+            goto done;
+        }
+    }
+    for (int32_t i = 0; i < n; i++) {
+        memcpy(inputs + (size_t)i * bytes, input[i], bytes);
+        DSCQ_TRY(dscq_infer_reference(m, &input[i], NULL, keep_crc,
+                                      digest + (size_t)i * (size_t)m->node_count, err));
+    }
+    dscq_free(m->digest_input);
+    dscq_free(m->digest);
+    m->digest_inputs = n;
+    m->digest_input = inputs;
+    m->digest = digest;
+    return DSCQ_OK;
+done:
+    dscq_free(inputs);
+    dscq_free(digest);
+    return status;
+}
+
+/* ---- comparing
+ * ------------------------------------------------------------------------ */
+
+static void first_code(dscq_infer_difference *d, const dscq_qtensor *t,
+                       const void *want, const void *got)
+{
+    for (size_t i = 0; i < dscq_qtensor_count(t); i++) {
+        d->want = dscq_qtensor_get(t, want, i);
+        d->got = dscq_qtensor_get(t, got, i);
+        if (d->want == d->got)
+            continue;
+        d->channel = (int32_t)(i % (size_t)t->c);
+        d->column = (int32_t)(i / (size_t)t->c % (size_t)t->w);
+        d->row = (int32_t)(i / (size_t)t->c / (size_t)t->w);
+        return;
+    }
+}
+
+static dscq_status mismatch(const dscq_qmodel *m, const dscq_infer_difference *d,
+                            dscq_error *err)
+{
+    const char *name = m->node[d->node].name;
+
+    if (d->channel < 0)
+        return dscq_fail(err, DSCQ_MISMATCH,
+                         "input %d, layer '%s': CRC %08x, the file says %08x; both "
+                         "executions here agree, so the file's digest is not of this "
+                         "network",
+                         d->image, name, d->got_crc, d->want_crc);
+    return dscq_fail(
+        err, DSCQ_MISMATCH,
+        "input %d, layer '%s': channel %d, row %d, column %d is %d, want %d", d->image,
+        name, d->channel, d->row, d->column, d->got, d->want);
+}
+
+static dscq_status need_digests(const dscq_qmodel *m, dscq_error *err)
+{
+    if (m->digest_inputs == 0)
+        return dscq_fail(err, DSCQ_ARG,
+                         "the file holds no digests; write it with some inputs");
+    return DSCQ_OK;
+}
+
+typedef struct check_ctx {
+    const dscq_qmodel *m;
+    dscq_infer_difference *d;
+    void *got;           /* codes of the first wrong node */
+    const uint8_t *dump; /* or what to compare with       */
+} check_ctx;
+
+static dscq_status check_crc(void *ctx, int32_t node, const dscq_qtensor *t,
+                             const void *codes, dscq_error *err)
+{
+    check_ctx *c = ctx;
+    const uint32_t want =
+        c->m->digest[(size_t)c->d->image * (size_t)c->m->node_count + (size_t)node];
+    const uint32_t got = dscq_crc32(0, codes, dscq_qtensor_bytes(t));
+
+    if (want == got)
+        return DSCQ_OK;
+    c->d->node = node;
+    c->d->want_crc = want;
+    c->d->got_crc = got;
+    c->got = dscq_malloc(dscq_qtensor_bytes(t), 1);
+    if (c->got == NULL)
+        return dscq_fail_nomem(err, "verification", dscq_qtensor_bytes(t));
+    memcpy(c->got, codes, dscq_qtensor_bytes(t));
+    return DSCQ_MISMATCH;
+}
+
+/* The reference at the node that was wrong. */
+static dscq_status locate(void *ctx, int32_t node, const dscq_qtensor *t,
+                          const void *codes, dscq_error *err)
+{
+    const check_ctx *c = ctx;
+
+    (void)err;
+    if (node != c->d->node)
+        return DSCQ_OK;
+    first_code(c->d, t, codes, c->got);
+    return DSCQ_MISMATCH; /* no need to go on */
+}
+
+static void start(dscq_infer_difference *d, int32_t image)
+{
+    *d = (dscq_infer_difference){
+        .image = image, .node = -1, .channel = -1, .row = -1, .column = -1};
+}
+
+dscq_status dscq_infer_verify(dscq_infer_difference *out, const dscq_qmodel *m,
+                              const char *kernels, dscq_error *err)
+{
+    const dscq_runtime_options o = {NULL, kernels};
+    dscq_infer_difference mine;
+    dscq_runtime *r = NULL;
+    check_ctx c = {m, out != NULL ? out : &mine, NULL, NULL};
+    dscq_status status;
+
+    start(c.d, 0);
+    DSCQ_TRY(need_digests(m, err));
+    DSCQ_TRY(dscq_runtime_create(&r, m, &o, err));
+    for (int32_t i = 0; i < m->digest_inputs; i++) {
+        const void *input[1] = {image_of(m, i)};
+        start(c.d, i);
+        status = dscq_runtime_trace(r, input, check_crc, &c, err);
+        if (status == DSCQ_MISMATCH) {
+            status = dscq_infer_reference(m, input, NULL, locate, &c, err);
+            if (status == DSCQ_MISMATCH || status == DSCQ_OK)
+                status = mismatch(m, c.d, err);
+        }
+        if (status != DSCQ_OK)
+            goto done;
+    }
+done:
+    dscq_free(c.got);
+    dscq_runtime_destroy(r);
+    return status;
+}
+
+/* ---- dumps
+ * ----------------------------------------------------------------------------- */
+
+static dscq_status put_codes(void *ctx, int32_t node, const dscq_qtensor *t,
+                             const void *codes, dscq_error *err)
+{
+    (void)node;
+    return dscq_writer_put(ctx, codes, dscq_qtensor_bytes(t), err);
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void dump_head(uint8_t head[DUMP_HEAD], const dscq_qmodel *m)
+{
+    memcpy(head, k_dump_magic, 8);
+    put32(head + 8, (uint32_t)m->digest_inputs);
+    put32(head + 12, (uint32_t)m->node_count);
+}
+
+dscq_status dscq_infer_dump(const char *path, const dscq_qmodel *m, dscq_error *err)
+{
+    uint8_t head[DUMP_HEAD];
+    dscq_writer *w = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(need_digests(m, err));
+    DSCQ_TRY(dscq_writer_open(&w, path, err));
+    dump_head(head, m);
+    DSCQ_TRY(dscq_writer_put(w, head, sizeof head, err));
+    for (int32_t i = 0; i < m->digest_inputs; i++) {
+        const void *input[1] = {image_of(m, i)};
+        DSCQ_TRY(dscq_infer_reference(m, input, NULL, put_codes, w, err));
+    }
+    return dscq_writer_commit(w, err);
+done:
+    dscq_writer_abandon(w);
+    return status;
+}
+
+static dscq_status check_dump(void *ctx, int32_t node, const dscq_qtensor *t,
+                              const void *codes, dscq_error *err)
+{
+    check_ctx *c = ctx;
+    const size_t bytes = dscq_qtensor_bytes(t);
+    const uint8_t *got = c->dump;
+
+    c->dump += bytes;
+    if (memcmp(codes, got, bytes) == 0)
+        return DSCQ_OK;
+    c->d->node = node;
+    first_code(c->d, t, codes, got);
+    return mismatch(c->m, c->d, err);
+}
+
+dscq_status dscq_infer_verify_dump(dscq_infer_difference *out, const dscq_qmodel *m,
+                                   const char *path, dscq_error *err)
+{
+    uint8_t head[DUMP_HEAD], *data = NULL;
+    dscq_infer_difference mine;
+    check_ctx c = {m, out != NULL ? out : &mine, NULL, NULL};
+    size_t bytes, want = DUMP_HEAD, each = 0;
+    dscq_status status;
+
+    start(c.d, 0);
+    DSCQ_TRY(need_digests(m, err));
+    for (int32_t i = 0; i < m->node_count; i++)
+        each += dscq_qtensor_bytes(&m->tensor[m->node[i].output]);
+    want += each * (size_t)m->digest_inputs;
+    DSCQ_TRY(dscq_file_read(&data, &bytes, path, want + 1, err));
+    dump_head(head, m);
+    if (bytes != want || memcmp(data, head, DUMP_HEAD) != 0) {
+        status = dscq_fail(err, DSCQ_FORMAT,
+                           "%s: not a dump of this network (%zu bytes, want %zu)", path,
+                           bytes, want);
+        goto done;
+    }
+    c.dump = data + DUMP_HEAD;
+    for (int32_t i = 0; i < m->digest_inputs; i++) {
+        const void *input[1] = {image_of(m, i)};
+        start(c.d, i);
+        DSCQ_TRY(dscq_infer_reference(m, input, NULL, check_dump, &c, err));
+    }
+done:
+    dscq_free(data);
+    return status;
+}
