@@ -2,22 +2,83 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/hash.h"
 #include "dscq/infer/reference.h"
+#include "dscq/infer/runtime.h"
 #include "flow_internal.h"
 
 #include <string.h>
 
-/* A run of the integer network over a list of images, one task an image. */
+/* A batch of images of a split and everything its run needs, allocated once. */
+enum { PACKED_BATCH = 64 };
+
 typedef struct packed_run {
     const dscq_qmodel *q;
     dscq_dataset *d;
     dscq_split split;
-    size_t first;
-    double *real;        /* [images][real_count]: all outputs, dequantised */
-    size_t real_count;   /* of one image */
-    dscq_status *status; /* [images] */
-    dscq_error *error;   /* of the first image that failed */
-    size_t failed;
+    size_t first;    /* image of the split that is the batch's first */
+    uint8_t *pixels; /* [PACKED_BATCH][h*w*c] */
+    uint8_t *codes;  /* [PACKED_BATCH][input_bytes] */
+    uint8_t *out;    /* [PACKED_BATCH][output_bytes] */
+    size_t pixel_bytes, input_bytes, output_bytes;
+    const void *input[PACKED_BATCH];
+    void **output; /* [PACKED_BATCH * output_count] */
+    dscq_status status[PACKED_BATCH];
+    dscq_error *error; /* [PACKED_BATCH] */
 } packed_run;
+
+static void prepare_image(void *ctx, size_t i, int worker)
+{
+    packed_run *r = ctx;
+    uint8_t *pixels = r->pixels + i * r->pixel_bytes;
+
+    (void)worker;
+    r->status[i] =
+        dscq_dataset_pixels(pixels, NULL, r->d, r->split, r->first + i, &r->error[i]);
+    if (r->status[i] == DSCQ_OK)
+        dscq_infer_quantise_image(r->q, &r->q->input[0], pixels,
+                                  r->codes + i * r->input_bytes);
+}
+
+static void packed_run_clear(packed_run *r)
+{
+    dscq_free(r->pixels);
+    dscq_free(r->codes);
+    dscq_free(r->out);
+    dscq_free(r->output);
+    dscq_free(r->error);
+}
+
+static dscq_status packed_run_init(packed_run *r, const dscq_qmodel *q, dscq_dataset *d,
+                                   dscq_split split, dscq_error *err)
+{
+    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+
+    *r = (packed_run){.q = q, .d = d, .split = split};
+    r->pixel_bytes = dscq_qtensor_count(in);
+    r->input_bytes = dscq_qtensor_bytes(in);
+    for (int32_t o = 0; o < q->output_count; o++)
+        r->output_bytes += dscq_qtensor_bytes(&q->tensor[q->output[o].tensor]);
+    r->pixels = dscq_malloc(PACKED_BATCH, r->pixel_bytes);
+    r->codes = dscq_malloc(PACKED_BATCH, r->input_bytes);
+    r->out = dscq_malloc(PACKED_BATCH, r->output_bytes);
+    r->output =
+        dscq_calloc((size_t)PACKED_BATCH * (size_t)q->output_count, sizeof *r->output);
+    r->error = dscq_calloc(PACKED_BATCH, sizeof *r->error);
+    if (r->pixels == NULL || r->codes == NULL || r->out == NULL || r->output == NULL ||
+        r->error == NULL) {
+        packed_run_clear(r);
+        return dscq_fail_nomem(err, "a batch of images",
+                               PACKED_BATCH * (r->input_bytes + r->output_bytes));
+    }
+    for (size_t i = 0; i < PACKED_BATCH; i++) {
+        uint8_t *at = r->out + i * r->output_bytes;
+        r->input[i] = r->codes + i * r->input_bytes;
+        for (int32_t o = 0; o < q->output_count; o++) {
+            r->output[i * (size_t)q->output_count + (size_t)o] = at;
+            at += dscq_qtensor_bytes(&q->tensor[q->output[o].tensor]);
+        }
+    }
+    return DSCQ_OK;
+}
 
 static size_t outputs_count(const dscq_qmodel *q)
 {
@@ -28,91 +89,65 @@ static size_t outputs_count(const dscq_qmodel *q)
     return n;
 }
 
-static dscq_status run_image(packed_run *r, size_t i, dscq_error *err)
-{
-    const dscq_qmodel *q = r->q;
-    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
-    uint8_t *pixels = dscq_malloc(dscq_qtensor_count(in), 1);
-    uint8_t *codes = dscq_malloc(dscq_qtensor_bytes(in), 1);
-    void **out = dscq_calloc((size_t)q->output_count, sizeof *out);
-    double *real = r->real + i * r->real_count;
-    dscq_status status = DSCQ_OK;
-
-    if (pixels == NULL || codes == NULL || out == NULL) {
-        status = dscq_fail_nomem(err, "an image", dscq_qtensor_bytes(in));
-        goto done;
-    }
-    for (int32_t o = 0; o < q->output_count; o++) {
-        const size_t bytes = dscq_qtensor_bytes(&q->tensor[q->output[o].tensor]);
-        out[o] = dscq_malloc(bytes, 1);
-        if (out[o] == NULL) {
-            status = dscq_fail_nomem(err, "outputs", bytes);
-            goto done;
-        }
-    }
-    DSCQ_TRY(dscq_dataset_pixels(pixels, NULL, r->d, r->split, r->first + i, err));
-    dscq_infer_quantise_image(q, &q->input[0], pixels, codes);
-    const void *input = codes;
-    DSCQ_TRY(dscq_infer_reference(q, &input, out, NULL, NULL, err));
-    for (int32_t o = 0; o < q->output_count; o++) {
-        const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
-        dscq_infer_dequantise(t, out[o], real);
-        real += dscq_qtensor_count(t);
-    }
-done:
-    for (int32_t o = 0; out != NULL && o < q->output_count; o++)
-        dscq_free(out[o]);
-    dscq_free(out);
-    dscq_free(codes);
-    dscq_free(pixels);
-    return status;
-}
-
-static void image_task(void *ctx, size_t task, int worker)
-{
-    packed_run *r = ctx;
-
-    (void)worker;
-    r->status[task] = run_image(r, task, &r->error[task]);
-}
-
-/* Called with the dequantised outputs of image `i` of the split. */
+/* Called with all dequantised outputs of image `i` of the split, one after another. */
 typedef dscq_status packed_sink(void *ctx, size_t i, const double *real,
                                 dscq_error *err);
 
-enum { PACKED_BATCH = 64 };
+static dscq_status hand_over(packed_run *r, size_t n, double *real, packed_sink *sink,
+                             void *ctx, dscq_error *err)
+{
+    const dscq_qmodel *q = r->q;
+    dscq_status status = DSCQ_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        double *at = real;
+        for (int32_t o = 0; o < q->output_count; o++) {
+            const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
+            dscq_infer_dequantise(t, r->output[i * (size_t)q->output_count + (size_t)o],
+                                  at);
+            at += dscq_qtensor_count(t);
+        }
+        DSCQ_TRY(sink(ctx, r->first + i, real, err));
+    }
+done:
+    return status;
+}
+
+static dscq_status run_batch(packed_run *r, dscq_runtime *runtime, dscq_pool *pool,
+                             size_t n, dscq_error *err)
+{
+    dscq_pool_run(pool, n, prepare_image, r);
+    for (size_t i = 0; i < n; i++)
+        if (r->status[i] != DSCQ_OK)
+            return dscq_fail(err, r->status[i], "%s", r->error[i].msg);
+    dscq_runtime_run(runtime, (int32_t)n, r->input, r->output);
+    return DSCQ_OK;
+}
 
 static dscq_status run_split(dscq_dataset *d, const dscq_qmodel *q, dscq_split split,
                              const dscq_run_options *o, packed_sink *sink, void *ctx,
                              dscq_error *err)
 {
-    const size_t images = dscq_dataset_count(d, split), each = outputs_count(q);
-    dscq_status task_status[PACKED_BATCH];
-    dscq_error *task_error = dscq_calloc(PACKED_BATCH, sizeof *task_error);
-    packed_run r = {.q = q, .d = d, .split = split, .status = task_status};
+    const size_t images = dscq_dataset_count(d, split);
+    packed_run r = {0};
+    dscq_runtime *runtime = NULL;
     dscq_pool *pool = NULL;
+    double *real = dscq_calloc(outputs_count(q), sizeof *real);
     dscq_status status;
 
-    r.real = dscq_malloc(PACKED_BATCH * each, sizeof *r.real);
-    r.real_count = each;
-    r.error = task_error;
-    if (r.real == NULL || task_error == NULL) {
-        status = dscq_fail_nomem(err, "outputs of a batch",
-                                 PACKED_BATCH * each * sizeof *r.real);
+    if (real == NULL) {
+        status = dscq_fail_nomem(err, "outputs", outputs_count(q) * sizeof *real);
         goto done;
     }
     DSCQ_TRY(dscq_pool_create(&pool, o->threads, err));
+    const dscq_runtime_options ro = {.pool = pool};
+    DSCQ_TRY(dscq_runtime_create(&runtime, q, &ro, err));
+    DSCQ_TRY(packed_run_init(&r, q, d, split, err));
     for (r.first = 0; r.first < images; r.first += PACKED_BATCH) {
         const size_t n =
             images - r.first < PACKED_BATCH ? images - r.first : PACKED_BATCH;
-        dscq_pool_run(pool, n, image_task, &r);
-        for (size_t i = 0; i < n; i++) {
-            if (task_status[i] != DSCQ_OK) {
-                status = dscq_fail(err, task_status[i], "%s", task_error[i].msg);
-                goto done;
-            }
-            DSCQ_TRY(sink(ctx, r.first + i, r.real + i * each, err));
-        }
+        DSCQ_TRY(run_batch(&r, runtime, pool, n, err));
+        DSCQ_TRY(hand_over(&r, n, real, sink, ctx, err));
         dscq_log_progress(o->log, "integer evaluation", (double)(r.first + n),
                           (double)images, "");
         if (dscq_log_stop(o->log)) {
@@ -120,11 +155,11 @@ static dscq_status run_split(dscq_dataset *d, const dscq_qmodel *q, dscq_split s
             goto done;
         }
     }
-    status = DSCQ_OK;
 done:
+    packed_run_clear(&r);
+    dscq_runtime_destroy(runtime);
     dscq_pool_destroy(pool);
-    dscq_free(task_error);
-    dscq_free(r.real);
+    dscq_free(real);
     return status;
 }
 

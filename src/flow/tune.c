@@ -337,6 +337,7 @@ static dscq_status run_epoch(flow_tune *t, dscq_error *err)
         return status;
     t->epoch_loss = s->samples > 0 ? s->loss_sum / s->samples : s->last_loss;
     t->epoch_top1 = s->samples > 0 ? s->top1_sum / s->samples : 0;
+    dscq_trainer_next_epoch(t->trainer);
     return end_epoch(t, epoch, err);
 }
 

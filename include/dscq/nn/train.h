@@ -137,6 +137,9 @@ dscq_status dscq_trainer_step(dscq_trainer *t, const dscq_train_batch *b,
  * steps (DSCQ_INTERRUPTED after writing the checkpoint, when p.save says so). */
 dscq_status dscq_trainer_epoch(dscq_trainer *t, dscq_batch_fn *fn, void *ctx,
                                const dscq_log *log, dscq_error *err);
+/* For loops of one's own around dscq_trainer_epoch(): the epoch is over; counters of
+ * the state move on. dscq_trainer_run() does it by itself. */
+void dscq_trainer_next_epoch(dscq_trainer *t);
 /* Epochs until the end or early stop; validation, best and checkpoints as the
  * params say. One call of `row` (may be NULL) after each epoch. */
 typedef struct dscq_train_row {
