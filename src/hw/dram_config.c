@@ -74,7 +74,7 @@ static const dscq_key k_controller[] = {
                      "reads waiting (frfcfs)"),
     DSCQ_KEY_INT_ROW(S, write_queue, 1, DSCQ_DRAM_QUEUE_MAX, "256",
                      "writes buffered (frfcfs)"),
-    DSCQ_KEY_INT_ROW(S, write_high, 1, DSCQ_DRAM_QUEUE_MAX, "128",
+    DSCQ_KEY_INT_ROW(S, write_high, 1, DSCQ_DRAM_QUEUE_MAX, "192",
                      "buffered writes that force a batch (frfcfs)"),
     DSCQ_KEY_INT_ROW(S, write_low, 0, DSCQ_DRAM_QUEUE_MAX, "0",
                      "buffered writes that end a forced batch (frfcfs)"),
