@@ -54,6 +54,11 @@ dscq_status dscq_fail_at(dscq_error *err, const char *fmt, ...)
     return err->code;
 }
 
+const char *dscq_version(void)
+{
+    return DSCQ_VERSION;
+}
+
 typedef struct status_row {
     const char *name;
     int exit_code;

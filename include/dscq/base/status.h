@@ -56,6 +56,9 @@ dscq_status dscq_fail_nomem(dscq_error *err, const char *what,
  * err may be NULL returns its own status instead. */
 dscq_status dscq_fail_at(dscq_error *err, const char *fmt, ...) DSCQ_PRINTF(2, 3);
 
+/* The library's own version, "0.1.0". */
+const char *dscq_version(void);
+
 int dscq_status_exit_code(dscq_status status);
 const char *dscq_status_name(dscq_status status); /* "FORMAT" */
 const char *dscq_status_text(dscq_status status); /* its meaning */
