@@ -1,0 +1,36 @@
+/*
+ * bo/linalg.h - symmetric positive definite systems in double: the few LAPACK routines
+ * that the Gaussian process and second-order compression need.
+ *
+ * Matrices are n x n, dense, row-major; a factor fills the lower triangle (the upper
+ * one is left as it was). With OpenBLAS its dpotrf, dpotri and dtrsv do the work, on
+ * one thread; built without it (DSCQ_WITH_BLAS=OFF) code of our own does, a few times
+ * slower. The two differ in the last digits.
+ */
+#ifndef DSCQ_BO_LINALG_H
+#define DSCQ_BO_LINALG_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* a = L * L^T in place. 0: not positive definite (a is then spoilt), else 1. */
+int dscq_chol_factor(double *a, size_t n);
+/* The same, adding 0, then 1e-10, 1e-9, ... 1e-2 times the mean of the diagonal to the
+ * diagonal until it works; *jitter is what was added. `a` is kept, l gets the factor.
+ * 0: not even then. */
+int dscq_chol_ladder(double *l, const double *a, size_t n, double *jitter);
+void dscq_chol_forward(const double *l, size_t n, double *b);  /* b = L^-1 b   */
+void dscq_chol_backward(const double *l, size_t n, double *b); /* b = L^-T b   */
+double dscq_chol_logdet(const double *l, size_t n);            /* log |L L^T|  */
+/* a = a^-1, both triangles. 0: not positive definite. */
+int dscq_spd_inverse(double *a, size_t n);
+/* "openblas" or "own", for the run manifest. */
+const char *dscq_linalg_name(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,549 @@
+#include "dscq/bo/bo.h"
+
+#include "bo_internal.h"
+#include "dscq/base/alloc.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum { CANDIDATES = 2000, ENUMERATE = 200000, ELITE = 5, CLIMBS = 3, SWEEPS = 3 };
+
+/* ---- the space ------------------------------------------------------------------- */
+
+int32_t bo_outputs(const dscq_bo *b)
+{
+    return 1 + b->o.limits;
+}
+
+void bo_round(const dscq_bo *b, double *x)
+{
+    for (size_t i = 0; i < b->dims; i++) {
+        const dscq_bo_dim *d = &b->dim[i];
+
+        if (d->kind != DSCQ_BO_REAL)
+            x[i] = nearbyint(x[i]);
+        x[i] = x[i] < d->lo ? d->lo : x[i] > d->hi ? d->hi : x[i];
+    }
+}
+
+/* The same point? Reals as near as 1e-9 of their range. */
+static int same(const dscq_bo *b, const double *x, const double *y)
+{
+    for (size_t i = 0; i < b->dims; i++) {
+        const double range = b->dim[i].hi - b->dim[i].lo;
+
+        if (fabs(x[i] - y[i]) > 1e-9 * range)
+            return 0;
+    }
+    return 1;
+}
+
+int64_t bo_find(const dscq_bo *b, const double *x)
+{
+    for (size_t i = 0; i < b->rows; i++)
+        if (same(b, x, b->row[i].x))
+            return (int64_t)i;
+    return -1;
+}
+
+int dscq_bo_seen(const dscq_bo *b, const double *x)
+{
+    return bo_find(b, x) >= 0;
+}
+
+static dscq_status check_dims(const dscq_bo_dim *d, size_t count,
+                              const dscq_bo_options *o, dscq_error *err)
+{
+    if (count < 1 || count > DSCQ_BO_DIMS || o->limits < 0 ||
+        o->limits > DSCQ_BO_LIMITS)
+        return dscq_fail(err, DSCQ_ARG,
+                         "search: %zu variables, %d constraints; want 1 "
+                         "to %d and at most %d",
+                         count, o->limits, DSCQ_BO_DIMS, DSCQ_BO_LIMITS);
+    for (size_t i = 0; i < count; i++) {
+        const int whole =
+            d[i].lo == nearbyint(d[i].lo) && d[i].hi == nearbyint(d[i].hi);
+
+        if (!(d[i].lo <= d[i].hi) || !isfinite(d[i].lo) || !isfinite(d[i].hi) ||
+            d[i].group < 0 || d[i].group >= DSCQ_BO_GROUPS ||
+            (d[i].kind != DSCQ_BO_REAL && !whole) ||
+            (d[i].kind == DSCQ_BO_CHOICE && d[i].lo != 0.0))
+            return dscq_fail(err, DSCQ_ARG,
+                             "search: variable '%s' in [%g, %g], group %d, is not a "
+                             "legal range",
+                             d[i].name, d[i].lo, d[i].hi, d[i].group);
+    }
+    return DSCQ_OK;
+}
+
+dscq_status dscq_bo_create(dscq_bo **out, const dscq_bo_dim *dims, size_t count,
+                           const dscq_bo_options *o, dscq_error *err)
+{
+    dscq_status status = check_dims(dims, count, o, err);
+    dscq_bo *b;
+    int good = 1;
+
+    *out = NULL;
+    if (status != DSCQ_OK)
+        return status;
+    b = dscq_calloc(1, sizeof *b);
+    if (b == NULL)
+        return dscq_fail_nomem(err, "search", sizeof *b);
+    b->o = *o;
+    b->dims = count;
+    b->dim = dscq_calloc(count, sizeof *b->dim);
+    b->d2 = dscq_malloc((size_t)GP_POINTS * GP_POINTS * DSCQ_BO_GROUPS, sizeof *b->d2);
+    b->mx = dscq_calloc(GP_POINTS, sizeof *b->mx);
+    b->my = dscq_calloc(GP_POINTS, sizeof *b->my);
+    for (int32_t i = 0; i < bo_outputs(b); i++)
+        good = gp_create(&b->model[i], GP_POINTS) && good;
+    if (b->dim == NULL || b->d2 == NULL || b->mx == NULL || b->my == NULL || !good) {
+        dscq_bo_destroy(b);
+        return dscq_fail_nomem(err, "search", 1ULL << 24);
+    }
+    memcpy(b->dim, dims, count * sizeof *dims);
+    b->space.dim = b->dim;
+    b->space.dims = count;
+    for (size_t i = 0; i < count; i++)
+        b->space.per_group[dims[i].group] += 1.0;
+    if (b->o.initial <= 0) {
+        b->o.initial = 4;
+        for (int g = 0; g < DSCQ_BO_GROUPS; g++)
+            b->o.initial += b->space.per_group[g] > 0.0 ? 2 : 0;
+    }
+    if (b->o.candidates <= 0)
+        b->o.candidates = CANDIDATES;
+    *out = b;
+    return DSCQ_OK;
+}
+
+void dscq_bo_destroy(dscq_bo *b)
+{
+    if (b == NULL)
+        return;
+    for (size_t i = 0; i < b->rows; i++)
+        dscq_free(b->row[i].x);
+    for (int32_t i = 0; i < BO_OUTPUTS; i++)
+        gp_free(&b->model[i]);
+    dscq_free(b->row);
+    dscq_free(b->order);
+    dscq_free(b->dim);
+    dscq_free(b->d2);
+    dscq_free(b->mx);
+    dscq_free(b->my);
+    dscq_free(b);
+}
+
+dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err)
+{
+    if (b->rows == b->room) {
+        const size_t room = b->room > 0 ? 2 * b->room : 64;
+        bo_row *row = dscq_realloc(b->row, b->room * sizeof *row, room * sizeof *row);
+
+        if (row == NULL)
+            return dscq_fail_nomem(err, "search points", room * sizeof *row);
+        b->row = row;
+        size_t *order =
+            dscq_realloc(b->order, b->room * sizeof *order, room * sizeof *order);
+        if (order == NULL)
+            return dscq_fail_nomem(err, "search points", room * sizeof *order);
+        b->order = order;
+        b->room = room;
+    }
+    bo_row *r = &b->row[b->rows];
+    memset(r, 0, sizeof *r);
+    r->x = dscq_malloc(b->dims, sizeof *r->x);
+    if (r->x == NULL)
+        return dscq_fail_nomem(err, "search point", b->dims * sizeof *r->x);
+    memcpy(r->x, x, b->dims * sizeof *x);
+    if (b->o.prior != NULL)
+        b->o.prior(b->o.prior_ctx, x, r->prior);
+    *at = b->rows++;
+    b->conditioned = 0;
+    return DSCQ_OK;
+}
+
+/* ---- telling --------------------------------------------------------------------- */
+
+dscq_status dscq_bo_tell(dscq_bo *b, const double *x, double y, const double *limit,
+                         dscq_error *err)
+{
+    int64_t found;
+    size_t at;
+    bo_row *r;
+
+    for (size_t i = 0; i < b->dims; i++) {
+        const dscq_bo_dim *d = &b->dim[i];
+
+        if (!(x[i] >= d->lo && x[i] <= d->hi) ||
+            (d->kind != DSCQ_BO_REAL && x[i] != nearbyint(x[i])))
+            return dscq_fail(err, DSCQ_ARG, "search: '%s' = %g is outside [%g, %g]",
+                             d->name, x[i], d->lo, d->hi);
+    }
+    found = bo_find(b, x);
+    if (found < 0) {
+        const dscq_status status = bo_add_row(b, x, &at, err);
+        if (status != DSCQ_OK)
+            return status;
+    } else {
+        at = (size_t)found;
+    }
+    r = &b->row[at];
+    if (!r->told)
+        b->order[b->told++] = at;
+    r->told = 1;
+    r->y[0] = y;
+    r->failed = !isfinite(y);
+    for (int32_t i = 0; i < b->o.limits; i++) {
+        r->y[1 + i] = limit[i];
+        r->failed = r->failed || !isfinite(limit[i]);
+    }
+    b->conditioned = 0;
+    return DSCQ_OK;
+}
+
+int bo_feasible(const dscq_bo *b, const bo_row *r)
+{
+    if (!r->told || r->failed)
+        return 0;
+    for (int32_t i = 0; i < b->o.limits; i++)
+        if (r->y[1 + i] > 0.0)
+            return 0;
+    return 1;
+}
+
+size_t dscq_bo_count(const dscq_bo *b)
+{
+    return b->told;
+}
+
+dscq_bo_point dscq_bo_at(const dscq_bo *b, size_t i)
+{
+    const bo_row *r = &b->row[b->order[i]];
+
+    assert(i < b->told);
+    return (dscq_bo_point){r->x,    r->y[0],           &r->y[1],
+                           r->told, bo_feasible(b, r), r->failed};
+}
+
+int64_t dscq_bo_best(const dscq_bo *b)
+{
+    int64_t best = -1;
+
+    for (size_t i = 0; i < b->told; i++) {
+        const bo_row *r = &b->row[b->order[i]];
+
+        if (bo_feasible(b, r) && (best < 0 || r->y[0] < b->row[b->order[best]].y[0]))
+            best = (int64_t)i;
+    }
+    return best;
+}
+
+/* ---- the model ------------------------------------------------------------------- */
+
+/* Points in the model: all, or the last ones when there are too many. */
+static size_t model_rows(const dscq_bo *b, size_t *index, int pending)
+{
+    size_t n = 0, skip = 0, usable = 0;
+
+    for (size_t i = 0; i < b->rows; i++)
+        usable += b->row[i].told ? !b->row[i].failed : pending != 0;
+    skip = usable > GP_POINTS ? usable - GP_POINTS : 0;
+    for (size_t i = 0; i < b->rows; i++) {
+        const int use = b->row[i].told ? !b->row[i].failed : pending;
+
+        if (!use)
+            continue;
+        if (skip > 0)
+            skip--;
+        else
+            index[n++] = i;
+    }
+    return n;
+}
+
+static void condition_all(dscq_bo *b, const size_t *index, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        b->mx[i] = b->row[index[i]].x;
+    for (int32_t o = 0; o < bo_outputs(b); o++) {
+        for (size_t i = 0; i < n; i++)
+            b->my[i] = b->row[index[i]].y[o] - b->row[index[i]].prior[o];
+        gp_condition(&b->model[o], &b->space, b->mx, b->my, n);
+    }
+}
+
+static void fit_all(dscq_bo *b, const size_t *index, size_t n)
+{
+    const dscq_rng root = dscq_rng_seeded(b->o.seed);
+
+    for (size_t i = 0; i < n; i++)
+        b->mx[i] = b->row[index[i]].x;
+    for (int32_t o = 0; o < bo_outputs(b); o++) {
+        const dscq_rng rng =
+            dscq_rng_fork(&root, "fit", b->told * BO_OUTPUTS + (uint64_t)o);
+
+        for (size_t i = 0; i < n; i++)
+            b->my[i] = b->row[index[i]].y[o] - b->row[index[i]].prior[o];
+        gp_fit(&b->model[o], &b->space, b->mx, b->my, n, b->d2, &rng);
+    }
+    b->fitted_at = b->told;
+}
+
+void bo_model(dscq_bo *b)
+{
+    size_t index[GP_POINTS], n;
+
+    if (b->conditioned)
+        return;
+    n = model_rows(b, index, 0);
+    if (n >= 3 && (b->fitted_at == 0 || b->told < 40 ||
+                   b->told >= b->fitted_at + b->fitted_at / 10))
+        if (b->told != b->fitted_at)
+            fit_all(b, index, n);
+    condition_all(b, index, n);
+    if (b->rows > b->told) { /* points that are out count as what is expected of them */
+        for (size_t i = 0; i < b->rows; i++)
+            for (int32_t o = 0; o < bo_outputs(b) && !b->row[i].told; o++) {
+                double s;
+                gp_predict(&b->model[o], &b->space, b->row[i].x, &b->row[i].y[o], &s);
+                b->row[i].y[o] += b->row[i].prior[o];
+            }
+        if (n > 0)
+            condition_all(b, index, model_rows(b, index, 1));
+    }
+    b->conditioned = 1;
+}
+
+/* ---- asking ---------------------------------------------------------------------- */
+
+static void random_point(const dscq_bo *b, dscq_rng *rng, double *x)
+{
+    for (size_t i = 0; i < b->dims; i++) {
+        const dscq_bo_dim *d = &b->dim[i];
+
+        if (d->kind == DSCQ_BO_REAL)
+            x[i] = d->lo + dscq_rng_unit64(rng) * (d->hi - d->lo);
+        else
+            x[i] = d->lo + (double)dscq_rng_below(rng, (uint64_t)(d->hi - d->lo) + 1);
+    }
+}
+
+/* Point k of a Latin hypercube of `initial` points. */
+static void design_point(const dscq_bo *b, uint32_t k, double *x)
+{
+    const dscq_rng root = dscq_rng_seeded(b->o.seed);
+    const uint32_t n = (uint32_t)b->o.initial;
+
+    for (size_t i = 0; i < b->dims; i++) {
+        dscq_rng rng = dscq_rng_fork(&root, "design", i);
+        const dscq_bo_dim *d = &b->dim[i];
+        /* a permutation of 0..n-1 by a random start and the order of random keys */
+        uint64_t mine = 0, rank = 0;
+        dscq_rng again = rng;
+
+        for (uint32_t j = 0; j < n; j++) {
+            const uint64_t key = dscq_rng_next(&rng);
+            mine = j == k ? key : mine;
+        }
+        for (uint32_t j = 0; j < n; j++) {
+            const uint64_t key = dscq_rng_next(&again);
+            rank += key < mine || (key == mine && j < k);
+        }
+        const double u = ((double)rank + dscq_rng_unit64(&again)) / n;
+        x[i] = d->kind == DSCQ_BO_REAL
+                   ? d->lo + u * (d->hi - d->lo)
+                   : fmin(floor(d->lo + u * (d->hi - d->lo + 1.0)), d->hi);
+    }
+}
+
+/* Some variables of x moved, near or far. */
+static void perturb(const dscq_bo *b, dscq_rng *rng, double *x)
+{
+    const double rate = fmax(0.1, 1.5 / (double)b->dims);
+    const double width = dscq_rng_below(rng, 2) != 0 ? 0.05 : 0.25;
+
+    for (size_t i = 0; i < b->dims; i++) {
+        const dscq_bo_dim *d = &b->dim[i];
+        const double range = d->hi - d->lo;
+
+        if (dscq_rng_unit64(rng) >= rate)
+            continue;
+        if (d->kind == DSCQ_BO_CHOICE)
+            x[i] = (double)dscq_rng_below(rng, (uint64_t)range + 1);
+        else if (d->kind == DSCQ_BO_INT && range * width < 1.0)
+            x[i] += dscq_rng_below(rng, 2) != 0 ? 1.0 : -1.0;
+        else
+            x[i] += width * range * (double)dscq_rng_normal(rng);
+    }
+    bo_round(b, x);
+}
+
+/* Up to ELITE told points to search around: the best feasible ones, or, while there
+ * are none, those that break the constraints least. */
+static size_t elite(const dscq_bo *b, size_t out[ELITE])
+{
+    double score[ELITE];
+    const int any = dscq_bo_best(b) >= 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->told; i++) {
+        const bo_row *r = &b->row[b->order[i]];
+        double s = r->y[0];
+        size_t at;
+
+        if (r->failed || (any && !bo_feasible(b, r)))
+            continue;
+        if (!any) {
+            s = 0.0;
+            for (int32_t k = 0; k < b->o.limits; k++)
+                s += fmax(r->y[1 + k], 0.0) / b->model[1 + k].scale;
+        }
+        for (at = n < ELITE ? n++ : ELITE; at > 0 && score[at - 1] > s; at--)
+            if (at < ELITE) {
+                score[at] = score[at - 1];
+                out[at] = out[at - 1];
+            }
+        if (at < ELITE) {
+            score[at] = s;
+            out[at] = b->order[i];
+        }
+    }
+    return n;
+}
+
+typedef struct chase {
+    double *x, *y; /* best so far; scratch: [dims] each */
+    double value, best;
+    int has_best, found;
+} chase;
+
+static void consider(const dscq_bo *b, chase *c, const double *x)
+{
+    double v;
+
+    if (dscq_bo_seen(b, x))
+        return;
+    v = bo_acquisition(b, x, c->best, c->has_best);
+    if (!c->found || v > c->value) {
+        c->found = 1;
+        c->value = v;
+        memcpy(c->x, x, b->dims * sizeof *x);
+    }
+}
+
+/* One variable at a time, as long as it helps. */
+static void climb(const dscq_bo *b, chase *c)
+{
+    double width = 0.1;
+
+    for (int sweep = 0; sweep < SWEEPS && c->found; sweep++, width *= 0.4)
+        for (size_t i = 0; i < b->dims; i++) {
+            const dscq_bo_dim *d = &b->dim[i];
+            const double range = d->hi - d->lo;
+            double step = d->kind == DSCQ_BO_REAL ? width * range
+                                                  : fmax(1.0, floor(width * range));
+
+            for (int k = 0; k < 2; k++, step = -step) {
+                memcpy(c->y, c->x, b->dims * sizeof *c->y);
+                c->y[i] += step;
+                if (c->y[i] >= d->lo && c->y[i] <= d->hi)
+                    consider(b, c, c->y);
+            }
+        }
+}
+
+/* Points of a finite space; 0 when there are too many to count. */
+static uint64_t space_size(const dscq_bo *b)
+{
+    double size = 1.0;
+
+    for (size_t i = 0; i < b->dims; i++) {
+        if (b->dim[i].kind == DSCQ_BO_REAL && b->dim[i].hi > b->dim[i].lo)
+            return 0;
+        size *=
+            b->dim[i].kind == DSCQ_BO_REAL ? 1.0 : b->dim[i].hi - b->dim[i].lo + 1.0;
+        if (size > ENUMERATE)
+            return 0;
+    }
+    return (uint64_t)size;
+}
+
+static void point_number(const dscq_bo *b, uint64_t k, double *x)
+{
+    for (size_t i = 0; i < b->dims; i++) {
+        const uint64_t n = b->dim[i].kind == DSCQ_BO_REAL
+                               ? 1
+                               : (uint64_t)(b->dim[i].hi - b->dim[i].lo) + 1;
+
+        x[i] = b->dim[i].lo + (double)(k % n);
+        k /= n;
+    }
+}
+
+/* The best of random points, neighbours of good ones, and a climb from there. */
+static void search_model(const dscq_bo *b, chase *c, dscq_rng *rng)
+{
+    size_t good[ELITE];
+    const size_t goods = elite(b, good);
+
+    for (int32_t i = 0; i < b->o.candidates; i++) {
+        if (goods > 0 && i % 5 >= 2) {
+            memcpy(c->y, b->row[good[(size_t)i % goods]].x, b->dims * sizeof *c->y);
+            perturb(b, rng, c->y);
+        } else {
+            random_point(b, rng, c->y);
+        }
+        consider(b, c, c->y);
+    }
+    climb(b, c);
+}
+
+static void search_plain(const dscq_bo *b, chase *c, dscq_rng *rng)
+{
+    if (b->rows < (size_t)b->o.initial) {
+        design_point(b, (uint32_t)b->rows, c->x);
+        c->found = !dscq_bo_seen(b, c->x);
+    }
+    for (int i = 0; i < CANDIDATES && !c->found; i++) {
+        random_point(b, rng, c->x);
+        c->found = !dscq_bo_seen(b, c->x);
+    }
+}
+
+dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
+{
+    const dscq_rng root = dscq_rng_seeded(b->o.seed);
+    dscq_rng rng = dscq_rng_fork(&root, "ask", b->asks);
+    double *room = dscq_malloc(2 * b->dims, sizeof *room);
+    const int64_t best = dscq_bo_best(b);
+    const uint64_t size = space_size(b);
+    dscq_status status = DSCQ_OK;
+    size_t at;
+
+    *found = 0;
+    if (room == NULL)
+        return dscq_fail_nomem(err, "search", 2 * b->dims * sizeof *room);
+    chase c = {room,      room + b->dims,
+               0.0,       best >= 0 ? dscq_bo_at(b, (size_t)best).y : 0.0,
+               best >= 0, 0};
+    bo_model(b);
+    if (b->rows >= (size_t)b->o.initial && bo_model_ready(b))
+        search_model(b, &c, &rng);
+    if (!c.found)
+        search_plain(b, &c, &rng);
+    for (uint64_t k = 0; k < size && !c.found;
+         k++) { /* the last few of a small space */
+        point_number(b, k, c.x);
+        c.found = !dscq_bo_seen(b, c.x);
+    }
+    if (c.found) {
+        status = bo_add_row(b, c.x, &at, err);
+        memcpy(x, c.x, b->dims * sizeof *x);
+        *found = status == DSCQ_OK;
+        b->asks += status == DSCQ_OK;
+    }
+    dscq_free(room);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* What the files of this module share. */
+#ifndef BO_INTERNAL_H
+#define BO_INTERNAL_H
+
+#include "dscq/base/rng.h"
+#include "dscq/bo/bo.h"
+
+enum {
+    GP_HYPER = DSCQ_BO_GROUPS + 2,
+    GP_POINTS = 400,
+    BO_OUTPUTS = DSCQ_BO_LIMITS + 1
+};
+
+/* Where points lie: normalised to [0, 1] per dimension, whole numbers rounded. */
+typedef struct gp_space {
+    const dscq_bo_dim *dim;
+    size_t dims;
+    double per_group[DSCQ_BO_GROUPS]; /* dimensions of each group */
+} gp_space;
+
+/* A Gaussian process over given points: zero mean, unit scale inside. */
+typedef struct gp {
+    double hyper[GP_HYPER]; /* log length scales by group, log signal, log noise */
+    size_t n;
+    const double *const *x;   /* [n] borrowed */
+    double *l, *alpha, *work; /* factor of K, K^-1 y */
+    double shift, scale;      /* of the data */
+    int ready;
+} gp;
+
+/* Squared distance of two points split by groups; choices differ by 0 or 1. */
+void gp_distance(double out[DSCQ_BO_GROUPS], const gp_space *s, const double *a,
+                 const double *b);
+double gp_kernel(const double hyper[GP_HYPER], const double d2[DSCQ_BO_GROUPS]);
+
+/* Room for cap points; 0: no memory. */
+int gp_create(gp *g, size_t cap);
+void gp_free(gp *g);
+/* Hyper-parameters that explain y[n] at x[n] best; starts from g->hyper. d2: scratch of
+ * n * n * groups doubles. Never fails: the start stays when nothing is better. */
+void gp_fit(gp *g, const gp_space *s, const double *const *x, const double *y, size_t n,
+            double *d2, const dscq_rng *rng);
+/* Condition on data with the present hyper-parameters. g->ready says whether it went.
+ */
+void gp_condition(gp *g, const gp_space *s, const double *const *x, const double *y,
+                  size_t n);
+/* Posterior at x, in the units of y. */
+void gp_predict(const gp *g, const gp_space *s, const double *x, double *mean,
+                double *deviation);
+void gp_default_hyper(double hyper[GP_HYPER]);
+
+typedef struct bo_row {
+    double *x; /* [dims] */
+    double y[BO_OUTPUTS], prior[BO_OUTPUTS];
+    int told, failed;
+} bo_row;
+
+struct dscq_bo {
+    dscq_bo_dim *dim;
+    size_t dims;
+    dscq_bo_options o;
+    gp_space space;
+    bo_row *row; /* told ones and asked ones, in order of first appearance */
+    size_t rows, room;
+    size_t *order; /* told rows in order of telling: indices into row */
+    size_t told;
+    uint64_t asks;
+    gp model[BO_OUTPUTS];
+    size_t fitted_at;  /* told points when the hyper-parameters were last fitted */
+    int conditioned;   /* models hold all rows, pending ones included            */
+    double *d2;        /* scratch of gp_fit */
+    const double **mx; /* [GP_POINTS] */
+    double *my;
+};
+
+int32_t bo_outputs(const dscq_bo *b);
+int bo_feasible(const dscq_bo *b, const bo_row *r);
+void bo_round(const dscq_bo *b, double *x); /* into the space */
+int64_t bo_find(const dscq_bo *b, const double *x);
+dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err);
+/* Fit and condition the models when something changed. */
+void bo_model(dscq_bo *b);
+/* log of expected improvement times probability of feasibility. */
+double bo_acquisition(const dscq_bo *b, const double *x, double best, int has_best);
+int bo_model_ready(const dscq_bo *b);
+
+#endif

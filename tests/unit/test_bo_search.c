@@ -1,0 +1,342 @@
+#include "dscq/base/alloc.h"
+#include "dscq/base/rng.h"
+#include "dscq/bo/bo.h"
+#include "dscq/bo/linalg.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- linear algebra ------------------------------------------------------------ */
+
+START_TEST(factor_solve_and_inverse)
+{
+    enum { N = 23 };
+    double a[N * N], l[N * N], b[N], x[N], g[N * N], jitter;
+    dscq_rng rng = dscq_rng_seeded(1);
+
+    for (int i = 0; i < N * N; i++)
+        g[i] = (double)dscq_rng_normal(&rng);
+    for (int i = 0; i < N; i++) {
+        x[i] = (double)dscq_rng_normal(&rng);
+        for (int j = 0; j < N; j++) {
+            a[i * N + j] = i == j ? 0.5 : 0.0;
+            for (int k = 0; k < N; k++)
+                a[i * N + j] += g[i * N + k] * g[j * N + k];
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        b[i] = 0.0;
+        for (int j = 0; j < N; j++)
+            b[i] += a[i * N + j] * x[j];
+    }
+    ck_assert(dscq_chol_ladder(l, a, N, &jitter));
+    ck_assert_double_eq(jitter, 0.0);
+    dscq_chol_forward(l, N, b);
+    dscq_chol_backward(l, N, b);
+    for (int i = 0; i < N; i++)
+        ck_assert_double_eq_tol(b[i], x[i], 1e-8);
+    double det = 0.0;
+    for (int i = 0; i < N; i++)
+        det += 2.0 * log(l[i * N + i]);
+    ck_assert_double_eq_tol(dscq_chol_logdet(l, N), det, 1e-12);
+    memcpy(l, a, sizeof l);
+    ck_assert(dscq_spd_inverse(l, N));
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) {
+            double s = 0.0;
+            for (int k = 0; k < N; k++)
+                s += a[i * N + k] * l[k * N + j];
+            ck_assert_double_eq_tol(s, i == j ? 1.0 : 0.0, 1e-8);
+        }
+}
+END_TEST
+
+START_TEST(the_ladder_saves_singular_matrices)
+{
+    double a[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, l[9], jitter;
+    double bad[4] = {1, 5, 5, 1};
+
+    ck_assert(dscq_chol_ladder(l, a, 3, &jitter));
+    ck_assert_double_gt(jitter, 0.0);
+    ck_assert(!dscq_chol_ladder(l, bad, 2, &jitter));
+    ck_assert(!dscq_spd_inverse(bad, 2));
+}
+END_TEST
+
+/* ---- known functions ------------------------------------------------------------ */
+
+static dscq_bo_dim dim(const char *name, dscq_bo_kind kind, double lo, double hi,
+                       int32_t group)
+{
+    dscq_bo_dim d = {.kind = kind, .lo = lo, .hi = hi, .group = group};
+
+    strcpy(d.name, name);
+    return d;
+}
+
+/* Branin 1972; minimum 0.397887. */
+static double branin(const double *x)
+{
+    const double pi = 3.14159265358979;
+    const double a = x[1] - 5.1 / (4 * pi * pi) * x[0] * x[0] + 5 / pi * x[0] - 6;
+
+    return a * a + 10 * (1 - 1 / (8 * pi)) * cos(x[0]) + 10;
+}
+
+static double run(const dscq_bo_dim *d, size_t n, const dscq_bo_options *o,
+                  double (*f)(const double *), double (*g)(const double *), int steps)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+    double x[8];
+
+    test_ok(dscq_bo_create(&b, d, n, o, &err));
+    for (int i = 0; i < steps; i++) {
+        int found;
+        double limit = 0.0;
+
+        test_ok(dscq_bo_ask(b, x, &found, &err));
+        if (!found)
+            break;
+        if (g != NULL)
+            limit = g(x);
+        test_ok(dscq_bo_tell(b, x, f(x), &limit, &err));
+    }
+    const int64_t best = dscq_bo_best(b);
+    const double y = best >= 0 ? dscq_bo_at(b, (size_t)best).y : (double)INFINITY;
+    dscq_bo_destroy(b);
+    return y;
+}
+
+START_TEST(finds_branins_minimum)
+{
+    const dscq_bo_dim d[2] = {dim("x", DSCQ_BO_REAL, -5, 10, 0),
+                              dim("y", DSCQ_BO_REAL, 0, 15, 1)};
+    const dscq_bo_options o = {.seed = (uint64_t)_i, .candidates = 500};
+
+    ck_assert_double_lt(run(d, 2, &o, branin, NULL, 35), 0.45);
+}
+END_TEST
+
+static double mixed(const double *x) /* minimum 0 at (7, 2, 0.3) */
+{
+    const double c = x[1] == 2.0 ? 0.0 : 1.0 + x[1];
+    return (x[0] - 7) * (x[0] - 7) / 10 + c + 10 * (x[2] - 0.3) * (x[2] - 0.3);
+}
+
+START_TEST(mixed_variables)
+{
+    const dscq_bo_dim d[3] = {dim("bits", DSCQ_BO_INT, 0, 20, 0),
+                              dim("kind", DSCQ_BO_CHOICE, 0, 4, 1),
+                              dim("p", DSCQ_BO_REAL, 0, 1, 2)};
+    const dscq_bo_options o = {.seed = (uint64_t)_i, .candidates = 500};
+
+    ck_assert_double_lt(run(d, 3, &o, mixed, NULL, 45), 0.15);
+}
+END_TEST
+
+static double line(const double *x)
+{
+    return x[0] + x[1];
+}
+
+static double circle(const double *x) /* inside radius 1: minimum -sqrt(2) */
+{
+    return x[0] * x[0] + x[1] * x[1] - 1.0;
+}
+
+START_TEST(respects_a_constraint)
+{
+    const dscq_bo_dim d[2] = {dim("x", DSCQ_BO_REAL, -2, 2, 0),
+                              dim("y", DSCQ_BO_REAL, -2, 2, 0)};
+    const dscq_bo_options o = {.seed = (uint64_t)_i, .limits = 1, .candidates = 500};
+    const double y = run(d, 2, &o, line, circle, 40);
+
+    ck_assert_double_lt(y, -1.25);
+    ck_assert_double_ge(y, -1.41422);
+}
+END_TEST
+
+/* ---- manners --------------------------------------------------------------------- */
+
+START_TEST(no_point_twice_until_the_space_is_empty)
+{
+    const dscq_bo_dim d[2] = {dim("a", DSCQ_BO_INT, 0, 4, 0),
+                              dim("b", DSCQ_BO_CHOICE, 0, 2, 0)};
+    const dscq_bo_options o = {.seed = 5, .candidates = 50};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+    int seen[5][3] = {{0}}, found;
+    double x[2];
+
+    test_ok(dscq_bo_create(&b, d, 2, &o, &err));
+    for (int i = 0; i < 15; i++) {
+        test_ok(dscq_bo_ask(b, x, &found, &err));
+        ck_assert_int_eq(found, 1);
+        ck_assert_int_eq(seen[(int)x[0]][(int)x[1]]++, 0);
+        if (i % 3 != 2) /* some stay out */
+            test_ok(dscq_bo_tell(b, x, i == 4 ? (double)NAN : x[0], NULL, &err));
+    }
+    test_ok(dscq_bo_ask(b, x, &found, &err));
+    ck_assert_int_eq(found, 0);
+    ck_assert_uint_eq(dscq_bo_count(b), 10);
+    dscq_bo_destroy(b);
+}
+END_TEST
+
+START_TEST(hostile_values_do_not_stop_it)
+{
+    static const double k_y[] = {(double)NAN, (double)INFINITY, 1e300, -1e300, 0, 0, 0,
+                                 0,           1e-300,           5};
+    const dscq_bo_dim d[2] = {dim("x", DSCQ_BO_REAL, 0, 1, 0),
+                              dim("fixed", DSCQ_BO_REAL, 3, 3, 0)};
+    const dscq_bo_options o = {.seed = 1, .limits = 1, .candidates = 50};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+
+    test_ok(dscq_bo_create(&b, d, 2, &o, &err));
+    for (int i = 0; i < 30; i++) {
+        double x[2], limit = i % 4 == 0 ? (double)NAN : (double)(i % 2);
+        int found;
+
+        test_ok(dscq_bo_ask(b, x, &found, &err));
+        ck_assert(found && x[0] >= 0.0 && x[0] <= 1.0 && x[1] == 3.0);
+        test_ok(dscq_bo_tell(b, x, k_y[i % 10], &limit, &err));
+    }
+    double out[2] = {2, 3}, limit = 0;
+    test_fails(dscq_bo_tell(b, out, 0, &limit, &err), DSCQ_ARG,
+               "search: 'x' = 2 is outside [0, 1]");
+    dscq_bo_destroy(b);
+    const dscq_bo_dim bad[1] = {dim("p", DSCQ_BO_REAL, 1, 0, 0)};
+    ck_assert_int_eq(dscq_bo_create(&b, bad, 1, &o, &err), DSCQ_ARG);
+    ck_assert_ptr_null(b);
+}
+END_TEST
+
+static void prior(void *ctx, const double *x, double *mean)
+{
+    (void)ctx;
+    mean[0] = 100 * (x[0] - 0.8) * (x[0] - 0.8);
+}
+
+/* A prior that knows the answer leads there at once. */
+START_TEST(a_prior_is_used)
+{
+    const dscq_bo_dim d[1] = {dim("x", DSCQ_BO_REAL, 0, 1, 0)};
+    const dscq_bo_options o = {.seed = 1, .initial = 3, .prior = prior};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+    double x[1], m, s;
+    int found;
+
+    test_ok(dscq_bo_create(&b, d, 1, &o, &err));
+    for (int i = 0; i < 5; i++) {
+        test_ok(dscq_bo_ask(b, x, &found, &err));
+        prior(NULL, x, &m);
+        test_ok(dscq_bo_tell(b, x, m, NULL, &err));
+    }
+    ck_assert_double_eq_tol(dscq_bo_at(b, (size_t)dscq_bo_best(b)).x[0], 0.8, 0.02);
+    x[0] = 0.1;
+    dscq_bo_predict(b, x, 0, &m, &s);
+    ck_assert_double_eq_tol(m, 49.0, 1.0);
+    dscq_bo_destroy(b);
+}
+END_TEST
+
+/* Saved and resumed at any point: the same questions. */
+START_TEST(resumes_to_the_same_points)
+{
+    const dscq_bo_dim d[3] = {dim("bits", DSCQ_BO_INT, 0, 20, 0),
+                              dim("kind", DSCQ_BO_CHOICE, 0, 4, 1),
+                              dim("p", DSCQ_BO_REAL, 0, 1, 2)};
+    const dscq_bo_options o = {.seed = 3, .candidates = 200, .limits = 1};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL, *twin = NULL;
+    dscq_json *j = NULL;
+    char *text = NULL;
+
+    test_ok(dscq_bo_create(&b, d, 3, &o, &err));
+    for (int i = 0; i < 24; i++) {
+        double x[3], y[3], limit = i % 5 - 3.0;
+        int found;
+
+        if (i % 6 == 3 || i == 13) {
+            test_ok(dscq_bo_save(&j, b, &err));
+            test_ok(dscq_json_dump(&text, j, &err));
+            dscq_json_free(j);
+            test_ok(dscq_json_parse(&j, text, strlen(text), "state", &err));
+            dscq_free(text);
+            test_ok(dscq_bo_create(&twin, d, 3, &o, &err));
+            test_ok(dscq_bo_load(twin, j, &err));
+            dscq_json_free(j);
+            test_ok(dscq_bo_ask(twin, y, &found, &err));
+            test_ok(dscq_bo_ask(b, x, &found, &err));
+            ck_assert_mem_eq(x, y, sizeof x);
+            dscq_bo_destroy(b);
+            b = twin;
+        } else {
+            test_ok(dscq_bo_ask(b, x, &found, &err));
+        }
+        test_ok(dscq_bo_tell(b, x, i == 7 ? (double)NAN : mixed(x), &limit, &err));
+    }
+    dscq_bo_destroy(b);
+    /* another seed does not take it */
+    test_ok(dscq_json_parse(&j, "{\"version\": 1, \"seed\": 4}", 25, "state", &err));
+    test_ok(dscq_bo_create(&b, d, 3, &o, &err));
+    ck_assert_int_eq(dscq_bo_load(b, j, &err), DSCQ_FORMAT);
+    dscq_json_free(j);
+    dscq_bo_destroy(b);
+}
+END_TEST
+
+static dscq_status whole(void *ctx, dscq_error *err)
+{
+    const dscq_bo_dim d[1] = {dim("x", DSCQ_BO_REAL, 0, 1, 0)};
+    const dscq_bo_options o = {.seed = 1, .initial = 2, .candidates = 20};
+    dscq_bo *b = NULL;
+    double x[1];
+    int found;
+    dscq_status status;
+
+    (void)ctx;
+    DSCQ_TRY(dscq_bo_create(&b, d, 1, &o, err));
+    for (int i = 0; i < 4; i++) {
+        DSCQ_TRY(dscq_bo_ask(b, x, &found, err));
+        DSCQ_TRY(dscq_bo_tell(b, x, x[0], NULL, err));
+    }
+done:
+    dscq_bo_destroy(b);
+    return status;
+}
+
+START_TEST(no_memory_is_an_error)
+{
+    ck_assert_uint_gt(test_each_alloc_fails(whole, NULL), 8);
+}
+END_TEST
+
+static Suite *bo_suite(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("bo", &tc);
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, factor_solve_and_inverse);
+    tcase_add_test(tc, the_ladder_saves_singular_matrices);
+    tcase_add_loop_test(tc, finds_branins_minimum, 0, 4);
+    tcase_add_loop_test(tc, mixed_variables, 0, 4);
+    tcase_add_loop_test(tc, respects_a_constraint, 0, 4);
+    tcase_add_test(tc, no_point_twice_until_the_space_is_empty);
+    tcase_add_test(tc, hostile_values_do_not_stop_it);
+    tcase_add_test(tc, a_prior_is_used);
+    tcase_add_test(tc, resumes_to_the_same_points);
+    tcase_add_test(tc, no_memory_is_an_error);
+    return s;
+}
+
+int main(void)
+{
+    return test_run(bo_suite);
+}
