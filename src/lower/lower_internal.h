@@ -1,0 +1,113 @@
+/* Shared inside lower/: the network as machine operations, the plan, the emitter. */
+#ifndef DSCQ_LOWER_INTERNAL_H
+#define DSCQ_LOWER_INTERNAL_H
+
+#include "dscq/energy/energy.h"
+#include "dscq/hw/machine.h"
+#include "dscq/hw/program.h"
+#include "dscq/lower/lower.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOWER_STAGE_MAX = 24, LOWER_TILES_MAX = 1 << 20 };
+
+/* What planning knows of an operation (index = program operation). */
+typedef struct low_op {
+    int32_t node;
+    int32_t wtile_first, wtile_count;
+    int32_t k_pieces;      /* tiles that split the columns: sums kept between */
+    uint64_t weight_bytes; /* streams, DRAM                                  */
+    int64_t weight_buffer; /* all tiles in the weight buffer                 */
+    double vector_cycles;  /* of one vector, all tiles (array)               */
+    double fixed_cycles;   /* of a command: fill, post of the last vector    */
+    double point_cycles;   /* of one output pixel, all channels (vector ops) */
+} low_op;
+
+typedef enum low_flow {
+    LOW_BANDS,    /* rows outermost; weights kept, or loaded again for every band  */
+    LOW_FEATURES, /* tiles outermost; the whole input stays, weights stream once    */
+    LOW_WEIGHTS   /* tiles outermost; rows stream again for every tile              */
+} low_flow;
+
+typedef struct low_stage {
+    int32_t first, last; /* operations, inclusive */
+    int32_t bands;
+    low_flow flow;
+    int32_t kept;         /* all weights of the stage in the buffer at once         */
+    int32_t strip;        /* columns of a strip of a single operation; 0: whole rows */
+    int32_t chan;         /* channels of a piece of a separable operation; 0: all    */
+    double cycles, bytes; /* estimates */
+} low_stage;
+
+typedef struct low_tensor {
+    int32_t first_op, last_op; /* producer (-1: input) and last consumer            */
+    int32_t is_input, is_output;
+    int32_t stays; /* 1: whole tensor in the buffer from producer to last consumer */
+    int32_t ring;  /* its whole-tensor ring, or -1                                 */
+    int64_t base;
+} low_tensor;
+
+typedef struct lowering {
+    const dscq_qmodel *q;
+    const dscq_machine *m;
+    dscq_program *p;
+    low_op *op;
+    low_tensor *tensor;
+    low_stage *stage;
+    int32_t stage_count;
+    int32_t op_cap, wtile_cap, ring_cap;
+    int32_t scan; /* every other sweep backwards */
+    size_t image_cap;
+    double mem_rate;                /* bytes per cycle the planner counts on */
+    double byte_price, cycle_price; /* objective */
+    dscq_error *err;
+} lowering;
+
+/* ops.c */
+dscq_status low__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err);
+dscq_status low__make_ops(lowering *l);
+/* Input rows [*lo, *hi) of input i that output rows [a, b) need, on the map. */
+void low__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
+               int32_t *lo, int32_t *hi);
+void low__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
+                  int32_t *lo, int32_t *hi);
+
+/* weights.c: shape and weight tiles of every operation */
+dscq_status low__make_weights(lowering *l);
+/* shape.c: cycles of one vector and of one command when op runs on `lanes` lanes;
+ * n[k * channels + m] = 1 where a weight is stored. */
+dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
+                           int32_t columns, int32_t lanes, double *vector_cycles,
+                           double *fixed_cycles);
+/* Which channel sits where: place[row * lanes + lane] = index or -1. */
+void low__deal(int32_t *place, int32_t rows, int32_t lanes, const int32_t *entries,
+               int32_t channels, int balance);
+
+/* plan.c, band.c */
+dscq_status low__plan(lowering *l);
+int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width);
+int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t width,
+                        int32_t channels);
+
+/* The rows of every tensor of a stage, band by band. Tensors by program index in
+ * `tensor`; end[i * (bands + 1) + s] = rows there after s bands. */
+typedef struct low_bands {
+    int32_t count, bands;
+    int32_t tensor[LOWER_STAGE_MAX * 4];
+    int32_t ring_rows[LOWER_STAGE_MAX * 4];
+    int32_t *end, *low;
+} low_bands;
+
+dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
+                            int32_t last, int32_t bands, int64_t room, dscq_error *err);
+void low__bands_clear(low_bands *b);
+int32_t low__bands_find(const low_bands *b, int32_t tensor);
+
+/* emit.c */
+dscq_status low__emit(lowering *l, int32_t frames);
+
+/* table.c */
+dscq_status low__table(dscq_table **out, const lowering *l, dscq_error *err);
+
+#endif

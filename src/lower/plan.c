@@ -1,0 +1,575 @@
+/* Which operations form a stage, in how many bands, and what stays on chip: a shortest
+ * path over the cuts between operations, each cut either through DRAM or on chip. */
+#include "dscq/base/alloc.h"
+#include "lower_internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum { CUT_DRAM, CUT_CHIP, CUTS };
+
+static int32_t ceil_div(int64_t a, int64_t b)
+{
+    return (int32_t)((a + b - 1) / b);
+}
+
+int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width)
+{
+    const int32_t word = l->m->act_word_bytes;
+
+    return ceil_div((int64_t)width * l->p->tensor[tensor].elem_bytes, word) * word;
+}
+
+int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t width,
+                        int32_t channels)
+{
+    const dscq_hw_ring r = {.tensor = tensor,
+                            .rows = rows,
+                            .width = width,
+                            .c_count = channels,
+                            .line_bytes = low__line_bytes(l, tensor, width)};
+
+    return dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
+}
+
+static int64_t whole_bytes(const lowering *l, int32_t t)
+{
+    const dscq_hw_tensor *x = &l->p->tensor[t];
+
+    return low__ring_bytes(l, t, x->h, x->w, x->c);
+}
+
+static uint64_t dram_bytes(const lowering *l, int32_t t)
+{
+    const dscq_hw_tensor *x = &l->p->tensor[t];
+
+    return (uint64_t)x->h * (uint64_t)x->w * (uint64_t)x->c * (uint64_t)x->elem_bytes;
+}
+
+/* Cycles of rows [a, b) of an operation's output. */
+static double row_cycles(const lowering *l, int32_t o, int32_t rows)
+{
+    const dscq_hw_op *op = &l->p->op[o];
+    const int32_t w = l->p->tensor[op->out].w;
+
+    if (rows <= 0)
+        return 0;
+    if (op->mode == DSCQ_HW_BROADCAST)
+        return ceil_div((int64_t)rows * w, op->vector) * l->op[o].vector_cycles +
+               l->op[o].fixed_cycles;
+    if (op->mode == DSCQ_HW_DEPTHWISE)
+        return (double)rows * ceil_div(w, op->vector) * l->op[o].vector_cycles +
+               l->op[o].fixed_cycles;
+    return (double)rows * w * l->op[o].point_cycles + l->op[o].fixed_cycles;
+}
+
+typedef struct planner {
+    lowering *l;
+    int64_t room;
+    double *best;  /* [(ops + 1) * CUTS] */
+    int32_t *from; /* cut before the stage that ends here */
+    int32_t *from_cut;
+    low_stage *stage; /* the stage that ends here */
+} planner;
+
+/* Bytes of whole tensors that cross cut `at` (before operation `at`) on chip, leaving
+ * out those that the stage [first, last] itself counts. */
+static int64_t crossing(const lowering *l, int32_t at)
+{
+    int64_t sum = 0;
+
+    for (int32_t t = 0; t < l->p->tensor_count; t++) {
+        const low_tensor *x = &l->tensor[t];
+        if (!x->is_input && x->first_op < at && x->last_op >= at)
+            sum += whole_bytes(l, t);
+    }
+    return sum;
+}
+
+static int crosses(const lowering *l, int32_t t, int32_t at)
+{
+    const low_tensor *x = &l->tensor[t];
+
+    return !x->is_input && x->first_op < at && x->last_op >= at;
+}
+
+typedef struct stage_need {
+    int64_t rings; /* bytes */
+    double bytes;  /* DRAM traffic of activations */
+} stage_need;
+
+/* What the rings of a stage take, `slack`: one band more for loaded and stored ones. */
+static stage_need need_of(const lowering *l, const low_bands *b, int32_t first,
+                          int32_t last, int left, int right, int slack)
+{
+    stage_need n = {0, 0};
+
+    for (int32_t i = 0; i < b->count; i++) {
+        const int32_t t = b->tensor[i];
+        const low_tensor *x = &l->tensor[t];
+        const dscq_hw_tensor *ht = &l->p->tensor[t];
+        const int made = x->first_op >= first && !x->is_input;
+        const int out = x->last_op > last;
+        const int stays =
+            made ? out && right == CUT_CHIP
+                 : !x->is_input && left == CUT_CHIP && (!out || right == CUT_CHIP);
+        const int on_chip_left = !made && !x->is_input && left == CUT_CHIP;
+        if (stays || on_chip_left) {
+            n.rings += whole_bytes(l, t);
+            if (made && x->is_output)
+                n.bytes += (double)dram_bytes(l, t);
+            continue;
+        }
+        const int moves = !made || out || x->is_output;
+        int32_t rows = b->ring_rows[i];
+        if (moves && slack)
+            rows += ceil_div(ht->h, b->bands);
+        rows = rows > ht->h ? ht->h : rows;
+        n.rings += low__ring_bytes(l, t, rows, ht->w, ht->c);
+        if (moves)
+            n.bytes += (double)dram_bytes(l, t);
+    }
+    /* whole tensors that only pass by */
+    for (int32_t t = 0; t < l->p->tensor_count; t++)
+        if (low__bands_find(b, t) < 0 && crosses(l, t, first) &&
+            l->tensor[t].last_op > last && left == CUT_CHIP && right == CUT_CHIP)
+            n.rings += whole_bytes(l, t);
+    return n;
+}
+
+static double price(const lowering *l, double cycles, double bytes, double *out_cycles)
+{
+    const double memory = bytes / l->mem_rate;
+    const double longer = cycles > memory ? cycles : memory;
+    const double shorter = cycles > memory ? memory : cycles;
+
+    *out_cycles = longer + 0.1 * shorter;
+    return *out_cycles * l->cycle_price + bytes * l->byte_price;
+}
+
+/* ---- a single operation: which loop is outermost
+ * -------------------------------------------- */
+
+/* Scan order spares the turn: the last band (tile) of a sweep is the next one's first.
+ */
+static double sweeps(double once, int32_t times, double spared, int scan)
+{
+    return once * times - (scan && times > 1 ? spared * (times - 1) : 0);
+}
+
+typedef struct flow_cost {
+    low_flow flow;
+    int32_t kept;
+    double bytes; /* weights and activations */
+    int64_t rings;
+    int fits;
+} flow_cost;
+
+static int32_t widest_tile(const lowering *l, int32_t o)
+{
+    int32_t most = 1;
+
+    for (int32_t i = 0; i < l->op[o].wtile_count; i++) {
+        const int32_t m = l->p->wtile[l->op[o].wtile_first + i].m_count;
+        most = m > most ? m : most;
+    }
+    return most;
+}
+
+static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
+                             low_flow flow, int left, int right)
+{
+    const dscq_hw_op *op = &l->p->op[o];
+    const low_op *low = &l->op[o];
+    const stage_need n = need_of(l, b, o, o, left, right, 1);
+    flow_cost f = {flow, 0, n.bytes, n.rings, 1};
+    const int32_t tiles = low->wtile_count > 0 ? low->wtile_count : 1;
+    const double weights = (double)low->weight_bytes;
+    const double in_dram = l->tensor[op->in[0]].is_input || left == CUT_DRAM
+                               ? (double)dram_bytes(l, op->in[0])
+                               : 0;
+
+    f.kept = low->weight_buffer <= l->m->weight_bytes;
+    if (flow == LOW_BANDS) {
+        f.bytes +=
+            f.kept ? weights : sweeps(weights, b->bands, weights / tiles, l->scan);
+        return f;
+    }
+    f.kept = 0;
+    f.bytes += weights;
+    if (low->k_pieces > 1 || tiles == 1)
+        f.fits = 0;
+    if (flow == LOW_WEIGHTS)
+        f.bytes += sweeps(in_dram, tiles, in_dram / b->bands, l->scan) - in_dram;
+    if (flow == LOW_FEATURES) {
+        /* the whole input stays; an output that goes to DRAM only needs its tile */
+        f.rings = 0;
+        for (int32_t i = 0; i < op->in_count; i++)
+            f.rings += whole_bytes(l, op->in[i]);
+        const dscq_hw_tensor *y = &l->p->tensor[op->out];
+        const int to_dram = l->tensor[op->out].last_op > o && right == CUT_DRAM;
+        f.rings += to_dram || l->tensor[op->out].last_op <= o
+                       ? 2 * low__ring_bytes(l, op->out, ceil_div(y->h, b->bands), y->w,
+                                             widest_tile(l, o))
+                       : whole_bytes(l, op->out);
+    }
+    return f;
+}
+
+/* ---- stages
+ * --------------------------------------------------------------------------------------
+ */
+
+static int fuse_allowed(const lowering *l, int32_t first, int32_t last)
+{
+    const dscq_hw_op *op = l->p->op;
+    const int32_t n = last - first + 1;
+
+    if (n == 1)
+        return 1;
+    switch (l->m->schedule.fuse) {
+    case 1: /* none */
+        return 0;
+    case 2: /* dw: a depthwise operation and the next */
+        return n == 2 && op[first].mode == DSCQ_HW_DEPTHWISE &&
+               op[last].mode == DSCQ_HW_BROADCAST;
+    case 3: /* block: [expand] depthwise project [sum] */
+        for (int32_t i = first; i <= last; i++)
+            if (op[i].mode == DSCQ_HW_DEPTHWISE && i > first + 1)
+                return 0;
+        return n <= 4 && (op[first].mode == DSCQ_HW_DEPTHWISE ||
+                          op[first + 1].mode == DSCQ_HW_DEPTHWISE);
+    default:
+        return n <= LOWER_STAGE_MAX;
+    }
+}
+
+static void consider(planner *pl, int32_t first, int32_t last, int left, int right,
+                     const low_stage *s, double cost)
+{
+    const int32_t to = (last + 1) * CUTS + right, from = first * CUTS + left;
+    const double total = pl->best[from] + cost;
+
+    if (total < pl->best[to]) {
+        pl->best[to] = total;
+        pl->from[to] = first;
+        pl->from_cut[to] = left;
+        pl->stage[to] = *s;
+    }
+}
+
+static double stage_cycles(const lowering *l, const low_bands *b, int32_t first,
+                           int32_t last)
+{
+    const int32_t n = b->bands + 1;
+    double sum = 0;
+
+    for (int32_t o = first; o <= last; o++) {
+        const int32_t y = low__bands_find(b, l->p->op[o].out);
+        if (first == last && l->op[o].wtile_count > 0) { /* cut by pixels, no tails */
+            sum += row_cycles(l, o, l->p->tensor[l->p->op[o].out].h) +
+                   (b->bands - 1) * (double)l->m->command_cycles;
+            continue;
+        }
+        for (int32_t s = 1; s <= b->bands; s++)
+            sum += row_cycles(l, o, b->end[y * n + s] - b->end[y * n + s - 1]);
+    }
+    return sum;
+}
+
+static void try_single(planner *pl, const low_bands *b, int32_t o, int left, int right)
+{
+    const lowering *l = pl->l;
+    const int32_t forced = l->m->schedule.dataflow;
+
+    for (int f = LOW_BANDS; f <= LOW_WEIGHTS; f++) {
+        if ((forced == 1 && f == LOW_FEATURES) || (forced == 2 && f == LOW_WEIGHTS))
+            continue;
+        const flow_cost c = single_flow(l, b, o, (low_flow)f, left, right);
+        if (!c.fits || c.rings > pl->room)
+            continue;
+        low_stage s = {.first = o,
+                       .last = o,
+                       .bands = b->bands,
+                       .flow = (low_flow)f,
+                       .kept = c.kept,
+                       .bytes = c.bytes};
+        const double cost = price(l, stage_cycles(l, b, o, o), c.bytes, &s.cycles);
+        consider(pl, o, o, left, right, &s, cost);
+    }
+}
+
+static void try_fused(planner *pl, const low_bands *b, int32_t first, int32_t last,
+                      int left, int right)
+{
+    const lowering *l = pl->l;
+    const stage_need n = need_of(l, b, first, last, left, right, 1);
+    int64_t buffer = 0;
+    double weights = 0;
+
+    if (n.rings > pl->room)
+        return;
+    for (int32_t o = first; o <= last; o++) {
+        buffer += l->op[o].weight_buffer;
+        weights += (double)l->op[o].weight_bytes;
+        if (l->op[o].k_pieces > 1)
+            return;
+    }
+    low_stage s = {.first = first, .last = last, .bands = b->bands};
+    s.kept = buffer <= l->m->weight_bytes;
+    s.bytes = n.bytes + weights * (s.kept ? 1 : b->bands);
+    const double cost = price(l, stage_cycles(l, b, first, last), s.bytes, &s.cycles);
+    consider(pl, first, last, left, right, &s, cost);
+}
+
+static int32_t height_of(const lowering *l, int32_t first, int32_t last)
+{
+    int32_t h = 1;
+
+    for (int32_t o = first; o <= last; o++) {
+        const int32_t t = l->p->op[o].out;
+        if (l->tensor[t].last_op > last || l->tensor[t].is_output ||
+            l->tensor[t].last_op < 0)
+            h = l->p->tensor[t].h > h ? l->p->tensor[t].h : h;
+    }
+    return h;
+}
+
+static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
+{
+    static const int32_t k_bands[] = {1, 2, 3, 4, 6, 8, 14, 28, 56, 112, 1 << 20};
+    const lowering *l = pl->l;
+    const int32_t height = height_of(l, first, last);
+    int32_t tried = 0;
+    dscq_status status = DSCQ_OK;
+
+    for (size_t i = 0; i < sizeof k_bands / sizeof k_bands[0]; i++) {
+        const int32_t bands = k_bands[i] < height ? k_bands[i] : height;
+        low_bands b;
+        if (bands == tried)
+            break;
+        tried = bands;
+        DSCQ_TRY(low__bands_make(&b, l, first, last, bands, pl->room, l->err));
+        for (int left = 0; left < CUTS; left++)
+            for (int right = 0; right < CUTS; right++) {
+                if (pl->best[first * CUTS + left] > 1e299 ||
+                    (l->m->schedule.resident == 1 && (left || right)) ||
+                    (last + 1 == l->p->op_count && right == CUT_CHIP))
+                    continue;
+                if (first == last)
+                    try_single(pl, &b, first, left, right);
+                else
+                    try_fused(pl, &b, first, last, left, right);
+            }
+        low__bands_clear(&b);
+    }
+done:
+    return status;
+}
+
+/* Several operations that write one tensor (a join) may not be parted by a DRAM cut:
+ * the rows of all of them are stored together. */
+static int may_cut(const lowering *l, int32_t at)
+{
+    return at == 0 || at == l->p->op_count || l->p->op[at].out != l->p->op[at - 1].out;
+}
+
+/* ---- one operation that does not fit: strips of columns, pieces of channels
+ * ----------------------- */
+
+static int separable(const dscq_hw_op *op)
+{
+    return op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL ||
+           op->mode == DSCQ_HW_LUT;
+}
+
+static int64_t strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
+                           int32_t chan)
+{
+    const dscq_hw_op *op = &l->p->op[o];
+    const int32_t w = l->p->tensor[op->out].w, h = l->p->tensor[op->out].h;
+    const int32_t mid = h / 2 / rows * rows;
+    int64_t sum = 0;
+    int32_t lo, hi;
+
+    for (int32_t i = 0; i < op->in_count; i++) {
+        const dscq_hw_tensor *x = &l->p->tensor[op->in[i]];
+        int32_t need = 0, wide = 0;
+        low__rows(l->p, o, i, mid, mid + rows < h ? mid + rows : h, &lo, &hi);
+        need = hi - lo;
+        low__rows(l->p, o, i, 0, rows < h ? rows : h, &lo, &hi);
+        need = hi - lo > need ? hi - lo : need;
+        for (int32_t at = 0; at < w; at += width) {
+            low__columns(l->p, o, i, at, at + width < w ? at + width : w, &lo, &hi);
+            wide = hi - lo > wide ? hi - lo : wide;
+        }
+        const int32_t c = chan > 0 ? chan : x->c;
+        need = need < 1 ? 1 : need > x->h ? x->h : need;
+        sum += low__ring_bytes(l, op->in[i], need, wide < 1 ? 1 : wide, c);
+    }
+    return sum + low__ring_bytes(l, op->out, rows, width < w ? width : w,
+                                 chan > 0 ? chan : l->p->tensor[op->out].c);
+}
+
+/* The widest strip of single rows that fits; DSCQ_ARG when none does. */
+static dscq_status strip_stage(planner *pl, int32_t o)
+{
+    const lowering *l = pl->l;
+    const dscq_hw_op *op = &l->p->op[o];
+    const int32_t w = l->p->tensor[op->out].w;
+    const int32_t all = l->p->tensor[op->out].c;
+    low_stage s = {.first = o, .last = o, .flow = LOW_BANDS};
+    int32_t chan = 0, width = w;
+
+    while (width > 1 && strip_bytes(l, o, 1, width, 0) > pl->room)
+        width = (width + 1) / 2;
+    int64_t need = strip_bytes(l, o, 1, width, 0);
+    if (need > pl->room && separable(op)) {
+        width = w;
+        for (chan = all; chan > 1 && strip_bytes(l, o, 1, width, chan) > pl->room;)
+            chan = (chan + 1) / 2;
+        need = strip_bytes(l, o, 1, width, chan);
+    }
+    if (need > pl->room || (l->op[o].k_pieces > 1 && width < w))
+        return dscq_fail(
+            l->err, DSCQ_ARG,
+            "layer '%s': its smallest tile needs %lld bytes of activations, "
+            "%lld more than act_bytes = %lld",
+            op->name, (long long)need, (long long)(need - pl->room),
+            (long long)l->m->act_bytes);
+    s.strip = width;
+    s.chan = chan;
+    int32_t rows = l->p->tensor[op->out].h;
+    while (rows > 1 && strip_bytes(l, o, rows, width, chan) > pl->room)
+        rows = (rows + 1) / 2;
+    s.bands = ceil_div(l->p->tensor[op->out].h, rows);
+    s.kept = l->op[o].weight_buffer <= l->m->weight_bytes;
+    const int32_t strips = ceil_div(w, width);
+    s.bytes = (double)dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
+    for (int32_t i = 0; i < op->in_count; i++)
+        s.bytes += 1.5 * (double)dram_bytes(l, op->in[i]);
+    const double cost =
+        price(l, row_cycles(l, o, rows) * s.bands * strips, s.bytes, &s.cycles);
+    consider(pl, o, o, CUT_DRAM, CUT_DRAM, &s, cost);
+    return DSCQ_OK;
+}
+
+/* ---- the path
+ * ----------------------------------------------------------------------------------------
+ */
+
+static dscq_status plan_create(planner *pl, lowering *l)
+{
+    const size_t n = (size_t)(l->p->op_count + 1) * CUTS;
+
+    pl->l = l;
+    pl->best = dscq_malloc(n, sizeof *pl->best);
+    pl->from = dscq_calloc(n, sizeof *pl->from);
+    pl->from_cut = dscq_calloc(n, sizeof *pl->from_cut);
+    pl->stage = dscq_calloc(n, sizeof *pl->stage);
+    if (pl->best == NULL || pl->from == NULL || pl->from_cut == NULL ||
+        pl->stage == NULL)
+        return dscq_fail_nomem(l->err, "the plan", n * 64);
+    return DSCQ_OK;
+}
+
+static void plan_clear(planner *pl)
+{
+    dscq_free(pl->best);
+    dscq_free(pl->from);
+    dscq_free(pl->from_cut);
+    dscq_free(pl->stage);
+}
+
+static dscq_status search(planner *pl)
+{
+    lowering *l = pl->l;
+    const int32_t n = l->p->op_count;
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t i = 0; i < (n + 1) * CUTS; i++)
+        pl->best[i] = 1e300;
+    pl->best[CUT_DRAM] = 0;
+    for (int32_t first = 0; first < n; first++) {
+        if (!may_cut(l, first))
+            continue;
+        for (int32_t last = first; last < n && last < first + LOWER_STAGE_MAX; last++) {
+            int joined = 1; /* parts of one join always go together */
+            for (int32_t o = first; o < last; o++)
+                joined &= l->p->op[o].out == l->p->op[o + 1].out;
+            if (!may_cut(l, last + 1) || (!fuse_allowed(l, first, last) && !joined))
+                continue;
+            /* long stages only where rings are small against the whole */
+            if (last - first >= 8 && pl->best[(last + 1) * CUTS] < 1e299 &&
+                l->m->act_bytes > 4 * crossing(l, first + 1) && l->p->op_count > 40)
+                break;
+            DSCQ_TRY(try_stage(pl, first, last));
+        }
+        const int reachable = pl->best[first * CUTS] < 1e299;
+        const int next_open = pl->best[(first + 1) * CUTS] > 1e299;
+        if (reachable && next_open && may_cut(l, first + 1))
+            DSCQ_TRY(strip_stage(pl, first));
+    }
+    if (pl->best[n * CUTS] > 1e299)
+        DSCQ_TRY(dscq_fail(l->err, DSCQ_ARG,
+                           "no schedule fits act_bytes = %lld and weight_bytes = %lld",
+                           (long long)l->m->act_bytes, (long long)l->m->weight_bytes));
+done:
+    return status;
+}
+
+/* Walk back from the end; a tensor stays only when every cut it crosses is on chip. */
+static dscq_status take_path(planner *pl)
+{
+    lowering *l = pl->l;
+    int32_t at = l->p->op_count, cut = CUT_DRAM, n = 0;
+
+    for (int32_t a = at, c = cut; a > 0; n++) {
+        const int32_t i = a * CUTS + c;
+        a = pl->from[i];
+        c = pl->from_cut[i];
+    }
+    dscq_free(l->stage);
+    l->stage = dscq_calloc((size_t)n, sizeof *l->stage);
+    if (l->stage == NULL)
+        return dscq_fail_nomem(l->err, "stages", (size_t)n * sizeof *l->stage);
+    l->stage_count = n;
+    for (int32_t t = 0; t < l->p->tensor_count; t++)
+        l->tensor[t].stays = !l->tensor[t].is_input;
+    while (at > 0) {
+        const int32_t i = at * CUTS + cut;
+        l->stage[--n] = pl->stage[i];
+        for (int32_t t = 0; t < l->p->tensor_count && cut == CUT_DRAM; t++)
+            if (crosses(l, t, at))
+                l->tensor[t].stays = 0;
+        cut = pl->from_cut[i];
+        at = pl->from[i];
+    }
+    return DSCQ_OK;
+}
+
+/* A tensor that lives inside one stage has a ring there, not a whole-tensor place. */
+static void mark_inner(lowering *l)
+{
+    for (int32_t s = 0; s < l->stage_count; s++)
+        for (int32_t t = 0; t < l->p->tensor_count; t++) {
+            low_tensor *x = &l->tensor[t];
+            if (x->first_op >= l->stage[s].first && x->last_op <= l->stage[s].last)
+                x->stays = 0;
+        }
+}
+
+dscq_status low__plan(lowering *l)
+{
+    planner pl = {.room = l->m->act_bytes};
+    dscq_status status;
+
+    DSCQ_TRY(plan_create(&pl, l));
+    DSCQ_TRY(search(&pl));
+    DSCQ_TRY(take_path(&pl));
+    mark_inner(l);
+done:
+    plan_clear(&pl);
+    return status;
+}

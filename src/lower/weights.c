@@ -1,0 +1,566 @@
+/* Array shape, weight tiles and lane streams of every convolution
+ * (docs/accelerator.md section 4). */
+#include "dscq/base/alloc.h"
+#include "lower_internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static int32_t ceil_div(int64_t a, int64_t b)
+{
+    return (int32_t)((a + b - 1) / b);
+}
+
+/* ---- the image: bytes from DRAM address 0
+ * -------------------------------------------- */
+
+static dscq_status image_room(lowering *l, size_t bytes)
+{
+    dscq_program *p = l->p;
+
+    if (p->image_bytes + bytes <= l->image_cap)
+        return DSCQ_OK;
+    size_t cap = l->image_cap == 0 ? 1 << 16 : l->image_cap;
+    while (cap < p->image_bytes + bytes)
+        cap *= 2;
+    uint8_t *image = dscq_realloc(p->image, l->image_cap, cap);
+    if (image == NULL)
+        return dscq_fail_nomem(l->err, "weight streams", cap);
+    memset(image + l->image_cap, 0, cap - l->image_cap);
+    p->image = image;
+    l->image_cap = cap;
+    return DSCQ_OK;
+}
+
+typedef struct bit_writer {
+    uint8_t *at; /* cleared */
+    uint64_t pos;
+} bit_writer;
+
+static void put(bit_writer *b, uint32_t v, int32_t n)
+{
+    for (int32_t i = 0; i < n;) { /* by parts of a byte */
+        const int32_t off = (int32_t)(b->pos % 8);
+        const int32_t part = 8 - off < n - i ? 8 - off : n - i;
+        const uint32_t bits = v >> i & ((1u << part) - 1);
+        b->at[b->pos / 8] = (uint8_t)(b->at[b->pos / 8] | bits << off);
+        b->pos += (uint64_t)part;
+        i += part;
+    }
+}
+
+/* ---- which encoding
+ * ---------------------------------------------------------------------- */
+
+typedef struct choice {
+    dscq_stream_kind kind;
+    int32_t gap_bits;
+    double bits_per_weight; /* average, positions included */
+} choice;
+
+static choice gap_choice(double density, int32_t bits)
+{
+    choice best = {DSCQ_STREAM_GAP, 8, 1e30};
+
+    for (int32_t g = 2; g <= 8; g++) {
+        const double fill = 1 - pow(1 - density, (double)(1 << g));
+        const double entries = fill > 0 ? density / fill : 1;
+        const double cost = entries * (bits + g);
+        /* a filler costs a cycle: at most one in twenty */
+        if (entries <= 1.05 * density + 1e-9 && cost < best.bits_per_weight)
+            best = (choice){DSCQ_STREAM_GAP, g, cost};
+    }
+    return best;
+}
+
+static choice choose_encoding(const lowering *l, const dscq_qweights *w)
+{
+    const double density =
+        w->count > 0 ? (double)dscq_qweights_nonzero(w) / (double)w->count : 0;
+    const choice dense = {DSCQ_STREAM_DENSE, 0, w->bits};
+    const choice bitmap = {DSCQ_STREAM_BITMAP, 0, 1 + density * w->bits};
+    choice gap = gap_choice(density, w->bits);
+
+    if (w->form == DSCQ_FORM_BINARY)
+        return (choice){DSCQ_STREAM_BINARY, 0, 2};
+    if (!l->m->zero_skip || l->m->schedule.stream == 1 + DSCQ_STREAM_DENSE)
+        return dense;
+    if (l->m->schedule.stream == 1 + DSCQ_STREAM_BITMAP)
+        return bitmap;
+    if (l->m->schedule.stream == 1 + DSCQ_STREAM_GAP) {
+        if (gap.bits_per_weight > 1e29)
+            gap.bits_per_weight = density * (w->bits + 8) * 1.3;
+        return gap;
+    }
+    if (density > 0.98)
+        return dense;
+    return gap.bits_per_weight < bitmap.bits_per_weight ? gap : bitmap;
+}
+
+/* ---- one lane's stream
+ * ---------------------------------------------------------------------- */
+
+typedef struct tile_job {
+    lowering *l;
+    const dscq_qweights *w;
+    const uint16_t *codes; /* OHWI */
+    dscq_hw_wtile *t;
+    const dscq_hw_op *op;
+    int32_t depthwise, code_bits;
+    int32_t group_first; /* first input channel of the group */
+} tile_job;
+
+/* OHWI index of column k of output channel m. */
+static size_t weight_at(const tile_job *j, int32_t m, int32_t k)
+{
+    const dscq_qweights *w = j->w;
+    const int32_t c =
+        j->t->c_first - j->group_first + (j->depthwise ? 0 : k % j->t->c_count);
+    const int32_t rs = j->depthwise ? k : k / j->t->c_count;
+
+    return ((size_t)m * (size_t)(w->r * w->s) + (size_t)rs) * (size_t)w->c +
+           (size_t)(j->depthwise ? 0 : c);
+}
+
+static int32_t lane_rows(const tile_job *j, int32_t lane)
+{
+    int32_t n = 0;
+
+    while (n < j->t->rows && j->t->channel[n * j->op->lanes + lane] >= 0)
+        n++;
+    return n;
+}
+
+/* Position i of the lane's order: channel and column. */
+static size_t position(const tile_job *j, int32_t lane, int32_t rows, int32_t i)
+{
+    const int32_t row = j->depthwise ? i / j->t->columns : i % rows;
+    const int32_t k = j->depthwise ? i % j->t->columns : i / rows;
+
+    return weight_at(j, j->t->channel[row * j->op->lanes + lane], k);
+}
+
+static void lane_dense(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+{
+    for (int32_t i = 0; i < rows * j->t->columns; i++) {
+        const size_t at = position(j, lane, rows, i);
+        put(b, j->codes[at], j->code_bits);
+        j->t->entries++;
+        j->t->nonzero += j->w->value[at] != 0;
+    }
+}
+
+static void lane_bitmap(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+{
+    const int32_t group = j->depthwise ? j->t->columns : rows;
+
+    for (int32_t i = 0; i < rows * j->t->columns; i += group) {
+        for (int32_t g = 0; g < group; g++)
+            put(b, j->codes[position(j, lane, rows, i + g)] != 0, 1);
+        for (int32_t g = 0; g < group; g++) {
+            const size_t at = position(j, lane, rows, i + g);
+            if (j->codes[at] == 0)
+                continue;
+            put(b, j->codes[at], j->code_bits);
+            j->t->entries++;
+            j->t->nonzero += j->w->value[at] != 0;
+        }
+    }
+}
+
+static void lane_gap(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+{
+    const int32_t most = (1 << j->t->gap_bits) - 1;
+    bit_writer head = *b;
+    uint32_t entries = 0;
+    int32_t run = 0;
+
+    b->pos += 32;
+    for (int32_t i = 0; i < rows * j->t->columns; i++) {
+        const size_t at = position(j, lane, rows, i);
+        const uint16_t code = j->codes[at];
+        if (code == 0 && run < most) {
+            run++;
+            continue;
+        }
+        if (code == 0) { /* a filler, only when something follows */
+            int32_t next = i + 1;
+            while (next < rows * j->t->columns &&
+                   j->codes[position(j, lane, rows, next)] == 0)
+                next++;
+            if (next == rows * j->t->columns)
+                break;
+        }
+        put(b, (uint32_t)run, j->t->gap_bits);
+        put(b, code, j->code_bits);
+        run = 0;
+        entries++;
+        j->t->nonzero += j->w->value[at] != 0;
+    }
+    put(&head, entries & 0xffff, 16);
+    put(&head, entries >> 16, 16);
+    j->t->entries += entries;
+}
+
+static void lane_binary(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+{
+    const dscq_qweights *w = j->w;
+    const int32_t per = (int32_t)(w->count / (size_t)w->k);
+    const int32_t blocks = ceil_div(per, w->block);
+
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t i = 0; i < blocks; i++) {
+            const int32_t m = j->t->channel[r * j->op->lanes + lane];
+            put(b, w->block_high[(size_t)m * (size_t)blocks + (size_t)i] != 0, 1);
+        }
+    for (int32_t i = 0; i < rows * j->t->columns; i++) {
+        const size_t at = position(j, lane, rows, i);
+        const size_t m = at / (size_t)per, k = at % (size_t)per;
+        const int high = w->block_high[m * (size_t)blocks + k / (size_t)w->block] != 0;
+        put(b, high ? (uint32_t)(uint8_t)w->value[at] : (uint32_t)(j->codes[at] & 1),
+            high ? 8 : 1);
+        j->t->entries++;
+        j->t->nonzero += w->value[at] != 0;
+    }
+}
+
+static uint64_t lane_bits_max(const tile_job *j, int32_t rows)
+{
+    const uint64_t n = (uint64_t)rows * (uint64_t)j->t->columns;
+
+    return 64 + n * (uint64_t)(1 + j->code_bits + j->t->gap_bits) +
+           (uint64_t)rows * n / 8;
+}
+
+static void put_constants(tile_job *j, uint8_t *at)
+{
+    for (int32_t i = 0; i < j->t->m_count; i++, at += 8) {
+        const int32_t m = j->t->m_first + i;
+        const uint16_t mult = (uint16_t)j->op->mult[m];
+        const uint32_t bias = (uint32_t)j->op->bias[m];
+        at[0] = (uint8_t)(mult & 255);
+        at[1] = (uint8_t)(mult >> 8);
+        at[2] = j->op->shift[m];
+        at[3] = (uint8_t)(bias & 255);
+        at[4] = (uint8_t)(bias >> 8 & 255);
+        at[5] = (uint8_t)(bias >> 16 & 255);
+    }
+}
+
+static dscq_status write_streams(tile_job *j)
+{
+    lowering *l = j->l;
+    dscq_hw_wtile *t = j->t;
+    const int32_t lanes = j->op->lanes;
+    const uint64_t align = (uint64_t)l->m->burst_bytes;
+    uint32_t longest = 0;
+    dscq_status status = DSCQ_OK;
+
+    l->p->image_bytes = (l->p->image_bytes + align - 1) / align * align;
+    t->dram_addr = l->p->image_bytes;
+    for (int32_t lane = 0; lane < lanes; lane++) {
+        const int32_t rows = lane_rows(j, lane);
+        DSCQ_TRY(image_room(l, lane_bits_max(j, rows) / 8 + 64));
+        bit_writer b = {l->p->image + l->p->image_bytes, 0};
+        t->lane_offset[lane] = (uint32_t)(l->p->image_bytes - t->dram_addr);
+        if (rows == 0)
+            continue;
+        if (t->kind == DSCQ_STREAM_DENSE)
+            lane_dense(j, &b, lane, rows);
+        else if (t->kind == DSCQ_STREAM_BITMAP)
+            lane_bitmap(j, &b, lane, rows);
+        else if (t->kind == DSCQ_STREAM_GAP)
+            lane_gap(j, &b, lane, rows);
+        else
+            lane_binary(j, &b, lane, rows);
+        const uint32_t bytes = (uint32_t)((b.pos + 31) / 32 * 4);
+        l->p->image_bytes += bytes;
+        longest = bytes > longest ? bytes : longest;
+    }
+    t->lane_offset[lanes] = (uint32_t)(l->p->image_bytes - t->dram_addr);
+    const size_t fixed = 8 * (size_t)t->m_count + 2 * (size_t)t->codebook_count;
+    DSCQ_TRY(image_room(l, fixed));
+    put_constants(j, l->p->image + l->p->image_bytes);
+    l->p->image_bytes += fixed;
+    t->stream_bytes = (uint32_t)(l->p->image_bytes - t->dram_addr);
+    t->buffer_bytes = (int64_t)longest * lanes + (int64_t)fixed;
+done:
+    return status;
+}
+
+/* ---- tiles
+ * -----------------------------------------------------------------------------------
+ */
+
+static dscq_status new_tile(lowering *l, dscq_hw_wtile **out)
+{
+    dscq_program *p = l->p;
+
+    if (p->wtile_count == l->wtile_cap) {
+        const int32_t cap = l->wtile_cap == 0 ? 128 : 2 * l->wtile_cap;
+        dscq_hw_wtile *t = dscq_realloc(p->wtile, (size_t)l->wtile_cap * sizeof *t,
+                                        (size_t)cap * sizeof *t);
+        if (t == NULL || cap > LOWER_TILES_MAX)
+            return dscq_fail_nomem(l->err, "weight tiles", (size_t)cap * sizeof *t);
+        p->wtile = t;
+        l->wtile_cap = cap;
+    }
+    *out = &p->wtile[p->wtile_count];
+    memset(*out, 0, sizeof **out);
+    p->wtile_count++;
+    return DSCQ_OK;
+}
+
+typedef struct piece {
+    int32_t m_first, m_count, c_first, c_count;
+} piece;
+
+static dscq_status make_tile(tile_job *j, piece x, choice enc)
+{
+    lowering *l = j->l;
+    const int32_t lanes = j->op->lanes, rows = ceil_div(x.m_count, lanes);
+    const int32_t per = j->w->r * j->w->s;
+    int32_t *entries = NULL;
+    dscq_hw_wtile *t = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(new_tile(l, &t));
+    j->t = t;
+    t->op = (int32_t)(j->op - l->p->op);
+    t->m_first = x.m_first;
+    t->m_count = x.m_count;
+    t->c_first = x.c_first;
+    t->c_count = x.c_count;
+    t->columns = j->depthwise ? per : per * x.c_count;
+    t->rows = rows;
+    t->kind = enc.kind;
+    t->gap_bits = enc.gap_bits;
+    t->bits = j->code_bits;
+    t->is_linear = j->w->form == DSCQ_FORM_LINEAR;
+    if (j->w->form == DSCQ_FORM_CODEBOOK) {
+        t->codebook_count = j->w->codebook_count;
+        memcpy(t->codebook, j->w->codebook, sizeof t->codebook);
+    }
+    t->channel = dscq_malloc((size_t)(rows * lanes), sizeof *t->channel);
+    t->lane_offset = dscq_calloc((size_t)lanes + 1, sizeof *t->lane_offset);
+    entries = dscq_calloc((size_t)x.m_count, sizeof *entries);
+    if (t->channel == NULL || t->lane_offset == NULL || entries == NULL)
+        DSCQ_TRY(dscq_fail_nomem(l->err, "a weight tile", (size_t)(rows * lanes) * 4));
+    if (enc.kind == DSCQ_STREAM_BINARY) {
+        t->block = j->w->block;
+        t->level = dscq_malloc((size_t)x.m_count, sizeof *t->level);
+        if (t->level == NULL)
+            DSCQ_TRY(dscq_fail_nomem(l->err, "a weight tile", (size_t)x.m_count * 2));
+        memcpy(t->level, j->w->level + x.m_first, (size_t)x.m_count * sizeof *t->level);
+    }
+    for (int32_t i = 0; i < x.m_count; i++)
+        for (int32_t k = 0; k < t->columns; k++)
+            entries[i] += enc.kind == DSCQ_STREAM_DENSE ||
+                          enc.kind == DSCQ_STREAM_BINARY ||
+                          j->codes[weight_at(j, x.m_first + i, k)] != 0;
+    low__deal(t->channel, rows, lanes, entries, x.m_count,
+              l->m->schedule.balance && !j->depthwise);
+    for (int32_t i = 0; i < rows * lanes; i++)
+        t->channel[i] += t->channel[i] >= 0 ? x.m_first : 0;
+    DSCQ_TRY(write_streams(j));
+done:
+    dscq_free(entries);
+    return status;
+}
+
+/* Rows of a tile so that it takes at most half the weight buffer (the other half is for
+ * the next one); 0: not even one row fits, the columns must be cut as well. */
+static int32_t rows_that_fit(const tile_job *j, int32_t columns, double bits,
+                             int32_t most)
+{
+    const double row = j->op->lanes * ((double)columns * bits / 8 * 1.1 + 24);
+    const double fit = (double)j->l->m->weight_bytes / 2 / row;
+
+    return fit >= most ? most : (int32_t)fit;
+}
+
+static dscq_status make_group(tile_job *j, int32_t group, choice enc)
+{
+    lowering *l = j->l;
+    low_op *low = &l->op[j->op - l->p->op];
+    const int32_t per = j->w->r * j->w->s, lanes = j->op->lanes;
+    const int32_t groups = j->depthwise ? 1 : l->q->node[low->node].groups;
+    const int32_t channels = j->w->k / groups;
+    const int32_t c_all = j->depthwise ? j->w->k : j->w->c;
+    const int32_t columns = j->depthwise ? per : per * c_all;
+    const int32_t most = j->depthwise ? ceil_div(channels, lanes) : l->m->acc_rows;
+    int32_t rows = rows_that_fit(j, columns, enc.bits_per_weight, most);
+    int32_t c_step = c_all;
+    dscq_status status = DSCQ_OK;
+
+    j->group_first = group * c_all;
+    if (rows == 0) {
+        const double fit = (double)l->m->weight_bytes / 2 /
+                           (lanes * (per * enc.bits_per_weight / 8 * 1.1) + 24 * lanes);
+        rows = 1;
+        c_step = (int32_t)fit < 1 ? 1 : (int32_t)fit;
+        if (j->depthwise || enc.kind == DSCQ_STREAM_BINARY)
+            c_step = c_all; /* refused below when it does not fit */
+    }
+    const int32_t tiles = ceil_div(channels, (int64_t)rows * lanes);
+    const int32_t m_step =
+        tiles == 1 ? channels : ceil_div(ceil_div(channels, tiles), lanes) * lanes;
+    low->k_pieces = ceil_div(c_all, c_step);
+    if (j->depthwise)
+        low->k_pieces = 1;
+    for (int32_t m = 0; m < channels; m += m_step)
+        for (int32_t c = 0; c < c_all; c += c_step) {
+            const int32_t m_count = channels - m < m_step ? channels - m : m_step;
+            const piece x = {
+                group * channels + m, m_count, j->depthwise ? m : group * c_all + c,
+                j->depthwise ? m_count : (c_all - c < c_step ? c_all - c : c_step)};
+            DSCQ_TRY(make_tile(j, x, enc));
+            if (j->t->buffer_bytes > l->m->weight_bytes)
+                DSCQ_TRY(
+                    dscq_fail(l->err, DSCQ_ARG,
+                              "layer '%s': its smallest weight tile needs %lld bytes, "
+                              "%lld more than weight_bytes = %lld",
+                              j->op->name, (long long)j->t->buffer_bytes,
+                              (long long)(j->t->buffer_bytes - l->m->weight_bytes),
+                              (long long)l->m->weight_bytes));
+            if (j->depthwise)
+                break;
+        }
+done:
+    return status;
+}
+
+/* ---- shape
+ * -------------------------------------------------------------------------------------
+ */
+
+/* stored[k * channels + m] of the first group. */
+static void mark_stored(uint8_t *stored, const tile_job *j, int32_t channels,
+                        int32_t columns, int all)
+{
+    const dscq_qweights *w = j->w;
+
+    for (int32_t m = 0; m < channels; m++)
+        for (int32_t k = 0; k < columns; k++) {
+            const size_t at = (size_t)m * (size_t)columns + (size_t)k;
+            stored[(size_t)k * (size_t)channels + (size_t)m] =
+                (uint8_t)(all || j->codes[at] != 0);
+        }
+    (void)w;
+}
+
+static double vectors_of(const dscq_hw_op *op, const dscq_hw_tensor *y, int32_t vector)
+{
+    if (op->mode == DSCQ_HW_DEPTHWISE)
+        return (double)y->h * ceil_div(y->w, vector);
+    return ceil_div((int64_t)y->h * y->w, vector);
+}
+
+static dscq_status choose_shape(tile_job *j, choice enc)
+{
+    lowering *l = j->l;
+    const int32_t at = (int32_t)(j->op - l->p->op);
+    dscq_hw_op *op = &l->p->op[at];
+    const dscq_machine *m = l->m;
+    const dscq_hw_tensor *y = &l->p->tensor[op->out];
+    const int32_t groups = j->depthwise ? 1 : l->q->node[l->op[at].node].groups;
+    const int32_t channels = j->w->k / groups;
+    const int32_t columns = (int32_t)(j->w->count / (size_t)j->w->k);
+    const int all = enc.kind == DSCQ_STREAM_DENSE || enc.kind == DSCQ_STREAM_BINARY;
+    double best = INFINITY;
+    dscq_status status = DSCQ_OK;
+    uint8_t *stored = dscq_malloc((size_t)channels * (size_t)columns, 1);
+
+    if (stored == NULL)
+        return dscq_fail_nomem(l->err, "shape search",
+                               (size_t)channels * (size_t)columns);
+    mark_stored(stored, j, channels, columns, all);
+    for (int32_t i = 0; i < m->lanes.count; i++) {
+        const int32_t lanes = (int32_t)m->lanes.v[i];
+        double vc, fixed;
+        if (m->schedule.lanes != 0 && lanes != m->schedule.lanes)
+            continue;
+        /* one pixel: the vector is empty but for one place, lanes are all that counts
+         */
+        if (m->schedule.lanes == 0 && y->h * y->w == 1 && i + 1 < m->lanes.count &&
+            m->lanes.v[i + 1] > m->lanes.v[i] && !j->depthwise)
+            continue;
+        DSCQ_TRY(low__try_shape(l, at, stored, columns, lanes, &vc, &fixed));
+        const double cycles = vectors_of(op, y, m->multipliers / lanes) * vc + fixed;
+        if (cycles < best) {
+            best = cycles;
+            op->lanes = lanes;
+            op->vector = m->multipliers / lanes;
+            l->op[at].vector_cycles = vc;
+            l->op[at].fixed_cycles = fixed;
+        }
+    }
+done:
+    dscq_free(stored);
+    return status;
+}
+
+static dscq_status make_conv(lowering *l, int32_t at)
+{
+    dscq_hw_op *op = &l->p->op[at];
+    const dscq_qweights *w = l->q->node[l->op[at].node].weights;
+    const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
+    const int32_t groups = depthwise ? 1 : l->q->node[l->op[at].node].groups;
+    uint16_t *codes = dscq_malloc(w->count, sizeof *codes);
+    dscq_status status = DSCQ_OK;
+
+    if (codes == NULL)
+        return dscq_fail_nomem(l->err, "weight codes", w->count * 2);
+    dscq_qweights_codes(w, codes);
+    tile_job j = {.l = l,
+                  .w = w,
+                  .codes = codes,
+                  .op = op,
+                  .depthwise = depthwise,
+                  .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
+    const choice enc = choose_encoding(l, w);
+    DSCQ_TRY(choose_shape(&j, enc));
+    l->op[at].wtile_first = l->p->wtile_count;
+    for (int32_t g = 0; g < groups; g++)
+        DSCQ_TRY(make_group(&j, g, enc));
+    l->op[at].wtile_count = l->p->wtile_count - l->op[at].wtile_first;
+    for (int32_t i = 0; i < l->op[at].wtile_count; i++) {
+        const dscq_hw_wtile *t = &l->p->wtile[l->op[at].wtile_first + i];
+        l->op[at].weight_bytes += t->stream_bytes;
+        l->op[at].weight_buffer += (t->buffer_bytes + 63) / 64 * 64;
+    }
+done:
+    dscq_free(codes);
+    return status;
+}
+
+static void estimate_vector_op(lowering *l, int32_t at)
+{
+    const dscq_hw_op *op = &l->p->op[at];
+    const dscq_machine *m = l->m;
+    const int32_t c = op->mode == DSCQ_HW_COPY ? op->c_count : l->p->tensor[op->out].c;
+    double reads = op->in_count;
+
+    if (op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL)
+        reads = (double)op->kernel_h * op->stride_w;
+    const double read = reads * c / ((double)m->act_banks * m->act_word_bytes);
+    const double write = (double)c / m->post_entries;
+    l->op[at].point_cycles = read > write ? read : write;
+    l->op[at].fixed_cycles = m->command_cycles + m->post_latency_cycles;
+}
+
+dscq_status low__make_weights(lowering *l)
+{
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t i = 0; i < l->p->op_count; i++) {
+        const dscq_hw_mode mode = l->p->op[i].mode;
+        if (mode == DSCQ_HW_BROADCAST || mode == DSCQ_HW_DEPTHWISE)
+            DSCQ_TRY(make_conv(l, i));
+        else
+            estimate_vector_op(l, i);
+    }
+done:
+    return status;
+}
