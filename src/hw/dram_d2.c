@@ -59,7 +59,7 @@ static void start_state(d2 *s, const dscq_dram_config *c)
         for (int32_t b = 0; b < s->banks; b++)
             s->bank[r][b].change_at = HW_NEVER;
     }
-    s->next_change = HW_NEVER;
+    s->next_change = s->next_flag_clear = HW_NEVER;
 }
 
 static dscq_status d2_create(void **out, dscq_dram *d, dscq_error *err)
@@ -198,13 +198,13 @@ static int run_ranks(dscq_dram *d, d2 *s, uint64_t *wake)
             d->rank_state[r] = HW_RANK_ACTIVE;
         else
             d->rank_state[r] = rank->powered_down ? HW_RANK_POWERDOWN : HW_RANK_IDLE;
-        *wake = hw_min64(*wake, rank->flag_clear_at);
     }
     return changed;
 }
 
 static void clear_flags(d2 *s, uint64_t t)
 {
+    s->next_flag_clear = HW_NEVER; /* refreshes are never one cycle apart */
     for (int32_t r = 0; r < s->ranks; r++)
         if (s->rank[r].flag_clear_at <= t) {
             s->rank[r].flag = 0;
@@ -221,7 +221,8 @@ static uint64_t d2_tick(dscq_dram *d)
 
     if (s->next_change <= t)
         d2_run_timers(s, t, d->cfg.tRP);
-    clear_flags(s, t);
+    if (s->next_flag_clear <= t)
+        clear_flags(s, t);
     changed = run_refresh_counters(s, t, &d->cfg);
     changed |= choose_and_issue(d, s, &wake);
     changed |= move_transaction(d, s);
@@ -232,7 +233,7 @@ static uint64_t d2_tick(dscq_dram *d)
     wake = hw_min64(wake, next->refresh_at);
     if (next->powered_down && !next->flag)
         wake = hw_min64(wake, next->refresh_at - (uint64_t)d->cfg.tXP);
-    wake = hw_min64(wake, s->next_change);
+    wake = hw_min64(wake, hw_min64(s->next_change, s->next_flag_clear));
     return hw_max64(wake, t + 1);
 }
 

@@ -103,6 +103,7 @@ static void after_refresh(d2 *s, int32_t r, uint64_t t, int32_t tRFC)
         s->bank[r][b].next_act = t + (uint64_t)tRFC;
     }
     s->rank[r].flag_clear_at = t + 1; /* one cycle to reach the rank */
+    s->next_flag_clear = t + 1;
 }
 
 void d2_issue(dscq_dram *d, d2 *s, const d2_choice *c)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* R2.5 "may issue": earliest cycle, HW_NEVER while the bank state forbids it. */
-static uint64_t ready_at(const d2 *s, int32_t r, const d2_cmd *e)
+static inline uint64_t ready_at(const d2 *s, int32_t r, const d2_cmd *e)
 {
     const d2_bank *b = &s->bank[r][e->bank];
 

@@ -300,6 +300,7 @@ typedef struct frf_search {
     unsigned closed;      /* ranks that take no requests */
     const uint32_t *skip; /* per rank: banks left out; NULL: none */
     int rows_only;        /* activates and precharges only */
+    int want_next;        /* find next_column */
     uint64_t next_column; /* no column command of the kind before */
 } frf_search;
 
@@ -332,7 +333,8 @@ static frf_list *pick(dscq_dram *d, frf *s, frf_kind kind, frf_search *f,
                 frf_refresh_list(d, s, kind, r, b);
             if (f->rows_only && (l->op == DSCQ_DRAM_RD || l->op == DSCQ_DRAM_WR))
                 continue;
-            f->next_column = hw_min64(f->next_column, column_from(s, l, d->now));
+            if (f->want_next)
+                f->next_column = hw_min64(f->next_column, column_from(s, l, d->now));
             if (l->ready > d->now)
                 *wake = hw_min64(*wake, l->ready);
             else if (best == NULL || is_better(s, l, best))
@@ -362,7 +364,7 @@ static int run_requests(dscq_dram *d, frf *s, unsigned closed, uint64_t *wake)
 {
     const frf_kind mode = s->mode;
     const frf_kind other = mode == FRF_READ ? FRF_WRITE : FRF_READ;
-    frf_search f = {.closed = closed};
+    frf_search f = {.closed = closed, .want_next = s->linked[other] != 0};
     const frf_list *l = pick(d, s, mode, &f, wake);
 
     if (l != NULL) {
