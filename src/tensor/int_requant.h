@@ -2,18 +2,29 @@
  * int_requant.h - accumulators to codes, docs/arithmetic.md section 3.
  *
  * Without leaky, floor((floor(acc*m / 2^r) + bias + 128) / 256) is
- * floor((acc*m + (bias + 128)*2^r) / 2^(r+8)) because floors nest; with the zero
- * point added inside, one multiplication, addition and shift in 64 bits remain. That
- * is used when every channel has 8 <= r <= 34 (or m = 0): then nothing passes 64 bits
- * and the result fits 32. Other layers go lane by lane.
+ * floor((acc*m + (bias + 128)*2^r) / 2^(r+8)), because floors nest. When every channel
+ * has 8 <= r <= 24 (or m = 0) both sides are scaled by 2^(24-r), which m has room for:
+ * then the shift is by 32 for all of them, the code is the upper half of
+ * acc * (m << (24-r)) + ((bias + 128) << 24) + (zero << 32), and no shift is left.
+ * Other layers: requant.c.
  */
 #ifndef TENSOR_INT_REQUANT_H
 #define TENSOR_INT_REQUANT_H
 
+#include "int_internal.h"
 #include "int_simd.h"
 
+typedef int64_t vl __attribute__((vector_size(4 * DSCQ_LANES)));
+
+typedef enum requant_kind {
+    REQUANT_UPPER, /* the upper half, as above                                  */
+    REQUANT_SHIFT, /* 8 <= r <= 34: the sum in 64 bits, shifted by r + 8        */
+    REQUANT_LEAKY, /* 16 <= r <= 32: u is the upper half of acc*(m << (32-r))   */
+    REQUANT_LANES  /* anything else, and families without the instructions      */
+} requant_kind;
+
 typedef struct requant_head {
-    int32_t is_fast, is_leaky, slope, zero, lo, hi, offset, out_bytes;
+    int32_t kind, is_leaky, slope, zero, lo, hi, offset, out_bytes;
     int32_t pad[8];
 } requant_head;
 
@@ -30,98 +41,120 @@ INL const requant_group *requant_groups(const void *packed)
                                    sizeof(requant_head));
 }
 
-/* One accumulator: the definition. Returns the code, offset not added. */
-INL int32_t requant_lane(const requant_head *h, const requant_group *g, size_t i,
-                         int32_t acc)
-{
-    int64_t u = ((int64_t)acc * g->m[i] >> g->r[i]) + g->bias[i];
-
-    if (h->is_leaky && u < 0)
-        u = (u * h->slope) >> 15;
-    u = h->zero + ((u + 128) >> 8);
-    return (int32_t)(u < h->lo ? h->lo : u > h->hi ? h->hi : u);
-}
-
-INL vu requant_slow(const requant_head *h, const requant_group *g, vu acc)
-{
-    for (size_t i = 0; i < VL; i++)
-        acc[i] = (uint32_t)(requant_lane(h, g, i, (int32_t)acc[i]) + h->offset);
-    return acc;
-}
+/* requant.c: a vector of any kind; one constant group, or one lane of it for all. */
+void FN(requant_other)(const requant_head *h, const requant_group *g,
+                       const uint32_t *acc, uint32_t *code);
+void FN(requant_splat)(requant_group *out, const requant_group *in, size_t lane);
 
 #if DSCQ_LANES == 16
 
-INL __m512i requant_half(__m512i acc, const requant_group *g, int odd)
-{
-    __m512i p = _mm512_mul_epi32(acc, _mm512_loadu_si512(g->mult[odd]));
+#define HAS_UPPER 1
 
-    p = _mm512_add_epi64(p, _mm512_loadu_si512(g->add[odd]));
-    return _mm512_srav_epi64(p, _mm512_loadu_si512(g->shift[odd]));
+typedef __m512i v64;
+
+INL v64 mul_wide(v64 a, const int64_t *b)
+{
+    return _mm512_mul_epi32(a, _mm512_loadu_si512(b));
 }
 
-INL vu requant_fast(const requant_head *h, const requant_group *g, vu acc)
+INL v64 add_wide(v64 a, const int64_t *b)
 {
-    __m512i e = requant_half((__m512i)acc, g, 0);
-    __m512i o = requant_half(_mm512_srli_epi64((__m512i)acc, 32), g, 1);
-    __m512i y = _mm512_mask_blend_epi32(0xaaaa, e, _mm512_slli_epi64(o, 32));
+    return _mm512_add_epi64(a, _mm512_loadu_si512(b));
+}
 
-    y = _mm512_max_epi32(y, _mm512_set1_epi32(h->lo + h->offset));
-    return (vu)_mm512_min_epi32(y, _mm512_set1_epi32(h->hi + h->offset));
+INL v64 odd_lanes(v64 a)
+{
+    return _mm512_srli_epi64(a, 32);
+}
+
+/* the upper halves of e to the even lanes, those of o stay in the odd ones */
+INL v64 upper_halves(v64 e, v64 o)
+{
+    return _mm512_mask_shuffle_epi32(o, 0x5555, e, _MM_PERM_DDBB);
 }
 
 #elif DSCQ_LANES == 8
 
-/* There is no arithmetic 64-bit shift: add 2^62 (in `add` it would overflow no sum
- * here), shift logically, and take 2^62 >> s away again, of which only the low 32
- * bits matter. */
-INL __m256i requant_half(__m256i acc, const requant_group *g, int odd)
-{
-    const __m256i up = _mm256_set1_epi64x((int64_t)1 << 62);
-    const __m256i s = _mm256_loadu_si256((const __m256i *)g->shift[odd]);
-    __m256i p =
-        _mm256_mul_epi32(acc, _mm256_loadu_si256((const __m256i *)g->mult[odd]));
+#define HAS_UPPER 1
 
-    p = _mm256_add_epi64(p, _mm256_loadu_si256((const __m256i *)g->add[odd]));
-    p = _mm256_srlv_epi64(_mm256_add_epi64(p, up), s);
-    return _mm256_sub_epi64(p, _mm256_srlv_epi64(up, s));
+typedef __m256i v64;
+
+INL v64 mul_wide(v64 a, const int64_t *b)
+{
+    return _mm256_mul_epi32(a, _mm256_loadu_si256((const __m256i *)(const void *)b));
 }
 
-INL vu requant_fast(const requant_head *h, const requant_group *g, vu acc)
+INL v64 add_wide(v64 a, const int64_t *b)
 {
-    __m256i e = requant_half((__m256i)acc, g, 0);
-    __m256i o = requant_half(_mm256_srli_epi64((__m256i)acc, 32), g, 1);
-    __m256i y = _mm256_blend_epi32(e, _mm256_slli_epi64(o, 32), 0xaa);
+    return _mm256_add_epi64(a, _mm256_loadu_si256((const __m256i *)(const void *)b));
+}
 
-    y = _mm256_max_epi32(y, _mm256_set1_epi32(h->lo + h->offset));
-    return (vu)_mm256_min_epi32(y, _mm256_set1_epi32(h->hi + h->offset));
+INL v64 odd_lanes(v64 a)
+{
+    return _mm256_srli_epi64(a, 32);
+}
+
+INL v64 upper_halves(v64 e, v64 o)
+{
+    return _mm256_blend_epi32(_mm256_srli_epi64(e, 32), o, 0xaa);
 }
 
 #else
 
-INL vu requant_fast(const requant_head *h, const requant_group *g, vu acc)
+#define HAS_UPPER 0
+
+#endif
+
+#if HAS_UPPER
+
+INL vu upper_of(const requant_group *g, vu acc)
 {
-    return requant_slow(h, g, acc);
+    v64 e = add_wide(mul_wide((v64)acc, g->mult[0]), g->add[0]);
+    v64 o = add_wide(mul_wide(odd_lanes((v64)acc), g->mult[1]), g->add[1]);
+
+    return (vu)upper_halves(e, o);
+}
+
+/* the same with the constants of one channel in all lanes */
+INL vu upper_splat(int64_t mult, int64_t add, vu acc)
+{
+    const vl m = mult + (vl){0}, a = add + (vl){0};
+    v64 e = add_wide(mul_wide((v64)acc, (const int64_t *)&m), (const int64_t *)&a);
+    v64 o = add_wide(mul_wide(odd_lanes((v64)acc), (const int64_t *)&m),
+                     (const int64_t *)&a);
+
+    return (vu)upper_halves(e, o);
 }
 
 #endif
 
-/* The constants of one channel in every lane. */
-INL void requant_splat(requant_group *out, const requant_group *in, size_t lane)
+INL vu clamp_codes(const requant_head *h, vu x)
 {
-    for (size_t i = 0; i < VL; i++) {
-        out->mult[i % 2][i / 2] = in->mult[lane % 2][lane / 2];
-        out->add[i % 2][i / 2] = in->add[lane % 2][lane / 2];
-        out->shift[i % 2][i / 2] = in->shift[lane % 2][lane / 2];
-        out->m[i] = in->m[lane];
-        out->r[i] = in->r[lane];
-        out->bias[i] = in->bias[lane];
-    }
+#if DSCQ_LANES == 16
+    x = (vu)_mm512_max_epi32((__m512i)x, _mm512_set1_epi32(h->lo + h->offset));
+    return (vu)_mm512_min_epi32((__m512i)x, _mm512_set1_epi32(h->hi + h->offset));
+#elif DSCQ_LANES == 8
+    x = (vu)_mm256_max_epi32((__m256i)x, _mm256_set1_epi32(h->lo + h->offset));
+    return (vu)_mm256_min_epi32((__m256i)x, _mm256_set1_epi32(h->hi + h->offset));
+#else
+    const vi lo = (vi){0} + (h->lo + h->offset), hi = (vi){0} + (h->hi + h->offset);
+    vi y = v_pick((vi)x < lo, lo, (vi)x);
+
+    return (vu)v_pick(y > hi, hi, y);
+#endif
 }
 
 /* 32-bit lanes: code + offset */
 INL vu requant_vector(const requant_head *h, const requant_group *g, vu acc)
 {
-    return h->is_fast ? requant_fast(h, g, acc) : requant_slow(h, g, acc);
+#if HAS_UPPER
+    if (h->kind == REQUANT_UPPER)
+        return clamp_codes(h, upper_of(g, acc));
+#endif
+    vu code;
+
+    FN(requant_other)(h, g, (const uint32_t *)&acc, (uint32_t *)&code);
+    return code;
 }
 
 #endif

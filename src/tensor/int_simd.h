@@ -110,8 +110,12 @@ INL void weight_words(uint32_t out[WORDS], const int16_t w[4])
 INL void store_bytes(uint8_t *p, vu x, size_t n)
 {
 #if DSCQ_LANES == 16
-    _mm512_mask_cvtepi32_storeu_epi8(
-        p, n >= VL ? (__mmask16)0xffff : (__mmask16)((1U << n) - 1), (__m512i)x);
+    const __m128i low = _mm512_cvtepi32_epi8((__m512i)x);
+
+    if (n >= VL)
+        _mm_storeu_si128((__m128i *)(void *)p, low);
+    else
+        _mm_mask_storeu_epi8(p, (__mmask16)((1U << n) - 1), low);
 #else
 #if DSCQ_LANES == 8
     const __m256i low =

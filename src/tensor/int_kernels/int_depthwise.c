@@ -15,7 +15,7 @@
 enum { BLOCK = 4 * DSCQ_LANES, TAPS_MAX = 256 };
 
 typedef uint8_t vb __attribute__((vector_size(4 * DSCQ_LANES)));
-typedef uint64_t vl __attribute__((vector_size(4 * DSCQ_LANES)));
+typedef uint64_t vw __attribute__((vector_size(4 * DSCQ_LANES)));
 
 #if DSCQ_LANES == 16
 #define UNPACK(part, bits, a, b)                                                       \
@@ -107,13 +107,24 @@ typedef struct dw_job {
     const requant_head *head;
 } dw_job;
 
-/* BLOCK bytes: contiguous, or of `c` bytes from each of BLOCK/c windows. */
-INL vb load_block(const uint8_t *p, size_t step, size_t c)
+/* BLOCK bytes: `c` bytes (8, 16 or 32) from each of BLOCK/c windows. */
+INL vb load_windows(const uint8_t *p, size_t step, size_t c)
 {
-    vl x;
+    vw x;
 
-    if (step == c)
-        return (vb)u_load(p);
+#if DSCQ_LANES == 16
+    /* every second pixel of two blocks; nothing behind the last window is touched */
+    if (step == 2 * c) {
+        const __m512i of8 = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+        const __m512i of16 = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
+        const __m512i of32 = _mm512_setr_epi64(0, 1, 2, 3, 8, 9, 10, 11);
+        const __m512i order = c == 8 ? of8 : c == 16 ? of16 : of32;
+        const __mmask8 there = (__mmask8)((1U << (8 - c / 8)) - 1);
+
+        return (vb)_mm512_permutex2var_epi64(_mm512_loadu_si512(p), order,
+                                             _mm512_maskz_loadu_epi64(there, p + 64));
+    }
+#endif
     UNROLL
     for (size_t i = 0; i < BLOCK / 8; i++) {
         uint64_t eight;
@@ -155,7 +166,8 @@ INL void accumulate(vu acc[4], const vb x[4], const uint32_t *w)
     }
 }
 
-/* Codes of a block back in channel order. */
+/* Codes of a block back in channel order. The first two packings saturate, so that
+ * codes outside a byte may come in where there are such instructions. */
 INL vb pack_codes(const vu y[4])
 {
 #if DSCQ_LANES == 16
@@ -173,81 +185,203 @@ INL vb pack_codes(const vu y[4])
 #endif
 }
 
-typedef enum load_kind { CONTIGUOUS, WINDOWS, PART } load_kind;
+#if HAS_UPPER
 
-/* One block at byte offset `at` of every tap. */
-INL vb run_block(const dw_job *j, const load_kind kind, size_t at, size_t n,
-                 const uint32_t *packed, const requant_group *g)
+INL vb clamp_bytes(vb x, const requant_head *h)
 {
-    const uint32_t *w = packed + BLOCK;
-    vu acc[4];
-
-    UNROLL
-    for (size_t i = 0; i < 4; i++)
-        acc[i] = u_load(packed + i * VL);
-    for (size_t k = 0; k < j->groups; k++, w += BLOCK * WORDS) {
-        vb x[4];
-
-        UNROLL
-        for (size_t t = 0; t < 4; t++) {
-            const uint8_t *p = j->tap[4 * k + t] + at;
-
-            x[t] = kind == PART      ? load_part(p, n)
-                   : kind == WINDOWS ? load_block(p, j->step, j->c)
-                                     : (vb)u_load(p);
-        }
-        accumulate(acc, x, w);
-    }
-    UNROLL
-    for (size_t i = 0; i < 4; i++)
-        acc[i] = requant_vector(j->head, g + i, acc[i]);
-    return pack_codes(acc);
+#if DSCQ_LANES == 16
+    x = (vb)_mm512_max_epu8((__m512i)x, _mm512_set1_epi8((char)(h->lo + h->offset)));
+    return (vb)_mm512_min_epu8((__m512i)x, _mm512_set1_epi8((char)(h->hi + h->offset)));
+#else
+    x = (vb)_mm256_max_epu8((__m256i)x, _mm256_set1_epi8((char)(h->lo + h->offset)));
+    return (vb)_mm256_min_epu8((__m256i)x, _mm256_set1_epi8((char)(h->hi + h->offset)));
+#endif
 }
 
-/* Pixels outside, blocks of channels inside. */
+#endif
+
+typedef enum load_kind { CONTIGUOUS, WINDOWS, PART } load_kind;
+
+/* Constants of a loop: how bytes are loaded, groups of four taps (0: as the job says),
+ * blocks computed together (they share weights and constants). */
+typedef struct loop_kind {
+    load_kind load;
+    size_t groups, count;
+} loop_kind;
+
+enum { TOGETHER = 2 };
+
+/* Where a block is: its packed constants and what is stored of it. */
+typedef struct block_at {
+    const uint32_t *packed;
+    const requant_group *g;
+    size_t bytes; /* for PART */
+} block_at;
+
+INL void accumulate_all(const dw_job *j, const loop_kind k, const size_t at[TOGETHER],
+                        const block_at *b, vu acc[TOGETHER][4])
+{
+    const size_t groups = k.groups > 0 ? k.groups : j->groups;
+    const uint32_t *w = b->packed + BLOCK;
+
+    for (size_t g = 0; g < groups; g++, w += BLOCK * WORDS) {
+        UNROLL
+        for (size_t u = 0; u < k.count; u++) {
+            vb x[4];
+
+            UNROLL
+            for (size_t t = 0; t < 4; t++) {
+                const uint8_t *p = j->tap[4 * g + t] + at[u];
+
+                x[t] = k.load == PART      ? load_part(p, b->bytes)
+                       : k.load == WINDOWS ? load_windows(p, j->step, j->c)
+                                           : (vb)u_load(p);
+            }
+            accumulate(acc[u], x, w);
+        }
+    }
+}
+
+/* The codes of `count` blocks at byte offsets at[] of every tap. */
+INL void run_blocks(const dw_job *j, const loop_kind k, const size_t at[TOGETHER],
+                    const block_at *b, vb y[TOGETHER])
+{
+    vu acc[TOGETHER][4];
+
+    UNROLL
+    for (size_t u = 0; u < k.count; u++) {
+        UNROLL
+        for (size_t i = 0; i < 4; i++)
+            acc[u][i] = u_load(b->packed + i * VL);
+    }
+    accumulate_all(j, k, at, b, acc);
+#if HAS_UPPER
+    if (j->head->kind == REQUANT_UPPER) {
+        UNROLL
+        for (size_t u = 0; u < k.count; u++) {
+            UNROLL
+            for (size_t i = 0; i < 4; i++)
+                acc[u][i] = upper_of(b->g + i, acc[u][i]);
+            y[u] = clamp_bytes(pack_codes(acc[u]), j->head);
+        }
+        return;
+    }
+#endif
+    for (size_t u = 0; u < k.count; u++) {
+        vu code[4];
+
+        for (size_t i = 0; i < 4; i++)
+            FN(requant_other)
+            (j->head, b->g + i, (const uint32_t *)&acc[u][i], (uint32_t *)&code[i]);
+        y[u] = pack_codes(code);
+    }
+}
+
+INL void store_part(uint8_t *out, vb y, size_t n)
+{
+#if DSCQ_LANES == 16
+    _mm512_mask_storeu_epi8(out, n >= BLOCK ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1,
+                            (__m512i)y);
+#else
+    memcpy(out, &y, n < BLOCK ? n : BLOCK);
+#endif
+}
+
+/* One block of channels of all pixels from x on; returns where it stopped. */
+INL void column(const dw_job *j, const loop_kind k, const block_at *b,
+                const size_t x[2], size_t c, uint8_t *out)
+{
+    for (size_t i = x[0]; i + k.count <= x[1]; i += k.count) {
+        const size_t at[TOGETHER] = {i * j->step + c, (i + 1) * j->step + c};
+        vb y[TOGETHER];
+
+        run_blocks(j, k, at, b, y);
+        UNROLL
+        for (size_t u = 0; u < k.count; u++) {
+            uint8_t *to = out + (i + u) * j->c + c;
+
+            if (k.load == PART)
+                store_part(to, y[u], b->bytes);
+            else
+                u_store(to, (vu)y[u]);
+        }
+    }
+}
+
+static void column_full(const dw_job *j, const block_at *b, size_t x, size_t end,
+                        size_t c, uint8_t *out)
+{
+    const size_t pairs[2] = {x, x + (end - x) / 2 * 2}, rest[2] = {pairs[1], end};
+
+    if (j->groups == 3)
+        column(j, (loop_kind){CONTIGUOUS, 3, 2}, b, pairs, c, out);
+    else
+        column(j, (loop_kind){CONTIGUOUS, 0, 2}, b, pairs, c, out);
+    column(j, (loop_kind){CONTIGUOUS, 0, 1}, b, rest, c, out);
+}
+
+/* Eight pixels outside, blocks of channels inside: inputs stay in the first-level
+ * cache, and constants are loaded once for two pixels. */
 static void row_wide(const dw_job *j, const uint32_t *packed, size_t words,
                      uint8_t *out)
 {
-    for (size_t x = 0; x < j->pixels; x++, out += j->c) {
-        const requant_group *g = requant_groups(j->head);
-        const uint32_t *w = packed;
+    enum { SPAN = 8 };
 
-        for (size_t c = 0; c < j->c; c += BLOCK, w += words, g += 4) {
-            const size_t n = j->c - c;
-            vb y;
+    for (size_t x = 0; x < j->pixels; x += SPAN) {
+        const size_t part[2] = {x, j->pixels - x < SPAN ? j->pixels : x + SPAN};
+        block_at b = {packed, requant_groups(j->head), 0};
 
-            if (n >= BLOCK) {
-                u_store(out + c,
-                        (vu)run_block(j, CONTIGUOUS, x * j->step + c, 0, w, g));
-                continue;
-            }
-            y = run_block(j, PART, x * j->step + c, n, w, g);
-            memcpy(out + c, &y, n);
+        for (size_t c = 0; c < j->c; c += BLOCK, b.packed += words, b.g += 4) {
+            b.bytes = j->c - c;
+            if (b.bytes >= BLOCK)
+                column_full(j, &b, part[0], part[1], c, out);
+            else
+                column(j, (loop_kind){PART, 0, 1}, &b, part, c, out);
         }
     }
 }
 
-/* Several pixels a block. The last block starts early enough to end in time. */
+/* Blocks of several pixels each, from pixel x on. */
+INL size_t joined_run(const dw_job *j, const loop_kind k, const block_at *b, size_t x,
+                      uint8_t *out)
+{
+    const size_t join = BLOCK / j->c;
+
+    for (; x + k.count * join <= j->pixels; x += k.count * join) {
+        const size_t at[TOGETHER] = {x * j->step, (x + join) * j->step};
+        vb y[TOGETHER];
+
+        run_blocks(j, k, at, b, y);
+        UNROLL
+        for (size_t u = 0; u < k.count; u++)
+            u_store(out + (x + u * join) * j->c, (vu)y[u]);
+    }
+    return x;
+}
+
+/* A row shorter than a block goes pixel by pixel; else the last block starts early
+ * enough to end with the row. */
 static void row_joined(const dw_job *j, const uint32_t *packed, uint8_t *out)
 {
     const size_t join = BLOCK / j->c;
-    const requant_group *g = requant_groups(j->head);
+    const block_at b = {packed, requant_groups(j->head), j->c};
+    const int dense = j->step == j->c;
     size_t x = 0;
-    vb y;
 
-    while (j->pixels >= join) {
-        if (j->step == j->c)
-            y = run_block(j, CONTIGUOUS, x * j->step, 0, packed, g);
-        else
-            y = run_block(j, WINDOWS, x * j->step, 0, packed, g);
-        u_store(out + x * j->c, (vu)y);
-        if (x + join == j->pixels)
-            return;
-        x = x + 2 * join <= j->pixels ? x + join : j->pixels - join;
+    if (j->pixels < join) {
+        column(j, (loop_kind){PART, 0, 1}, &b, (size_t[]){0, j->pixels}, 0, out);
+        return;
     }
-    for (; x < j->pixels; x++) { /* fewer pixels than a block */
-        y = run_block(j, PART, x * j->step, j->c, packed, g);
-        memcpy(out + x * j->c, &y, j->c);
+    if (dense && j->groups == 3)
+        x = joined_run(j, (loop_kind){CONTIGUOUS, 3, 2}, &b, x, out);
+    else if (!dense && j->groups == 3)
+        x = joined_run(j, (loop_kind){WINDOWS, 3, 2}, &b, x, out);
+    while (x < j->pixels) {
+        x = x + join <= j->pixels ? x : j->pixels - join;
+        if (dense)
+            x = joined_run(j, (loop_kind){CONTIGUOUS, 0, 1}, &b, x, out);
+        else
+            x = joined_run(j, (loop_kind){WINDOWS, 0, 1}, &b, x, out);
     }
 }
 

@@ -39,24 +39,46 @@ INL void tile_step(const size_t mr, const size_t nv, vu acc[TILE_MR][TILE_NV],
     }
 }
 
+/* Codes of the slower kinds: through memory, row by row. */
+static void store_other(const size_t mr, const size_t nv, vu acc[TILE_MR][TILE_NV],
+                        const tile_job *t)
+{
+    for (size_t i = 0; i < mr; i++)
+        for (size_t j = 0; j < nv; j++)
+            store_bytes((uint8_t *)t->out + i * t->ldo + j * VL,
+                        requant_vector(t->head, t->group + j, acc[i][j]),
+                        j + 1 == nv ? t->last : VL);
+}
+
 INL void tile_store(const size_t mr, const size_t nv, vu acc[TILE_MR][TILE_NV],
                     const tile_job *t)
 {
-    UNROLL
-    for (size_t j = 0; j < nv; j++) {
-        const size_t n = j + 1 == nv ? t->last : VL;
-
+    if (t->group == NULL) {
         UNROLL
         for (size_t i = 0; i < mr; i++) {
-            const size_t at = i * t->ldo + j * VL;
-
-            if (t->group != NULL)
-                store_bytes((uint8_t *)t->out + at,
-                            requant_vector(t->head, t->group + j, acc[i][j]), n);
-            else
-                v_store_upto((float *)t->out + at, n, (vf)acc[i][j]);
+            UNROLL
+            for (size_t j = 0; j < nv; j++)
+                v_store_upto((float *)t->out + i * t->ldo + j * VL,
+                             j + 1 == nv ? t->last : VL, (vf)acc[i][j]);
         }
+        return;
     }
+#if HAS_UPPER
+    if (t->head->kind == REQUANT_UPPER) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++) {
+            const requant_group *g = t->group + j;
+            uint8_t *to = (uint8_t *)t->out + j * VL;
+
+            UNROLL
+            for (size_t i = 0; i < mr; i++, to += t->ldo)
+                store_bytes(to, clamp_codes(t->head, upper_of(g, acc[i][j])),
+                            j + 1 == nv ? t->last : VL);
+        }
+        return;
+    }
+#endif
+    store_other(mr, nv, acc, t);
 }
 
 INL void tile(const size_t mr, const size_t nv, const tile_job *t)

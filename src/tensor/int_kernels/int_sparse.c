@@ -122,6 +122,23 @@ static void one_channel(const uint32_t *group, size_t count, uint32_t start,
     memcpy(acc, a, sizeof a);
 }
 
+/* Codes of channel j; `splat` holds its constants unless the kind is UPPER. */
+INL vu one_code(const void *rq, size_t j, const requant_group *splat, vu acc)
+{
+    const requant_head *h = rq;
+
+#if HAS_UPPER
+    if (h->kind == REQUANT_UPPER) {
+        const requant_group *g = requant_groups(rq) + j / VL;
+        const size_t o = j % 2, i = j % VL / 2;
+
+        return clamp_codes(h, upper_splat(g->mult[o][i], g->add[o][i], acc));
+    }
+#endif
+    (void)j;
+    return requant_vector(h, splat, acc);
+}
+
 /* y[n][BLOCK] accumulators, or y[n/4][BLOCK] words of four codes. */
 static void channels(const void *packed, const uint32_t *x, uint32_t *y, size_t n,
                      const void *rq)
@@ -138,9 +155,10 @@ static void channels(const void *packed, const uint32_t *x, uint32_t *y, size_t 
             memcpy(y + j * BLOCK, acc, sizeof acc);
             continue;
         }
-        requant_splat(&g, requant_groups(rq) + j / VL, j % VL);
+        if (!HAS_UPPER || ((const requant_head *)rq)->kind != REQUANT_UPPER)
+            FN(requant_splat)(&g, requant_groups(rq) + j / VL, j % VL);
         for (size_t p = 0; p < 4; p++) {
-            const vu code = requant_vector(rq, &g, acc[p]);
+            const vu code = one_code(rq, j, &g, acc[p]);
 
             word[p] = (j % 4 == 0 ? (vu){0} : word[p]) | code << (8 * (j % 4));
         }
