@@ -113,15 +113,16 @@ static dscq_status unknown_option(const tables *t, const cli_cmd *cmd,
 
     (void)dscq_str_copy(name, sizeof name, token);
     name[strcspn(name, "=")] = '\0';
+    const char *bare = name + strspn(name, "-"); /* dashes are no likeness */
     for (size_t i = 0; i < t->count; i++)
-        names[i] = t->row[i]->key.name;
-    const char *near = cli_near(name, names, t->count);
+        names[i] = t->row[i]->key.name + 2;
+    const char *near = cli_near(bare, names, t->count);
     if (near == NULL) /* an abbreviation is as good a hint */
         for (size_t i = 0; i < t->count && near == NULL; i++)
-            if (strlen(name) > 3 && strncmp(names[i], name, strlen(name)) == 0)
+            if (strlen(bare) > 1 && strncmp(names[i], bare, strlen(bare)) == 0)
                 near = names[i];
     if (near != NULL)
-        return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; did you mean '%s'?",
+        return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; did you mean '--%s'?",
                          cmd->name, name, near);
     return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; try 'dscq %s --help'",
                      cmd->name, name, cmd->name);

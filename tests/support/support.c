@@ -233,6 +233,8 @@ int test_command(test_output *o, const char *dir, const char *const argv[])
     int status = 0, n = 1;
 
     ck_assert(out != NULL && err != NULL);
+    if (dir == NULL)
+        dir = test_path("");
     while (argv[n - 1] != NULL && n < 63) {
         args[n] = (char *)(uintptr_t)argv[n - 1];
         n++;
@@ -241,8 +243,7 @@ int test_command(test_output *o, const char *dir, const char *const argv[])
     const pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        if (chdir(dir != NULL ? dir : test_path("")) != 0 || dup2(fileno(out), 1) < 0 ||
-            dup2(fileno(err), 2) < 0)
+        if (chdir(dir) != 0 || dup2(fileno(out), 1) < 0 || dup2(fileno(err), 2) < 0)
             _exit(127);
         (void)execv(args[0], args);
         _exit(127);
