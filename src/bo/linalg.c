@@ -15,6 +15,10 @@ extern void dpotri_(const char *uplo, const int *n, double *a, const int *lda,
 extern void dtrsv_(const char *uplo, const char *trans, const char *diag, const int *n,
                    const double *a, const int *lda, double *x, const int *incx,
                    size_t uplo_len, size_t trans_len, size_t diag_len);
+extern void dsyrk_(const char *uplo, const char *trans, const int *n, const int *k,
+                   const double *alpha, const double *a, const int *lda,
+                   const double *beta, double *c, const int *ldc, size_t uplo_len,
+                   size_t trans_len);
 extern void openblas_set_num_threads(int threads);
 
 static const int k_one = 1;
@@ -54,6 +58,17 @@ static int inverse_from_factor(double *a, size_t n)
 
     dpotri_("U", &size, a, &size, &info, 1);
     return info == 0;
+}
+
+void dscq_gram_add(double *h, const double *x, size_t rows, size_t n)
+{
+    const int size = (int)n, k = (int)rows;
+    const double one = 1.0;
+
+    if (rows == 0 || n == 0)
+        return;
+    openblas_set_num_threads(1);
+    dsyrk_("U", "N", &size, &k, &one, x, &size, &one, h, &size, 1, 1);
 }
 
 const char *dscq_linalg_name(void)
@@ -131,6 +146,17 @@ static int inverse_from_factor(double *a, size_t n)
     return 1;
 }
 
+void dscq_gram_add(double *h, const double *x, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++) {
+            const double v = x[r * n + i];
+
+            for (size_t j = 0; j <= i && v != 0.0; j++)
+                h[i * n + j] += v * x[r * n + j];
+        }
+}
+
 const char *dscq_linalg_name(void)
 {
     return "own";
@@ -165,12 +191,17 @@ double dscq_chol_logdet(const double *l, size_t n)
     return 2.0 * s;
 }
 
+void dscq_mirror(double *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            a[j * n + i] = a[i * n + j];
+}
+
 int dscq_spd_inverse(double *a, size_t n)
 {
     if (!dscq_chol_factor(a, n) || !inverse_from_factor(a, n))
         return 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            a[j * n + i] = a[i * n + j];
+    dscq_mirror(a, n);
     return 1;
 }

@@ -157,17 +157,28 @@ static double kl_threshold(const dscq_hist *h, int32_t bits)
     return (double)at / BINS * h->top;
 }
 
+/* Ends to try: at first 1 to 1/64 of what was seen, then around the best so far. */
+static double mse_end(double full, double now, int sweep, int step)
+{
+    const double part = (double)step / (MSE_STEPS - 1);
+
+    if (sweep == 0)
+        return full * pow(64.0, -part);
+    const double end = now * (1.1 - 0.2 * part);
+    return fabs(end) < fabs(full) ? end : full;
+}
+
 static void mse(double *lo, double *hi, const dscq_hist *h, int32_t bits)
 {
     double end[2] = {h->hi, h->lo};
 
     for (int sweep = 0; sweep < MSE_SWEEPS; sweep++)
         for (int side = 0; side < 2; side++) {
-            const double full = side ? h->lo : h->hi;
-            double best = (double)INFINITY, at = full;
+            const double full = side ? h->lo : h->hi, now = end[side];
+            double best = (double)INFINITY, at = now;
 
-            for (int s = 0; s < MSE_STEPS && full != 0.0; s++) {
-                end[side] = full * (1.0 - 0.9 * s / (MSE_STEPS - 1));
+            for (int s = -1; s < MSE_STEPS && full != 0.0; s++) {
+                end[side] = s < 0 ? now : mse_end(full, now, sweep, s);
                 const dscq_aquant a = dscq_aquant_make(end[1], end[0], bits, 1);
                 const double e = dscq_hist_error(h, &a);
                 if (e < best) {

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SIDE = 8, CHANNELS = 2, CLASSES = 4, IMAGES = 256, BATCH = 32 };

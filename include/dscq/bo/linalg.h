@@ -3,9 +3,9 @@
  * that the Gaussian process and second-order compression need.
  *
  * Matrices are n x n, dense, row-major; a factor fills the lower triangle (the upper
- * one is left as it was). With OpenBLAS its dpotrf, dpotri and dtrsv do the work, on
- * one thread; built without it (DSCQ_WITH_BLAS=OFF) code of our own does, a few times
- * slower. The two differ in the last digits.
+ * one is left as it was). With OpenBLAS its dpotrf, dpotri, dtrsv and dsyrk do the
+ * work, on one thread; built without it (DSCQ_WITH_BLAS=OFF) code of our own does, a
+ * few times slower. The two differ in the last digits.
  */
 #ifndef DSCQ_BO_LINALG_H
 #define DSCQ_BO_LINALG_H
@@ -27,6 +27,10 @@ void dscq_chol_backward(const double *l, size_t n, double *b); /* b = L^-T b   *
 double dscq_chol_logdet(const double *l, size_t n);            /* log |L L^T|  */
 /* a = a^-1, both triangles. 0: not positive definite. */
 int dscq_spd_inverse(double *a, size_t n);
+/* h += X^T X, lower triangle only; h is n x n, X rows x n. */
+void dscq_gram_add(double *h, const double *x, size_t rows, size_t n);
+/* Copy the lower triangle to the upper one. */
+void dscq_mirror(double *a, size_t n);
 /* "openblas" or "own", for the run manifest. */
 const char *dscq_linalg_name(void);
 
