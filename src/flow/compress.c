@@ -120,6 +120,10 @@ static dscq_status make_meta(dscq_str *meta, dscq_project *p, dscq_dataset *d,
     dscq_str_addf(meta, "valid_float_frac=%s\n", text);
     dscq_str_real(text, sizeof text, valid_tuned);
     dscq_str_addf(meta, "valid_tuned_frac=%s\n", text);
+    if (dscq_dataset_preproc(d)->resize == DSCQ_RESIZE_CROP) {
+        dscq_str_real(text, sizeof text, (double)dscq_dataset_preproc(d)->crop_frac);
+        dscq_str_addf(meta, "crop_frac=%s\n", text);
+    }
     dscq_str_addf(meta, "writer=dscq %s\n", DSCQ_VERSION);
     return meta->bad ? dscq_fail_nomem(err, "the meta data", meta->cap) : DSCQ_OK;
 }

@@ -1,6 +1,7 @@
 /* Evaluating a packed network: integers from pixels to logits. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/hash.h"
+#include "dscq/flow/run.h"
 #include "dscq/infer/reference.h"
 #include "dscq/infer/runtime.h"
 #include "flow_internal.h"
@@ -34,8 +35,7 @@ static void prepare_image(void *ctx, size_t i, int worker)
     r->status[i] =
         dscq_dataset_pixels(pixels, NULL, r->d, r->split, r->first + i, &r->error[i]);
     if (r->status[i] == DSCQ_OK)
-        dscq_infer_quantise_image(r->q, &r->q->input[0], pixels,
-                                  r->codes + i * r->input_bytes);
+        dscq_flow_codes(r->codes + i * r->input_bytes, r->q, pixels);
 }
 
 static void packed_run_clear(packed_run *r)
@@ -339,7 +339,7 @@ dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count, dscq_err
         const void *input = at;
         DSCQ_TRY(
             dscq_dataset_pixels(pixels, NULL, d, DSCQ_SPLIT_VALID, (size_t)i, err));
-        dscq_infer_quantise_image(q, &q->input[0], pixels, at);
+        dscq_flow_codes(at, q, pixels);
         DSCQ_TRY(dscq_infer_reference(q, &input, NULL, digest_node,
                                       digest + (size_t)i * (size_t)q->node_count, err));
     }

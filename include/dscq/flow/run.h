@@ -1,0 +1,48 @@
+/*
+ * flow/run.h - hand pictures to a packed network and get answers for people.
+ */
+#ifndef DSCQ_FLOW_RUN_H
+#define DSCQ_FLOW_RUN_H
+
+#include "dscq/base/log.h"
+#include "dscq/base/status.h"
+#include "dscq/base/table.h"
+#include "dscq/data/image.h"
+#include "dscq/pack/qmodel.h"
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The preprocessing that the file carries, as data/image.h knows it. DSCQ_UNSUPPORTED
+ * when input 0 is no image of 1 or 3 channels. */
+dscq_status dscq_flow_preproc(dscq_preproc *out, const dscq_qmodel *q, dscq_error *err);
+
+/* Codes of input 0 from height x width x channels bytes at the network's size, in RGB
+ * order; pixels are changed when the network wants BGR. */
+void dscq_flow_codes(void *codes, const dscq_qmodel *q, uint8_t *pixels);
+
+typedef struct dscq_answer_options {
+    int top;          /* classes to list per picture, >= 1       */
+    double threshold; /* smallest score of a box                 */
+    int threads;      /* 0 = one per CPU                         */
+    const dscq_log *log;
+} dscq_answer_options;
+
+/*
+ * Run every picture; a folder stands for the pictures in it, in the order of their
+ * names. *out, owned by the caller, has for a classifier one row a listed class:
+ * image, rank, class, name, probability_frac; for a detector one row a box: image,
+ * class, name, score_frac, left, top, right, bottom (pixels of the picture).
+ * DSCQ_IO or DSCQ_FORMAT naming the picture that cannot be read.
+ */
+dscq_status dscq_flow_answer(dscq_table **out, const dscq_qmodel *q,
+                             const char *const *path, size_t count,
+                             const dscq_answer_options *o, dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

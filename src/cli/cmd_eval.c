@@ -1,0 +1,198 @@
+#include "cmd.h"
+#include "dscq/base/alloc.h"
+#include "dscq/flow/compress.h"
+#include "dscq/pack/pack.h"
+#include "project.h"
+
+#include <string.h>
+
+typedef struct eval_options {
+    char weights[DSCQ_PATH_MAX], packed[DSCQ_PATH_MAX];
+    int32_t split, per_class, confusion, rule;
+} eval_options;
+
+static const cli_opt k_options[] = {
+    CLI_OPT_STR(eval_options, weights, "--weights", 'w', "FILE", "",
+                "float weights: a checkpoint, or Darknet .weights"),
+    CLI_OPT_STR(eval_options, packed, "--packed", 'p', "FILE", "",
+                "packed file, executed in integers"),
+    CLI_OPT_ENUM(eval_options, split, "--split", 0, "train|valid|test", "test",
+                 "part of the data"),
+    CLI_OPT_FLAG(eval_options, per_class, "--per-class", 0, "a row a class"),
+    CLI_OPT_FLAG(eval_options, confusion, "--confusion", 0, "the confusion matrix"),
+    CLI_OPT_ENUM(eval_options, rule, "--ap", 0, "voc11|area|coco", "area",
+                 "rule of average precision, for detectors"),
+    CLI_OPT_END};
+
+static const char **class_names(dscq_dataset *d)
+{
+    const int32_t n = dscq_dataset_classes(d);
+    const char **names = dscq_calloc((size_t)n + 1, sizeof *names);
+
+    for (int32_t i = 0; names != NULL && i < n; i++)
+        names[i] = dscq_dataset_class_name(d, i);
+    return names;
+}
+
+static void show_score(cli_call *call, const char *what, const dscq_eval *e)
+{
+    dscq_json *j = dscq_json_object();
+    double lo, hi;
+
+    dscq_wilson(dscq_eval_top1(e), dscq_eval_count(e), 1.96, &lo, &hi);
+    cli_out_text(call,
+                 "%-7s top-1 %6.2f %% (95 %%: %.2f..%.2f)  top-5 %6.2f %%  loss %.4f  "
+                 "%llu images\n",
+                 what, 100 * dscq_eval_top1_frac(e), 100 * lo, 100 * hi,
+                 100 * dscq_eval_top5_frac(e), dscq_eval_loss(e),
+                 (unsigned long long)dscq_eval_count(e));
+    dscq_json_put_real(j, "top1_frac", dscq_eval_top1_frac(e));
+    dscq_json_put_real(j, "top1_low_frac", lo);
+    dscq_json_put_real(j, "top1_high_frac", hi);
+    dscq_json_put_real(j, "top5_frac", dscq_eval_top5_frac(e));
+    dscq_json_put_real(j, "loss", dscq_eval_loss(e));
+    dscq_json_put_int(j, "images", (int64_t)dscq_eval_count(e));
+    cli_out_json(call, what, j);
+}
+
+static dscq_status show_tables(cli_call *call, const eval_options *o,
+                               const dscq_eval *e, dscq_dataset *d, dscq_error *err)
+{
+    const char **names = class_names(d);
+    dscq_table *t = NULL;
+    dscq_status status = DSCQ_OK;
+
+    if (o->per_class) {
+        DSCQ_TRY(dscq_eval_per_class(&t, e, names, err));
+        cli_out_table(call, t);
+        dscq_table_destroy(t);
+        t = NULL;
+    }
+    if (o->confusion) {
+        DSCQ_TRY(dscq_eval_confusion_table(&t, e, names, err));
+        cli_out_table(call, t);
+    }
+done:
+    dscq_table_destroy(t);
+    dscq_free(names);
+    return status;
+}
+
+static void show_mcnemar(cli_call *call, const dscq_eval *a, const dscq_eval *b)
+{
+    size_t n = 0, m = 0;
+    const int32_t *pa = dscq_eval_predictions(a, &n);
+    const int32_t *pb = dscq_eval_predictions(b, &m);
+    const int32_t *label = dscq_eval_labels(a, NULL);
+
+    if (n != m)
+        return;
+    const dscq_mcnemar t = dscq_mcnemar_test(pa, pb, label, n);
+    cli_out_text(call,
+                 "float only right %llu, packed only right %llu: McNemar p = %.3g\n",
+                 (unsigned long long)t.only_a, (unsigned long long)t.only_b, t.p);
+    cli_out_real(call, "mcnemar_p", t.p);
+}
+
+static dscq_status boxes(cli_call *call, const eval_options *o, dscq_project *p,
+                         const dscq_qmodel *q, const dscq_run_options *ro,
+                         dscq_error *err)
+{
+    const dscq_ap_rule rule = (dscq_ap_rule)o->rule;
+    double map;
+    dscq_status status = DSCQ_OK;
+
+    if (o->weights[0] != '\0' || q == NULL) {
+        DSCQ_TRY(
+            dscq_flow_eval_boxes(&map, NULL, p, (dscq_split)o->split, rule, ro, err));
+        cli_out_text(call, "float   mAP %6.2f %%\n", 100 * map);
+        cli_out_real(call, "float_map_frac", map);
+    }
+    if (q != NULL) {
+        DSCQ_TRY(dscq_flow_eval_packed_boxes(&map, NULL, p, q, (dscq_split)o->split,
+                                             rule, ro, err));
+        cli_out_text(call, "packed  mAP %6.2f %%\n", 100 * map);
+        cli_out_real(call, "packed_map_frac", map);
+    }
+done:
+    return status;
+}
+
+static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *p,
+                           const dscq_qmodel *q, const dscq_run_options *ro,
+                           dscq_error *err)
+{
+    dscq_eval *real = NULL, *packed = NULL;
+    dscq_dataset *d;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_project_dataset(&d, p, call->log, err));
+    if (o->weights[0] != '\0') {
+        DSCQ_TRY(dscq_flow_eval(&real, p, (dscq_split)o->split, ro, err));
+        show_score(call, "float", real);
+    }
+    if (q != NULL) {
+        DSCQ_TRY(dscq_flow_eval_packed(&packed, p, q, (dscq_split)o->split, ro, err));
+        show_score(call, "packed", packed);
+    }
+    if (real != NULL && packed != NULL)
+        show_mcnemar(call, real, packed);
+    DSCQ_TRY(show_tables(call, o, packed != NULL ? packed : real, d, err));
+done:
+    dscq_eval_destroy(real);
+    dscq_eval_destroy(packed);
+    return status;
+}
+
+static dscq_status run(cli_call *call, const void *options, dscq_error *err)
+{
+    const eval_options *o = options;
+    const dscq_run_options ro = cli_run_options(call, "", "", 0);
+    dscq_project *p = NULL;
+    dscq_qmodel *q = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(cli_project_open(&p, call, err));
+    if (cli_project_printed(call, p))
+        goto done;
+    if (o->weights[0] == '\0' && o->packed[0] == '\0') {
+        status = dscq_fail(err, DSCQ_ARG,
+                           "what to evaluate? give --weights, --packed or "
+                           "both");
+        goto done;
+    }
+    if (o->weights[0] != '\0')
+        DSCQ_TRY(dscq_project_load_weights(p, o->weights, call->log, err));
+    if (o->packed[0] != '\0')
+        DSCQ_TRY(dscq_pack_read(&q, o->packed, err));
+    if (dscq_project_is_detector(p))
+        DSCQ_TRY(boxes(call, o, p, q, &ro, err));
+    else
+        DSCQ_TRY(classes(call, o, p, q, &ro, err));
+done:
+    dscq_qmodel_destroy(q);
+    dscq_project_destroy(p);
+    return status;
+}
+
+const cli_cmd cli_cmd_eval = {
+    .name = "eval",
+    .group = CLI_MODEL,
+    .synopsis = "NET.cfg",
+    .summary = "measure accuracy, in float and in integers",
+    .description =
+        "Top-1 with its 95 % Wilson interval, top-5 and loss (mean average precision "
+        "for "
+        "a detector) on one part of the data of NET.cfg. With both --weights and "
+        "--packed, the two are compared on the same images by McNemar's test.",
+    .examples = "Float and packed side by side:\n"
+                "$ dscq eval data/nets/demo.cfg -w runs/demo/float.ckpt -p "
+                "runs/demo/packed.bin --per-class\n",
+    .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_SEED | CLI_TAKES_THREADS |
+             CLI_TAKES_PROGRESS,
+    .min_args = 1,
+    .max_args = 1,
+    .options = k_options,
+    .option_bytes = sizeof(eval_options),
+    .run = run,
+};

@@ -1,0 +1,56 @@
+#include "cmd.h"
+#include "dscq/flow/run.h"
+#include "dscq/pack/pack.h"
+
+typedef struct run_options {
+    int32_t top;
+    double threshold;
+} run_options;
+
+static const cli_opt k_options[] = {
+    CLI_OPT_INT(run_options, top, "--top", 'k', "N", 1, 1000, "1",
+                "classes to list for each picture"),
+    CLI_OPT_REAL(run_options, threshold, "--threshold", 't', "SCORE", 0, 1, "0.3",
+                 "smallest score of a box"),
+    CLI_OPT_END};
+
+static dscq_status run(cli_call *call, const void *options, dscq_error *err)
+{
+    const run_options *r = options;
+    const dscq_answer_options o = {.top = r->top,
+                                   .threshold = r->threshold,
+                                   .threads = call->common.threads,
+                                   .log = call->log};
+    dscq_table *answers = NULL;
+    dscq_qmodel *q = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
+    DSCQ_TRY(dscq_flow_answer(&answers, q, call->arg + 1, (size_t)call->arg_count - 1,
+                              &o, err));
+    cli_out_table(call, answers);
+done:
+    dscq_table_destroy(answers);
+    dscq_qmodel_destroy(q);
+    return status;
+}
+
+const cli_cmd cli_cmd_run = {
+    .name = "run",
+    .group = CLI_MODEL,
+    .synopsis = "PACKED.bin IMAGE...",
+    .summary = "classify pictures, or find boxes in them, with a packed network",
+    .description =
+        "Reads PNG and JPEG pictures of any size, resizes and normalises them as the "
+        "packed file says, runs the network in integers and prints classes with their "
+        "probability, or boxes in pixels of the picture. A folder stands for the "
+        "pictures in it.",
+    .examples = "The three likeliest classes of one picture:\n"
+                "$ dscq run runs/demo/packed.bin photo.jpg --top 3\n",
+    .takes = CLI_TAKES_TABLE | CLI_TAKES_THREADS | CLI_TAKES_PROGRESS,
+    .min_args = 2,
+    .max_args = -1,
+    .options = k_options,
+    .option_bytes = sizeof(run_options),
+    .run = run,
+};

@@ -1,0 +1,299 @@
+#include "dscq/flow/run.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/base/str.h"
+#include "dscq/infer/runtime.h"
+#include "dscq/nn/detect.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A line "key=value" of the file's free text; 0 when it is not there. */
+static double meta_real(const dscq_qmodel *q, const char *key)
+{
+    const size_t n = strlen(key);
+
+    for (const char *p = q->meta; p != NULL && *p != '\0';) {
+        if (strncmp(p, key, n) == 0 && p[n] == '=')
+            return strtod(p + n + 1, NULL);
+        p = strchr(p, '\n');
+        p = p != NULL ? p + 1 : NULL;
+    }
+    return 0;
+}
+
+dscq_status dscq_flow_preproc(dscq_preproc *out, const dscq_qmodel *q, dscq_error *err)
+{
+    const dscq_qinput *in = &q->input[0];
+    const dscq_qtensor *t = &q->tensor[in->tensor];
+    const double crop = meta_real(q, "crop_frac");
+
+    if (!in->is_image || (t->c != 1 && t->c != 3))
+        return dscq_fail(err, DSCQ_UNSUPPORTED,
+                         "%s takes %d x %d x %d numbers, not pictures", q->name,
+                         (int)t->w, (int)t->h, (int)t->c);
+    *out =
+        (dscq_preproc){.width = t->w,
+                       .height = t->h,
+                       .channels = t->c,
+                       .resize = in->resize_mode,
+                       .filter = in->resize_filter,
+                       .order = in->colour_order == 1 ? DSCQ_ORDER_BGR : DSCQ_ORDER_RGB,
+                       .fill = in->fill,
+                       .crop_frac = crop > 0 && crop <= 1 ? (float)crop : 1.0f,
+                       .scale = (float)in->scale};
+    for (int c = 0; c < t->c; c++) {
+        out->mean[c] = (float)in->mean[c];
+        out->std[c] = (float)in->std[c];
+    }
+    return dscq_preproc_check(out, err);
+}
+
+void dscq_flow_codes(void *codes, const dscq_qmodel *q, uint8_t *pixels)
+{
+    const dscq_qtensor *t = &q->tensor[q->input[0].tensor];
+    const size_t n = dscq_qtensor_count(t);
+
+    if (q->input[0].colour_order == 1 && t->c == 3)
+        for (size_t i = 0; i < n; i += 3) {
+            const uint8_t red = pixels[i];
+            pixels[i] = pixels[i + 2];
+            pixels[i + 2] = red;
+        }
+    dscq_infer_quantise_image(q, &q->input[0], pixels, codes);
+}
+
+/* ---- one picture ------------------------------------------------------------------
+ */
+
+typedef struct answering {
+    const dscq_qmodel *q;
+    const dscq_answer_options *o;
+    dscq_preproc preproc;
+    dscq_runtime *runtime;
+    dscq_table *t;
+    uint8_t *codes;
+    void **output;
+    double *real;
+    float *raw;
+    dscq_head *head; /* [output_count], detectors */
+    int is_detector;
+} answering;
+
+static const char *class_name(const dscq_qmodel *q, int32_t cls)
+{
+    return cls < q->class_count ? q->class_name[cls] : "";
+}
+
+static void add_classes(answering *a, const char *path)
+{
+    const dscq_qtensor *t = &a->q->tensor[a->q->output[0].tensor];
+    const int32_t classes = (int32_t)dscq_qtensor_count(t);
+    double top = -HUGE_VAL, sum = 0;
+
+    dscq_infer_dequantise(t, a->output[0], a->real);
+    for (int32_t c = 0; c < classes; c++)
+        top = fmax(top, a->real[c]);
+    for (int32_t c = 0; c < classes; c++)
+        sum += exp(a->real[c] - top);
+    for (int rank = 1; rank <= a->o->top && rank <= classes; rank++) {
+        int32_t best = 0;
+        for (int32_t c = 1; c < classes; c++)
+            if (a->real[c] > a->real[best])
+                best = c;
+        const size_t row = dscq_table_add_row(a->t);
+        dscq_table_set_text(a->t, row, "image", path);
+        dscq_table_set_int(a->t, row, "rank", rank);
+        dscq_table_set_int(a->t, row, "class", best);
+        dscq_table_set_text(a->t, row, "name", class_name(a->q, best));
+        dscq_table_set_real(a->t, row, "probability_frac",
+                            exp(a->real[best] - top) / sum);
+        a->real[best] = -HUGE_VAL;
+    }
+}
+
+static dscq_status add_boxes(answering *a, const char *path, const dscq_image *im,
+                             const dscq_placement *where, dscq_error *err)
+{
+    static const double suppress_iou = 0.45;
+    dscq_detections found = {0};
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t o = 0; o < a->q->output_count; o++) {
+        const dscq_qtensor *t = &a->q->tensor[a->q->output[o].tensor];
+        const size_t n = dscq_qtensor_count(t);
+        dscq_infer_dequantise(t, a->output[o], a->real);
+        for (size_t i = 0; i < n; i++)
+            a->raw[i] = (float)a->real[i];
+        DSCQ_TRY(
+            dscq_head_decode(&found, &a->head[o], a->raw, 0, a->o->threshold, err));
+    }
+    dscq_detections_suppress(&found, suppress_iou, 100);
+    for (size_t i = 0; i < found.count; i++) {
+        const dscq_detection *d = &found.item[i];
+        const double w = a->preproc.width, h = a->preproc.height;
+        const double x0 = ((double)(d->x - d->w / 2) * w - where->dx) / where->sx;
+        const double x1 = ((double)(d->x + d->w / 2) * w - where->dx) / where->sx;
+        const double y0 = ((double)(d->y - d->h / 2) * h - where->dy) / where->sy;
+        const double y1 = ((double)(d->y + d->h / 2) * h - where->dy) / where->sy;
+        const size_t row = dscq_table_add_row(a->t);
+        dscq_table_set_text(a->t, row, "image", path);
+        dscq_table_set_int(a->t, row, "class", d->cls);
+        dscq_table_set_text(a->t, row, "name", class_name(a->q, d->cls));
+        dscq_table_set_real(a->t, row, "score_frac", (double)d->score);
+        dscq_table_set_real(a->t, row, "left", fmax(x0, 0));
+        dscq_table_set_real(a->t, row, "top", fmax(y0, 0));
+        dscq_table_set_real(a->t, row, "right", fmin(x1, im->width));
+        dscq_table_set_real(a->t, row, "bottom", fmin(y1, im->height));
+    }
+done:
+    dscq_detections_clear(&found);
+    return status;
+}
+
+static dscq_status answer_one(answering *a, const char *path, dscq_error *err)
+{
+    dscq_image im = {0}, ready = {0};
+    dscq_placement where;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_image_load(&im, path, NULL, err));
+    DSCQ_TRY(dscq_preproc_geometry(&ready, &where, &a->preproc, &im, err));
+    dscq_flow_codes(a->codes, a->q, ready.px);
+    const void *input = a->codes;
+    dscq_runtime_run(a->runtime, 1, &input, a->output);
+    if (a->is_detector)
+        DSCQ_TRY(add_boxes(a, path, &im, &where, err));
+    else
+        add_classes(a, path);
+done:
+    dscq_image_clear(&ready);
+    dscq_image_clear(&im);
+    return status;
+}
+
+/* A picture, or the pictures of a folder. */
+static dscq_status answer_path(answering *a, const char *path, dscq_error *err)
+{
+    dscq_dir d = {0};
+    size_t pictures = 0;
+    dscq_status status = DSCQ_OK;
+
+    if (!dscq_path_is_dir(path))
+        return answer_one(a, path, err);
+    DSCQ_TRY(dscq_dir_list(&d, path, err));
+    for (size_t i = 0; i < d.count; i++) {
+        char file[4096];
+        if (!dscq_image_has_extension(d.name[i]))
+            continue;
+        DSCQ_TRY(dscq_path_join(file, sizeof file, path, d.name[i], err));
+        DSCQ_TRY(answer_one(a, file, err));
+        pictures++;
+        dscq_log_progress(a->o->log, "run", (double)i + 1, (double)d.count, d.name[i]);
+    }
+    if (pictures == 0)
+        status = dscq_fail(err, DSCQ_FORMAT,
+                           "%s: no .png or .jpg picture in this folder", path);
+done:
+    dscq_dir_free(&d);
+    return status;
+}
+
+/* ---- set-up
+ * -------------------------------------------------------------------------- */
+
+static dscq_status make_columns(answering *a, dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_table_create(&a->t, a->is_detector ? "boxes" : "classes", err));
+    dscq_table_add_text(a->t, "image", "");
+    if (!a->is_detector)
+        dscq_table_add_int(a->t, "rank", "");
+    dscq_table_add_int(a->t, "class", "");
+    dscq_table_add_text(a->t, "name", "");
+    if (!a->is_detector) {
+        dscq_table_add_real(a->t, "probability_frac", "probability", 4);
+    } else {
+        dscq_table_add_real(a->t, "score_frac", "score", 3);
+        dscq_table_add_real(a->t, "left", "", 1);
+        dscq_table_add_real(a->t, "top", "", 1);
+        dscq_table_add_real(a->t, "right", "", 1);
+        dscq_table_add_real(a->t, "bottom", "", 1);
+    }
+done:
+    return status;
+}
+
+static dscq_status prepare(answering *a, dscq_error *err)
+{
+    const dscq_qmodel *q = a->q;
+    const size_t outputs = (size_t)q->output_count;
+    size_t largest = 1;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_flow_preproc(&a->preproc, q, err));
+    a->is_detector = strcmp(q->output[0].role, "yolo") == 0 ||
+                     strcmp(q->output[0].role, "region") == 0;
+    if (!a->is_detector && strcmp(q->output[0].role, "logits") != 0)
+        return dscq_fail(err, DSCQ_UNSUPPORTED,
+                         "%s ends in raw maps ('%s'): no classes and no boxes to print",
+                         q->name, q->output[0].role);
+    a->codes = dscq_malloc(dscq_qtensor_bytes(&q->tensor[q->input[0].tensor]), 1);
+    a->output = dscq_calloc(outputs, sizeof *a->output);
+    a->head = dscq_calloc(outputs, sizeof *a->head);
+    if (a->codes == NULL || a->output == NULL || a->head == NULL)
+        return dscq_fail_nomem(err, "a picture's codes", outputs);
+    for (size_t o = 0; o < outputs; o++) {
+        const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
+        largest = dscq_qtensor_count(t) > largest ? dscq_qtensor_count(t) : largest;
+        a->output[o] = dscq_malloc(dscq_qtensor_bytes(t), 1);
+        if (a->output[o] == NULL)
+            return dscq_fail_nomem(err, "outputs", dscq_qtensor_bytes(t));
+        if (a->is_detector)
+            DSCQ_TRY(dscq_head_parse(&a->head[o], q->output[o].params, err));
+    }
+    a->real = dscq_calloc(largest, sizeof *a->real);
+    a->raw = dscq_calloc(largest, sizeof *a->raw);
+    if (a->real == NULL || a->raw == NULL)
+        return dscq_fail_nomem(err, "outputs", largest * sizeof *a->real);
+    DSCQ_TRY(dscq_runtime_create(&a->runtime, q, NULL, err));
+    DSCQ_TRY(make_columns(a, err));
+done:
+    return status;
+}
+
+dscq_status dscq_flow_answer(dscq_table **out, const dscq_qmodel *q,
+                             const char *const *path, size_t count,
+                             const dscq_answer_options *o, dscq_error *err)
+{
+    answering a = {.q = q, .o = o};
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(prepare(&a, err));
+    for (size_t i = 0; i < count; i++) {
+        DSCQ_TRY(answer_path(&a, path[i], err));
+        if (dscq_log_stop(o->log)) {
+            status = dscq_fail(err, DSCQ_INTERRUPTED, "stopped after %s", path[i]);
+            goto done;
+        }
+    }
+    DSCQ_TRY(dscq_table_check(a.t, err));
+    *out = a.t;
+    a.t = NULL;
+done:
+    dscq_table_destroy(a.t);
+    dscq_runtime_destroy(a.runtime);
+    for (int32_t i = 0; a.output != NULL && i < q->output_count; i++)
+        dscq_free(a.output[i]);
+    dscq_free(a.output);
+    dscq_free(a.head);
+    dscq_free(a.raw);
+    dscq_free(a.real);
+    dscq_free(a.codes);
+    return status;
+}
