@@ -41,24 +41,28 @@ void d2_run_timers(d2 *s, uint64_t t, int32_t tRP)
 
 /* ---- effects (R2.6) ------------------------------------------------------ */
 
+/* The same bus for all: earliest next bursts of both kinds on rank r. */
+static void hold_columns(d2 *s, int32_t r, int own, int is_write, uint64_t t)
+{
+    const int32_t to_read = own ? s->wr_to_rd : s->wr_to_rd_rank;
+    const uint64_t same = t + (uint64_t)(own ? s->col_to_col : s->col_to_col_rank);
+    const uint64_t turn = t + (uint64_t)(is_write ? to_read : s->rd_to_wr);
+
+    for (int32_t b = 0; b < s->banks; b++) {
+        d2_bank *bank = &s->bank[r][b];
+        if (!own && bank->state != D2_ACTIVE)
+            continue;
+        hw_raise(is_write ? &bank->next_wr : &bank->next_rd, same);
+        hw_raise(is_write ? &bank->next_rd : &bank->next_wr, turn);
+    }
+}
+
 static void after_column(d2 *s, const d2_choice *c, uint64_t t)
 {
     const int is_write = c->op == DSCQ_DRAM_WR || c->op == DSCQ_DRAM_WRA;
 
-    for (int32_t r = 0; r < s->ranks; r++) {
-        const int own = r == c->rank;
-        const uint64_t same = t + (uint64_t)(own ? s->col_to_col : s->col_to_col_rank);
-        const uint64_t turn =
-            t + (uint64_t)(!is_write ? s->rd_to_wr
-                                     : (own ? s->wr_to_rd : s->wr_to_rd_rank));
-        for (int32_t b = 0; b < s->banks; b++) {
-            d2_bank *bank = &s->bank[r][b];
-            if (!own && bank->state != D2_ACTIVE)
-                continue;
-            hw_raise(is_write ? &bank->next_wr : &bank->next_rd, same);
-            hw_raise(is_write ? &bank->next_rd : &bank->next_wr, turn);
-        }
-    }
+    for (int32_t r = 0; r < s->ranks; r++)
+        hold_columns(s, r, r == c->rank, is_write, t);
     d2_queue_of(s, c->rank, c->bank)->wake = 0;
     d2_bank *bank = &s->bank[c->rank][c->bank];
     const uint64_t to_pre = t + (uint64_t)(is_write ? s->wr_to_pre : s->rd_to_pre);

@@ -302,6 +302,7 @@ typedef struct frf_search {
     int rows_only;        /* activates and precharges only */
     int want_next;        /* find next_column */
     uint64_t next_column; /* no column command of the kind before */
+    uint64_t wake;        /* nothing of what was looked at is ready before */
 } frf_search;
 
 /* Earliest column command that the list can lead to. */
@@ -314,33 +315,38 @@ static uint64_t column_from(const frf *s, const frf_list *l, uint64_t now)
     return l->op == DSCQ_DRAM_ACT ? at + s->banks.rcd : at;
 }
 
+/* The better of `best` (may be NULL) and the best ready command of rank r. */
+static frf_list *pick_in_rank(dscq_dram *d, frf *s, frf_kind kind, int32_t r,
+                              frf_search *f, frf_list *best)
+{
+    uint32_t left = s->filled[kind][r] & ~(f->skip != NULL ? f->skip[r] : 0);
+
+    for (; left != 0; left &= left - 1) {
+        const int32_t b = __builtin_ctz(left);
+        frf_list *l = &s->list[kind][r][b];
+        if (l->ready <= d->now)
+            frf_refresh_list(d, s, kind, r, b);
+        if (f->rows_only && (l->op == DSCQ_DRAM_RD || l->op == DSCQ_DRAM_WR))
+            continue;
+        if (f->want_next)
+            f->next_column = hw_min64(f->next_column, column_from(s, l, d->now));
+        if (l->ready > d->now)
+            f->wake = hw_min64(f->wake, l->ready);
+        else if (best == NULL || is_better(s, l, best))
+            best = l;
+    }
+    return best;
+}
+
 /* The best ready command of one kind, or NULL. */
-static frf_list *pick(dscq_dram *d, frf *s, frf_kind kind, frf_search *f,
-                      uint64_t *wake)
+static frf_list *pick(dscq_dram *d, frf *s, frf_kind kind, frf_search *f)
 {
     frf_list *best = NULL;
 
     f->next_column = HW_NEVER;
-
-    for (int32_t r = 0; r < s->banks.ranks; r++) {
-        uint32_t left = s->filled[kind][r] & ~(f->skip != NULL ? f->skip[r] : 0);
-        if ((f->closed & (1u << r)) != 0)
-            continue;
-        for (; left != 0; left &= left - 1) {
-            const int32_t b = __builtin_ctz(left);
-            frf_list *l = &s->list[kind][r][b];
-            if (l->ready <= d->now)
-                frf_refresh_list(d, s, kind, r, b);
-            if (f->rows_only && (l->op == DSCQ_DRAM_RD || l->op == DSCQ_DRAM_WR))
-                continue;
-            if (f->want_next)
-                f->next_column = hw_min64(f->next_column, column_from(s, l, d->now));
-            if (l->ready > d->now)
-                *wake = hw_min64(*wake, l->ready);
-            else if (best == NULL || is_better(s, l, best))
-                best = l;
-        }
-    }
+    for (int32_t r = 0; r < s->banks.ranks; r++)
+        if ((f->closed & (1u << r)) == 0)
+            best = pick_in_rank(d, s, kind, r, f, best);
     return best;
 }
 
@@ -360,17 +366,20 @@ static void issue_list(dscq_dram *d, frf *s, frf_kind kind, const frf_list *l)
     }
 }
 
+/* *wake falls to the first cycle in which there may be something to issue. */
 static int run_requests(dscq_dram *d, frf *s, unsigned closed, uint64_t *wake)
 {
     const frf_kind mode = s->mode;
     const frf_kind other = mode == FRF_READ ? FRF_WRITE : FRF_READ;
-    frf_search f = {.closed = closed, .want_next = s->linked[other] != 0};
-    const frf_list *l = pick(d, s, mode, &f, wake);
+    frf_search f = {
+        .closed = closed, .want_next = s->linked[other] != 0, .wake = *wake};
+    const frf_list *l = pick(d, s, mode, &f);
 
     if (l != NULL) {
         issue_list(d, s, mode, l);
         return 1;
     }
+    *wake = f.wake;
     /* The other kind, in banks that this one does not use: rows for the next turn,
      * and bursts for which the bus is turned and back before anybody wants it. */
     const uint64_t turn = other == FRF_WRITE ? s->banks.wr_rd_l : s->banks.rd_wr;
@@ -379,7 +388,8 @@ static int run_requests(dscq_dram *d, frf *s, unsigned closed, uint64_t *wake)
         return 0;
     f.skip = s->filled[mode];
     f.rows_only = f.next_column < d->now + turn;
-    l = pick(d, s, other, &f, wake);
+    l = pick(d, s, other, &f);
+    *wake = f.wake;
     if (l == NULL)
         return 0;
     issue_list(d, s, other, l);

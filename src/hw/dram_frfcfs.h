@@ -59,7 +59,7 @@ void frf_queue_destroy(frf *s);
 
 /* Put a request behind the others of its bank; take one out. */
 void frf_link(dscq_dram *d, frf *s, int32_t req);
-void frf_unlink(dscq_dram *d, frf *s, frf_kind kind, int32_t node);
+void frf_unlink(dscq_dram *d, frf *s, frf_kind kind, int32_t i);
 /* The bank's row changed: what its requests need must be found again. */
 void frf_stale(frf *s, int32_t rank, int32_t bank, uint64_t now);
 /* Make `op`, `node` and `ready` of a list with stale set true again. */

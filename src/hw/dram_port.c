@@ -80,11 +80,12 @@ static dscq_status check_config(const dscq_dram_port_config *c, int32_t count,
 dscq_status dscq_dram_ports_create(dscq_dram_ports **out, dscq_dram *d, int32_t count,
                                    const dscq_dram_port_config *c, dscq_error *err)
 {
-    dscq_dram_ports *p = NULL;
-    dscq_status status;
+    dscq_dram_ports *p;
+    const dscq_status status = check_config(c, count, err);
 
     *out = NULL;
-    DSCQ_TRY(check_config(c, count, err));
+    if (status != DSCQ_OK)
+        return status;
     p = dscq_calloc(1, sizeof *p);
     if (p == NULL)
         return dscq_fail_nomem(err, "DRAM ports", sizeof *p);
@@ -98,8 +99,10 @@ dscq_status dscq_dram_ports_create(dscq_dram_ports **out, dscq_dram *d, int32_t 
     const size_t bursts = (size_t)p->channels * (size_t)c->outstanding;
     p->requests = dscq_calloc(requests, sizeof *p->requests);
     p->burst = dscq_calloc(bursts, sizeof *p->burst);
-    if (p->requests == NULL || p->burst == NULL)
-        DSCQ_TRY(dscq_fail_nomem(err, "DRAM port queues", requests + bursts));
+    if (p->requests == NULL || p->burst == NULL) {
+        dscq_dram_ports_destroy(p);
+        return dscq_fail_nomem(err, "DRAM port queues", requests + bursts);
+    }
     p->burst_free = NONE;
     for (size_t i = bursts; i-- > 0;) {
         p->burst[i].next_free = p->burst_free;
@@ -111,9 +114,6 @@ dscq_status dscq_dram_ports_create(dscq_dram_ports **out, dscq_dram *d, int32_t 
     }
     *out = p;
     return DSCQ_OK;
-done:
-    dscq_dram_ports_destroy(p);
-    return status;
 }
 
 void dscq_dram_ports_destroy(dscq_dram_ports *p)

@@ -177,24 +177,34 @@ done:
     return status;
 }
 
-static dscq_status run_all(dscq_dram *d, const dscq_dram_trace *t, dscq_error *err)
+/* One request of the trace: as many bursts as it takes. */
+static dscq_status run_item(dscq_dram *d, watchdog *w, const dscq_dram_trace_item *item,
+                            uint64_t id, dscq_error *err)
 {
     const uint64_t burst = (uint64_t)dscq_dram_burst_bytes(&d->cfg);
-    const uint64_t parts =
-        burst < DSCQ_DRAM_TRACE_BYTES ? DSCQ_DRAM_TRACE_BYTES / burst : 1;
+    const uint64_t earliest = item->arrival + (uint64_t)d->policy->admit_delay;
+    uint64_t address = item->address, parts = 1;
+    dscq_status status = DSCQ_OK;
+
+    if (burst < DSCQ_DRAM_TRACE_BYTES) {
+        address &= ~(uint64_t)(DSCQ_DRAM_TRACE_BYTES - 1);
+        parts = DSCQ_DRAM_TRACE_BYTES / burst;
+    }
+    for (uint64_t p = 0; p < parts; p++) {
+        const dscq_dram_request rq = {address + p * burst, id, item->is_write};
+        DSCQ_TRY(submit_item(d, w, earliest, &rq, err));
+    }
+done:
+    return status;
+}
+
+static dscq_status run_all(dscq_dram *d, const dscq_dram_trace *t, dscq_error *err)
+{
     watchdog w = {0, 0};
     dscq_status status = DSCQ_OK;
 
-    for (size_t i = 0; i < t->count; i++) {
-        const dscq_dram_trace_item *item = &t->item[i];
-        const uint64_t base = item->address & ~(uint64_t)(DSCQ_DRAM_TRACE_BYTES - 1);
-        for (uint64_t p = 0; p < parts; p++) {
-            const dscq_dram_request rq = {parts > 1 ? base + p * burst : item->address,
-                                          i, item->is_write};
-            DSCQ_TRY(submit_item(
-                d, &w, item->arrival + (uint64_t)d->policy->admit_delay, &rq, err));
-        }
-    }
+    for (size_t i = 0; i < t->count; i++)
+        DSCQ_TRY(run_item(d, &w, &t->item[i], i, err));
     while (!dscq_dram_idle(d)) {
         hw_dram_step(d, d->policy->drained(d->state) ? d->end_cycle : HW_NEVER);
         DSCQ_TRY(check_progress(&w, d, err));

@@ -60,7 +60,7 @@ dscq_status dscq_dram_checker_create(dscq_dram_checker **out,
 void dscq_dram_checker_destroy(dscq_dram_checker *c); /* NULL is fine */
 
 /* A dscq_dram_watch_fn; ctx is the checker. */
-void dscq_dram_checker_see(void *checker, const dscq_dram_command *command);
+void dscq_dram_checker_see(void *checker, const dscq_dram_command *m);
 /* The stream ends before `cycle`: the last refresh interval counts too. */
 void dscq_dram_checker_end(dscq_dram_checker *c, uint64_t cycle);
 

@@ -62,8 +62,7 @@ typedef struct dscq_dram_port_done {
 int dscq_dram_ports_room(const dscq_dram_ports *p, int32_t port, int is_write);
 
 /* There is room (asserted). DSCQ_ARG when the range leaves the memory. */
-dscq_status dscq_dram_ports_submit(dscq_dram_ports *p,
-                                   const dscq_dram_port_request *request,
+dscq_status dscq_dram_ports_submit(dscq_dram_ports *p, const dscq_dram_port_request *rq,
                                    dscq_error *err);
 
 /* Run every cycle before `until`. DSCQ_NOMEM; then the run must be given up. */
