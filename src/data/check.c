@@ -26,8 +26,8 @@ static void where_is(char *out, size_t cap, const dscq_dataset *d, int part, uin
     if (d->part[part].text != NULL)
         (void)dscq_str_copy(out, cap, data__part_path(&d->part[part], i));
     else
-        (void)snprintf(out, cap, "%.900s[%u]", part == 1 ? d->params.test : d->params.train,
-                       (unsigned)i);
+        (void)snprintf(out, cap, "%.900s[%u]",
+                       part == 1 ? d->params.test : d->params.train, (unsigned)i);
 }
 
 static uint64_t hash_picture(const dscq_image *im)
@@ -116,7 +116,8 @@ static dscq_status check_classes(checker *c, dscq_error *err)
     dscq_dataset_histogram(d, DSCQ_SPLIT_TRAIN, count);
     for (int32_t k = 0; k < d->names.count; k++) {
         if (count[k] == 0) {
-            (void)snprintf(text, sizeof text, "class '%.200s' does not occur in training",
+            (void)snprintf(text, sizeof text,
+                           "class '%.200s' does not occur in training",
                            d->names.name[k]);
             data__soft(c->o, "empty_class", d->params.train, 0, text);
             continue;
@@ -131,7 +132,8 @@ static dscq_status check_classes(checker *c, dscq_error *err)
         }
     }
     if (most > 0 && most / least >= 10) {
-        (void)snprintf(text, sizeof text, "'%.110s' occurs %llu times, '%.110s' only %llu",
+        (void)snprintf(text, sizeof text,
+                       "'%.110s' occurs %llu times, '%.110s' only %llu",
                        d->names.name[common], (unsigned long long)most,
                        d->names.name[rare], (unsigned long long)least);
         data__soft(c->o, "imbalance", d->params.train, 0, text);

@@ -4,6 +4,7 @@
 #include "dscq/base/json.h"
 #include "dscq/base/str.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,7 @@ static dscq_status read_box(dscq_coco *c, const dscq_json *a, dscq_error *err)
     dscq_box b = {.cls = class_of(c, dscq_json_int(kind, -1))};
     double v[4];
 
+    assert(c->image != NULL);
     dscq_coco_image *im = bsearch(&key, c->image, c->count, sizeof *c->image, by_id);
     if (im == NULL || !dscq_json_is_int(dscq_json_get(a, "image_id")))
         return dscq_fail(err, DSCQ_FORMAT, "image_id %lld is not in images[]",
@@ -194,6 +196,7 @@ static dscq_status read_document(dscq_coco *c, const dscq_json *doc, dscq_error 
     dscq_status status;
 
     DSCQ_TRY(read_images(c, doc, err));
+    assert(c->image != NULL);
     DSCQ_TRY(read_categories(c, doc, err));
     for (size_t i = 0; i < dscq_json_count(list); i++) {
         status = read_box(c, dscq_json_at(list, i), err);

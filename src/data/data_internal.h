@@ -197,7 +197,7 @@ dscq_status data__settle_stats(dscq_dataset *d, dscq_error *err);
 /* Borrowed pixels at the network's size, from the cache, or in *own when it is full
  * (the caller clears *own). */
 dscq_status data__pixels(const uint8_t **px, dscq_placement *where, dscq_image *own,
-                         dscq_dataset *d, int part, size_t item, dscq_error *err);
+                         dscq_dataset *d, int which, size_t item, dscq_error *err);
 void data__cache_drop(dscq_dataset *d);
 
 /* ---- augmentation ---- */
@@ -213,7 +213,7 @@ typedef struct data_sample {
 size_t data__sample_scratch(const dscq_dataset *d);
 /* Fill a sample with item i of a split; augmented with the stream `rng` when that is
  * not NULL. */
-dscq_status data__make_sample(data_sample *s, dscq_dataset *d, dscq_split split,
+dscq_status data__make_sample(data_sample *out, dscq_dataset *d, dscq_split split,
                               size_t i, const dscq_rng *rng, uint8_t *scratch,
                               dscq_error *err);
 

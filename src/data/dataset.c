@@ -116,7 +116,8 @@ dscq_status data__dataset_open(dscq_dataset **out, const dscq_data_params *p,
     if (o->log != NULL)
         d->log = *o->log;
     if (!dscq_str_copy(d->dir, sizeof d->dir, dir != NULL ? dir : ".")) {
-        status = dscq_fail(err, DSCQ_ARG, "folder name of %zu characters", strlen(dir));
+        status = dscq_fail(err, DSCQ_ARG, "folder name of %zu characters",
+                           dir != NULL ? strlen(dir) : 0);
         goto done;
     }
     if (p->names[0] != '\0') {

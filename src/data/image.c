@@ -57,7 +57,7 @@ dscq_status dscq_image_set_channels(dscq_image *im, int32_t channels, dscq_error
         return DSCQ_OK;
     const dscq_status status =
         dscq_image_init(&to, im->width, im->height, channels, err);
-    if (status != DSCQ_OK)
+    if (to.px == NULL)
         return status;
     for (size_t i = 0; i < n; i++) {
         if (channels == 3)
@@ -77,22 +77,22 @@ dscq_status data__orient(dscq_image *im, int orientation, dscq_error *err)
     const int32_t w = im->width, h = im->height;
     const size_t c = (size_t)im->channels;
     const int swap = orientation >= 5;
+    static const uint8_t k_flip[9][2] = {/* columns, rows */
+                                         {0, 0}, {0, 0}, {1, 0}, {1, 1}, {0, 1},
+                                         {0, 0}, {0, 1}, {1, 1}, {1, 0}};
     dscq_image to;
 
     if (orientation < 2 || orientation > 8)
         return DSCQ_OK;
     const dscq_status status =
         dscq_image_init(&to, swap ? h : w, swap ? w : h, im->channels, err);
-    if (status != DSCQ_OK)
+    if (to.px == NULL)
         return status;
     for (int32_t y = 0; y < h; y++) {
+        const int32_t fy = k_flip[orientation][1] ? h - 1 - y : y;
+
         for (int32_t x = 0; x < w; x++) {
-            const int flip_x = orientation == 2 || orientation == 3 ||
-                               orientation == 7 || orientation == 8;
-            const int flip_y = orientation == 3 || orientation == 4 ||
-                               orientation == 6 || orientation == 7;
-            const int32_t fx = flip_x ? w - 1 - x : x;
-            const int32_t fy = flip_y ? h - 1 - y : y;
+            const int32_t fx = k_flip[orientation][0] ? w - 1 - x : x;
             const int32_t tx = swap ? fy : fx, ty = swap ? fx : fy;
 
             memcpy(to.px + ((size_t)ty * (size_t)to.width + (size_t)tx) * c,

@@ -25,7 +25,7 @@ const data_reader *data__reader_at(size_t i)
 
 size_t dscq_data_type_count(void)
 {
-    return sizeof k_readers / sizeof *k_readers;
+    return sizeof k_readers / sizeof k_readers[0];
 }
 
 const char *dscq_data_type_name(size_t i)

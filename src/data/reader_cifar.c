@@ -63,7 +63,7 @@ static dscq_status read_one(data_part *part, const cifar_form *f, const char *pa
     size_t bytes = 0;
     dscq_status status;
 
-    DSCQ_TRY(dscq_file_read_gz(&data, &bytes, path, (size_t)1 << 33, err));
+    DSCQ_TRY(dscq_file_read_gz(&data, &bytes, path, (size_t)1 << 31, err));
     DSCQ_TRY(data__cifar_parse(part, data, bytes, path, f->classes, f->label_bytes,
                                f->label_at, err));
 done:

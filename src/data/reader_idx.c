@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const size_t k_bytes_max = (size_t)1 << 33; /* inflated */
+static const size_t k_bytes_max = (size_t)1 << 31; /* inflated */
 
 static uint32_t big_u32(const uint8_t *p)
 {
@@ -106,13 +106,12 @@ static dscq_status open_idx(data_part *part, data_open *o, dscq_error *err)
     char images[DSCQ_PATH_MAX], labels[DSCQ_PATH_MAX];
     uint8_t *px = NULL, *lb = NULL;
     size_t px_bytes = 0, lb_bytes = 0;
-    uint32_t dim[4], count = 0;
+    uint32_t dim[4] = {0, 0, 0, 1}, count = 0;
     dscq_status status;
 
     DSCQ_TRY(data__resolve(images, o, o->source, err));
     DSCQ_TRY(label_path(labels, o, err));
     DSCQ_TRY(dscq_file_read_gz(&px, &px_bytes, images, k_bytes_max, err));
-    dim[3] = 1;
     DSCQ_TRY(data__idx_header(dim, 3, 4, px, px_bytes, images, err));
     DSCQ_TRY(dscq_file_read_gz(&lb, &lb_bytes, labels, 1 << 30, err));
     DSCQ_TRY(data__idx_header(&count, 1, 1, lb, lb_bytes, labels, err));

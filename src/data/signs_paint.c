@@ -28,7 +28,8 @@ static int sample(int32_t rgba[4], const uint8_t *t, int32_t side, int32_t u, in
     if (x < 0 || y < 0 || x >= (side - 1) * 256 || y >= (side - 1) * 256)
         return 0; /* the outermost texels are transparent */
     const int32_t fx = x & 255, fy = y & 255;
-    const uint8_t *p = t + 4 * ((y >> 8) * side + (x >> 8)), *q = p + 4 * side;
+    const uint8_t *p = t + 4 * ((size_t)(y >> 8) * (size_t)side + (size_t)(x >> 8));
+    const uint8_t *q = p + 4 * (size_t)side;
 
     for (int i = 0; i < 4; i++) {
         const int32_t top = p[i] * (256 - fx) + p[i + 4] * fx;

@@ -190,20 +190,20 @@ static void draw_texel(uint8_t rgba[4], const sign_kind *k, int32_t x, int32_t y
 }
 
 /* Mean of 2x2 texels, colours weighted by how much sign is in them. */
-static void halve(uint8_t *to, const uint8_t *from, int32_t side)
+static void halve(uint8_t *to, const uint8_t *from, size_t side)
 {
-    for (int32_t i = 0; i < side / 2 * (side / 2); i++) {
-        const int32_t x = i % (side / 2) * 2, y = i / (side / 2) * 2;
+    for (size_t i = 0; i < side / 2 * (side / 2); i++) {
+        const size_t x = i % (side / 2) * 2, y = i / (side / 2) * 2;
         uint32_t sum[3] = {0}, alpha = 0;
 
-        for (int32_t k = 0; k < 4; k++) {
+        for (size_t k = 0; k < 4; k++) {
             const uint8_t *t = from + 4 * ((y + k / 2) * side + x + k % 2);
 
             for (int c = 0; c < 3; c++)
                 sum[c] += (uint32_t)t[c] * t[3];
             alpha += t[3];
         }
-        for (int c = 0; c < 3; c++)
+        for (size_t c = 0; c < 3; c++)
             to[4 * i + c] = (uint8_t)(alpha > 0 ? (sum[c] + alpha / 2) / alpha : 128);
         to[4 * i + 3] = (uint8_t)((alpha + 2) / 4);
     }
@@ -214,10 +214,10 @@ static void draw_class(uint8_t *texel, int32_t cls, int32_t side)
     const sign_kind k = kind_of(cls);
 
     for (int32_t i = 0; i < side * side; i++)
-        draw_texel(texel + 4 * i, &k, i % side, i / side, side);
-    for (; side > SMALLEST; side /= 2) {
-        halve(texel + 4 * side * side, texel, side);
-        texel += 4 * side * side;
+        draw_texel(texel + 4 * (size_t)i, &k, i % side, i / side, side);
+    for (size_t n = (size_t)side; n > SMALLEST; n /= 2) {
+        halve(texel + 4 * n * n, texel, n);
+        texel += 4 * n * n;
     }
 }
 
