@@ -151,10 +151,11 @@ INL vu requant_vector(const requant_head *h, const requant_group *g, vu acc)
     if (h->kind == REQUANT_UPPER)
         return clamp_codes(h, upper_of(g, acc));
 #endif
-    vu code;
+    uint32_t copy[DSCQ_LANES]; /* so that acc itself stays in a register */
 
-    FN(requant_other)(h, g, (const uint32_t *)&acc, (uint32_t *)&code);
-    return code;
+    u_store(copy, acc);
+    FN(requant_other)(h, g, copy, copy);
+    return u_load(copy);
 }
 
 #endif

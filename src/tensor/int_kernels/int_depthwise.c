@@ -149,21 +149,26 @@ INL vb load_part(const uint8_t *p, size_t n)
 #endif
 }
 
-INL void accumulate(vu acc[4], const vb x[4], const uint32_t *w)
+INL vu dot_words(vu acc, vb q, const uint32_t *w)
 {
-    const vb a = UNPACK(lo, 8, x[0], x[1]), b = UNPACK(hi, 8, x[0], x[1]);
-    const vb c = UNPACK(lo, 8, x[2], x[3]), d = UNPACK(hi, 8, x[2], x[3]);
-    const vu q[4] = {(vu)UNPACK(lo, 16, a, c), (vu)UNPACK(hi, 16, a, c),
-                     (vu)UNPACK(lo, 16, b, d), (vu)UNPACK(hi, 16, b, d)};
+    vu words[WORDS];
 
     UNROLL
-    for (size_t i = 0; i < 4; i++) {
-        vu words[WORDS];
+    for (size_t k = 0; k < WORDS; k++)
+        words[k] = u_load(w + k * VL);
+    return dot4(acc, quad_of((vu)q), words);
+}
 
-        for (size_t k = 0; k < WORDS; k++)
-            words[k] = u_load(w + (i * WORDS + k) * VL);
-        acc[i] = dot4(acc[i], quad_of(q[i]), words);
-    }
+/* Four taps x0..x3 of a block. */
+INL void accumulate(vu acc[4], vb x0, vb x1, vb x2, vb x3, const uint32_t *w)
+{
+    const vb a = UNPACK(lo, 8, x0, x1), b = UNPACK(hi, 8, x0, x1);
+    const vb c = UNPACK(lo, 8, x2, x3), d = UNPACK(hi, 8, x2, x3);
+
+    acc[0] = dot_words(acc[0], UNPACK(lo, 16, a, c), w);
+    acc[1] = dot_words(acc[1], UNPACK(hi, 16, a, c), w + WORDS * VL);
+    acc[2] = dot_words(acc[2], UNPACK(lo, 16, b, d), w + 2 * WORDS * VL);
+    acc[3] = dot_words(acc[3], UNPACK(hi, 16, b, d), w + 3 * WORDS * VL);
 }
 
 /* Codes of a block back in channel order. The first two packings saturate, so that
@@ -203,10 +208,13 @@ INL vb clamp_bytes(vb x, const requant_head *h)
 typedef enum load_kind { CONTIGUOUS, WINDOWS, PART } load_kind;
 
 /* Constants of a loop: how bytes are loaded, groups of four taps (0: as the job says),
- * blocks computed together (they share weights and constants). */
+ * blocks computed together (they share weights and constants), and whether codes are
+ * upper halves. Each makes a function of its own: a call or too many cases in one make
+ * the compiler keep vectors in memory. */
 typedef struct loop_kind {
     load_kind load;
     size_t groups, count;
+    int is_upper;
 } loop_kind;
 
 enum { TOGETHER = 2 };
@@ -215,8 +223,18 @@ enum { TOGETHER = 2 };
 typedef struct block_at {
     const uint32_t *packed;
     const requant_group *g;
-    size_t bytes; /* for PART */
+    size_t c;     /* its first channel      */
+    size_t bytes; /* channels from there on */
 } block_at;
+
+INL vb load_tap(const dw_job *j, const loop_kind k, size_t tap, size_t at, size_t bytes)
+{
+    const uint8_t *p = j->tap[tap] + at;
+
+    return k.load == PART      ? load_part(p, bytes)
+           : k.load == WINDOWS ? load_windows(p, j->step, j->c)
+                               : (vb)u_load(p);
+}
 
 INL void accumulate_all(const dw_job *j, const loop_kind k, const size_t at[TOGETHER],
                         const block_at *b, vu acc[TOGETHER][4])
@@ -226,20 +244,23 @@ INL void accumulate_all(const dw_job *j, const loop_kind k, const size_t at[TOGE
 
     for (size_t g = 0; g < groups; g++, w += BLOCK * WORDS) {
         UNROLL
-        for (size_t u = 0; u < k.count; u++) {
-            vb x[4];
-
-            UNROLL
-            for (size_t t = 0; t < 4; t++) {
-                const uint8_t *p = j->tap[4 * g + t] + at[u];
-
-                x[t] = k.load == PART      ? load_part(p, b->bytes)
-                       : k.load == WINDOWS ? load_windows(p, j->step, j->c)
-                                           : (vb)u_load(p);
-            }
-            accumulate(acc[u], x, w);
-        }
+        for (size_t u = 0; u < k.count; u++)
+            accumulate(acc[u], load_tap(j, k, 4 * g, at[u], b->bytes),
+                       load_tap(j, k, 4 * g + 1, at[u], b->bytes),
+                       load_tap(j, k, 4 * g + 2, at[u], b->bytes),
+                       load_tap(j, k, 4 * g + 3, at[u], b->bytes), w);
     }
+}
+
+/* The slower kinds of requantisation; through memory. */
+static vb other_codes(const requant_head *h, const requant_group *g,
+                      const uint32_t *acc)
+{
+    vu code[4];
+
+    for (size_t i = 0; i < 4; i++)
+        FN(requant_other)(h, g + i, acc + i * VL, (uint32_t *)&code[i]);
+    return pack_codes(code);
 }
 
 /* The codes of `count` blocks at byte offsets at[] of every tap. */
@@ -256,7 +277,7 @@ INL void run_blocks(const dw_job *j, const loop_kind k, const size_t at[TOGETHER
     }
     accumulate_all(j, k, at, b, acc);
 #if HAS_UPPER
-    if (j->head->kind == REQUANT_UPPER) {
+    if (k.is_upper) {
         UNROLL
         for (size_t u = 0; u < k.count; u++) {
             UNROLL
@@ -268,12 +289,11 @@ INL void run_blocks(const dw_job *j, const loop_kind k, const size_t at[TOGETHER
     }
 #endif
     for (size_t u = 0; u < k.count; u++) {
-        vu code[4];
+        uint32_t copy[BLOCK]; /* so that acc itself stays in registers */
 
         for (size_t i = 0; i < 4; i++)
-            FN(requant_other)
-            (j->head, b->g + i, (const uint32_t *)&acc[u][i], (uint32_t *)&code[i]);
-        y[u] = pack_codes(code);
+            u_store(copy + i * VL, acc[u][i]);
+        y[u] = other_codes(j->head, b->g, copy);
     }
 }
 
@@ -287,18 +307,18 @@ INL void store_part(uint8_t *out, vb y, size_t n)
 #endif
 }
 
-/* One block of channels of all pixels from x on; returns where it stopped. */
+/* One block of channels at c of pixels x[0] to x[1]. */
 INL void column(const dw_job *j, const loop_kind k, const block_at *b,
-                const size_t x[2], size_t c, uint8_t *out)
+                const size_t x[2], uint8_t *out)
 {
     for (size_t i = x[0]; i + k.count <= x[1]; i += k.count) {
-        const size_t at[TOGETHER] = {i * j->step + c, (i + 1) * j->step + c};
+        const size_t at[TOGETHER] = {i * j->step + b->c, (i + 1) * j->step + b->c};
         vb y[TOGETHER];
 
         run_blocks(j, k, at, b, y);
         UNROLL
         for (size_t u = 0; u < k.count; u++) {
-            uint8_t *to = out + (i + u) * j->c + c;
+            uint8_t *to = out + (i + u) * j->c + b->c;
 
             if (k.load == PART)
                 store_part(to, y[u], b->bytes);
@@ -308,16 +328,65 @@ INL void column(const dw_job *j, const loop_kind k, const block_at *b,
     }
 }
 
-static void column_full(const dw_job *j, const block_at *b, size_t x, size_t end,
-                        size_t c, uint8_t *out)
+/* Blocks of several neighbouring pixels, from pixel x[0]. */
+INL void joined(const dw_job *j, const loop_kind k, const block_at *b,
+                const size_t x[2], uint8_t *out)
 {
-    const size_t pairs[2] = {x, x + (end - x) / 2 * 2}, rest[2] = {pairs[1], end};
+    const size_t join = BLOCK / j->c;
 
-    if (j->groups == 3)
-        column(j, (loop_kind){CONTIGUOUS, 3, 2}, b, pairs, c, out);
-    else
-        column(j, (loop_kind){CONTIGUOUS, 0, 2}, b, pairs, c, out);
-    column(j, (loop_kind){CONTIGUOUS, 0, 1}, b, rest, c, out);
+    for (size_t i = x[0]; i + k.count * join <= x[1]; i += k.count * join) {
+        const size_t at[TOGETHER] = {i * j->step, (i + join) * j->step};
+        vb y[TOGETHER];
+
+        run_blocks(j, k, at, b, y);
+        UNROLL
+        for (size_t u = 0; u < k.count; u++)
+            u_store(out + (i + u * join) * j->c, (vu)y[u]);
+    }
+}
+
+#define LOOPS(X)                                                                       \
+    X(column, full_pairs, CONTIGUOUS, 3, 2, 1)                                         \
+    X(column, full_upper, CONTIGUOUS, 0, 1, 1)                                         \
+    X(column, full_other, CONTIGUOUS, 0, 1, 0)                                         \
+    X(column, part_upper, PART, 0, 1, 1)                                               \
+    X(column, part_other, PART, 0, 1, 0)                                               \
+    X(joined, dense_pairs, CONTIGUOUS, 3, 2, 1)                                        \
+    X(joined, dense_upper, CONTIGUOUS, 0, 1, 1)                                        \
+    X(joined, dense_other, CONTIGUOUS, 0, 1, 0)                                        \
+    X(joined, apart_pairs, WINDOWS, 3, 2, 1)                                           \
+    X(joined, apart_upper, WINDOWS, 0, 1, 1)                                           \
+    X(joined, apart_other, WINDOWS, 0, 1, 0)
+#define X(loop, name, load, groups, count, upper)                                      \
+    static __attribute__((noinline)) void name(const dw_job *j, const block_at *b,     \
+                                               const size_t x[2], uint8_t *out)        \
+    {                                                                                  \
+        loop(j, (loop_kind){load, groups, count, upper}, b, x, out);                   \
+    }
+LOOPS(X)
+#undef X
+
+static int is_upper(const dw_job *j)
+{
+    return HAS_UPPER && j->head->kind == REQUANT_UPPER;
+}
+
+static void column_any(const dw_job *j, const block_at *b, const size_t x[2],
+                       uint8_t *out)
+{
+    const size_t even[2] = {x[0], x[0] + (x[1] - x[0]) / 2 * 2},
+                 rest[2] = {even[1], x[1]};
+
+    if (b->bytes < BLOCK) {
+        (is_upper(j) ? part_upper : part_other)(j, b, x, out);
+        return;
+    }
+    if (!is_upper(j) || j->groups != 3) {
+        (is_upper(j) ? full_upper : full_other)(j, b, x, out);
+        return;
+    }
+    full_pairs(j, b, even, out);
+    full_upper(j, b, rest, out);
 }
 
 /* Eight pixels outside, blocks of channels inside: inputs stay in the first-level
@@ -329,59 +398,40 @@ static void row_wide(const dw_job *j, const uint32_t *packed, size_t words,
 
     for (size_t x = 0; x < j->pixels; x += SPAN) {
         const size_t part[2] = {x, j->pixels - x < SPAN ? j->pixels : x + SPAN};
-        block_at b = {packed, requant_groups(j->head), 0};
+        block_at b = {packed, requant_groups(j->head), 0, 0};
 
-        for (size_t c = 0; c < j->c; c += BLOCK, b.packed += words, b.g += 4) {
-            b.bytes = j->c - c;
-            if (b.bytes >= BLOCK)
-                column_full(j, &b, part[0], part[1], c, out);
-            else
-                column(j, (loop_kind){PART, 0, 1}, &b, part, c, out);
+        for (; b.c < j->c; b.c += BLOCK, b.packed += words, b.g += 4) {
+            b.bytes = j->c - b.c;
+            column_any(j, &b, part, out);
         }
     }
-}
-
-/* Blocks of several pixels each, from pixel x on. */
-INL size_t joined_run(const dw_job *j, const loop_kind k, const block_at *b, size_t x,
-                      uint8_t *out)
-{
-    const size_t join = BLOCK / j->c;
-
-    for (; x + k.count * join <= j->pixels; x += k.count * join) {
-        const size_t at[TOGETHER] = {x * j->step, (x + join) * j->step};
-        vb y[TOGETHER];
-
-        run_blocks(j, k, at, b, y);
-        UNROLL
-        for (size_t u = 0; u < k.count; u++)
-            u_store(out + (x + u * join) * j->c, (vu)y[u]);
-    }
-    return x;
 }
 
 /* A row shorter than a block goes pixel by pixel; else the last block starts early
  * enough to end with the row. */
 static void row_joined(const dw_job *j, const uint32_t *packed, uint8_t *out)
 {
-    const size_t join = BLOCK / j->c;
-    const block_at b = {packed, requant_groups(j->head), j->c};
+    const size_t join = BLOCK / j->c, all[2] = {0, j->pixels};
+    const block_at b = {packed, requant_groups(j->head), 0, j->c};
     const int dense = j->step == j->c;
-    size_t x = 0;
+    size_t done = 0;
 
     if (j->pixels < join) {
-        column(j, (loop_kind){PART, 0, 1}, &b, (size_t[]){0, j->pixels}, 0, out);
+        column_any(j, &b, all, out);
         return;
     }
-    if (dense && j->groups == 3)
-        x = joined_run(j, (loop_kind){CONTIGUOUS, 3, 2}, &b, x, out);
-    else if (!dense && j->groups == 3)
-        x = joined_run(j, (loop_kind){WINDOWS, 3, 2}, &b, x, out);
-    while (x < j->pixels) {
-        x = x + join <= j->pixels ? x : j->pixels - join;
-        if (dense)
-            x = joined_run(j, (loop_kind){CONTIGUOUS, 0, 1}, &b, x, out);
+    if (is_upper(j) && j->groups == 3) {
+        (dense ? dense_pairs : apart_pairs)(j, &b, all, out);
+        done = j->pixels / (2 * join) * (2 * join);
+    }
+    for (; done < j->pixels; done += join) {
+        const size_t from = done + join <= j->pixels ? done : j->pixels - join;
+        const size_t one[2] = {from, from + join};
+
+        if (is_upper(j))
+            (dense ? dense_upper : apart_upper)(j, &b, one, out);
         else
-            x = joined_run(j, (loop_kind){WINDOWS, 0, 1}, &b, x, out);
+            (dense ? dense_other : apart_other)(j, &b, one, out);
     }
 }
 
