@@ -347,10 +347,15 @@ static dscq_status take_outputs(sim_state *st)
             s->output[i * p->frames + f] = to;
             hw__data_output(&st->data, p->output[i], f, to);
         }
-    for (int32_t i = 0; i < p->tensor_count; i++) {
+    for (int32_t o = 0; o < p->op_count; o++) { /* inside a sum: never a tensor */
+        const int32_t i = p->op[o].out;
         s->tensor[i] = st->data.captured[i];
-        st->data.captured[i] = NULL;
     }
+    for (int32_t i = 0; i < p->input_count; i++)
+        s->tensor[p->input[i]] = st->data.captured[p->input[i]];
+    for (int32_t i = 0; i < p->tensor_count; i++)
+        if (s->tensor[i] != NULL)
+            st->data.captured[i] = NULL;
     return DSCQ_OK;
 }
 

@@ -321,6 +321,7 @@ static dscq_status make_tile(tile_job *j, piece x, choice enc)
     lowering *l = j->l;
     const int32_t lanes = j->op->lanes, rows = ceil_div(x.m_count, lanes);
     const int32_t per = j->w->r * j->w->s;
+    const low_op *low = &l->op[j->op - l->p->op];
     int32_t *entries = NULL;
     dscq_hw_wtile *t = NULL;
     dscq_status status;
@@ -360,7 +361,8 @@ static dscq_status make_tile(tile_job *j, piece x, choice enc)
                           enc.kind == DSCQ_STREAM_BINARY ||
                           j->codes[weight_at(j, x.m_first + i, k)] != 0;
     low__deal(t->channel, rows, lanes, entries, x.m_count,
-              l->m->schedule.balance && !j->depthwise);
+              l->m->schedule.balance && !j->depthwise &&
+                  low->k_pieces <= 1); /* pieces share their accumulators' places */
     for (int32_t i = 0; i < rows * lanes; i++)
         t->channel[i] += t->channel[i] >= 0 ? x.m_first : 0;
     DSCQ_TRY(write_streams(j));

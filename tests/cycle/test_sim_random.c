@@ -1,0 +1,308 @@
+/* Random networks on random machines: every tensor's bytes equal the integer reference,
+ * laws hold, order of evaluation changes nothing. */
+#include "dscq/base/alloc.h"
+#include "dscq/hw/sim.h"
+#include "dscq/infer/reference.h"
+#include "dscq/lower/lower.h"
+#include "qmodel_random.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct world {
+    dscq_qmodel *q;
+    dscq_machine m;
+    void **input;
+    void **want; /* [node] */
+} world;
+
+static dscq_status keep(void *ctx, int32_t node, const dscq_qtensor *t,
+                        const void *codes, dscq_error *err)
+{
+    world *w = ctx;
+
+    w->want[node] = dscq_malloc(dscq_qtensor_bytes(t), 1);
+    if (w->want[node] == NULL)
+        return dscq_fail_nomem(err, "a copy", dscq_qtensor_bytes(t));
+    memcpy(w->want[node], codes, dscq_qtensor_bytes(t));
+    return DSCQ_OK;
+}
+
+static int32_t pick(dscq_rng *r, const int32_t *v, size_t n)
+{
+    return v[dscq_rng_below(r, n)];
+}
+
+static void random_machine(dscq_machine *m, dscq_rng *r)
+{
+    static const int32_t k_mult[] = {16, 32, 64, 128, 256};
+    static const int32_t k_kib[] = {4, 8, 16, 64, 256, 1024};
+    dscq_error err;
+
+    test_ok(dscq_machine_defaults(m, &err));
+    m->multipliers = pick(r, k_mult, 5);
+    m->lanes.count = 0;
+    for (int32_t l = 2; l <= m->multipliers; l *= 2)
+        if (dscq_rng_below(r, 2) || l * 2 > m->multipliers)
+            m->lanes.v[m->lanes.count++] = l;
+    m->act_bits = 16;
+    m->weight_bits = 16;
+    m->queue_depth = 1 + (int32_t)dscq_rng_below(r, 12);
+    m->acc_rows = 1 + (int32_t)dscq_rng_below(r, 64);
+    m->acc_banks = 1 + (int32_t)dscq_rng_below(r, 3);
+    m->row_queue = 1 + (int32_t)dscq_rng_below(r, 3);
+    m->row_registers = 1 + (int32_t)dscq_rng_below(r, 5);
+    m->post_entries = 1 << dscq_rng_below(r, 8);
+    m->act_banks = 1 << dscq_rng_below(r, 5);
+    m->act_word_bytes = 4 << dscq_rng_below(r, 2);
+    m->act_bytes = 1024 * (int64_t)pick(r, k_kib, 6);
+    m->weight_bytes = 1024 * (int64_t)pick(r, k_kib + 1, 5);
+    m->outstanding = 1 + (int32_t)dscq_rng_below(r, 32);
+    m->mem_bytes_per_cycle = 0.5 + 20 * dscq_rng_unit64(r);
+    m->mem_latency_cycles = (int32_t)dscq_rng_below(r, 100);
+    m->zero_skip = dscq_rng_below(r, 4) != 0;
+    m->schedule.fuse = (int32_t)dscq_rng_below(r, 4);
+    m->schedule.resident = (int32_t)dscq_rng_below(r, 2);
+    m->schedule.order = (int32_t)dscq_rng_below(r, 3);
+    m->schedule.dataflow = (int32_t)dscq_rng_below(r, 3);
+    m->schedule.stream = (int32_t)dscq_rng_below(r, 4);
+    m->schedule.weights = (int32_t)dscq_rng_below(r, 2);
+    m->schedule.objective = dscq_rng_below(r, 2) ? 2 : 0;
+    m->schedule.balance = (int32_t)dscq_rng_below(r, 2);
+    m->schedule.epilogue = (int32_t)dscq_rng_below(r, 2);
+}
+
+static void make_world(world *w, uint64_t seed, const qmodel_random_opts *o)
+{
+    dscq_rng root = dscq_rng_seeded(seed), r = dscq_rng_fork(&root, "net", 0);
+    dscq_error err = {DSCQ_OK, ""};
+
+    memset(w, 0, sizeof *w);
+    test_ok(qmodel_random(&w->q, &r, o, &err));
+    w->input = dscq_calloc((size_t)w->q->input_count, sizeof *w->input);
+    w->want = dscq_calloc((size_t)w->q->node_count, sizeof *w->want);
+    for (int32_t i = 0; i < w->q->input_count; i++) {
+        const dscq_qtensor *t = &w->q->tensor[w->q->input[i].tensor];
+        w->input[i] = dscq_malloc(dscq_qtensor_bytes(t), 1);
+        qmodel_random_codes(t, w->input[i], &r);
+    }
+    test_ok(
+        dscq_infer_reference(w->q, (const void *const *)w->input, NULL, keep, w, &err));
+    dscq_rng rm = dscq_rng_fork(&root, "machine", 0);
+    random_machine(&w->m, &rm);
+}
+
+static void end_world(world *w)
+{
+    for (int32_t i = 0; i < w->q->input_count; i++)
+        dscq_free(w->input[i]);
+    for (int32_t i = 0; i < w->q->node_count; i++)
+        dscq_free(w->want[i]);
+    dscq_free(w->input);
+    dscq_free(w->want);
+    dscq_qmodel_destroy(w->q);
+}
+
+static void compare(const world *w, const dscq_sim *s, uint64_t seed)
+{
+    for (int32_t i = 0; i < w->q->node_count; i++) {
+        const int32_t t = w->q->node[i].output;
+        const dscq_qtensor *x = &w->q->tensor[t];
+        const void *got = dscq_sim_tensor(s, t, NULL);
+        if (got == NULL)
+            continue; /* inside a sum: never a tensor of its own */
+        for (size_t k = 0; k < dscq_qtensor_count(x); k++)
+            ck_assert_msg(
+                dscq_qtensor_get(x, got, k) == dscq_qtensor_get(x, w->want[i], k),
+                "seed %llu: node %d %s (%s) code %zu of %dx%dx%d: %d, want %d",
+                (unsigned long long)seed, i, w->q->node[i].name,
+                dscq_qop_name(w->q->node[i].op), k, x->h, x->w, x->c,
+                dscq_qtensor_get(x, got, k), dscq_qtensor_get(x, w->want[i], k));
+    }
+    for (int32_t i = 0; i < w->q->output_count; i++) {
+        const int32_t t = w->q->output[i].tensor;
+        size_t bytes;
+        const void *got = dscq_sim_output(s, i, 0, &bytes);
+        for (int32_t n = 0; n < w->q->node_count; n++)
+            if (w->q->node[n].output == t)
+                ck_assert_msg(memcmp(got, w->want[n], bytes) == 0,
+                              "seed %llu: output %d", (unsigned long long)seed, i);
+    }
+}
+
+/* 1 when the network fitted the machine and was compared. */
+static int one_case(uint64_t seed, const qmodel_random_opts *o)
+{
+    world w;
+    dscq_program *p = NULL;
+    dscq_sim *s = NULL;
+    dscq_error err = {DSCQ_OK, ""};
+    const dscq_sim_options opt = {.capture = 1, .certify = 3, .certify_seed = seed};
+
+    make_world(&w, seed, o);
+    const dscq_status status = dscq_lower(&p, NULL, w.q, &w.m, NULL, &err);
+    if (status == DSCQ_ARG) { /* too small a machine, and it says so */
+        ck_assert_msg(strstr(err.msg, "_bytes") != NULL, "%s", err.msg);
+        end_world(&w);
+        return 0;
+    }
+    ck_assert_msg(status == DSCQ_OK, "seed %llu: %s", (unsigned long long)seed,
+                  err.msg);
+    ck_assert_msg(dscq_sim_run(&s, p, &w.m, (const void *const *)w.input, &opt, &err) ==
+                      DSCQ_OK,
+                  "seed %llu: %s", (unsigned long long)seed, err.msg);
+    compare(&w, s, seed);
+    dscq_sim_destroy(s);
+    dscq_program_destroy(p);
+    end_world(&w);
+    return 1;
+}
+
+static uint64_t cases(void)
+{
+    const char *n = getenv("DSCQ_SIM_CASES");
+
+    return n != NULL ? strtoull(n, NULL, 10) : 150;
+}
+
+START_TEST(outputs_equal_the_reference)
+{
+    const qmodel_random_opts o = {.nodes = 8, .max_side = 20, .max_channels = 24};
+    int compared = 0;
+
+    for (uint64_t i = 0; i < cases(); i++)
+        compared += one_case(1000 + i, &o);
+    ck_assert_int_gt(compared, (int)cases() / 2);
+}
+END_TEST
+
+START_TEST(wide_tensors_equal_the_reference)
+{
+    const qmodel_random_opts o = {
+        .nodes = 8, .max_side = 12, .max_channels = 20, .wide = 1};
+    int compared = 0;
+
+    for (uint64_t i = 0; i < cases(); i++)
+        compared += one_case(500000 + i, &o);
+    ck_assert_int_gt(compared, (int)cases() / 2);
+}
+END_TEST
+
+START_TEST(deep_networks_equal_the_reference)
+{
+    const qmodel_random_opts o = {.nodes = 40, .max_side = 33, .max_channels = 40};
+    int compared = 0;
+
+    for (uint64_t i = 0; i < cases() / 3; i++)
+        compared += one_case(900000 + i, &o);
+    ck_assert_int_gt(compared, (int)cases() / 10);
+}
+END_TEST
+
+/* Units evaluated in any order: same cycles, same counters, same stalls. */
+START_TEST(order_of_evaluation_does_not_matter)
+{
+    static const int k_orders[][DSCQ_UNIT_COUNT] = {
+        {3, 2, 1, 0}, {2, 0, 1, 3}, {1, 3, 0, 2}, {2, 3, 1, 0}};
+    const qmodel_random_opts o = {.nodes = 14, .max_side = 24, .max_channels = 24};
+
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        world w;
+        dscq_program *p = NULL;
+        dscq_sim *a = NULL;
+        dscq_error err = {DSCQ_OK, ""};
+        const dscq_lower_options lo = {.frames = 1};
+        make_world(&w, 7000 + seed, &o);
+        if (dscq_lower(&p, NULL, w.q, &w.m, &lo, &err) != DSCQ_OK) {
+            end_world(&w);
+            continue;
+        }
+        test_ok(dscq_sim_run(&a, p, &w.m, (const void *const *)w.input, NULL, &err));
+        for (size_t i = 0; i < sizeof k_orders / sizeof k_orders[0]; i++) {
+            dscq_sim_options opt = {0};
+            dscq_sim *b = NULL;
+            memcpy(opt.unit_order, k_orders[i], sizeof opt.unit_order);
+            test_ok(
+                dscq_sim_run(&b, p, &w.m, (const void *const *)w.input, &opt, &err));
+            ck_assert_mem_eq(dscq_sim_counters(a), dscq_sim_counters(b),
+                             sizeof(dscq_counters));
+            for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
+                for (int k = 0; k < DSCQ_STALL_COUNT; k++)
+                    ck_assert_uint_eq(dscq_sim_stall(a, (dscq_unit)u, (dscq_stall)k),
+                                      dscq_sim_stall(b, (dscq_unit)u, (dscq_stall)k));
+            compare(&w, b, seed);
+            dscq_sim_destroy(b);
+        }
+        dscq_sim_destroy(a);
+        dscq_program_destroy(p);
+        end_world(&w);
+    }
+}
+END_TEST
+
+/* Same program, simple memory: a worse machine is never faster. */
+START_TEST(less_is_never_faster)
+{
+    const qmodel_random_opts o = {.nodes = 12, .max_side = 24, .max_channels = 24};
+
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        world w;
+        dscq_program *p = NULL;
+        dscq_sim *a = NULL;
+        dscq_error err = {DSCQ_OK, ""};
+        const dscq_sim_options opt = {.no_data = 1};
+        make_world(&w, 8000 + seed, &o);
+        w.m.queue_depth += 2;
+        w.m.outstanding += 4;
+        w.m.acc_banks += 1;
+        if (dscq_lower(&p, NULL, w.q, &w.m, NULL, &err) != DSCQ_OK) {
+            end_world(&w);
+            continue;
+        }
+        test_ok(dscq_sim_run(&a, p, &w.m, NULL, &opt, &err));
+        for (int k = 0; k < 7; k++) {
+            dscq_machine less = w.m;
+            dscq_sim *b = NULL;
+            less.queue_depth -= k == 0 ? 1 + (int)(seed % 2) : 0;
+            less.mem_bytes_per_cycle *= k == 1 ? 0.6 : 1;
+            less.mem_latency_cycles += k == 2 ? 30 : 0;
+            less.outstanding -= k == 3 ? 2 : 0;
+            less.acc_banks -= k == 4;
+            less.post_entries = k == 5 && less.post_entries > 1 ? less.post_entries / 2
+                                                                : less.post_entries;
+            less.post_latency_cycles += k == 6 ? 5 : 0;
+            test_ok(dscq_sim_run(&b, p, &less, NULL, &opt, &err));
+            ck_assert_msg(dscq_sim_counters(b)->cycles >= dscq_sim_counters(a)->cycles,
+                          "seed %llu: change %d made %llu cycles of %llu",
+                          (unsigned long long)seed, k,
+                          (unsigned long long)dscq_sim_counters(b)->cycles,
+                          (unsigned long long)dscq_sim_counters(a)->cycles);
+            dscq_sim_destroy(b);
+        }
+        dscq_sim_destroy(a);
+        dscq_program_destroy(p);
+        end_world(&w);
+    }
+}
+END_TEST
+
+static Suite *make(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("sim_random", &tc);
+
+    tcase_set_timeout(tc, 300);
+    tcase_add_test(tc, outputs_equal_the_reference);
+    tcase_add_test(tc, wide_tensors_equal_the_reference);
+    tcase_add_test(tc, deep_networks_equal_the_reference);
+    tcase_add_test(tc, order_of_evaluation_does_not_matter);
+    tcase_add_test(tc, less_is_never_faster);
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make);
+}
