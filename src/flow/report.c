@@ -97,6 +97,7 @@ static void put_settings(dscq_json *into, const void *params, const dscq_key *ke
 static void put_machine(dscq_json *report, const dscq_machine *m)
 {
     dscq_json *machine = dscq_json_object(), *settings = dscq_json_object();
+    dscq_json *schedule = dscq_json_object();
 
     dscq_json_put_text(machine, "name", m->name);
     dscq_json_put_real(machine, "clock_mhz", m->clock_mhz);
@@ -106,7 +107,8 @@ static void put_machine(dscq_json *report, const dscq_machine *m)
     dscq_json_put_text(machine, "energy", m->energy);
     dscq_json_put(report, "machine", machine);
     put_settings(settings, m, dscq_machine_keys());
-    put_settings(settings, &m->schedule, dscq_schedule_keys());
+    put_settings(schedule, &m->schedule, dscq_schedule_keys());
+    dscq_json_put(settings, "schedule", schedule);
     dscq_json_put(report, "settings", settings);
 }
 
