@@ -33,6 +33,32 @@ static int write_must_fail(void)
 
 /* ---- reading ---------------------------------------------------------- */
 
+/* To the end of the file, growing *p; it always has room for one byte more. */
+static dscq_status read_all(uint8_t **p, size_t *len, size_t cap, int fd,
+                            const char *path, size_t max_bytes, dscq_error *err)
+{
+    for (;;) {
+        if (*len == cap) {
+            uint8_t *q = dscq_realloc(*p, *len, 2 * cap + 1);
+            if (q == NULL)
+                return dscq_fail_nomem(err, path, 2 * cap);
+            *p = q;
+            cap *= 2;
+        }
+        const ssize_t n = read(fd, *p + *len, cap - *len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path,
+                             strerror(errno));
+        if (n == 0)
+            return DSCQ_OK;
+        *len += (size_t)n;
+        if (*len > max_bytes)
+            return dscq_fail(err, DSCQ_IO, "%s: more than %zu bytes", path, max_bytes);
+    }
+}
+
 static dscq_status read_fd(uint8_t **data, size_t *bytes, int fd, const char *path,
                            size_t max_bytes, dscq_error *err)
 {
@@ -50,32 +76,11 @@ static dscq_status read_fd(uint8_t **data, size_t *bytes, int fd, const char *pa
      * One byte more than expected lets the end be seen without growing. */
     size_t cap = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : BUFFER_BYTES;
     uint8_t *p = dscq_malloc(cap + 1, 1);
-    if (p == NULL)
-        return dscq_fail_nomem(err, path, cap);
-    for (;;) {
-        if (len == cap) {
-            uint8_t *q = dscq_realloc(p, len, 2 * cap + 1);
-            if (q == NULL) {
-                dscq_free(p);
-                return dscq_fail_nomem(err, path, 2 * cap);
-            }
-            p = q;
-            cap *= 2;
-        }
-        const ssize_t n = read(fd, p + len, cap - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n > 0)
-            len += (size_t)n;
-        if (n < 0 || len > max_bytes) {
-            dscq_free(p);
-            return n < 0 ? dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path,
-                                     strerror(errno))
-                         : dscq_fail(err, DSCQ_IO, "%s: more than %zu bytes", path,
-                                     max_bytes);
-        }
-        if (n == 0)
-            break;
+    dscq_status status = p == NULL ? dscq_fail_nomem(err, path, cap)
+                                   : read_all(&p, &len, cap, fd, path, max_bytes, err);
+    if (status != DSCQ_OK || p == NULL) {
+        dscq_free(p);
+        return status;
     }
     p[len] = 0;
     *data = p;
@@ -317,7 +322,7 @@ dscq_status dscq_file_write(const char *path, const void *data, size_t bytes,
     dscq_writer *w = NULL;
     dscq_status status = dscq_writer_open(&w, path, err);
 
-    if (status != DSCQ_OK)
+    if (status != DSCQ_OK || w == NULL)
         return status;
     (void)dscq_writer_put(w, data, bytes, NULL); /* commit says it again */
     return dscq_writer_commit(w, err);

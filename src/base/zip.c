@@ -30,13 +30,18 @@ typedef struct sink {
     size_t len, cap, max;
 } sink;
 
+static dscq_status too_much(const sink *s, dscq_error *err)
+{
+    return dscq_fail(err, DSCQ_FORMAT, "inflates to more than %zu bytes", s->max);
+}
+
 /* Room for at least one more byte, never above max + 1 (the final zero). */
 static dscq_status grow(sink *s, dscq_error *err)
 {
     if (s->len < s->cap)
         return DSCQ_OK;
     if (s->len >= s->max)
-        return dscq_fail(err, DSCQ_FORMAT, "inflates to more than %zu bytes", s->max);
+        return too_much(s, err);
     size_t cap = s->cap < 4096 ? 4096 : s->cap;
     cap = cap > s->max / 2 ? s->max : cap * 2;
     uint8_t *p = dscq_realloc(s->data, s->len, cap + 1);
@@ -52,48 +57,59 @@ static uInt clamp(size_t n)
     return n > UINT_MAX / 2 ? UINT_MAX / 2 : (uInt)n;
 }
 
-/* An output that is exactly full is fine when the stream ends there: zlib needs
- * one more call without room to say so, hence the spare byte. */
+/* One call of inflate(). An output that is exactly full is fine when the stream ends
+ * there: zlib needs one more call, with room, to say so, hence the spare byte. */
+static dscq_status step(int *rc, z_stream *z, sink *s, dscq_error *err)
+{
+    const int full = s->len == s->max;
+    dscq_status status = full ? DSCQ_OK : grow(s, err);
+    uint8_t spare;
+
+    if (status != DSCQ_OK)
+        return status;
+    const uInt room = full ? 1 : clamp(s->cap - s->len);
+    z->next_out = full ? &spare : s->data + s->len;
+    z->avail_out = room;
+    *rc = inflate(z, Z_NO_FLUSH);
+    if (full && z->avail_out == 0)
+        return too_much(s, err);
+    if (!full)
+        s->len += room - z->avail_out;
+    return DSCQ_OK;
+}
+
+static dscq_status damaged(const z_stream *z, int rc, size_t pos, dscq_error *err)
+{
+    if (rc == Z_MEM_ERROR)
+        return dscq_fail_nomem(err, "inflation", 0);
+    if (rc == Z_BUF_ERROR)
+        return dscq_fail(err, DSCQ_FORMAT, "compressed data ends early, at byte %zu",
+                         pos);
+    return dscq_fail(err, DSCQ_FORMAT, "compressed data is damaged near byte %zu: %s",
+                     pos, z->msg != NULL ? z->msg : "a preset dictionary is wanted");
+}
+
 static dscq_status pump(z_stream *z, sink *s, const uint8_t *in, size_t in_bytes,
                         int many, dscq_error *err)
 {
+    dscq_status status;
     size_t pos = 0;
-    uint8_t spare;
+    int rc = Z_OK;
 
     for (;;) {
-        const int full = s->len == s->max;
-        if (!full && grow(s, err) != DSCQ_OK)
-            return err != NULL ? err->code : DSCQ_FORMAT;
         const uInt have = clamp(in_bytes - pos);
-        const uInt room = full ? 1 : clamp(s->cap - s->len);
         z->next_in = (z_const Bytef *)(in + pos);
         z->avail_in = have;
-        z->next_out = full ? &spare : s->data + s->len;
-        z->avail_out = room;
-        const int rc = inflate(z, Z_NO_FLUSH);
+        if ((status = step(&rc, z, s, err)) != DSCQ_OK)
+            return status;
         pos += have - z->avail_in;
-        if (full && z->avail_out == 0)
-            return dscq_fail(err, DSCQ_FORMAT, "inflates to more than %zu bytes",
-                             s->max);
-        if (!full)
-            s->len += room - z->avail_out;
-        if (rc == Z_STREAM_END) {
-            if (pos == in_bytes)
-                return DSCQ_OK;
-            if (!many || inflateReset(z) != Z_OK)
-                return dscq_fail(err, DSCQ_FORMAT,
-                                 "%zu bytes follow the compressed data",
-                                 in_bytes - pos);
-        } else if (rc == Z_MEM_ERROR) {
-            return dscq_fail_nomem(err, "inflation", 0);
-        } else if (rc == Z_BUF_ERROR || (rc == Z_OK && pos == in_bytes && have == 0)) {
-            return dscq_fail(err, DSCQ_FORMAT,
-                             "compressed data ends early, at byte %zu", pos);
-        } else if (rc != Z_OK) {
-            return dscq_fail(err, DSCQ_FORMAT,
-                             "compressed data is damaged near byte %zu: %s", pos,
-                             z->msg != NULL ? z->msg : "a preset dictionary is wanted");
-        }
+        if (rc == Z_STREAM_END && pos == in_bytes)
+            return DSCQ_OK;
+        if (rc == Z_STREAM_END && (!many || inflateReset(z) != Z_OK))
+            return dscq_fail(err, DSCQ_FORMAT, "%zu bytes follow the compressed data",
+                             in_bytes - pos);
+        if (rc != Z_OK && rc != Z_STREAM_END)
+            return damaged(z, rc, pos, err);
     }
 }
 
@@ -105,19 +121,17 @@ dscq_status dscq_inflate(uint8_t **out, size_t *out_bytes, const void *in,
 {
     z_stream z = {.zalloc = zalloc, .zfree = zfree};
     sink s = {NULL, 0, 0, max_bytes < SIZE_MAX / 4 ? max_bytes : SIZE_MAX / 4};
-    dscq_error local;
 
     *out = NULL;
     *out_bytes = 0;
     if (inflateInit2(&z, k_window_bits[form]) != Z_OK)
         return dscq_fail_nomem(err, "inflation", sizeof z);
-    dscq_status status =
-        pump(&z, &s, in, in_bytes, form == DSCQ_ZIP_GZIP, err != NULL ? err : &local);
+    dscq_status status = pump(&z, &s, in, in_bytes, form == DSCQ_ZIP_GZIP, err);
     (void)inflateEnd(&z);
     if (status == DSCQ_OK && s.data == NULL) { /* an empty stream, max_bytes = 0 */
         s.data = dscq_malloc(1, 1);
         if (s.data == NULL)
-            status = dscq_fail_nomem(err, "inflated data", 1);
+            return dscq_fail_nomem(err, "inflated data", 1);
     }
     if (status != DSCQ_OK) {
         dscq_free(s.data);

@@ -105,8 +105,9 @@ size_t scale__ticks(tick *out, const scale *s)
         return n;
     }
     const double step = step_of(s);
-    for (double i = ceil(s->lo / step - 1e-6); n < AXES_TICKS_MAX; i++) {
-        const double v = i == 0 ? 0 : i * step;
+    const double first = ceil(s->lo / step - 1e-6);
+    while (n < AXES_TICKS_MAX) {
+        const double i = first + (double)n, v = i == 0 ? 0 : i * step;
         if (v > s->hi + 1e-6 * step)
             break;
         write_tick(&out[n++], v, step);

@@ -48,7 +48,7 @@ dscq_status dscq_png_encode_rgb(uint8_t **data, size_t *bytes, const uint8_t *rg
                                 size_t width, size_t height, dscq_error *err)
 {
     static const uint8_t k_signature[8] = {137, 'P', 'N', 'G', '\r', '\n', 26, '\n'};
-    uint8_t header[13] = {0}, *packed = NULL, *p = NULL;
+    uint8_t header[13] = {0}, *packed = NULL;
     size_t packed_bytes = 0;
 
     *data = NULL;
@@ -66,26 +66,28 @@ dscq_status dscq_png_encode_rgb(uint8_t **data, size_t *bytes, const uint8_t *rg
         return status;
     const size_t total =
         sizeof k_signature + 3 * CHUNK_BYTES + sizeof header + packed_bytes;
-    if (packed_bytes > INT32_MAX)
-        status = dscq_fail(err, DSCQ_ARG, "a PNG of %zu x %zu pixels is too large",
-                           width, height);
-    else if ((p = dscq_malloc(total, 1)) == NULL)
-        status = dscq_fail_nomem(err, "PNG", total);
-    if (status == DSCQ_OK) {
-        put_u32(header, (uint32_t)width);
-        put_u32(header + 4, (uint32_t)height);
-        header[8] = 8; /* bits a sample */
-        header[9] = 2; /* red, green, blue */
-        memcpy(p, k_signature, sizeof k_signature);
-        uint8_t *next =
-            put_chunk(p + sizeof k_signature, "IHDR", header, sizeof header);
-        next = put_chunk(next, "IDAT", packed, packed_bytes);
-        (void)put_chunk(next, "IEND", NULL, 0);
-        *data = p;
-        *bytes = total;
+    if (packed_bytes > INT32_MAX) {
+        dscq_free(packed);
+        return dscq_fail(err, DSCQ_ARG, "a PNG of %zu x %zu pixels is too large", width,
+                         height);
     }
+    uint8_t *p = dscq_malloc(total, 1);
+    if (p == NULL) {
+        dscq_free(packed);
+        return dscq_fail_nomem(err, "PNG", total);
+    }
+    put_u32(header, (uint32_t)width);
+    put_u32(header + 4, (uint32_t)height);
+    header[8] = 8; /* bits a sample */
+    header[9] = 2; /* red, green, blue */
+    memcpy(p, k_signature, sizeof k_signature);
+    uint8_t *next = put_chunk(p + sizeof k_signature, "IHDR", header, sizeof header);
+    next = put_chunk(next, "IDAT", packed, packed_bytes);
+    (void)put_chunk(next, "IEND", NULL, 0);
     dscq_free(packed);
-    return status;
+    *data = p;
+    *bytes = total;
+    return DSCQ_OK;
 }
 
 dscq_status dscq_png_write_rgb(const char *path, const uint8_t *rgb, size_t width,

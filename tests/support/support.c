@@ -235,10 +235,8 @@ int test_command(test_output *o, const char *dir, const char *const argv[])
     ck_assert(out != NULL && err != NULL);
     if (dir == NULL)
         dir = test_path("");
-    while (argv[n - 1] != NULL && n < 63) {
-        args[n] = (char *)(uintptr_t)argv[n - 1];
-        n++;
-    }
+    for (; argv[n - 1] != NULL && n < 63; n++)
+        memcpy(&args[n], &argv[n - 1], sizeof args[n]); /* execv() changes nothing */
     (void)fflush(NULL);
     const pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
