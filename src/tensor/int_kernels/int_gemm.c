@@ -39,14 +39,14 @@ INL void tile_step(const size_t mr, const size_t nv, vu acc[TILE_MR][TILE_NV],
     }
 }
 
-/* Codes of the slower kinds: through memory, row by row. */
-static void store_other(const size_t mr, const size_t nv, vu acc[TILE_MR][TILE_NV],
-                        const tile_job *t)
+/* Codes of the slower kinds, from a tile in memory. */
+static __attribute__((noinline)) void store_other(const uint32_t *acc, size_t mr,
+                                                  size_t nv, const tile_job *t)
 {
     for (size_t i = 0; i < mr; i++)
-        for (size_t j = 0; j < nv; j++)
+        for (size_t j = 0; j < nv; j++, acc += VL)
             store_bytes((uint8_t *)t->out + i * t->ldo + j * VL,
-                        requant_vector(t->head, t->group + j, acc[i][j]),
+                        requant_vector(t->head, t->group + j, u_load(acc)),
                         j + 1 == nv ? t->last : VL);
 }
 
@@ -78,7 +78,15 @@ INL void tile_store(const size_t mr, const size_t nv, vu acc[TILE_MR][TILE_NV],
         return;
     }
 #endif
-    store_other(mr, nv, acc, t);
+    uint32_t copy[TILE_MR * TILE_NV * DSCQ_LANES]; /* acc itself stays in registers */
+
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            u_store(copy + (i * nv + j) * VL, acc[i][j]);
+    }
+    store_other(copy, mr, nv, t);
 }
 
 INL void tile(const size_t mr, const size_t nv, const tile_job *t)
@@ -135,12 +143,13 @@ static const struct {
 #undef X
 };
 
+/* 24 rows are too many here: their words would not stay in registers. */
 static void strip(size_t nv, size_t m, tile_job t)
 {
     const size_t bytes = t.group != NULL ? 1 : sizeof(int32_t);
     size_t i = 0;
 
-    while (tiles[i].nv != nv)
+    while (tiles[i].nv != nv || tiles[i].mr > 12)
         i++;
     while (m > 0) {
         while (tiles[i].mr > m)

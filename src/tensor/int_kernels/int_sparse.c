@@ -79,92 +79,178 @@ static vf words_at(const uint8_t *a, size_t g, size_t k)
     return (vf)u_load(part);
 }
 
+INL void turn_square(uint32_t *x, vf t[DSCQ_LANES])
+{
+    v_transpose(t);
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        const quad q = quad_of((vu)t[i]);
+
+        UNROLL
+        for (size_t w = 0; w < WORDS; w++)
+            u_store(x + (i * WORDS + w) * BLOCK, q.word[w]);
+    }
+}
+
+static void turn_full(uint32_t *x, const uint8_t *a, size_t lda)
+{
+    vf t[DSCQ_LANES];
+
+    UNROLL
+    for (size_t i = 0; i < VL; i++)
+        t[i] = (vf)u_load(a + i * lda);
+    turn_square(x, t);
+}
+
 /* x[word][WORDS][BLOCK] from `count` rows of a. */
 static void turn_in(uint32_t *x, const uint8_t *a, size_t lda, size_t count, size_t k)
 {
-    for (size_t p = 0; p < BLOCK; p += VL)
+    for (size_t p = 0; p < count; p += VL)
         for (size_t g = 0; 4 * g < k; g += VL) {
+            uint32_t *to = x + g * WORDS * BLOCK + p;
             vf t[DSCQ_LANES];
 
+            if (p + VL <= count && 4 * (g + VL) <= k) {
+                turn_full(to, a + p * lda + 4 * g, lda);
+                continue;
+            }
             for (size_t i = 0; i < VL; i++)
                 t[i] = p + i < count ? words_at(a + (p + i) * lda, g, k) : (vf){0};
-            v_transpose(t);
-            for (size_t i = 0; i < VL; i++) {
-                const quad q = quad_of((vu)t[i]);
-
-                for (size_t w = 0; w < WORDS; w++)
-                    u_store(x + ((g + i) * WORDS + w) * BLOCK + p, q.word[w]);
-            }
+            turn_square(to, t);
         }
 }
 
-/* The accumulators of one output channel. */
-static void one_channel(const uint32_t *group, size_t count, uint32_t start,
-                        const uint32_t *x, vu acc[4])
+/* The accumulators of one output channel in `nv` vectors of pixels. */
+INL void one_channel(const uint32_t *packed, size_t n, size_t j, const uint32_t *x,
+                     const size_t nv, vu acc[4])
 {
-    vu a[4] = {u_set(start), u_set(start), u_set(start), u_set(start)};
+    const uint32_t *first = packed + n + j;
+    const uint32_t *group = packed + n + n + 1 + (size_t)first[0] * (1 + WORDS);
+    const vu start = u_set(packed[j]);
 
-    for (; count > 0; count--, group += 1 + WORDS) {
+    UNROLL
+    for (size_t p = 0; p < nv; p++)
+        acc[p] = start;
+    for (size_t count = first[1] - first[0]; count > 0; count--, group += 1 + WORDS) {
         const uint32_t *from = x + (size_t)group[0] * WORDS * BLOCK;
         vu w[WORDS];
 
+        UNROLL
         for (size_t i = 0; i < WORDS; i++)
             w[i] = u_set(group[1 + i]);
         UNROLL
-        for (size_t p = 0; p < 4; p++) {
+        for (size_t p = 0; p < nv; p++) {
             quad q;
 
+            UNROLL
             for (size_t i = 0; i < WORDS; i++)
                 q.word[i] = u_load(from + i * BLOCK + p * VL);
-            a[p] = dot4(a[p], q, w);
+            acc[p] = dot4(acc[p], q, w);
         }
     }
-    memcpy(acc, a, sizeof a);
 }
 
-/* Codes of channel j; `splat` holds its constants unless the kind is UPPER. */
-INL vu one_code(const void *rq, size_t j, const requant_group *splat, vu acc)
+/* y[n][BLOCK]: accumulators */
+INL void raw_channels(const uint32_t *packed, const uint32_t *x, uint32_t *y, size_t n,
+                      const size_t nv)
 {
-    const requant_head *h = rq;
+    for (size_t j = 0; j < n; j++) {
+        vu acc[4];
+
+        one_channel(packed, n, j, x, nv, acc);
+        UNROLL
+        for (size_t p = 0; p < nv; p++)
+            u_store(y + j * BLOCK + p * VL, acc[p]);
+    }
+}
 
 #if HAS_UPPER
-    if (h->kind == REQUANT_UPPER) {
-        const requant_group *g = requant_groups(rq) + j / VL;
-        const size_t o = j % 2, i = j % VL / 2;
 
-        return clamp_codes(h, upper_splat(g->mult[o][i], g->add[o][i], acc));
+/* y[n/4][BLOCK]: words of four codes, for requantisation of the kind UPPER */
+INL void upper_channels(const uint32_t *packed, const uint32_t *x, uint32_t *y,
+                        size_t n, const size_t nv, const requant_head *h)
+{
+    for (size_t j = 0; j < n; j += 4) {
+        vu word[4] = {{0}, {0}, {0}, {0}};
+
+        for (size_t i = j; i < j + 4 && i < n; i++) {
+            const requant_group *g = requant_groups(h) + i / VL;
+            const int64_t mult = g->mult[i % 2][i % VL / 2];
+            const int64_t add = g->add[i % 2][i % VL / 2];
+            const uint32_t by = 8 * (uint32_t)(i - j);
+            vu acc[4];
+
+            one_channel(packed, n, i, x, nv, acc);
+            UNROLL
+            for (size_t p = 0; p < nv; p++)
+                word[p] |= clamp_codes(h, upper_splat(mult, add, acc[p])) << by;
+        }
+        UNROLL
+        for (size_t p = 0; p < nv; p++)
+            u_store(y + j / 4 * BLOCK + p * VL, word[p]);
     }
-#endif
-    (void)j;
-    return requant_vector(h, splat, acc);
 }
 
-/* y[n][BLOCK] accumulators, or y[n/4][BLOCK] words of four codes. */
-static void channels(const void *packed, const uint32_t *x, uint32_t *y, size_t n,
-                     const void *rq)
-{
-    const uint32_t *start = packed, *first = start + n, *group = first + n + 1;
-    vu word[4] = {{0}, {0}, {0}, {0}}, acc[4];
+#endif
 
+#define X(nv)                                                                          \
+    static void raw_##nv(const uint32_t *packed, const uint32_t *x, uint32_t *y,       \
+                         size_t n)                                                     \
+    {                                                                                  \
+        raw_channels(packed, x, y, n, nv);                                             \
+    }
+X(1)
+X(2) X(3) X(4)
+#undef X
+
+#if HAS_UPPER
+#define X(nv)                                                                          \
+    static void upper_##nv(const uint32_t *packed, const uint32_t *x, uint32_t *y,     \
+                           size_t n, const requant_head *h)                            \
+    {                                                                                  \
+        upper_channels(packed, x, y, n, nv, h);                                        \
+    }
+    X(1) X(2) X(3) X(4)
+#undef X
+#endif
+
+    /* Accumulators of y[n][BLOCK] to words of four codes y[n/4][BLOCK], in place. */
+    static void requant_words(uint32_t *y, size_t n, const requant_head *h)
+{
     for (size_t j = 0; j < n; j++) {
         requant_group g;
 
-        one_channel(group + (size_t)first[j] * (1 + WORDS), first[j + 1] - first[j],
-                    start[j], x, acc);
-        if (rq == NULL) {
-            memcpy(y + j * BLOCK, acc, sizeof acc);
-            continue;
-        }
-        if (!HAS_UPPER || ((const requant_head *)rq)->kind != REQUANT_UPPER)
-            FN(requant_splat)(&g, requant_groups(rq) + j / VL, j % VL);
-        for (size_t p = 0; p < 4; p++) {
-            const vu code = one_code(rq, j, &g, acc[p]);
+        FN(requant_splat)(&g, requant_groups(h) + j / VL, j % VL);
+        for (size_t p = 0; p < BLOCK; p += VL) {
+            uint32_t *to = y + j / 4 * BLOCK + p;
+            vu code = requant_vector(h, &g, u_load(y + j * BLOCK + p));
 
-            word[p] = (j % 4 == 0 ? (vu){0} : word[p]) | code << (8 * (j % 4));
+            u_store(to, (j % 4 == 0 ? (vu){0} : u_load(to)) | code << (8 * (j % 4)));
         }
-        if (j % 4 == 3 || j + 1 == n)
-            memcpy(y + j / 4 * BLOCK, word, sizeof word);
     }
+}
+
+/* y[n][BLOCK] accumulators when h is NULL, else y[n/4][BLOCK] words of four codes. */
+static void channels(const uint32_t *packed, const uint32_t *x, uint32_t *y, size_t n,
+                     size_t count, const requant_head *h)
+{
+    static void (*const raw[])(const uint32_t *, const uint32_t *, uint32_t *,
+                               size_t) = {raw_1, raw_2, raw_3, raw_4};
+    const size_t nv = (count + VL - 1) / VL;
+
+#if HAS_UPPER
+    static void (*const upper[])(const uint32_t *, const uint32_t *, uint32_t *, size_t,
+                                 const requant_head *) = {upper_1, upper_2, upper_3,
+                                                          upper_4};
+
+    if (h != NULL && h->kind == REQUANT_UPPER) {
+        upper[nv - 1](packed, x, y, n, h);
+        return;
+    }
+#endif
+    raw[nv - 1](packed, x, y, n);
+    if (h != NULL)
+        requant_words(y, n, h);
 }
 
 /* Rows of `bytes` bytes each from y[words][BLOCK]. */
@@ -202,7 +288,7 @@ void FN(sparse_gemm)(const void *packed, const uint8_t *a, size_t lda, void *out
         const size_t count = m - m0 < BLOCK ? m - m0 : BLOCK;
 
         turn_in(x, a + m0 * lda, lda, count, k);
-        channels(packed, x, y, n, rq);
+        channels(packed, x, y, n, count, rq);
         turn_out((unsigned char *)out + m0 * ldo * size, ldo * size, y, count,
                  n * size);
     }
