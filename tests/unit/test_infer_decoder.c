@@ -1,0 +1,246 @@
+/* The independent decoder (tests/decoder, Python) reads what we write, executes it and
+ * finds our digests. The golden files are what every later version must still read. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/io.h"
+#include "dscq/infer/verify.h"
+#include "dscq/pack/pack.h"
+#include "qmodel_random.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GOLDEN  DSCQ_SOURCE_DIR "/tests/golden/pack"
+#define DECODER "python3 " DSCQ_SOURCE_DIR "/tests/decoder/dscq_decode.py "
+
+static int has_python(void)
+{
+    static int said;
+
+    if (system("python3 -c pass 2>/dev/null") == 0)
+        return 1;
+    if (!said)
+        printf("SKIP: no python3, the independent decoder was not run\n");
+    said = 1;
+    return 0;
+}
+
+static dscq_qmodel *make(int32_t seed)
+{
+    const qmodel_random_opts o = {
+        .nodes = 7, .max_side = 7, .max_channels = 20, .wide = seed % 2};
+    dscq_rng g = dscq_rng_seeded(4000 + (uint64_t)seed);
+    dscq_qmodel *m;
+    dscq_error err;
+
+    ck_assert_msg(qmodel_random(&m, &g, &o, &err) == DSCQ_OK, "%s", err.msg);
+    void *in[2];
+    for (int i = 0; i < 2; i++) {
+        in[i] = dscq_calloc(dscq_qtensor_bytes(&m->tensor[0]), 1);
+        qmodel_random_codes(&m->tensor[0], in[i], &g);
+    }
+    ck_assert_int_eq(dscq_infer_make_digests(m, 2, (const void *const *)in, &err),
+                     DSCQ_OK);
+    dscq_free(in[0]);
+    dscq_free(in[1]);
+    return m;
+}
+
+START_TEST(second_decoder_executes_our_files)
+{
+    const dscq_pack_options o = {DSCQ_PACK_NAMED, _i % 11, 3};
+    dscq_qmodel *m = make(_i);
+    char path[64], cmd[512];
+    dscq_error err;
+
+    (void)snprintf(path, sizeof path, "test_infer_decoder_%d.bin", _i);
+    ck_assert_msg(dscq_pack_write(path, m, &o, &err) == DSCQ_OK, "%s", err.msg);
+    if (has_python()) {
+        (void)snprintf(cmd, sizeof cmd, DECODER "--verify %s >%s.txt", path, path);
+        ck_assert_msg(system(cmd) == 0, "seed %d, encoding %s: the decoder disagrees",
+                      _i, dscq_pack_encoding_at(o.encoding)->name);
+        (void)snprintf(cmd, sizeof cmd, "%s.txt", path);
+        ck_assert_int_eq(unlink(cmd), 0);
+    }
+    ck_assert_int_eq(unlink(path), 0);
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+/* ---- golden files ------------------------------------------------------------------
+ */
+
+/* One file an encoding: tests/golden/pack/good_<encoding>.bin. */
+static dscq_qmodel *golden_model(int32_t encoding)
+{
+    return make(encoding);
+}
+
+START_TEST(golden_files_are_read_and_written_alike)
+{
+    const dscq_pack_options o = {DSCQ_PACK_NAMED, _i, 3};
+    dscq_qmodel *back;
+    char path[512];
+    uint8_t *want, *got;
+    size_t want_bytes, got_bytes;
+    dscq_error err;
+
+    (void)snprintf(path, sizeof path, GOLDEN "/good_%s.bin",
+                   dscq_pack_encoding_at(_i)->name);
+    if (getenv("DSCQ_UPDATE_GOLDEN") != NULL) {
+        dscq_qmodel *m = make(_i);
+        ck_assert_int_eq(dscq_pack_write(path, m, &o, &err), DSCQ_OK);
+        dscq_qmodel_destroy(m);
+    }
+    ck_assert_msg(dscq_file_read(&want, &want_bytes, path, 1 << 24, &err) == DSCQ_OK,
+                  "%s", err.msg);
+    ck_assert_msg(dscq_pack_decode(&back, want, want_bytes, &err) == DSCQ_OK, "%s",
+                  err.msg);
+    ck_assert_int_eq(dscq_pack_encode(&got, &got_bytes, back, NULL, &err), DSCQ_OK);
+    ck_assert_msg(want_bytes == got_bytes && memcmp(want, got, got_bytes) == 0,
+                  "%s: written again it has other bytes", path);
+    ck_assert_int_eq(back->digest_inputs, 2);
+    ck_assert_msg(dscq_infer_verify(NULL, back, NULL, &err) == DSCQ_OK, "%s", err.msg);
+    dscq_free(want);
+    dscq_free(got);
+    dscq_qmodel_destroy(back);
+}
+END_TEST
+
+/* Put right checksums on changed content. */
+static void repair(uint8_t *data)
+{
+    uint32_t sections;
+    memcpy(&sections, data + 12, 4);
+    size_t at = 32 + (size_t)sections * 24;
+    for (uint32_t i = 0; i < sections; i++) {
+        uint8_t *e = data + 32 + 24 * (size_t)i;
+        uint64_t n;
+        memcpy(&n, e + 8, 8);
+        const uint32_t crc = dscq_crc32(0, data + at, (size_t)n);
+        memcpy(e + 16, &crc, 4);
+        at += (size_t)n;
+    }
+    const uint32_t table = dscq_crc32(0, data + 32, (size_t)sections * 24);
+    memcpy(data + 24, &table, 4);
+    const uint32_t head = dscq_crc32(0, data, 28);
+    memcpy(data + 28, &head, 4);
+}
+
+/* How each bad file is made from a good one, and what is said about it. */
+static const struct bad {
+    const char *name, *message;
+    dscq_status status;
+    int at; /* byte that changes; negative: from the section table's tag list */
+    uint8_t to;
+    int cut;      /* bytes taken off the end */
+    int repaired; /* right checksums afterwards */
+} k_bad[] = {
+    {"magic", "not a packed network (the first 8 bytes differ)", DSCQ_FORMAT, 2, 'P', 0,
+     0},
+    {"text_mode", "a packed network damaged by a text-mode transfer", DSCQ_FORMAT, 5,
+     '\n', 0, 0},
+    {"header", "header: checksum differs; the file is damaged", DSCQ_FORMAT, 16, 1, 0,
+     0},
+    {"version_2", "format version 2.0; this program reads 1.x", DSCQ_UNSUPPORTED, 8, 2,
+     0, 1},
+    {"table", "section table: checksum differs; the file is damaged", DSCQ_FORMAT, 34,
+     '!', 0, 0},
+    {"unknown_required", "section 'NEX ' is required and unknown to this program",
+     DSCQ_UNSUPPORTED, 34, 'X', 0, 1},
+    {"body", "section 'NET ': checksum differs; the file is damaged", DSCQ_FORMAT, 160,
+     0xee, 0, 0},
+    {"cut", "", DSCQ_FORMAT, -1, 0, 1, 0},
+};
+
+START_TEST(bad_files_are_refused_with_these_words)
+{
+    const struct bad *b = &k_bad[_i];
+    char path[512];
+    uint8_t *data;
+    size_t bytes;
+    dscq_qmodel *m;
+    dscq_error err;
+
+    if (getenv("DSCQ_UPDATE_GOLDEN") != NULL) {
+        ck_assert_int_eq(
+            dscq_file_read(&data, &bytes, GOLDEN "/good_dense.bin", 1 << 24, &err),
+            DSCQ_OK);
+        if (b->at >= 0)
+            data[b->at] = b->to;
+        if (b->repaired)
+            repair(data);
+        (void)snprintf(path, sizeof path, GOLDEN "/bad_%s.bin", b->name);
+        ck_assert_int_eq(dscq_file_write(path, data, bytes - (size_t)b->cut, &err),
+                         DSCQ_OK);
+        dscq_free(data);
+    }
+    (void)snprintf(path, sizeof path, GOLDEN "/bad_%s.bin", b->name);
+    ck_assert_msg(dscq_file_read(&data, &bytes, path, 1 << 24, &err) == DSCQ_OK, "%s",
+                  err.msg);
+    ck_assert_int_eq(dscq_pack_decode(&m, data, bytes, &err), b->status);
+    if (b->message[0] != '\0')
+        ck_assert_str_eq(err.msg, b->message);
+    else
+        ck_assert_ptr_nonnull(strstr(err.msg, "the header says"));
+    ck_assert_ptr_null(m);
+    dscq_free(data);
+}
+END_TEST
+
+/* A later minor version with an optional section that we do not know. */
+START_TEST(a_newer_minor_version_is_read)
+{
+    uint8_t *data, *more;
+    size_t bytes;
+    dscq_qmodel *m;
+    dscq_error err;
+
+    ck_assert_int_eq(
+        dscq_file_read(&data, &bytes, GOLDEN "/good_dense.bin", 1 << 24, &err),
+        DSCQ_OK);
+    uint32_t sections;
+    memcpy(&sections, data + 12, 4);
+    const size_t table_end = 32 + (size_t)sections * 24;
+    more = dscq_calloc(bytes + 24 + 5, 1);
+    memcpy(more, data, table_end);
+    memcpy(more + table_end, "LANE", 4);
+    more[table_end + 8] = 5;
+    memcpy(more + table_end + 24, data + table_end, bytes - table_end);
+    memcpy(more + bytes + 24, "hello", 5);
+    more[10] = 7; /* version 1.7 */
+    sections++;
+    memcpy(more + 12, &sections, 4);
+    const uint64_t total = bytes + 29;
+    memcpy(more + 16, &total, 8);
+    repair(more);
+    ck_assert_msg(dscq_pack_decode(&m, more, (size_t)total, &err) == DSCQ_OK, "%s",
+                  err.msg);
+    dscq_qmodel_destroy(m);
+    dscq_free(more);
+    dscq_free(data);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("infer_decoder");
+    TCase *tc = tcase_create("decoder");
+
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, golden_files_are_read_and_written_alike, 0,
+                        dscq_pack_encoding_count());
+    tcase_add_loop_test(tc, bad_files_are_refused_with_these_words, 0,
+                        (int)(sizeof k_bad / sizeof *k_bad));
+    tcase_add_test(tc, a_newer_minor_version_is_read);
+    tcase_add_loop_test(tc, second_decoder_executes_our_files, 0, 33);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
