@@ -180,7 +180,7 @@ static dscq_status check_methods(const dscq_compress_params *p, dscq_error *err)
 static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *err)
 {
     for (size_t i = 0; i < dscq_config_count(cfg); i++) {
-        dscq_layer_params l;
+        dscq_layer_params l = dscq_layer_params_none();
         dscq_status status;
 
         if (strcmp(dscq_config_section(cfg, i), k_layer_section) != 0)
