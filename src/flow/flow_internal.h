@@ -158,6 +158,7 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
 
 /* ---- packed.c ---------------------------------------------------------------- */
 
+enum { FLOW_EMBEDDED_MAX = 8 };
 /* Embed the first `count` validation images and the digests of what they compute. */
 dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count,
                         dscq_error *err);

@@ -1,9 +1,9 @@
 /* Evaluating a packed network: integers from pixels to logits. */
 #include "dscq/base/alloc.h"
-#include "dscq/base/hash.h"
 #include "dscq/flow/run.h"
 #include "dscq/infer/reference.h"
 #include "dscq/infer/runtime.h"
+#include "dscq/infer/verify.h"
 #include "flow_internal.h"
 
 #include <string.h>
@@ -309,47 +309,30 @@ done:
 /* ---- golden digests ----------------------------------------------------------------
  */
 
-static dscq_status digest_node(void *ctx, int32_t node, const dscq_qtensor *t,
-                               const void *codes, dscq_error *err)
-{
-    uint32_t *digest = ctx;
-
-    (void)err;
-    digest[node] = dscq_crc32(0, codes, dscq_qtensor_bytes(t));
-    return DSCQ_OK;
-}
-
 dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count, dscq_error *err)
 {
     const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
     const size_t bytes = dscq_qtensor_bytes(in);
     const size_t there = dscq_dataset_count(d, DSCQ_SPLIT_VALID);
     const int32_t n = there < (size_t)count ? (int32_t)there : count;
+    const void *input[FLOW_EMBEDDED_MAX];
     uint8_t *pixels = dscq_malloc(dscq_qtensor_count(in), 1);
     uint8_t *codes = dscq_calloc((size_t)n, bytes);
-    uint32_t *digest = dscq_calloc((size_t)n * (size_t)q->node_count, sizeof *digest);
     dscq_status status = DSCQ_OK;
 
-    if (pixels == NULL || codes == NULL || digest == NULL) {
+    if (pixels == NULL || codes == NULL) {
         status = dscq_fail_nomem(err, "embedded inputs", (size_t)n * bytes);
         goto done;
     }
     for (int32_t i = 0; i < n; i++) {
         uint8_t *at = codes + (size_t)i * bytes;
-        const void *input = at;
         DSCQ_TRY(
             dscq_dataset_pixels(pixels, NULL, d, DSCQ_SPLIT_VALID, (size_t)i, err));
         dscq_flow_codes(at, q, pixels);
-        DSCQ_TRY(dscq_infer_reference(q, &input, NULL, digest_node,
-                                      digest + (size_t)i * (size_t)q->node_count, err));
+        input[i] = at;
     }
-    q->digest_inputs = n;
-    q->digest_input = codes;
-    q->digest = digest;
-    codes = NULL;
-    digest = NULL;
+    DSCQ_TRY(dscq_infer_make_digests(q, n, input, err));
 done:
-    dscq_free(digest);
     dscq_free(codes);
     dscq_free(pixels);
     return status;
