@@ -216,6 +216,8 @@ START_TEST(every_topic_prints_something)
         *end = '\0';
         ck_assert_msg(run("help", p, NULL, NULL) == 0, "%s: %s", p, o.err);
         ck_assert_msg(strlen(o.out) > 20, "%s: %s", p, o.out);
+        for (const char *q = list; q < p; q += strlen(q) + 1)
+            ck_assert_msg(strcmp(q, p) != 0, "'%s' is a command and a topic", p);
         topics++;
         p += next - p;
     }
