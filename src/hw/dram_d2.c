@@ -120,7 +120,7 @@ static uint64_t d2_ref_owed(const dscq_dram *d)
 {
     const d2 *s = d->state;
 
-    return s->refresh_wanted ? 1 : 0;
+    return s->lost_refreshes + (s->refresh_wanted ? 1 : 0);
 }
 
 /* R2.4: only the rank under the pointer is looked at. */
@@ -129,6 +129,8 @@ static int run_refresh_counters(d2 *s, uint64_t t, const dscq_dram_config *c)
     d2_rank *rank = &s->rank[s->refresh_pointer];
 
     if (rank->refresh_at <= t) {
+        if (s->refresh_wanted) /* there is room for one wish only */
+            s->lost_refreshes++;
         s->refresh_wanted = 1;
         s->refresh_rank = s->refresh_pointer;
         rank->flag = 1;

@@ -57,6 +57,7 @@ typedef struct d2 {
     d2_bank bank[DSCQ_DRAM_RANKS_MAX][DSCQ_DRAM_BANKS_MAX];
     uint64_t next_change; /* least change_at of all banks */
     uint64_t next_flag_clear;
+    uint64_t lost_refreshes; /* wishes that a later one took the place of */
     int32_t refresh_pointer, refresh_rank, refresh_wanted;
     int32_t next_rank, next_bank, pre_rank, pre_bank;
 } d2;

@@ -1,6 +1,7 @@
 /* Policies d2 and d3 against what DRAMSim2 and DRAMsim3 reported on 18 traces x 9
  * configurations. Needs the golden set beside the project (or in DSCQ_SHARED). */
 #include "dscq/base/json.h"
+#include "dscq/base/str.h"
 #include "dscq/hw/dram_trace.h"
 #include "support.h"
 
@@ -96,6 +97,20 @@ static void compare(const char *where, const dscq_json *g, const dscq_dram_resul
         compare_d3(where, g, r);
 }
 
+/* Our own policy on the same device and map is at most 2 % slower. */
+static void compare_own(const char *where, const dscq_json *g, dscq_dram_config c,
+                        const dscq_dram_trace *trace)
+{
+    dscq_dram_result r;
+    dscq_error err;
+
+    dscq_str_copy(c.policy, sizeof c.policy, "frfcfs");
+    test_ok(dscq_dram_run(&r, &c, trace, NULL, NULL, &err));
+    ck_assert_msg((double)r.cycles <= 1.02 * (double)want_int(g, "cycles"),
+                  "%s: frfcfs needs %" PRIu64 " cycles, the reference %" PRIu64, where,
+                  r.cycles, want_int(g, "cycles"));
+}
+
 static void run_trace(const char *trace_name, const dscq_json *configs)
 {
     char path[128], where[200];
@@ -116,6 +131,7 @@ static void run_trace(const char *trace_name, const dscq_json *configs)
                       "%s on %s: %s", trace_name, name, err.msg);
         snprintf(where, sizeof where, "%s on %s", trace_name, name);
         compare(where, dscq_json_member(configs, i), &r, strcmp(c.policy, "d2") == 0);
+        compare_own(where, dscq_json_member(configs, i), c, &trace);
     }
     dscq_dram_trace_clear(&trace);
 }

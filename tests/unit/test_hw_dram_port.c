@@ -251,6 +251,26 @@ START_TEST(bad_requests_and_settings_are_refused)
 }
 END_TEST
 
+static dscq_status create_ports(void *dram, dscq_error *err)
+{
+    const dscq_dram_port_config c = {4, 4, 256, 0, 16};
+    dscq_dram_ports *p = NULL;
+    const dscq_status status = dscq_dram_ports_create(&p, dram, 2, &c, err);
+
+    dscq_dram_ports_destroy(p);
+    return status;
+}
+
+START_TEST(every_failed_allocation_is_reported)
+{
+    const dscq_dram_port_config c = defaults();
+    rig r = make_rig(1, &c);
+
+    ck_assert_uint_eq(test_each_alloc_fails(create_ports, r.dram), 3);
+    drop_rig(&r);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -264,6 +284,7 @@ static Suite *make(void)
     tcase_add_test(tc, a_full_controller_is_counted_as_waiting);
     tcase_add_loop_test(tc, jumping_over_idle_cycles_changes_nothing, 0, 20);
     tcase_add_test(tc, bad_requests_and_settings_are_refused);
+    tcase_add_test(tc, every_failed_allocation_is_reported);
     tcase_set_timeout(tc, 120);
     return s;
 }
