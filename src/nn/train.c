@@ -340,7 +340,7 @@ static dscq_status validate(dscq_trainer *t, double *score, dscq_error *err)
 {
     dscq_status status;
 
-    *score = NAN;
+    *score = (double)NAN;
     if (t->hooks.validate == NULL)
         return DSCQ_OK;
     nn__swap_average(t);
