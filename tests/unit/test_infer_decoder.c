@@ -74,11 +74,6 @@ END_TEST
  */
 
 /* One file an encoding: tests/golden/pack/good_<encoding>.bin. */
-static dscq_qmodel *golden_model(int32_t encoding)
-{
-    return make(encoding);
-}
-
 START_TEST(golden_files_are_read_and_written_alike)
 {
     const dscq_pack_options o = {DSCQ_PACK_NAMED, _i, 3};
