@@ -90,6 +90,8 @@ static dscq_status bind_section(void *params, dscq_project *p, const char *name,
     DSCQ_TRY(dscq_config_find_unique(&at, p->cfg, name, err));
     if (found_out != NULL)
         *found_out = at >= 0;
+    if (at < 0) /* what the section must say is asked for when it is needed */
+        return dscq_keys_defaults(params, keys, err);
     DSCQ_TRY(dscq_config_bind(params, p->cfg, at, name, keys, err));
 done:
     return status;

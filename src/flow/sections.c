@@ -1,3 +1,4 @@
+#include "dscq/base/alloc.h"
 #include "dscq/compress/settings.h"
 #include "flow_internal.h"
 
@@ -6,9 +7,16 @@
 dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
 {
     flow_machine_file file;
+    dscq_rule *rules = NULL;
+    size_t count;
     dscq_status status;
 
     DSCQ_TRY(dscq_settings_from_config(&p->settings, p->cfg, err));
+    /* A pattern that matches no layer is found now, not after training. */
+    status = dscq_rules_make(&rules, &count, p->settings, p->model, err);
+    dscq_free(rules);
+    if (status != DSCQ_OK)
+        return dscq_fail_at(err, "%s", p->path);
     DSCQ_TRY(flow__machine_section(&file, p->cfg, err));
 done:
     return status;

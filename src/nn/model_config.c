@@ -53,24 +53,34 @@ static int is_net(const char *name)
     return strcmp(name, "net") == 0 || strcmp(name, "network") == 0;
 }
 
-static dscq_status unknown_section(const builder *b, size_t i, dscq_error *err)
+static dscq_status unknown_section(const builder *b, size_t i, const char *not_layers,
+                                   dscq_error *err)
 {
     const char *name = dscq_config_section(b->cfg, i);
-    const char *nearest = dscq_layer_at(0)->name;
+    const char *nearest = "net";
+    char other[DSCQ_NAME_MAX], best[DSCQ_NAME_MAX];
 
     if (dscq_choice_find(DARKNET_OTHERS, name) >= 0)
         return at_section(b, i, err,
                           dscq_fail(err, DSCQ_UNSUPPORTED,
                                     "[%s]: this layer of Darknet is not supported",
                                     name));
-    for (size_t j = 1; j < dscq_layer_count(); j++)
+    for (size_t j = 0; j < dscq_layer_count(); j++)
         if (dscq_edit_distance(name, dscq_layer_at(j)->name) <
             dscq_edit_distance(name, nearest))
             nearest = dscq_layer_at(j)->name;
+    (void)dscq_str_copy(best, sizeof best, nearest);
+    for (int j = 0;; j++) {
+        dscq_choice_name(other, sizeof other, not_layers, j);
+        if (other[0] == '\0')
+            break;
+        if (dscq_edit_distance(name, other) < dscq_edit_distance(name, best))
+            (void)dscq_str_copy(best, sizeof best, other);
+    }
     return at_section(b, i, err,
                       dscq_fail(err, DSCQ_FORMAT,
                                 "[%s]: unknown section; did you mean [%s]?", name,
-                                nearest));
+                                best));
 }
 
 static dscq_status find_sections(builder *b, const char *not_layers, dscq_error *err)
@@ -95,7 +105,7 @@ static dscq_status find_sections(builder *b, const char *not_layers, dscq_error 
         section *s = &b->item[b->count];
         s->ops = dscq_layer_find(name);
         if (s->ops == NULL)
-            return unknown_section(b, i, err);
+            return unknown_section(b, i, not_layers, err);
         s->index = i;
         b->count++;
     }

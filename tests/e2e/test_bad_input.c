@@ -77,6 +77,7 @@ static outcome run(const char *args)
         alarm(STEP_SECONDS);
         dup2(out, 1);
         dup2(err, 2);
+        setenv("DSCQ_DATA", test_source("data"), 1);
         execv(DSCQ_BINARY, (char *const *)(uintptr_t)argv);
         _exit(99);
     }
@@ -443,7 +444,7 @@ static const bad_case k_cases[] = {
     {"idx missing", "train @net.cfg", DATA("type=idx\ntrain=none-images-idx3-ubyte\n"), NULL, 7, "none-images"},
     {"idx cut short", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_short, 5, "a-images"},
     {"idx header cut short", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_header, 5, "a-images"},
-    {"idx of another type", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_magic, 5, "a-images"},
+    {"idx of another type", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_magic, 4, "a-images"},
     {"idx counts differ", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_counts, 5, "39"},
     {"idx absurd size", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_absurd, 5, "a-images"},
     {"idx label beyond the classes", "train @net.cfg", DATA("type=idx\ntrain=a-images-idx3-ubyte\n"), idx_label, 5, ""},
@@ -520,7 +521,7 @@ static const char *judge(const bad_case *c, const outcome *o)
 
 START_TEST(each_is_refused_in_one_line)
 {
-    static const char *const fresh[] = {"pics", "cifar", "x", "again"};
+    static const char *const fresh[] = {"pics", "cifar", "x", "again", "list.txt"};
     int failed = 0;
 
     for (size_t i = 0; i < CASES; i++) {
@@ -547,7 +548,7 @@ static Suite *make(void)
     TCase *tc;
     Suite *s = test_suite("bad_input", &tc);
 
-    tcase_add_unchecked_fixture(tc, make_good, NULL);
+    tcase_add_checked_fixture(tc, make_good, NULL);
     tcase_set_timeout(tc, 2 * STEP_SECONDS);
     tcase_add_test(tc, each_is_refused_in_one_line);
     return s;

@@ -1,0 +1,224 @@
+/* The whole product on a tiny network: same bytes for 1 and 2 threads, the same bytes
+ * after kill -9 and --resume, a packed file that every execution agrees on. */
+#define _XOPEN_SOURCE 700
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/base/json.h"
+#include "support.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 20, STEP_SECONDS = 300 };
+
+static const char *const k_net =
+    "[net]\nwidth=16\nheight=16\nchannels=3\n"
+    "[convolutional]\nfilters=8\nsize=3\nstride=2\npad=1\nbatch_normalize=1\n"
+    "activation=relu\n"
+    "[depthwise]\nsize=3\npad=1\nbatch_normalize=1\nactivation=relu\n"
+    "[convolutional]\nname=wide\nfilters=16\nsize=1\nbatch_normalize=1\n"
+    "activation=relu6\n"
+    "[depthwise]\nsize=3\npad=1\nbatch_normalize=1\nactivation=relu6\n"
+    "[convolutional]\nfilters=16\nsize=1\nbatch_normalize=1\nactivation=linear\n"
+    "[shortcut]\nfrom=-3\nactivation=leaky\n"
+    "[avgpool]\n[connected]\noutput=4\nactivation=linear\n[softmax]\n"
+    "[data]\ntype=signs\nclasses=4\ncount=400\ntest_count=100\nvalid_frac=0.2\nflip=1\n"
+    "shift=2\n"
+    "[train]\nepochs=3\nbatch=16\nlearning_rate=0.05\n"
+    "[compress]\nmethod=dsc_clipq\nepochs=3\np=0.5\nb=4\nfreeze_frac=0.4\n"
+    "calibration_images=64\n"
+    "[compress_layer]\nmatch=wide\nb=3\n";
+
+static pid_t start(const char *args)
+{
+    static char text[2048];
+    const char *argv[ARGS_MAX + 2] = {DSCQ_BINARY};
+    int argc = 1;
+
+    snprintf(text, sizeof text, "%s", args);
+    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
+        ck_assert_int_lt(argc, ARGS_MAX);
+        argv[argc++] = word;
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        alarm(STEP_SECONDS);
+        if (chdir(test_path("")) != 0)
+            _exit(98);
+        const int out = open("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        const int err = open("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        dup2(out, 1);
+        dup2(err, 2);
+        setenv("DSCQ_DATA", test_source("data"), 1);
+        execv(DSCQ_BINARY, (char *const *)(uintptr_t)argv);
+        _exit(99);
+    }
+    return pid;
+}
+
+static int finish(pid_t pid)
+{
+    int status = 0;
+
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void run_ok(const char *args)
+{
+    const int code = finish(start(args));
+
+    if (code != 0) {
+        char *said = test_read(test_path("stderr.txt"));
+        ck_abort_msg("dscq %s: exit code %d: %s", args, code, said);
+    }
+}
+
+static void expect_same(const char *a, const char *b)
+{
+    uint8_t *x = NULL, *y = NULL;
+    size_t n = 0, m = 0;
+
+    ck_assert_int_eq(dscq_file_read(&x, &n, test_path(a), (size_t)1 << 26, NULL),
+                     DSCQ_OK);
+    ck_assert_int_eq(dscq_file_read(&y, &m, test_path(b), (size_t)1 << 26, NULL),
+                     DSCQ_OK);
+    ck_assert_msg(n == m && memcmp(x, y, n) == 0, "%s and %s differ", a, b);
+    dscq_free(x);
+    dscq_free(y);
+}
+
+static void make_reference(void)
+{
+    test_file("net.cfg", k_net);
+    run_ok("compress net.cfg -o one --threads 1 --quiet");
+}
+
+START_TEST(two_threads_write_the_bytes_of_one)
+{
+    run_ok("compress net.cfg -o two --threads 2 --quiet");
+    expect_same("one/float.ckpt", "two/float.ckpt");
+    expect_same("one/packed.bin", "two/packed.bin");
+    expect_same("one/run.json", "two/run.json");
+    expect_same("one/layers.csv", "two/layers.csv");
+}
+END_TEST
+
+START_TEST(killed_and_resumed_it_writes_the_same_bytes)
+{
+    const struct timespec step = {0, 150 * 1000 * 1000};
+    int kills = 0;
+
+    finish(start("compress net.cfg -o again --threads 1 --set train.save_every=1 "
+                 "--dry-run-nothing")); /* a refused flag leaves no folder behind */
+    ck_assert(!dscq_path_exists(test_path("again")));
+    for (;;) { /* kill it ever later until it gets through */
+        const pid_t pid = start(kills == 0 ? "compress net.cfg -o again --threads 1"
+                                           : "compress net.cfg -o again --threads 1 "
+                                             "--resume");
+        for (int i = 0; i <= kills; i++)
+            nanosleep(&step, NULL);
+        int status;
+        if (waitpid(pid, &status, WNOHANG) == pid) {
+            ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+                          "resume failed");
+            break;
+        }
+        kill(pid, SIGKILL);
+        finish(pid);
+        kills++;
+        ck_assert_int_lt(kills, 400);
+    }
+    ck_assert_int_gt(kills, 0);
+    expect_same("one/float.ckpt", "again/float.ckpt");
+    expect_same("one/packed.bin", "again/packed.bin");
+}
+END_TEST
+
+START_TEST(interrupted_it_saves_and_says_130)
+{
+    const struct timespec wait = {0, 400 * 1000 * 1000};
+    const pid_t pid = start("train net.cfg -o stopped --set train.epochs=400");
+
+    nanosleep(&wait, NULL);
+    nanosleep(&wait, NULL);
+    kill(pid, SIGINT);
+    ck_assert_int_eq(finish(pid), 130);
+    ck_assert(dscq_path_exists(test_path("stopped/train.ckpt")));
+    run_ok("train net.cfg -o stopped --resume --set train.epochs=400 --dry-run");
+}
+END_TEST
+
+START_TEST(every_execution_of_the_file_agrees)
+{
+    run_ok("verify one/packed.bin");
+    run_ok("simulate one/packed.bin --machine zcu104 --frames 2 --verify");
+    run_ok("simulate one/packed.bin --machine zynq7020 --verify");
+    run_ok("diff one/packed.bin one/packed.bin");
+    run_ok("unpack one/packed.bin -o one/packed.npz");
+}
+END_TEST
+
+START_TEST(a_report_is_stable_and_gates_work)
+{
+    run_ok("report one/packed.bin --machine zcu104 --energy --json=one/a.json");
+    run_ok("report one/packed.bin --machine zcu104 --energy --json=one/b.json");
+    expect_same("one/a.json", "one/b.json");
+    run_ok("report one/packed.bin --baseline one/a.json --fail-if energy_pj>+1% "
+           "--fail-if cycles>+0%");
+    ck_assert_int_eq(
+        finish(start("report one/packed.bin --set clock_mhz=20 --baseline one/a.json "
+                     "--fail-if energy_pj>+2%")),
+        3);
+    dscq_json *j = NULL;
+    ck_assert_int_eq(dscq_json_load(&j, test_path("one/a.json"), NULL), DSCQ_OK);
+    ck_assert_str_eq(dscq_json_text(dscq_json_get(j, "schema"), ""), "dscq.report/1");
+    ck_assert(dscq_json_int(dscq_json_get(j, "total.cycles"), 0) > 0);
+    dscq_json_free(j);
+}
+END_TEST
+
+START_TEST(pictures_get_answers)
+{
+    run_ok("eval net.cfg -w one/float.ckpt -p one/packed.bin --per-class --confusion");
+    run_ok("inspect one/packed.bin --json=one/inspect.json");
+    dscq_json *j = NULL;
+    ck_assert_int_eq(dscq_json_load(&j, test_path("one/inspect.json"), NULL), DSCQ_OK);
+    uint8_t *data = NULL;
+    size_t bytes;
+    ck_assert_int_eq(dscq_file_read(&data, &bytes, test_path("one/packed.bin"),
+                                    (size_t)1 << 26, NULL),
+                     DSCQ_OK);
+    ck_assert_int_eq(dscq_json_int(dscq_json_get(j, "file_bytes"), 0), (int64_t)bytes);
+    dscq_free(data);
+    dscq_json_free(j);
+    run_ok("run one/packed.bin one/curve.png --top 2");
+}
+END_TEST
+
+static Suite *make(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("pipeline", &tc);
+
+    tcase_add_checked_fixture(tc, make_reference, NULL);
+    tcase_set_timeout(tc, 2 * STEP_SECONDS);
+    tcase_add_test(tc, two_threads_write_the_bytes_of_one);
+    tcase_add_test(tc, killed_and_resumed_it_writes_the_same_bytes);
+    tcase_add_test(tc, interrupted_it_saves_and_says_130);
+    tcase_add_test(tc, every_execution_of_the_file_agrees);
+    tcase_add_test(tc, a_report_is_stable_and_gates_work);
+    tcase_add_test(tc, pictures_get_answers);
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make);
+}
