@@ -4,7 +4,6 @@
  *
  *     bench_data [KEY=VALUE...]
  */
-#include "bench_util.h"
 #include "dscq/base/config.h"
 #include "dscq/data/batch.h"
 

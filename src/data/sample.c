@@ -264,7 +264,9 @@ dscq_status dscq_batch_fill(float *x, int32_t *label, dscq_dataset *d, dscq_spli
     const size_t floats = dscq_preproc_floats(&d->preproc);
 
     for (size_t i = 0; i < n; i++) {
-        data_sample s = {.x = x + i * floats};
+        data_sample s = {0};
+
+        s.x = x + i * floats;
         const dscq_status status =
             data__make_sample(&s, d, split, index[i], NULL, NULL, err);
 

@@ -2,6 +2,7 @@
  * boxes that stay on their object. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/hash.h"
+#include "dscq/base/par.h"
 #include "dscq/data/batch.h"
 #include "test_data_util.h"
 
@@ -137,6 +138,40 @@ START_TEST(the_cache_does_not_change_values)
     ck_assert_mem_eq(got, want, n * sizeof *got);
     dscq_loader_destroy(l);
     dscq_dataset_destroy(d);
+}
+END_TEST
+
+typedef struct fetching {
+    dscq_dataset *d;
+    uint32_t crc[54];
+} fetching;
+
+static void fetch_one(void *ctx, size_t task, int worker)
+{
+    fetching *f = ctx;
+    uint8_t px[16 * 12];
+
+    (void)worker;
+    memset(px, 0, sizeof px);
+    (void)dscq_dataset_pixels(px, NULL, f->d, DSCQ_SPLIT_TRAIN, task / 2, NULL);
+    f->crc[task] = dscq_crc32(0, px, sizeof px);
+}
+
+START_TEST(pictures_can_be_fetched_by_several_threads_at_once)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    fetching f = {.d = open_set("type=signs width=16 height=12 channels=1 count=30")};
+    dscq_pool *pool;
+
+    test_ok(dscq_pool_create(&pool, 4, &err));
+    dscq_pool_run(pool, 54, fetch_one, &f);
+    for (size_t i = 0; i < 54; i++) {
+        const uint32_t got = f.crc[i];
+        fetch_one(&f, i, 0);
+        ck_assert_uint_eq(got, f.crc[i]);
+    }
+    dscq_pool_destroy(pool);
+    dscq_dataset_destroy(f.d);
 }
 END_TEST
 
@@ -608,6 +643,7 @@ static Suite *make(void)
     tcase_add_loop_test(tc, bytes_do_not_depend_on_threads, 0, 2);
     tcase_add_test(tc, a_run_resumes_at_any_batch);
     tcase_add_test(tc, the_cache_does_not_change_values);
+    tcase_add_test(tc, pictures_can_be_fetched_by_several_threads_at_once);
     tcase_add_test(tc, every_item_comes_once_an_epoch);
     tcase_add_test(tc, plain_batches_equal_direct_fills);
     tcase_add_test(tc, impossible_loaders_are_refused);
