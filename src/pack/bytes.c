@@ -194,7 +194,7 @@ int32_t pack_int(pack_reader *r, int64_t lo, int64_t hi, const char *field)
 {
     const uint64_t v = pack_varint(r, field);
 
-    if (r->bad == NULL && (v > (uint64_t)hi || (int64_t)v < lo))
+    if (r->bad == NULL && (hi < lo || v > (uint64_t)hi || (int64_t)v < lo))
         r->bad = field;
     return r->bad != NULL ? 0 : (int32_t)v;
 }

@@ -44,7 +44,8 @@ static void round_trip(const pack_encoding *e, const pack_layer *l, int32_t arg,
             goto done; /* the file's reader refuses it one level up */
     if (again == NULL || e->encode(&b, l, arg, code, NULL) != DSCQ_OK || b.bad)
         goto done;
-    pack_reader r = {b.data, b.len, 0, NULL};
+    static const uint8_t none[1] = {0}; /* an empty payload still has an address */
+    pack_reader r = {b.data != NULL ? b.data : none, b.len, 0, NULL};
     if (e->decode(again, l, arg, &r, NULL) != DSCQ_OK || r.bad != NULL ||
         memcmp(code, again, l->count * sizeof *code) != 0)
         abort();
