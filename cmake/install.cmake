@@ -48,7 +48,7 @@ if(DSCQ_LIBRARY)
   set(map ${PROJECT_SOURCE_DIR}/cmake/dscq.map)
   set_target_properties(dscq_shared PROPERTIES OUTPUT_NAME dscq EXPORT_NAME dscq
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${map})
-  target_link_options(dscq_shared PRIVATE -Wl,--version-script=${map})
+  target_link_options(dscq_shared PRIVATE -Wl,--version-script=${map} -Wl,-z,defs)
   target_link_libraries(dscq_shared PRIVATE
     -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
     ZLIB::ZLIB PNG::PNG Threads::Threads m
