@@ -81,8 +81,9 @@ dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
                            int32_t columns, int32_t lanes, double *vector_cycles,
                            double *fixed_cycles);
 /* Which channel sits where: place[row * lanes + lane] = index or -1. */
-void low__deal(int32_t *place, int32_t rows, int32_t lanes, const int32_t *entries,
-               int32_t channels, int balance);
+dscq_status low__deal(int32_t *place, int32_t rows, int32_t lanes,
+                      const int32_t *entries, int32_t channels, int balance,
+                      dscq_error *err);
 
 /* plan.c, band.c */
 dscq_status low__plan(lowering *l);

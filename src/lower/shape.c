@@ -28,20 +28,24 @@ static int more_entries(const void *a, const void *b)
 }
 
 /* Longest first to the lane that has least, each lane at most `rows` channels. */
-void low__deal(int32_t *place, int32_t rows, int32_t lanes, const int32_t *entries,
-               int32_t channels, int balance)
+dscq_status low__deal(int32_t *place, int32_t rows, int32_t lanes,
+                      const int32_t *entries, int32_t channels, int balance,
+                      dscq_error *err)
 {
     int64_t load[DSCQ_LANES_MAX] = {0};
     int32_t used[DSCQ_LANES_MAX] = {0};
 
     for (int32_t i = 0; i < rows * lanes; i++)
         place[i] = -1;
-    dealt *order = balance ? dscq_malloc((size_t)channels, sizeof *order) : NULL;
-    if (order == NULL) { /* as dealt in turn: channel m to lane m mod lanes */
+    if (!balance) { /* channel m to lane m mod lanes */
         for (int32_t c = 0; c < channels; c++)
             place[c] = c;
-        return;
+        return DSCQ_OK;
     }
+    dealt *order = dscq_malloc((size_t)channels, sizeof *order);
+    if (order == NULL)
+        return dscq_fail_nomem(err, "dealing channels",
+                               (size_t)channels * sizeof *order);
     for (int32_t c = 0; c < channels; c++)
         order[c] = (dealt){entries[c], c};
     qsort(order, (size_t)channels, sizeof *order, more_entries);
@@ -54,6 +58,7 @@ void low__deal(int32_t *place, int32_t rows, int32_t lanes, const int32_t *entri
         load[best] += order[i].entries + 1; /* no lane stays without a channel */
     }
     dscq_free(order);
+    return DSCQ_OK;
 }
 
 static int32_t post_cycles(const dscq_machine *m, int32_t channels, int32_t vector)
@@ -90,10 +95,12 @@ static void trial_clear(trial *t)
     dscq_free(t->place);
 }
 
-/* Counts per column and lane of channels [m0, m0 + count); returns columns kept. */
-static int32_t count_work(trial *t, const uint8_t *stored, int32_t columns,
-                          int32_t channels, int32_t m0, int32_t count, int32_t lanes)
+/* Counts per column and lane of channels [m0, m0 + count), and the columns kept. */
+static dscq_status count_work(int32_t *kept_out, trial *t, const uint8_t *stored,
+                              int32_t columns, int32_t channels, const int32_t part[2],
+                              int32_t lanes)
 {
+    const int32_t m0 = part[0], count = part[1];
     const int32_t rows = ceil_div(count, lanes);
     const int32_t active = count < lanes ? count : lanes;
     int32_t kept = 0;
@@ -102,7 +109,10 @@ static int32_t count_work(trial *t, const uint8_t *stored, int32_t columns,
     for (int32_t k = 0; k < columns; k++)
         for (int32_t m = 0; m < count; m++)
             t->entries[m] += stored[(size_t)k * (size_t)channels + (size_t)(m0 + m)];
-    low__deal(t->place, rows, lanes, t->entries, count, t->l->m->schedule.balance);
+    const dscq_status status = low__deal(t->place, rows, lanes, t->entries, count,
+                                         t->l->m->schedule.balance, t->l->err);
+    if (status != DSCQ_OK)
+        return status;
     for (int32_t k = 0; k < columns; k++) {
         const uint8_t *row = stored + (size_t)k * (size_t)channels + m0;
         uint16_t *work = t->work + (size_t)kept * (size_t)active;
@@ -122,7 +132,8 @@ static int32_t count_work(trial *t, const uint8_t *stored, int32_t columns,
             work[i] = work[i] > 0 ? work[i] : 1;
         kept++;
     }
-    return kept;
+    *kept_out = kept;
+    return DSCQ_OK;
 }
 
 static void run_vectors(trial *t, int32_t columns, int32_t active, int32_t lanes,
@@ -149,9 +160,9 @@ static void run_vectors(trial *t, int32_t columns, int32_t active, int32_t lanes
              t->l->m->command_cycles + post;
 }
 
-static void try_broadcast(trial *t, const dscq_hw_op *op, const uint8_t *stored,
-                          int32_t columns, int32_t channels, int32_t lanes,
-                          double *vector_cycles, double *fixed)
+static dscq_status try_broadcast(trial *t, const dscq_hw_op *op, const uint8_t *stored,
+                                 int32_t columns, int32_t channels, int32_t lanes,
+                                 double *vector_cycles, double *fixed)
 {
     const dscq_machine *m = t->l->m;
     const int32_t vector = m->multipliers / lanes;
@@ -161,7 +172,10 @@ static void try_broadcast(trial *t, const dscq_hw_op *op, const uint8_t *stored,
 
     for (int32_t m0 = 0; m0 < channels; m0 += per) {
         const int32_t count = channels - m0 < per ? channels - m0 : per;
-        int32_t kept = count_work(t, stored, columns, channels, m0, count, lanes);
+        const int32_t part[2] = {m0, count};
+        int32_t kept = 0;
+        if (count_work(&kept, t, stored, columns, channels, part, lanes) != DSCQ_OK)
+            return DSCQ_NOMEM;
         const int32_t active = count < lanes ? count : lanes;
         if (kept == 0) {
             for (int32_t i = 0; i < active; i++)
@@ -171,6 +185,7 @@ static void try_broadcast(trial *t, const dscq_hw_op *op, const uint8_t *stored,
         run_vectors(t, kept, active, lanes, read_cycles(t->l, op, vector),
                     post_cycles(m, count, vector), vector_cycles, fixed);
     }
+    return DSCQ_OK;
 }
 
 static void try_depthwise(trial *t, const dscq_hw_op *op, const uint8_t *stored,
@@ -238,8 +253,8 @@ dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
         try_depthwise(&t, o, stored, columns, channels, lanes, vector_cycles,
                       fixed_cycles);
     else
-        try_broadcast(&t, o, stored, columns, channels, lanes, vector_cycles,
-                      fixed_cycles);
+        status = try_broadcast(&t, o, stored, columns, channels, lanes, vector_cycles,
+                               fixed_cycles);
     *vector_cycles *= groups; /* groups alike: the first one is tried */
     trial_clear(&t);
     return status;

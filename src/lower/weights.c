@@ -360,9 +360,10 @@ static dscq_status make_tile(tile_job *j, piece x, choice enc)
             entries[i] += enc.kind == DSCQ_STREAM_DENSE ||
                           enc.kind == DSCQ_STREAM_BINARY ||
                           j->codes[weight_at(j, x.m_first + i, k)] != 0;
-    low__deal(t->channel, rows, lanes, entries, x.m_count,
-              l->m->schedule.balance && !j->depthwise &&
-                  low->k_pieces <= 1); /* pieces share their accumulators' places */
+    /* pieces share their accumulators' places: dealt by number */
+    DSCQ_TRY(low__deal(t->channel, rows, lanes, entries, x.m_count,
+                       l->m->schedule.balance && !j->depthwise && low->k_pieces <= 1,
+                       l->err));
     for (int32_t i = 0; i < rows * lanes; i++)
         t->channel[i] += t->channel[i] >= 0 ? x.m_first : 0;
     DSCQ_TRY(write_streams(j));
