@@ -430,7 +430,7 @@ static const bad_case k_cases[] = {
     {"no filters", "train @net.cfg", NET "[convolutional]\nfilters=0\n", NULL, 5, "filters"},
     {"absurd input", "train @net.cfg", "[net]\nwidth=100000000\nheight=3\nchannels=3\n" GRAPH, NULL, 5, "width"},
     {"kernel beyond the input", "train @net.cfg", NET "[convolutional]\nfilters=3\nsize=99\n" , NULL, 5, "net.cfg:6"},
-    {"groups do not divide", "train @net.cfg", NET "[convolutional]\nfilters=4\nsize=1\ngroups=2\n", NULL, 5, "groups"},
+    {"groups do not divide", "train @net.cfg", NET "[convolutional]\nfilters=4\nsize=1\ngroups=2\nactivation=relu\n", NULL, 5, "groups"},
     {"route forward", "train @net.cfg", NET "[route]\nlayers=5\n" GRAPH, NULL, 5, "net.cfg:6"},
     {"shortcut of another size", "train @net.cfg", NET GRAPH "[shortcut]\nfrom=0\n", NULL, 5, "shortcut"},
     {"unknown activation", "train @net.cfg", NET "[convolutional]\nfilters=4\nactivation=rellu\n", NULL, 5, "relu"},

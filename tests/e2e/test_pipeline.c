@@ -46,10 +46,12 @@ static pid_t start(const char *args)
         ck_assert_int_lt(argc, ARGS_MAX);
         argv[argc++] = word;
     }
+    char dir[1024]; /* of this process: the child's would be another one */
+    snprintf(dir, sizeof dir, "%s", test_path(""));
     const pid_t pid = fork();
     if (pid == 0) {
         alarm(STEP_SECONDS);
-        if (chdir(test_path("")) != 0)
+        if (chdir(dir) != 0)
             _exit(98);
         const int out = open("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
         const int err = open("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
