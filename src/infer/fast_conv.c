@@ -2,9 +2,10 @@
 #include "dscq/base/alloc.h"
 #include "fast.h"
 
+#include <assert.h>
 #include <string.h>
 
-enum { TILE_PIXELS = 48, DW_TAPS = 256 };
+enum { TILE_PIXELS = 96, DW_ROWS = 64 };
 
 static int fits_bytes(const dscq_qweights *w)
 {
@@ -19,273 +20,332 @@ static int has_padding(const dscq_qnode *n)
     return (n->pad_top | n->pad_left | n->pad_bottom | n->pad_right) != 0;
 }
 
-static fast_kind kind_of(const dscq_qnode *n, const dscq_qtensor *x)
+static fast_kind kind_of(const dscq_qnode *n, const dscq_qtensor *x,
+                         const dscq_qtensor *y)
 {
     const dscq_qweights *w = n->weights;
 
     if (x->bits > 8 || !fits_bytes(w))
         return FAST_WIDE;
-    if (w->c == 1 && n->groups == x->c && w->k == x->c && x->c > 1 &&
-        w->r * w->s <= DW_TAPS)
+    if (w->c == 1 && n->groups == x->c && w->k == x->c && x->c > 1 && y->bits <= 8 &&
+        w->r <= DW_ROWS)
         return FAST_DEPTHWISE;
-    if (w->r == 1 && w->s == 1 && n->groups == 1 && !has_padding(n))
-        return FAST_POINT;
+    if (w->r == 1 && w->s == 1 && n->groups == 1 && !has_padding(n) &&
+        n->stride_h == 1 && n->stride_w == 1)
+        return FAST_GEMM;
+    if (w->r == x->h && w->s == x->w && n->groups == 1 && !has_padding(n) &&
+        n->dilation_h == 1 && n->dilation_w == 1)
+        return FAST_GEMM; /* fully connected: one row that is the whole map */
     return FAST_IM2COL;
+}
+
+/* Fewer than this share of the groups of four weights hold one that is not 0. */
+static int pays_sparse(const dscq_qweights *w)
+{
+    const size_t per = w->count / (size_t)w->k;
+    size_t groups = 0, used = 0;
+
+    for (size_t k = 0; k < (size_t)w->k; k++)
+        for (size_t i = 0; i < per; i += 4, groups++) {
+            int any = 0;
+            for (size_t j = i; j < i + 4 && j < per; j++)
+                any |= w->value[k * per + j] != 0;
+            used += (size_t)any;
+        }
+    return used * 100 < groups * 35;
 }
 
 /* ---- preparation -------------------------------------------------------------------
  */
 
-static int64_t sum_of(const dscq_qweights *w, size_t k)
-{
-    const size_t per = w->count / (size_t)w->k;
-    int64_t sum = 0;
+typedef struct shape {
+    size_t groups, n, k; /* groups, output channels and weights of one */
+} shape;
 
-    for (size_t i = 0; i < per; i++)
-        sum += w->value[k * per + i];
-    return sum;
+static shape shape_of(const fast_node *f)
+{
+    const dscq_qweights *w = f->n->weights;
+    const size_t groups = f->kind == FAST_IM2COL ? (size_t)f->n->groups : 1;
+
+    return (shape){groups, (size_t)w->k / groups, w->count / (size_t)w->k};
 }
 
-static dscq_status make_post(fast_node *f, const dscq_qmodel *m, const fast_kernels *k,
-                             dscq_error *err)
+static dscq_status make_post(fast_node *f, const dscq_qmodel *m,
+                             const dscq_int_kernels *k, dscq_error *err)
 {
     const dscq_qnode *n = f->n;
-    const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
-    const size_t groups = f->kind == FAST_IM2COL ? (size_t)n->groups : 1;
-    const size_t per = (size_t)n->weights->k / groups;
-    const size_t room = (per + FAST_BLOCK - 1) / FAST_BLOCK * FAST_BLOCK;
+    const dscq_qtensor *y = &m->tensor[n->output];
+    const shape s = shape_of(f);
 
-    f->group_post = room;
-    f->post_memory = dscq_calloc(room * groups * 4, sizeof(int32_t));
-    if (f->post_memory == NULL)
-        return dscq_fail_nomem(err, "channel constants", room * groups * 16);
-    fast_post *p = &f->post;
-    p->corr = f->post_memory;
-    p->mult = p->corr + room * groups;
-    p->shift = p->mult + room * groups;
-    p->bias = p->shift + room * groups;
-    p->zero = fast_zero(y);
-    p->lo = n->clamp_lo - dscq_qtensor_lo(y);
-    p->hi = n->clamp_hi - dscq_qtensor_lo(y);
-    p->is_leaky = n->is_leaky;
-    p->slope = n->slope_q15;
-    p->out_bytes = (int)fast_elem(y);
-    for (size_t c = 0; c < (size_t)n->weights->k; c++) {
-        const size_t at =
-            f->kind == FAST_DEPTHWISE ? k->dw_channel(c) : c / per * room + c % per;
-        p->corr[at] =
-            (int32_t)(uint32_t)(-(int64_t)fast_zero(x) * sum_of(n->weights, c));
-        p->mult[at] = n->mult[c];
-        p->shift[at] = n->shift[c];
-        p->bias[at] = n->bias[c];
+    f->post_group = fast_round(k->requant_bytes(s.n));
+    f->post = dscq_calloc(f->post_group, s.groups);
+    if (f->post == NULL)
+        return dscq_fail_nomem(err, "channel constants", f->post_group * s.groups);
+    for (size_t g = 0; g < s.groups; g++) {
+        const dscq_requant r = {.mult = n->mult + g * s.n,
+                                .shift = n->shift + g * s.n,
+                                .bias = n->bias + g * s.n,
+                                .zero = y->zero_point,
+                                .lo = n->clamp_lo,
+                                .hi = n->clamp_hi,
+                                .is_leaky = n->is_leaky,
+                                .slope_q15 = n->slope_q15,
+                                .offset = fast_offset(y),
+                                .out_bytes = (int32_t)fast_elem(y)};
+        k->requant_pack(f->post + g * f->post_group, &r, s.n,
+                        f->kind == FAST_DEPTHWISE);
     }
     return DSCQ_OK;
 }
 
-static dscq_status pack_weights(fast_node *f, const fast_kernels *k, dscq_error *err)
+static size_t group_bytes(const fast_node *f, const dscq_int_kernels *k, const shape *s,
+                          size_t g)
 {
-    const dscq_qnode *n = f->n;
-    const dscq_qweights *w = n->weights;
-    const size_t taps = (size_t)w->r * (size_t)w->s, per = taps * (size_t)w->c;
-    const size_t groups = (size_t)n->groups, out = (size_t)w->k / groups;
+    const dscq_qweights *w = f->n->weights;
 
-    f->k4 = (per + 3) / 4;
-    if (f->kind == FAST_WIDE)
-        return DSCQ_OK;
-    f->packed_group = infer__gemm_bytes(out, per);
-    f->packed_bytes = f->kind == FAST_DEPTHWISE ? k->dw_bytes((size_t)w->k, taps)
-                                                : f->packed_group * groups;
-    f->packed = dscq_malloc(f->packed_bytes, 1);
+    if (f->kind == FAST_DEPTHWISE)
+        return fast_round(
+            k->dw_packed_bytes((size_t)w->r * (size_t)w->s, (size_t)w->k));
+    if (f->is_sparse)
+        return fast_round(
+            k->sparse_packed_bytes(w->value + g * s->n * s->k, s->k, s->n, s->k));
+    return fast_round(k->gemm_packed_bytes(s->n, s->k));
+}
+
+static dscq_status pack_weights(fast_node *f, const dscq_qmodel *m,
+                                const dscq_int_kernels *k, dscq_error *err)
+{
+    const dscq_qweights *w = f->n->weights;
+    const int32_t zero = fast_zero(&m->tensor[f->n->input[0]]);
+    const shape s = shape_of(f);
+
+    f->packed_at = dscq_calloc(s.groups, sizeof *f->packed_at);
+    if (f->packed_at == NULL)
+        return dscq_fail_nomem(err, "packed weights", s.groups * sizeof *f->packed_at);
+    for (size_t g = 0; g < s.groups; g++) {
+        f->packed_at[g] = f->packed_bytes;
+        f->packed_bytes += group_bytes(f, k, &s, g);
+    }
+    f->packed = dscq_calloc(f->packed_bytes, 1);
     if (f->packed == NULL)
         return dscq_fail_nomem(err, "packed weights", f->packed_bytes);
-    if (f->kind == FAST_DEPTHWISE) {
-        k->pack_dw(f->packed, w->value, (size_t)w->k, taps);
-        return DSCQ_OK;
+    for (size_t g = 0; g < s.groups; g++) {
+        const int16_t *v = w->value + g * s.n * s.k;
+        uint8_t *to = f->packed + f->packed_at[g];
+        if (f->kind == FAST_DEPTHWISE)
+            k->dw_pack(to, v, (size_t)w->r * (size_t)w->s, (size_t)w->k, zero);
+        else if (f->is_sparse)
+            k->sparse_pack(to, v, s.k, s.n, s.k, zero);
+        else
+            k->gemm_pack(to, v, s.k, s.n, s.k, zero);
     }
-    for (size_t g = 0; g < groups; g++)
-        infer__pack_gemm(f->packed + g * f->packed_group, w->value + g * out * per, out,
-                         per);
     return DSCQ_OK;
 }
 
 dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
-                                const fast_kernels *k, dscq_error *err)
+                                const dscq_int_kernels *k, dscq_error *err)
 {
     const dscq_qnode *n = f->n;
-    const dscq_qtensor *x = &m->tensor[n->input[0]];
+    const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
     dscq_status status;
 
-    f->kind = kind_of(n, x);
+    f->kind = kind_of(n, x, y);
+    f->is_sparse = (f->kind == FAST_GEMM || f->kind == FAST_IM2COL) &&
+                   y->h * y->w >= 16 && pays_sparse(n->weights);
     DSCQ_TRY(make_post(f, m, k, err));
-    DSCQ_TRY(pack_weights(f, k, err));
-    if (has_padding(n) && f->kind != FAST_WIDE)
+    if (f->kind != FAST_WIDE)
+        DSCQ_TRY(pack_weights(f, m, k, err));
+    const shape s = shape_of(f);
+    if (f->kind == FAST_DEPTHWISE)
         f->padded_bytes = (size_t)(x->h + n->pad_top + n->pad_bottom) *
                               (size_t)(x->w + n->pad_left + n->pad_right) *
                               (size_t)x->c +
                           FAST_SLACK;
     if (f->kind == FAST_IM2COL)
-        f->tile_bytes = TILE_PIXELS * f->k4 * 4 + FAST_SLACK;
+        f->tile_bytes = TILE_PIXELS * s.k + FAST_SLACK;
     if (f->kind == FAST_WIDE)
-        f->tile_bytes = f->k4 * 4 * sizeof(int32_t);
+        f->tile_bytes = s.k * sizeof(int32_t);
+    if (f->kind == FAST_WIDE || y->bits > 8)
+        f->acc_bytes = TILE_PIXELS * (size_t)n->weights->k * sizeof(int32_t);
+    if (f->is_sparse)
+        f->other_bytes = k->sparse_scratch_bytes(s.n, s.k);
 done:
     return status;
+}
+
+size_t infer__conv_scratch(const fast_node *f)
+{
+    return fast_round(f->padded_bytes) + fast_round(f->tile_bytes) +
+           fast_round(f->acc_bytes) + fast_round(f->other_bytes);
 }
 
 /* ---- running ------------------------------------------------------------------------
  */
 
-/* x with its padding, filled with the zero point. */
-static const uint8_t *padded(const dscq_qnode *n, const dscq_qtensor *x,
-                             const uint8_t *in, uint8_t *out)
-{
-    const size_t c = (size_t)x->c, row = (size_t)x->w * c;
-    const size_t left = (size_t)n->pad_left * c, right = (size_t)n->pad_right * c;
-    const int zero = fast_zero(x);
-    uint8_t *p = out;
-
-    memset(p, zero, (size_t)n->pad_top * (left + row + right));
-    p += (size_t)n->pad_top * (left + row + right);
-    for (int32_t h = 0; h < x->h; h++) {
-        memset(p, zero, left);
-        memcpy(p + left, in + (size_t)h * row, row);
-        memset(p + left + row, zero, right);
-        p += left + row + right;
-    }
-    memset(p, zero, (size_t)n->pad_bottom * (left + row + right));
-    return out;
-}
-
 typedef struct conv_ctx {
     const fast_node *f;
     const dscq_qnode *n;
     const dscq_qtensor *x, *y;
-    const fast_kernels *k;
+    const dscq_int_kernels *k;
     const uint8_t *in;
-    size_t in_row; /* bytes */
-    uint8_t *out, *tile;
+    uint8_t *out, *padded, *tile, *acc, *other;
+    shape s;
 } conv_ctx;
 
-static void run_point(const conv_ctx *c)
+static dscq_geom geom_of(const conv_ctx *c)
 {
-    const size_t in_c = (size_t)c->x->c, n = (size_t)c->y->c;
-    const size_t out_row = (size_t)c->y->w * n * (size_t)c->f->post.out_bytes;
+    const dscq_qnode *n = c->n;
 
-    if (c->n->stride_h == 1 && c->n->stride_w == 1) {
-        c->k->gemm(c->in, in_c, c->f->packed, c->f->k4,
-                   (size_t)c->y->h * (size_t)c->y->w, n, &c->f->post, c->out, n);
+    return (dscq_geom){.in_h = c->x->h,
+                       .in_w = c->x->w,
+                       .c = c->x->c,
+                       .out_h = c->y->h,
+                       .out_w = c->y->w,
+                       .kernel_h = n->weights->r,
+                       .kernel_w = n->weights->s,
+                       .stride_h = n->stride_h,
+                       .stride_w = n->stride_w,
+                       .pad_top = n->pad_top,
+                       .pad_left = n->pad_left,
+                       .dilation_h = n->dilation_h,
+                       .dilation_w = n->dilation_w,
+                       .groups = n->groups};
+}
+
+/* m rows of group g's matrix to output pixels first .. first + m - 1. */
+static void product(const conv_ctx *c, size_t g, const uint8_t *a, size_t lda,
+                    size_t first, size_t m)
+{
+    const size_t n = c->s.n, ldo = (size_t)c->y->c, elem = fast_elem(c->y);
+    const uint8_t *w = c->f->packed + c->f->packed_at[g];
+    const uint8_t *post = c->f->post + g * c->f->post_group;
+    uint8_t *to = c->out + (first * ldo + g * n) * elem;
+
+    if (elem == 1) {
+        if (c->f->is_sparse)
+            c->k->sparse_gemm(w, a, lda, to, ldo, m, n, c->s.k, post, c->other);
+        else
+            c->k->gemm(w, a, lda, to, ldo, m, n, c->s.k, post);
         return;
     }
-    for (int32_t h = 0; h < c->y->h; h++)
-        c->k->gemm(c->in + (size_t)h * (size_t)c->n->stride_h * c->in_row,
-                   in_c * (size_t)c->n->stride_w, c->f->packed, c->f->k4,
-                   (size_t)c->y->w, n, &c->f->post, c->out + (size_t)h * out_row, n);
-}
-
-static void run_depthwise(const conv_ctx *c)
-{
-    const size_t ch = (size_t)c->x->c;
-    const fast_geom g = {c->x->c,
-                         c->y->w,
-                         c->n->weights->r,
-                         c->n->weights->s,
-                         c->in_row * (size_t)c->n->dilation_h,
-                         ch * (size_t)c->n->dilation_w,
-                         ch * (size_t)c->n->stride_w};
-
-    for (int32_t h = 0; h < c->y->h; h++)
-        c->k->dw(c->in + (size_t)h * (size_t)c->n->stride_h * c->in_row, c->f->packed,
-                 &g, &c->f->post,
-                 c->out +
-                     (size_t)h * (size_t)c->y->w * ch * (size_t)c->f->post.out_bytes);
-}
-
-/* The window of output pixel (oh, ow) in group g, in the weights' order. */
-static void gather(const conv_ctx *c, size_t oh, size_t ow, size_t g, uint8_t *out)
-{
-    const dscq_qweights *w = c->n->weights;
-    const size_t ch = (size_t)c->x->c, part = (size_t)w->c;
-    const uint8_t *at = c->in + oh * (size_t)c->n->stride_h * c->in_row +
-                        ow * (size_t)c->n->stride_w * ch + g * part;
-    const size_t column = ch * (size_t)c->n->dilation_w;
-
-    for (int32_t r = 0; r < w->r; r++) {
-        const uint8_t *p = at + (size_t)(r * c->n->dilation_h) * c->in_row;
-        if (part == ch && c->n->dilation_w == 1) {
-            memcpy(out, p, (size_t)w->s * ch);
-            out += (size_t)w->s * ch;
-            continue;
-        }
-        for (int32_t s = 0; s < w->s; s++, out += part)
-            memcpy(out, p + (size_t)s * column, part);
+    int32_t *acc = (int32_t *)(void *)c->acc;
+    for (size_t i = 0; i < m; i += TILE_PIXELS) {
+        const size_t rows = m - i < TILE_PIXELS ? m - i : TILE_PIXELS;
+        if (c->f->is_sparse)
+            c->k->sparse_gemm(w, a + i * lda, lda, acc, n, rows, n, c->s.k, NULL,
+                              c->other);
+        else
+            c->k->gemm(w, a + i * lda, lda, acc, n, rows, n, c->s.k, NULL);
+        c->k->requant(post, acc, n, to + i * ldo * elem, ldo, rows, n);
     }
 }
 
 static void run_im2col(const conv_ctx *c)
 {
-    const size_t pixels = (size_t)c->y->h * (size_t)c->y->w, n = (size_t)c->y->c;
-    const size_t lda = c->f->k4 * 4, groups = (size_t)c->n->groups;
-    const size_t per = n / groups;
+    const dscq_geom g = geom_of(c);
+    const size_t pixels = (size_t)c->y->h * (size_t)c->y->w;
 
-    memset(c->tile, 0, TILE_PIXELS * lda);
-    for (size_t g = 0; g < groups; g++) {
-        fast_post post = c->f->post;
-        post.corr += g * c->f->group_post;
-        post.mult += g * c->f->group_post;
-        post.shift += g * c->f->group_post;
-        post.bias += g * c->f->group_post;
+    for (size_t group = 0; group < c->s.groups; group++)
         for (size_t i = 0; i < pixels; i += TILE_PIXELS) {
             const size_t m = pixels - i < TILE_PIXELS ? pixels - i : TILE_PIXELS;
-            for (size_t j = 0; j < m; j++)
-                gather(c, (i + j) / (size_t)c->y->w, (i + j) % (size_t)c->y->w, g,
-                       c->tile + j * lda);
-            c->k->gemm(c->tile, lda, c->f->packed + g * c->f->packed_group, c->f->k4, m,
-                       per, &post,
-                       c->out + (i * n + g * per) * (size_t)c->f->post.out_bytes, n);
+            c->k->im2col(&g, c->in, (int32_t)group, i, m, c->tile, c->s.k,
+                         (uint8_t)fast_zero(c->x));
+            product(c, group, c->tile, c->s.k, i, m);
         }
+}
+
+/* The input with its padding, filled with the zero point. */
+static void pad_input(const conv_ctx *c)
+{
+    const dscq_qnode *n = c->n;
+    const size_t ch = (size_t)c->x->c, row = (size_t)c->x->w * ch;
+    const size_t left = (size_t)n->pad_left * ch, right = (size_t)n->pad_right * ch;
+    const int zero = fast_zero(c->x);
+    uint8_t *p = c->padded;
+
+    memset(p, zero, (size_t)n->pad_top * (left + row + right));
+    p += (size_t)n->pad_top * (left + row + right);
+    for (int32_t h = 0; h < c->x->h; h++) {
+        memset(p, zero, left);
+        memcpy(p + left, c->in + (size_t)h * row, row);
+        memset(p + left + row, zero, right);
+        p += left + row + right;
+    }
+    memset(p, zero, (size_t)n->pad_bottom * (left + row + right));
+}
+
+static void run_depthwise(const conv_ctx *c)
+{
+    const dscq_geom g = geom_of(c);
+    const dscq_qnode *n = c->n;
+    const uint8_t *base = c->in, *in[DW_ROWS];
+    size_t row = (size_t)c->x->w * (size_t)c->x->c;
+
+    if (has_padding(n)) {
+        pad_input(c);
+        base = c->padded;
+        row += (size_t)(n->pad_left + n->pad_right) * (size_t)c->x->c;
+    }
+    for (int32_t h = 0; h < c->y->h; h++) {
+        for (int32_t r = 0; r < g.kernel_h; r++)
+            in[r] = base + (size_t)(h * g.stride_h + r * g.dilation_h) * row;
+        c->k->dw_row(&g, in, c->f->packed,
+                     c->out + (size_t)h * (size_t)c->y->w * (size_t)c->y->c,
+                     c->f->post);
     }
 }
 
-/* 16-bit activations or weights: widened windows, plain sums. */
-static void run_wide(const conv_ctx *c)
+/* Code + offset - zero point at a place of the input; 0 in the padding. */
+static int32_t wide_at(const conv_ctx *c, int32_t h, int32_t w, size_t ch)
+{
+    if (h < 0 || w < 0 || h >= c->x->h || w >= c->x->w)
+        return 0;
+    const size_t i = ((size_t)h * (size_t)c->x->w + (size_t)w) * (size_t)c->x->c + ch;
+    const int32_t v = c->x->bits <= 8   ? c->in[i]
+                      : c->x->is_signed ? ((const int16_t *)(const void *)c->in)[i]
+                                        : ((const uint16_t *)(const void *)c->in)[i];
+    return v - fast_zero(c->x);
+}
+
+static void wide_window(const conv_ctx *c, int32_t oh, int32_t ow, size_t group,
+                        int32_t *win)
 {
     const dscq_qnode *n = c->n;
     const dscq_qweights *w = n->weights;
-    const size_t per = w->count / (size_t)w->k, part = (size_t)w->c;
-    const size_t elem = fast_elem(c->x), out_per_group = (size_t)(w->k / n->groups);
-    const int32_t zero = fast_zero(c->x);
-    int32_t *win = (int32_t *)(void *)c->tile;
-    size_t at = 0;
 
-    for (int32_t oh = 0; oh < c->y->h; oh++)
-        for (int32_t ow = 0; ow < c->y->w; ow++)
-            for (size_t k = 0; k < (size_t)w->k; k++, at++) {
-                const size_t first = k / out_per_group * part;
-                uint32_t acc = 0;
-                for (size_t i = 0; k % out_per_group == 0 && i < per; i++) {
-                    const int32_t tap = (int32_t)(i / part);
-                    const int32_t h =
-                        oh * n->stride_h - n->pad_top + tap / w->s * n->dilation_h;
-                    const int32_t v =
-                        ow * n->stride_w - n->pad_left + tap % w->s * n->dilation_w;
-                    const size_t p =
-                        ((size_t)h * (size_t)c->x->w + (size_t)v) * (size_t)c->x->c +
-                        first + i % part;
-                    win[i] = h < 0 || v < 0 || h >= c->x->h || v >= c->x->w ? zero
-                             : elem == 1                                    ? c->in[p]
-                                         : ((const uint16_t *)(const void *)c->in)[p];
-                }
-                for (size_t i = 0; i < per; i++)
-                    acc += (uint32_t)win[i] * (uint32_t)w->value[k * per + i];
-                const int32_t q = infer__requant(&c->f->post, k, (int32_t)acc);
-                if (c->f->post.out_bytes == 1)
-                    c->out[at] = (uint8_t)q;
-                else
-                    ((uint16_t *)(void *)c->out)[at] = (uint16_t)q;
-            }
+    for (int32_t r = 0; r < w->r; r++)
+        for (int32_t s = 0; s < w->s; s++)
+            for (size_t i = 0; i < (size_t)w->c; i++)
+                *win++ = wide_at(c, oh * n->stride_h - n->pad_top + r * n->dilation_h,
+                                 ow * n->stride_w - n->pad_left + s * n->dilation_w,
+                                 group * (size_t)w->c + i);
 }
 
-void infer__conv_run(const fast_node *f, const dscq_qmodel *m, const fast_kernels *k,
-                     const uint8_t *x, uint8_t *y, uint8_t *scratch)
+static void run_wide(const conv_ctx *c)
+{
+    const dscq_qweights *w = c->n->weights;
+    const size_t per_group = (size_t)(w->k / c->n->groups), ch = (size_t)c->y->c;
+    int32_t *win = (int32_t *)(void *)c->tile, *acc = (int32_t *)(void *)c->acc;
+
+    for (int32_t oh = 0; oh < c->y->h; oh++)
+        for (int32_t ow = 0; ow < c->y->w; ow++) {
+            for (size_t k = 0; k < (size_t)w->k; k++) {
+                int64_t sum = 0; /* fits 32 bits: the check's bound */
+                if (k % per_group == 0)
+                    wide_window(c, oh, ow, k / per_group, win);
+                for (size_t i = 0; i < c->s.k; i++)
+                    sum += (int64_t)win[i] * w->value[k * c->s.k + i];
+                acc[k] = (int32_t)sum;
+            }
+            const size_t at = (size_t)oh * (size_t)c->y->w + (size_t)ow;
+            c->k->requant(c->f->post, acc, ch, c->out + at * ch * fast_elem(c->y), ch,
+                          1, ch);
+        }
+}
+
+void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
+                     const dscq_int_kernels *k, const uint8_t *x, uint8_t *y,
+                     uint8_t *scratch)
 {
     const dscq_qnode *n = f->n;
     conv_ctx c = {.f = f,
@@ -295,22 +355,21 @@ void infer__conv_run(const fast_node *f, const dscq_qmodel *m, const fast_kernel
                   .k = k,
                   .in = x,
                   .out = y,
-                  .tile = scratch + (f->padded_bytes + 63) / 64 * 64};
+                  .s = shape_of(f)};
 
-    c.in_row = (size_t)c.x->w * (size_t)c.x->c;
-    if (f->padded_bytes != 0) {
-        c.in = padded(n, c.x, x, scratch);
-        c.in_row += (size_t)(n->pad_left + n->pad_right) * (size_t)c.x->c;
-    }
+    c.padded = scratch;
+    c.tile = c.padded + fast_round(f->padded_bytes);
+    c.acc = c.tile + fast_round(f->tile_bytes);
+    c.other = c.acc + fast_round(f->acc_bytes);
     switch (f->kind) {
-    case FAST_POINT:
-        run_point(&c);
-        break;
-    case FAST_DEPTHWISE:
-        run_depthwise(&c);
+    case FAST_GEMM:
+        product(&c, 0, x, c.s.k, 0, (size_t)c.y->h * (size_t)c.y->w);
         break;
     case FAST_IM2COL:
         run_im2col(&c);
+        break;
+    case FAST_DEPTHWISE:
+        run_depthwise(&c);
         break;
     case FAST_WIDE:
         run_wide(&c);

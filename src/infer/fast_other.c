@@ -1,4 +1,4 @@
-/* The runtime's operations without weights, on codes counted from the lowest one. */
+/* The runtime's operations without weights. */
 #include "dscq/base/alloc.h"
 #include "fast.h"
 
@@ -13,9 +13,13 @@ typedef struct run_ctx {
     const dscq_qtensor *in, *out;
 } run_ctx;
 
-static inline int32_t get(const uint8_t *x, size_t elem, size_t i)
+/* Element i of tensor t as it is held: a byte with its offset, or a wide code. */
+static inline int32_t get(const uint8_t *x, const dscq_qtensor *t, size_t i)
 {
-    return elem == 1 ? x[i] : ((const uint16_t *)(const void *)x)[i];
+    if (t->bits <= 8)
+        return x[i];
+    return t->is_signed ? ((const int16_t *)(const void *)x)[i]
+                        : ((const uint16_t *)(const void *)x)[i];
 }
 
 static inline void put(uint8_t *y, size_t elem, size_t i, int32_t v)
@@ -31,12 +35,11 @@ static inline int32_t limit(int64_t v, int32_t lo, int32_t hi)
     return v < lo ? lo : v > hi ? hi : (int32_t)v;
 }
 
-/* From 1/256 steps to a code counted from the lowest. */
+/* From 1/256 steps to what the output tensor holds. */
 static int32_t finish(const dscq_qnode *n, const dscq_qtensor *y, int64_t u)
 {
-    const int32_t low = dscq_qtensor_lo(y);
-
-    return limit(y->zero_point + ((u + 128) >> 8), n->clamp_lo, n->clamp_hi) - low;
+    return limit(y->zero_point + ((u + 128) >> 8), n->clamp_lo, n->clamp_hi) +
+           fast_offset(y);
 }
 
 static int64_t leaky(const dscq_qnode *n, int64_t u)
@@ -54,7 +57,7 @@ static void add_bytes(const run_ctx *c, size_t count)
     const uint8_t *a = c->x[0], *b = c->x[1];
     const int32_t za = fast_zero(&c->m->tensor[n->input[0]]), ma = n->mult[0];
     const int32_t zb = fast_zero(&c->m->tensor[n->input[1]]), mb = n->mult[1];
-    const int32_t zero = fast_zero(c->out), low = dscq_qtensor_lo(c->out);
+    const int32_t zero = fast_zero(c->out), low = -fast_offset(c->out);
     const int32_t lo = n->clamp_lo - low, hi = n->clamp_hi - low;
     const int r = n->shift[0] > 31 ? 31 : n->shift[0]; /* the same: |sum| < 2^31 */
 
@@ -81,8 +84,7 @@ static void run_add(const run_ctx *c)
         int64_t sum = 0;
         for (int32_t j = 0; j < c->n->input_count; j++) {
             const dscq_qtensor *t = &c->m->tensor[c->n->input[j]];
-            sum +=
-                (int64_t)(get(c->x[j], fast_elem(t), i) - fast_zero(t)) * c->n->mult[j];
+            sum += (int64_t)(get(c->x[j], t, i) - fast_zero(t)) * c->n->mult[j];
         }
         put(c->y, elem, i, finish(c->n, c->out, leaky(c->n, sum >> c->n->shift[0])));
     }
@@ -92,13 +94,13 @@ static void run_mul(const run_ctx *c)
 {
     const dscq_qtensor *b = &c->m->tensor[c->n->input[1]];
     const size_t count = dscq_qtensor_count(c->out), ch = (size_t)c->out->c;
-    const size_t ea = fast_elem(c->in), eb = fast_elem(b), ey = fast_elem(c->out);
+    const size_t ey = fast_elem(c->out);
     const int one = b->h == 1 && b->w == 1;
     const int32_t za = fast_zero(c->in), zb = fast_zero(b);
 
     for (size_t i = 0; i < count; i++) {
-        const int64_t p = (int64_t)(get(c->x[0], ea, i) - za) *
-                          (get(c->x[1], eb, one ? i % ch : i) - zb);
+        const int64_t p = (int64_t)(get(c->x[0], c->in, i) - za) *
+                          (get(c->x[1], b, one ? i % ch : i) - zb);
         put(c->y, ey, i, finish(c->n, c->out, p * c->n->mult[0] >> c->n->shift[0]));
     }
 }
@@ -127,9 +129,9 @@ static void join_one(const run_ctx *c, int32_t j, size_t first)
             continue;
         }
         for (size_t k = 0; k < ch; k++) {
-            const int32_t u = get(c->x[j], ex, p * ch + k);
+            const int32_t u = get(c->x[j], t, p * ch + k);
             put(c->y, ey, p * ld + first + k,
-                c->f->table[j] != NULL ? get(c->f->table[j], ey, (size_t)u)
+                c->f->table[j] != NULL ? get(c->f->table[j], c->out, (size_t)u)
                                        : rescaled(c->n, j, t, c->out, u));
         }
     }
@@ -169,25 +171,25 @@ static span window_at(const run_ctx *c, int32_t oh, int32_t ow)
 static void max_pixel(const run_ctx *c, span s, size_t at)
 {
     const size_t ch = (size_t)c->in->c, elem = fast_elem(c->in);
-    const int32_t low = dscq_qtensor_lo(c->out);
-    const int32_t lo = c->n->clamp_lo - low, hi = c->n->clamp_hi - low;
+    const size_t row = (size_t)c->in->w * ch * elem;
+    const int32_t lo = c->n->clamp_lo + fast_offset(c->out);
+    const int32_t hi = c->n->clamp_hi + fast_offset(c->out);
     uint8_t *y = c->y + at * ch * elem;
 
-    memset(y, 0, ch * elem);
+    memcpy(y, c->x[0] + (size_t)s.h0 * row + (size_t)s.w0 * ch * elem, ch * elem);
     for (int32_t h = s.h0; h < s.h1; h++)
         for (int32_t w = s.w0; w < s.w1; w++) {
-            const uint8_t *x =
-                c->x[0] + ((size_t)h * (size_t)c->in->w + (size_t)w) * ch * elem;
+            const uint8_t *x = c->x[0] + (size_t)h * row + (size_t)w * ch * elem;
             if (elem == 1)
                 for (size_t k = 0; k < ch; k++)
                     y[k] = x[k] > y[k] ? x[k] : y[k];
             else
                 for (size_t k = 0; k < ch; k++)
-                    if (get(x, 2, k) > get(y, 2, k))
-                        put(y, 2, k, get(x, 2, k));
+                    if (get(x, c->in, k) > get(y, c->in, k))
+                        put(y, 2, k, get(x, c->in, k));
         }
     for (size_t k = 0; k < ch; k++)
-        put(y, elem, k, limit(get(y, elem, k), lo, hi));
+        put(y, elem, k, limit(get(y, c->in, k), lo, hi));
 }
 
 static void run_maxpool(const run_ctx *c)
@@ -197,12 +199,15 @@ static void run_maxpool(const run_ctx *c)
             max_pixel(c, window_at(c, h, w), (size_t)h * (size_t)c->out->w + (size_t)w);
 }
 
+enum { FAST_BLOCK = 64 };
+
 /* FAST_BLOCK channels at a time, so that the sums live on the stack. */
 static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t count)
 {
     const size_t ch = (size_t)c->in->c, ex = fast_elem(c->in), ey = fast_elem(c->out);
     const int32_t real = (s.h1 - s.h0) * (s.w1 - s.w0);
     const int32_t e = c->n->count_include_pad ? 0 : dscq_qpool_entry(c->n, real);
+    const int32_t zero = fast_zero(c->in);
     uint32_t sum[FAST_BLOCK] = {0};
 
     for (int32_t h = s.h0; h < s.h1; h++)
@@ -214,10 +219,11 @@ static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t co
                     sum[k] += x[k];
             else
                 for (size_t k = 0; k < count; k++)
-                    sum[k] += (uint32_t)get(x, 2, k);
+                    sum[k] += (uint32_t)(get(x, c->in, k) - zero);
         }
     for (size_t k = 0; k < count; k++) {
-        const int64_t v = (int64_t)sum[k] - (int64_t)real * fast_zero(c->in);
+        const int64_t v =
+            ex == 1 ? (int64_t)sum[k] - (int64_t)real * zero : (int64_t)(int32_t)sum[k];
         put(c->y, ey, at * ch + k0 + k,
             finish(c->n, c->out, v * c->n->mult[e] >> c->n->shift[e]));
     }
@@ -303,7 +309,7 @@ static void run_lut(const run_ctx *c)
         return;
     }
     for (size_t i = 0; i < count; i++)
-        put(c->y, 2, i, get(c->f->table[0], 2, c->x[0][i]));
+        put(c->y, 2, i, get(c->f->table[0], c->out, c->x[0][i]));
 }
 
 static void run_lrn(const run_ctx *c)
@@ -311,7 +317,7 @@ static void run_lrn(const run_ctx *c)
     const int32_t ch = c->in->c, before = (c->n->first - 1) / 2,
                   after = c->n->first / 2;
     const size_t pixels = (size_t)c->in->h * (size_t)c->in->w;
-    const size_t ex = fast_elem(c->in), ey = fast_elem(c->out);
+    const size_t ey = fast_elem(c->out);
     const int32_t zero = fast_zero(c->in);
 
     for (size_t p = 0; p < pixels; p++) {
@@ -320,16 +326,16 @@ static void run_lrn(const run_ctx *c)
         for (int32_t k = -after; k < ch; k++) {
             const int32_t in = k + after, out = k - before - 1;
             if (in >= 0 && in < ch) {
-                const int32_t d = get(c->x[0], ex, at + (size_t)in) - zero;
+                const int32_t d = get(c->x[0], c->in, at + (size_t)in) - zero;
                 sum += (uint32_t)d * (uint32_t)d;
             }
             if (out >= 0 && out < ch) {
-                const int32_t d = get(c->x[0], ex, at + (size_t)out) - zero;
+                const int32_t d = get(c->x[0], c->in, at + (size_t)out) - zero;
                 sum -= (uint32_t)d * (uint32_t)d;
             }
             if (k < 0 || k >= ch)
                 continue;
-            const int64_t d = get(c->x[0], ex, at + (size_t)k) - zero;
+            const int64_t d = get(c->x[0], c->in, at + (size_t)k) - zero;
             put(c->y, ey, at + (size_t)k,
                 finish(c->n, c->out,
                        d * c->n->table[dscq_lrn_index(sum)] >> c->n->shift[0]));
@@ -349,20 +355,23 @@ static void (*const k_run[DSCQ_Q_COUNT])(const run_ctx *) = {
     [DSCQ_Q_LRN] = run_lrn,         [DSCQ_Q_RESCALE] = run_concat,
 };
 
+/* 256 entries, of which those of real codes are filled. */
 static dscq_status make_table(fast_node *f, const dscq_qmodel *m, int32_t j,
                               dscq_error *err)
 {
     const dscq_qnode *n = f->n;
     const dscq_qtensor *x = &m->tensor[n->input[j]], *y = &m->tensor[n->output];
-    const int32_t entries = 1 << x->bits;
+    const int32_t low = dscq_qtensor_lo(x);
 
-    f->table[j] = dscq_calloc((size_t)entries, fast_elem(y));
+    f->table[j] = dscq_calloc(256, fast_elem(y));
     if (f->table[j] == NULL)
-        return dscq_fail_nomem(err, "table", (size_t)entries * 2);
-    for (int32_t u = 0; u < entries; u++)
+        return dscq_fail_nomem(err, "table", 256 * fast_elem(y));
+    for (int32_t i = 0; i < 1 << x->bits; i++) {
+        const int32_t u = low + i + fast_offset(x);
         put(f->table[j], fast_elem(y), (size_t)u,
-            n->op == DSCQ_Q_LUT ? n->table[u] - dscq_qtensor_lo(y)
+            n->op == DSCQ_Q_LUT ? n->table[i] + fast_offset(y)
                                 : rescaled(n, j, x, y, u));
+    }
     return DSCQ_OK;
 }
 

@@ -6,23 +6,16 @@
 
 #include <string.h>
 
-static const fast_kernels *const k_families[] = {&infer__avx512, &infer__avx2,
-                                                 &infer__portable};
-
-static dscq_status choose(const fast_kernels **out, const char *name, dscq_error *err)
+static dscq_status choose(const dscq_int_kernels **out, const char *name,
+                          dscq_error *err)
 {
-    for (size_t i = 0; i < sizeof k_families / sizeof *k_families; i++) {
-        if (name != NULL && strcmp(name, k_families[i]->name) != 0)
-            continue;
-        if (k_families[i]->usable()) {
-            *out = k_families[i];
-            return DSCQ_OK;
-        }
-    }
-    return dscq_fail(err, DSCQ_UNSUPPORTED,
-                     "kernels '%s': this CPU or build does not have them; want "
-                     "avx512_vnni, avx2 or portable",
-                     name != NULL ? name : "");
+    *out = dscq_int_kernels_get(name);
+    if (*out == NULL)
+        return dscq_fail(err, DSCQ_UNSUPPORTED,
+                         "kernels '%s': this CPU or build does not have them; the best "
+                         "here are '%s'",
+                         name, dscq_int_kernels_family(0));
+    return DSCQ_OK;
 }
 
 /* ---- plan
@@ -95,8 +88,7 @@ static dscq_status plan(dscq_runtime *r, dscq_error *err)
             r->scratch_at = r->offset[i] + room_of(&m->tensor[i]);
     }
     for (int32_t i = 0; i < m->node_count; i++) {
-        const size_t need = (r->node[i].padded_bytes + 63) / 64 * 64 +
-                            (r->node[i].tile_bytes + 63) / 64 * 64;
+        const size_t need = infer__conv_scratch(&r->node[i]);
         scratch = need > scratch ? need : scratch;
     }
     r->block_bytes = r->scratch_at + scratch;
@@ -116,7 +108,8 @@ void dscq_runtime_destroy(dscq_runtime *r)
         return;
     for (int32_t i = 0; r->node != NULL && i < r->m->node_count; i++) {
         dscq_free(r->node[i].packed);
-        dscq_free(r->node[i].post_memory);
+        dscq_free(r->node[i].packed_at);
+        dscq_free(r->node[i].post);
         for (int j = 0; j < DSCQ_QNODE_INPUTS; j++)
             dscq_free(r->node[i].table[j]);
     }
@@ -177,37 +170,23 @@ done:
 /* ---- running
  * ------------------------------------------------------------------------- */
 
-/* Stored codes to codes counted from the lowest, and back. */
-static void widen_in(const dscq_qtensor *t, const void *codes, uint8_t *u)
+/* Stored codes to what a tensor holds, and back. */
+static void load_codes(const dscq_qtensor *t, const void *codes, uint8_t *u)
 {
     const size_t n = dscq_qtensor_count(t);
-    const int32_t low = dscq_qtensor_lo(t);
+    const uint8_t flip = (uint8_t)fast_offset(t), *q = codes;
 
-    if (t->bits <= 8) {
-        const uint8_t *q = codes;
-        for (size_t i = 0; i < n; i++)
-            u[i] = (uint8_t)(q[i] - low);
+    if (t->bits > 8) {
+        memcpy(u, codes, n * 2);
         return;
     }
     for (size_t i = 0; i < n; i++)
-        ((uint16_t *)(void *)u)[i] =
-            (uint16_t)(((const uint16_t *)codes)[i] - (uint32_t)low);
+        u[i] = q[i] ^ flip;
 }
 
-static void narrow_out(const dscq_qtensor *t, const uint8_t *u, void *codes)
+static void store_codes(const dscq_qtensor *t, const uint8_t *u, void *codes)
 {
-    const size_t n = dscq_qtensor_count(t);
-    const int32_t low = dscq_qtensor_lo(t);
-
-    if (t->bits <= 8) {
-        uint8_t *q = codes;
-        for (size_t i = 0; i < n; i++)
-            q[i] = (uint8_t)(u[i] + low);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        ((uint16_t *)codes)[i] =
-            (uint16_t)(((const uint16_t *)(const void *)u)[i] + (uint32_t)low);
+    load_codes(t, u, codes); /* its own inverse */
 }
 
 static void run_node(dscq_runtime *r, int32_t i, uint8_t *block)
@@ -231,7 +210,7 @@ static void load_inputs(dscq_runtime *r, const void *const *input, uint8_t *bloc
 {
     for (int32_t j = 0; j < r->m->input_count; j++) {
         const int32_t t = r->m->input[j].tensor;
-        widen_in(&r->m->tensor[t], input[j], block + r->offset[t]);
+        load_codes(&r->m->tensor[t], input[j], block + r->offset[t]);
     }
 }
 
@@ -252,8 +231,8 @@ static void one_image(void *ctx, size_t image, int worker)
         run_node(b->r, i, block);
     for (int32_t j = 0; j < m->output_count; j++) {
         const int32_t t = m->output[j].tensor;
-        narrow_out(&m->tensor[t], block + b->r->offset[t],
-                   b->output[image * (size_t)m->output_count + (size_t)j]);
+        store_codes(&m->tensor[t], block + b->r->offset[t],
+                    b->output[image * (size_t)m->output_count + (size_t)j]);
     }
 }
 
@@ -282,7 +261,7 @@ dscq_status dscq_runtime_trace(dscq_runtime *r, const void *const *input,
     for (int32_t i = 0; i < m->node_count; i++) {
         const int32_t t = m->node[i].output;
         run_node(r, i, r->block[0]);
-        narrow_out(&m->tensor[t], r->block[0] + r->offset[t], codes);
+        store_codes(&m->tensor[t], r->block[0] + r->offset[t], codes);
         DSCQ_TRY(observe(ctx, i, &m->tensor[t], codes, err));
     }
 done:

@@ -25,8 +25,8 @@ typedef struct dscq_runtime dscq_runtime;
 
 typedef struct dscq_runtime_options {
     dscq_pool *pool; /* borrowed; NULL: this thread alone                          */
-    /* "avx512_vnni", "avx2", "portable"; NULL: the best of this CPU. DSCQ_UNSUPPORTED
-     * when the CPU lacks it. */
+    /* A family of tensor/int_kernels.h ("avx512vnni", "avx2", "portable"); NULL: the
+     * best of this CPU. DSCQ_UNSUPPORTED when the CPU lacks it. */
     const char *kernels;
 } dscq_runtime_options;
 
