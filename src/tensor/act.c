@@ -108,8 +108,8 @@ double dscq_act_slope(dscq_act act, double slope, double x)
 
 void dscq_act_range(dscq_act act, double *lo, double *hi)
 {
-    *lo = -INFINITY;
-    *hi = INFINITY;
+    *lo = -HUGE_VAL;
+    *hi = HUGE_VAL;
     switch (act) {
     case DSCQ_ACT_RELU:
         *lo = 0;

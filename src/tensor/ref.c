@@ -166,7 +166,7 @@ typedef struct window_value {
 static window_value look(const dscq_geom *g, const float *in, int32_t oy, int32_t ox,
                          int32_t c)
 {
-    window_value v = {-INFINITY, 0, 0};
+    window_value v = {-HUGE_VAL, 0, 0};
 
     for (int32_t r = 0; r < g->kernel_h; r++)
         for (int32_t s = 0; s < g->kernel_w; s++) {

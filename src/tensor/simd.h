@@ -14,12 +14,28 @@
 #include <immintrin.h>
 #endif
 
-#define VL  ((size_t)DSCQ_LANES)
-#define INL static inline __attribute__((always_inline, unused))
-#if defined(__clang__)
+#define VL ((size_t)DSCQ_LANES)
+/* Unrolled tiles are what makes the kernels fast, and what makes sanitised builds take
+ * minutes to compile; those keep their loops and calls. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TENSOR_KEEP_LOOPS 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
+    !defined(__OPTIMIZE__)
+#define TENSOR_KEEP_LOOPS 1
+#endif
+#if defined(TENSOR_KEEP_LOOPS)
+#define INL static __attribute__((unused))
+#define UNROLL
+#define UNROLL4
+#elif defined(__clang__)
+#define INL     static inline __attribute__((always_inline, unused))
 #define UNROLL  _Pragma("clang loop unroll(full)")
 #define UNROLL4 _Pragma("clang loop unroll_count(4)")
 #else
+#define INL     static inline __attribute__((always_inline, unused))
 #define UNROLL  _Pragma("GCC unroll 64")
 #define UNROLL4 _Pragma("GCC unroll 4")
 #endif

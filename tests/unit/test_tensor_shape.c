@@ -96,7 +96,7 @@ END_TEST
 
 START_TEST(values_stay_in_the_declared_range_and_reach_its_ends)
 {
-    double lo, hi, least = INFINITY, most = -INFINITY;
+    double lo, hi, least = HUGE_VAL, most = -HUGE_VAL;
 
     dscq_act_range((dscq_act)_i, &lo, &hi);
     for (double x = -40; x < 40; x += 0.001) {

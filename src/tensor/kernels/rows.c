@@ -88,25 +88,40 @@ typedef struct load_job {
     const dscq_fake_quant *quant;
 } load_job;
 
-/* Rows [r[0], r[1]) of the n channels at c0; n is a constant for a whole vector. */
+/* Constants of the inner loop, so that they stay in registers. */
+typedef struct load_vectors {
+    vf a, b, slope;
+    quant_vectors q;
+} load_vectors;
+
+INL void load_one(dscq_act act, int affine, const load_job *j, const load_vectors *v,
+                  const size_t at[2], const size_t n)
+{
+    vf x = v_load_upto(j->z + at[0] * j->ldz + at[1], n);
+
+    x = activate(act, affine ? v->a * x + v->b : x, v->slope);
+    if (j->quant != NULL)
+        x = quantise(&v->q, x);
+    v_store_upto(j->y + at[0] * j->ldy + at[1], n, x);
+}
+
+/* Rows [r[0], r[1]) of the n channels at c0; n is a constant for a whole vector. Only
+ * the short activations gain from unrolling. */
 INL void load_column(dscq_act act, int affine, const load_job *j, const size_t r[2],
                      size_t c0, const size_t n)
 {
-    const quant_vectors q = quant_set(j->quant);
-    const int quant = j->quant != NULL;
-    const vf slope = v_set(j->slope);
-    const vf a = affine ? v_load_upto(j->a + c0, n) : v_set(1.0F);
-    const vf b = affine ? v_load_upto(j->b + c0, n) : (vf){0};
+    const load_vectors v = {affine ? v_load_upto(j->a + c0, n) : v_set(1.0F),
+                            affine ? v_load_upto(j->b + c0, n) : (vf){0},
+                            v_set(j->slope), quant_set(j->quant)};
 
-    UNROLL4
-    for (size_t i = r[0]; i < r[1]; i++) {
-        vf x = v_load_upto(j->z + i * j->ldz + c0, n);
-
-        x = activate(act, affine ? a * x + b : x, slope);
-        if (quant)
-            x = quantise(&q, x);
-        v_store_upto(j->y + i * j->ldy + c0, n, x);
+    if (act > DSCQ_ACT_LEAKY || n < VL) {
+        for (size_t i = r[0]; i < r[1]; i++)
+            load_one(act, affine, j, &v, (size_t[]){i, c0}, n);
+        return;
     }
+    UNROLL4
+    for (size_t i = r[0]; i < r[1]; i++)
+        load_one(act, affine, j, &v, (size_t[]){i, c0}, n);
 }
 
 INL void load_rows(dscq_act act, int affine, const load_job *j)
@@ -215,9 +230,14 @@ INL void mask_column(dscq_act act, const mask_job *j, const size_t r[2], size_t 
     const vf a = v_load_upto(j->a + c0, n), b = v_load_upto(j->b + c0, n);
     vf s = {0}, t = {0};
 
-    UNROLL4
-    for (size_t i = r[0]; i < r[1]; i++)
-        s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
+    if (act > DSCQ_ACT_LEAKY || n < VL) {
+        for (size_t i = r[0]; i < r[1]; i++)
+            s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
+    } else {
+        UNROLL4
+        for (size_t i = r[0]; i < r[1]; i++)
+            s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
+    }
     if (j->sum != NULL)
         v_store_upto(j->sum + c0, n, v_load_upto(j->sum + c0, n) + s);
     if (j->sum_z != NULL)
