@@ -83,7 +83,7 @@ static void show_mcnemar(cli_call *call, const dscq_eval *a, const dscq_eval *b)
     size_t n = 0, m = 0;
     const int32_t *pa = dscq_eval_predictions(a, &n);
     const int32_t *pb = dscq_eval_predictions(b, &m);
-    const int32_t *label = dscq_eval_labels(a, NULL);
+    const int32_t *label = dscq_eval_labels(a, &n);
 
     if (n != m)
         return;

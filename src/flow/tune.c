@@ -170,8 +170,15 @@ static dscq_status load_state(flow_tune *t, dscq_error *err)
     t->has_best = numbers[1] != 0;
     t->best_epoch = (uint32_t)numbers[2];
     t->best_score = *best;
-    if (t->has_best)
-        DSCQ_TRY(dscq_checkpoint_load_model(t->best, c, DSCQ_MATCH_EXACT, NULL, err));
+    if (t->has_best) { /* by name: the file holds more than a network */
+        dscq_match_report r;
+        DSCQ_TRY(dscq_checkpoint_load_model(t->best, c, DSCQ_MATCH_NAME, &r, err));
+        if (r.missing + r.misfit != 0) {
+            status = dscq_fail(err, DSCQ_FORMAT, "%s: no weights for layer '%s'", path,
+                               r.first_left);
+            goto done;
+        }
+    }
     if (t->has_edges) {
         dscq_exec *e = dscq_trainer_exec(t->trainer);
         DSCQ_TRY(flow__quantise_edges(e, t->edge, t->nodes, err));
