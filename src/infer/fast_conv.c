@@ -39,9 +39,11 @@ static fast_kind kind_of(const dscq_qnode *n, const dscq_qtensor *x,
     return FAST_IM2COL;
 }
 
-/* Fewer than this share of the groups of four weights hold one that is not 0. */
-static int pays_sparse(const dscq_qweights *w)
+/* Do few enough of the groups of four weights hold one that is not 0? Where one
+ * instruction does four products the dense form is hard to beat (bench_infer_int). */
+static int pays_sparse(const dscq_qweights *w, const dscq_int_kernels *k_table)
 {
+    const size_t limit_pct = strcmp(k_table->name, "avx512vnni") == 0 ? 22 : 50;
     const size_t per = w->count / (size_t)w->k;
     size_t groups = 0, used = 0;
 
@@ -52,11 +54,10 @@ static int pays_sparse(const dscq_qweights *w)
                 any |= w->value[k * per + j] != 0;
             used += (size_t)any;
         }
-    return used * 100 < groups * 35;
+    return used * 100 < groups * limit_pct;
 }
 
-/* ---- preparation -------------------------------------------------------------------
- */
+/* ---- preparation ---- */
 
 typedef struct shape {
     size_t groups, n, k; /* groups, output channels and weights of one */
@@ -151,7 +152,7 @@ dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
 
     f->kind = kind_of(n, x, y);
     f->is_sparse = (f->kind == FAST_GEMM || f->kind == FAST_IM2COL) &&
-                   y->h * y->w >= 16 && pays_sparse(n->weights);
+                   y->h * y->w >= 16 && pays_sparse(n->weights, k);
     DSCQ_TRY(make_post(f, m, k, err));
     if (f->kind != FAST_WIDE)
         DSCQ_TRY(pack_weights(f, m, k, err));
@@ -179,8 +180,7 @@ size_t infer__conv_scratch(const fast_node *f)
            fast_round(f->acc_bytes) + fast_round(f->other_bytes);
 }
 
-/* ---- running ------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 typedef struct conv_ctx {
     const fast_node *f;

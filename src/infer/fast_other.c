@@ -47,8 +47,7 @@ static int64_t leaky(const dscq_qnode *n, int64_t u)
     return n->is_leaky && u < 0 ? u * n->slope_q15 >> 15 : u;
 }
 
-/* ---- sums and products
- * ---------------------------------------------------------------- */
+/* ---- sums and products ---- */
 
 /* Two byte tensors: all in 32 bits (2 * 255 * 2^15 < 2^25). */
 static void add_bytes(const run_ctx *c, size_t count)
@@ -105,8 +104,7 @@ static void run_mul(const run_ctx *c)
     }
 }
 
-/* ---- joins
- * --------------------------------------------------------------------------- */
+/* ---- joins ---- */
 
 static int32_t rescaled(const dscq_qnode *n, int32_t j, const dscq_qtensor *x,
                         const dscq_qtensor *y, int32_t u)
@@ -147,8 +145,7 @@ static void run_concat(const run_ctx *c)
     }
 }
 
-/* ---- pooling
- * -------------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 typedef struct span {
     int32_t h0, h1, w0, w1;
@@ -241,8 +238,7 @@ static void run_avgpool(const run_ctx *c)
                            ch - k < FAST_BLOCK ? ch - k : FAST_BLOCK);
 }
 
-/* ---- moving codes
- * ----------------------------------------------------------------------- */
+/* ---- moving codes ---- */
 
 static void run_upsample(const run_ctx *c)
 {
@@ -296,8 +292,7 @@ static void run_pad(const run_ctx *c)
                c->x[0] + h * row, row);
 }
 
-/* ---- tables
- * ------------------------------------------------------------------------------ */
+/* ---- tables ---- */
 
 static void run_lut(const run_ctx *c)
 {
@@ -343,8 +338,7 @@ static void run_lrn(const run_ctx *c)
     }
 }
 
-/* ---- table of operations
- * -------------------------------------------------------------------- */
+/* ---- table of operations ---- */
 
 static void (*const k_run[DSCQ_Q_COUNT])(const run_ctx *) = {
     [DSCQ_Q_ADD] = run_add,         [DSCQ_Q_MUL] = run_mul,

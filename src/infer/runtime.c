@@ -18,8 +18,7 @@ static dscq_status choose(const dscq_int_kernels **out, const char *name,
     return DSCQ_OK;
 }
 
-/* ---- plan
- * ---------------------------------------------------------------------------- */
+/* ---- plan ---- */
 
 static size_t room_of(const dscq_qtensor *t)
 {
@@ -99,8 +98,7 @@ done:
     return status;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 void dscq_runtime_destroy(dscq_runtime *r)
 {
@@ -167,8 +165,7 @@ done:
     return status;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* Stored codes to what a tensor holds, and back. */
 static void load_codes(const dscq_qtensor *t, const void *codes, uint8_t *u)

@@ -21,8 +21,7 @@ static const void *image_of(const dscq_qmodel *m, int32_t i)
     return m->digest_input + (size_t)i * dscq_qtensor_bytes(input_of(m));
 }
 
-/* ---- making
- * -------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 static dscq_status keep_crc(void *ctx, int32_t node, const dscq_qtensor *t,
                             const void *codes, dscq_error *err)
@@ -72,8 +71,7 @@ done:
     return status;
 }
 
-/* ---- comparing
- * ------------------------------------------------------------------------ */
+/* ---- comparing ---- */
 
 static void first_code(dscq_infer_difference *d, const dscq_qtensor *t,
                        const void *want, const void *got)
@@ -191,8 +189,7 @@ done:
     return status;
 }
 
-/* ---- dumps
- * ----------------------------------------------------------------------------- */
+/* ---- dumps ---- */
 
 static dscq_status put_codes(void *ctx, int32_t node, const dscq_qtensor *t,
                              const void *codes, dscq_error *err)

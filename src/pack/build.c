@@ -134,7 +134,7 @@ dscq_status pack__set_scale(const pack_builder *b, const dscq_node *n, dscq_qnod
     return DSCQ_OK;
 }
 
-/* ---- activations ----------------------------------------------------------------- */
+/* ---- activations ---- */
 
 int pack__is_clamp(dscq_act act)
 {
@@ -239,7 +239,7 @@ dscq_status pack__close_act(pack_builder *b, int32_t i, const dscq_node *n,
     return fill_table(b, q, n->act, n->act_slope);
 }
 
-/* ---- ends ------------------------------------------------------------------------ */
+/* ---- ends ---- */
 
 static int is_head(const dscq_node *n)
 {

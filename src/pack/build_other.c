@@ -57,7 +57,7 @@ dscq_status pack__build_reorg(pack_builder *b, int32_t i, const dscq_node *n)
     return status;
 }
 
-/* ---- pooling --------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 static void pool_window(dscq_qnode *q, const dscq_node *n)
 {
@@ -118,8 +118,7 @@ done:
     return status;
 }
 
-/* ---- sums, products, joins --------------------------------------------------------
- */
+/* ---- sums, products, joins ---- */
 
 dscq_status pack__build_shortcut(pack_builder *b, int32_t i, const dscq_node *n)
 {
@@ -257,8 +256,7 @@ done:
     return status;
 }
 
-/* ---- local response normalisation
- * ---------------------------------------------------- */
+/* ---- local response normalisation ---- */
 
 /* A sum of squares in the middle of table interval i. */
 static double middle(int32_t i)

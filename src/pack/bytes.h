@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ---- writing -------------------------------------------------------------- */
+/* ---- writing ---- */
 
 typedef struct pack_buf {
     uint8_t *data; /* NULL and counting: only `len` is kept */
@@ -35,7 +35,7 @@ void pack_put_bits(pack_buf *b, uint32_t v, unsigned bits); /* 0..32 bits */
 unsigned pack_end_bits(pack_buf *b); /* to a byte boundary; returns the padding bits */
 void pack_buf_free(pack_buf *b);
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading ---- */
 
 typedef struct pack_reader {
     const uint8_t *buf;
@@ -56,7 +56,7 @@ int32_t pack_int(pack_reader *r, int64_t lo, int64_t hi, const char *field);
 size_t pack_count(pack_reader *r, size_t max, size_t min_item_bytes, const char *field);
 void pack_fail(pack_reader *r, const char *field); /* the first one stays */
 
-/* ---- bits ------------------------------------------------------------------ */
+/* ---- bits ---- */
 
 typedef struct pack_bits {
     const uint8_t *p, *end;

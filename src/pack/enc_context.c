@@ -24,7 +24,7 @@ enum {
     CODES_MAX = 256
 };
 
-/* ---- binary arithmetic coder ----------------------------------------------------- */
+/* ---- binary arithmetic coder ---- */
 
 typedef struct bin {
     uint32_t p; /* that the bit is 1, 22 bits */
@@ -93,8 +93,7 @@ static void coder_init(coder *c)
         c->rate[n] = 131072 / (2 * n + 3); /* 65536 / (n + 1.5) */
 }
 
-/* ---- symbols: a code as sign and rank of its magnitude ----------------------------
- */
+/* ---- symbols: a code as sign and rank of its magnitude ---- */
 
 typedef struct alphabet {
     int32_t top[2];              /* ranks on the positive and negative side */
@@ -151,8 +150,7 @@ static inline void split(const alphabet *a, uint32_t code, unsigned *side,
     }
 }
 
-/* ---- the model --------------------------------------------------------------------
- */
+/* ---- the model ---- */
 
 typedef struct model {
     bin sig[SIG];
@@ -285,8 +283,7 @@ static inline int walk(coder *c, model *m, const pack_layer *l, int32_t arg,
     return 1;
 }
 
-/* ---- the encoding ------------------------------------------------------------------
- */
+/* ---- the encoding ---- */
 
 static int fits(const pack_layer *l)
 {

@@ -20,7 +20,7 @@ static int fits(const pack_layer *l)
     return l->form != DSCQ_FORM_BINARY && l->bits <= 8;
 }
 
-/* ---- lengths ------------------------------------------------------------------- */
+/* ---- lengths ---- */
 
 /* Depths of a Huffman tree by repeatedly joining the two rarest nodes; ties by the
  * lower index, so that the lengths do not depend on the platform. */
@@ -108,8 +108,7 @@ static int assign_codes(huff *h)
     return room == 1U << LEN_MAX || (used == 1 && room == 1U << (LEN_MAX - 1));
 }
 
-/* ---- walking the pairs ------------------------------------------------------------
- */
+/* ---- walking the pairs ---- */
 
 typedef void pair_fn(void *ctx, uint32_t gap, uint32_t code);
 
@@ -237,7 +236,7 @@ static dscq_status encode(pack_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-/* ---- decoding ------------------------------------------------------------------- */
+/* ---- decoding ---- */
 
 /* [next 15 bits] -> symbol << 4 | length; length 0: no such code. */
 typedef struct tables {

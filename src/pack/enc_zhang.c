@@ -15,7 +15,7 @@ static int fits_fc(const pack_layer *l)
     return l->form != DSCQ_FORM_BINARY && l->bits <= 8;
 }
 
-/* ---- convolution: per kernel (k, c) a count, then value, row, column ----------- */
+/* ---- convolution: per kernel (k, c) a count, then value, row, column ---- */
 
 static dscq_status cost_conv(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
                              const uint16_t *code, dscq_error *err)
@@ -90,7 +90,7 @@ static dscq_status decode_conv(uint16_t *code, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-/* ---- fully connected: value, zeros before; value 0 is a filler ------------------ */
+/* ---- fully connected: value, zeros before; value 0 is a filler ---- */
 
 static dscq_status cost_fc(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
                            const uint16_t *code, dscq_error *err)

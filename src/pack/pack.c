@@ -6,8 +6,7 @@
 #include "dscq/base/io.h"
 #include "format.h"
 
-/* ---- writing ----------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 typedef struct sections {
     pack_buf body[PACK_S_COUNT];
@@ -117,8 +116,7 @@ dscq_status dscq_pack_write(const char *path, const dscq_qmodel *m,
     return status;
 }
 
-/* ---- reading ----------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 typedef struct entry {
     char tag[5];
@@ -334,8 +332,7 @@ done:
     return status;
 }
 
-/* ---- accounting -------------------------------------------------------------------
- */
+/* ---- accounting ---- */
 
 static void add_sizes(dscq_pack_size *sum, const dscq_pack_size *s)
 {

@@ -117,7 +117,7 @@ static dscq_status check_steps(const rule_ctx *c)
     return check_pads(c);
 }
 
-/* ---- convolution ------------------------------------------------------------ */
+/* ---- convolution ---- */
 
 static dscq_status check_book(const rule_ctx *c, const dscq_qweights *w)
 {
@@ -272,7 +272,7 @@ done:
     return status;
 }
 
-/* ---- sums, products, joins ---------------------------------------------------- */
+/* ---- sums, products, joins ---- */
 
 static dscq_status rule_add(const rule_ctx *c)
 {
@@ -357,7 +357,7 @@ static dscq_status rule_rescale(const rule_ctx *c)
     return status != DSCQ_OK ? status : rule_concat(c);
 }
 
-/* ---- pooling ------------------------------------------------------------------ */
+/* ---- pooling ---- */
 
 static void pool_kernel(const dscq_qnode *n, int32_t in_h, int32_t in_w, int32_t *kh,
                         int32_t *kw)
@@ -501,7 +501,7 @@ done:
     return status;
 }
 
-/* ---- moving codes --------------------------------------------------------------- */
+/* ---- moving codes ---- */
 
 static dscq_status check_moved(const rule_ctx *c, int32_t h, int32_t w, int32_t ch)
 {
@@ -561,7 +561,7 @@ static dscq_status rule_pad(const rule_ctx *c)
                              c->x->w + c->n->pad_left + c->n->pad_right, c->x->c);
 }
 
-/* ---- tables --------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static dscq_status rule_lut(const rule_ctx *c)
 {

@@ -3,8 +3,7 @@
 #include "dscq/base/alloc.h"
 #include "format.h"
 
-/* ---- writing ----------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static unsigned entry_bytes(const dscq_qweights *w)
 {
@@ -91,8 +90,7 @@ dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,
     return DSCQ_OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static void get_codebook(dscq_qweights *w, pack_reader *r)
 {

@@ -89,7 +89,7 @@ static const dscq_qtensor *input_tensor(gen *g, const dscq_qnode *n, int32_t i)
     return &g->m->tensor[n->input[i]];
 }
 
-/* ---- one function an operation; 0: does not fit here ------------------------ */
+/* ---- one function an operation; 0: does not fit here ---- */
 
 static int window(gen *g, dscq_qnode *n, const dscq_qtensor *x, int32_t *kh,
                   int32_t *kw)

@@ -70,8 +70,7 @@ START_TEST(second_decoder_executes_our_files)
 }
 END_TEST
 
-/* ---- golden files ------------------------------------------------------------------
- */
+/* ---- golden files ---- */
 
 /* One file an encoding: tests/golden/pack/good_<encoding>.bin. */
 START_TEST(golden_files_are_read_and_written_alike)

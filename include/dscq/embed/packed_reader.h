@@ -90,7 +90,7 @@ typedef struct dscq_packed_node {
     dscq_packed_view payload;
 } dscq_packed_node;
 
-/* ---- bytes ------------------------------------------------------------------ */
+/* ---- bytes ---- */
 
 static inline uint64_t dscq_packed_u(dscq_packed_view *v, unsigned bytes)
 {
@@ -191,7 +191,7 @@ static inline uint32_t dscq_packed_crc(const uint8_t *p, size_t n)
     return ~c;
 }
 
-/* ---- file ------------------------------------------------------------------- */
+/* ---- file ---- */
 
 static inline int dscq_packed_tensors(dscq_packed *p)
 {
@@ -278,7 +278,7 @@ static inline int dscq_packed_open(dscq_packed *p, const void *file, size_t byte
     return dscq_packed_tensors(p);
 }
 
-/* ---- nodes ------------------------------------------------------------------ */
+/* ---- nodes ---- */
 
 static inline void dscq_packed_fields(dscq_packed *p, dscq_packed_node *n)
 {
@@ -407,7 +407,7 @@ static inline int32_t dscq_packed_bias(const dscq_packed_node *n, int32_t i)
     return dscq_packed_signed(n->bias + 3 * i, 3);
 }
 
-/* ---- weights ------------------------------------------------------------------ */
+/* ---- weights ---- */
 
 typedef struct dscq_packed_bits {
     const uint8_t *p;

@@ -56,7 +56,7 @@ dscq_status dscq_pack_decode(dscq_qmodel **out, const void *data, size_t bytes,
                              dscq_error *err);
 dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err);
 
-/* ---- accounting ---------------------------------------------------------- */
+/* ---- accounting ---- */
 
 /* The whole file. size: bits by purpose, summing to 8 * file_bytes (constants: the
  * QNT section; headers: all that is not weights or constants). The three usual
@@ -85,7 +85,7 @@ dscq_status dscq_pack_sections(dscq_table **out, const void *data, size_t bytes,
 dscq_status dscq_pack_context_ideal(double *bits, const dscq_qweights *w, int32_t arg,
                                     dscq_error *err);
 
-/* ---- looking ------------------------------------------------------------- */
+/* ---- looking ---- */
 
 /* One row a node: index, name, op, inputs, output shape, bits, scale, weights. */
 dscq_status dscq_pack_node_table(dscq_table **out, const dscq_qmodel *m,
