@@ -6,6 +6,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/base/json.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -144,6 +145,19 @@ const char *test_shared(const char *relative)
     (void)printf("SKIP: no %s (set DSCQ_SHARED)\n", out);
     (void)fflush(stdout);
     return NULL;
+}
+
+int test_has_json(void)
+{
+    dscq_json *j = NULL;
+    const dscq_status status = dscq_json_parse(&j, "{}", 2, "test", NULL);
+
+    dscq_json_free(j);
+    if (status == DSCQ_UNSUPPORTED) {
+        (void)printf("SKIP: this build reads no JSON\n");
+        (void)fflush(stdout);
+    }
+    return status == DSCQ_OK;
 }
 
 void test_golden(const char *name, const void *data, size_t bytes)

@@ -47,6 +47,9 @@ const char *test_source(const char *relative);
  * project), or NULL after printing a line "SKIP: ..." when it is not there. */
 const char *test_shared(const char *relative);
 
+/* Whether this build reads JSON (DSCQ_WITH_JSON); prints a SKIP line when not. */
+int test_has_json(void);
+
 /* Run op with its 1st, 2nd, ... allocation failing until it succeeds untouched.
  * Every failure must be DSCQ_NOMEM with a message. Leaks are the business of
  * AddressSanitizer. op must release what it made. Returns how many failed. */

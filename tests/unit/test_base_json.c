@@ -195,6 +195,12 @@ static dscq_status build_and_dump(void *ctx, dscq_error *err)
     return status;
 }
 
+START_TEST(no_memory_while_writing_is_reported)
+{
+    ck_assert_uint_gt(test_each_alloc_fails(build_and_dump, NULL), 20);
+}
+END_TEST
+
 static dscq_status parse_and_free(void *ctx, dscq_error *err)
 {
     dscq_json *j = NULL;
@@ -204,12 +210,11 @@ static dscq_status parse_and_free(void *ctx, dscq_error *err)
     return status;
 }
 
-START_TEST(no_memory_is_reported)
+START_TEST(no_memory_while_reading_is_reported)
 {
     char text[sizeof k_text];
 
     memcpy(text, k_text, sizeof text);
-    ck_assert_uint_gt(test_each_alloc_fails(build_and_dump, NULL), 20);
     ck_assert_uint_gt(test_each_alloc_fails(parse_and_free, text), 20);
 }
 END_TEST
@@ -300,24 +305,40 @@ START_TEST(an_unknown_column_is_a_bug)
 }
 END_TEST
 
+/* In a build with DSCQ_WITH_JSON=OFF. */
+START_TEST(reading_is_refused_by_name)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_json *j = NULL;
+
+    test_fails(parse(&j, "{}", &err), DSCQ_UNSUPPORTED,
+               "r.json: this build reads no JSON; configure with -DDSCQ_WITH_JSON=ON");
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc = NULL;
     Suite *s = test_suite("base/json and base/table", &tc);
 
     tcase_add_test(tc, what_is_built_is_written_in_order);
+    tcase_add_test(tc, what_is_not_finite_cannot_be_written);
+    tcase_add_test_raise_signal(tc, a_key_put_twice_is_a_bug, SIGABRT);
+    tcase_add_test(tc, no_memory_while_writing_is_reported);
+    tcase_add_test(tc, a_table_is_filled_without_a_test_per_cell);
+    tcase_add_test(tc, cells_may_stay_empty);
+    tcase_add_test_raise_signal(tc, an_unknown_column_is_a_bug, SIGABRT);
+    if (!test_has_json()) {
+        tcase_add_test(tc, reading_is_refused_by_name);
+        return s;
+    }
     tcase_add_test(tc, what_is_written_reads_back);
     tcase_add_test(tc, what_is_not_there_is_null);
     tcase_add_loop_test(tc, bad_text_is_refused_with_its_line, 0,
                         sizeof k_bad / sizeof k_bad[0]);
     tcase_add_test(tc, nesting_is_bounded);
-    tcase_add_test(tc, what_is_not_finite_cannot_be_written);
-    tcase_add_test_raise_signal(tc, a_key_put_twice_is_a_bug, SIGABRT);
-    tcase_add_test(tc, no_memory_is_reported);
+    tcase_add_test(tc, no_memory_while_reading_is_reported);
     tcase_add_test(tc, a_file_is_read);
-    tcase_add_test(tc, a_table_is_filled_without_a_test_per_cell);
-    tcase_add_test(tc, cells_may_stay_empty);
-    tcase_add_test_raise_signal(tc, an_unknown_column_is_a_bug, SIGABRT);
     return s;
 }
 
