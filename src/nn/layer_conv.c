@@ -195,7 +195,11 @@ static const nn_conv_way *way_of(const dscq_node *n)
     const int is_plain = w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 &&
                          w->stride_w == 1 && w->groups == 1 && w->pad_top == 0 &&
                          w->pad_left == 0 && w->pad_bottom == 0 && w->pad_right == 0;
-    return is_plain ? &nn__pointwise : &nn__dense;
+    if (is_plain)
+        return &nn__pointwise;
+    const int is_thin = w->groups == 1 && w->dilation_w == 1 &&
+                        w->kernel_w * n->in.c <= 40 && n->out.w >= 16;
+    return is_thin ? &nn__thin : &nn__dense;
 }
 
 static size_t scratch_floats(const dscq_node *n, const dscq_shape *x, int32_t images,

@@ -133,6 +133,7 @@ typedef struct nn_conv_way {
 
 extern const nn_conv_way nn__pointwise; /* rows times matrix: 1x1, connected  */
 extern const nn_conv_way nn__depthwise; /* one filter per channel             */
+extern const nn_conv_way nn__thin;      /* few channels in: the first layer   */
 extern const nn_conv_way nn__dense;     /* everything else, through im2col    */
 
 /* Groups of partial weight gradients for `items` pieces of work. */

@@ -53,6 +53,13 @@ static const layer_case k_cases[] = {
     {"convolutional", "40 40 3 1", NULL, CONV "filters=8\nsize=3\nstride=2\npad=1\n" BN "activation=relu\n"},
     {"convolutional", "12 12 3 2", FRONT(128, relu), CONV "filters=8\nsize=3\npad=1\n" BN "activation=relu\n"},
     {"convolutional", "6 6 2 2", FRONT(4, relu), CONV "filters=4\nsize=1\nbias=0\nactivation=relu\n"},
+    /* few channels, long rows */
+    {"convolutional", "33 9 3 2", NULL, CONV "filters=8\nsize=3\npad=1\n" BN "activation=relu\n"},
+    {"convolutional", "41 40 3 3", NULL, CONV "filters=20\nsize=3\nstride=2\npad_bottom=1\npad_right=1\n" BN "activation=relu\n"},
+    {"convolutional", "40 12 2 2", FRONT(3, relu), CONV "filters=5\nsize=5\nstride=2\npad=1\nactivation=relu\n"},
+    {"convolutional", "20 7 1 2", FRONT(1, relu), CONV "filters=3\nsize_h=5\nsize_w=2\npad_top=3\npad_left=2\nactivation=relu\n"},
+    {"convolutional", "70 6 3 1", FRONT(4, relu), CONV "filters=4\nsize_h=3\nsize_w=3\nstride_x=4\nstride_y=1\n" BN "activation=relu\n"},
+    {"convolutional", "64 100 3 2", NULL, CONV "filters=16\nsize=3\nstride=2\npad=1\n" BN "activation=relu\n"},
     /* depthwise, both spellings */
     {"convolutional", "6 6 2 2", FRONT(8, relu), CONV "filters=8\ngroups=8\nsize=3\npad=1\n" BN "activation=relu\n"},
     {"depthwise", "6 5 2 3", FRONT(8, relu), "[depthwise]\nsize=3\npad=1\n" BN "activation=relu\n"},
