@@ -203,7 +203,9 @@ static dscq_status route_part(pack_builder *b, const dscq_node *n, int32_t j,
 
     if (count == x->c)
         return DSCQ_OK;
-    (void)snprintf(suffix, sizeof suffix, n->input_count > 1 ? ".%d" : "", (int)j);
+    suffix[0] = '\0';
+    if (n->input_count > 1)
+        (void)snprintf(suffix, sizeof suffix, ".%d", (int)j);
     (void)snprintf(name, sizeof name, "%.50s%s", n->name, suffix);
     const dscq_status status =
         pack__new_tensor(b, &y, name, (dscq_shape){1, x->h, x->w, count}, &edge);

@@ -1,22 +1,13 @@
 /* What each operation demands of its node: one row and one function an operation. */
 #include "dscq/base/alloc.h"
-#include "pack_internal.h"
+#include "rules.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
-typedef struct rule_ctx {
-    const dscq_qmodel *m;
-    const dscq_qnode *n;
-    const dscq_qtensor *x, *y; /* first input, output */
-    dscq_error *err;
-} rule_ctx;
+/* ---- what several share ---- */
 
-#define REFUSE(c, ...) refuse(c, __VA_ARGS__)
-
-DSCQ_PRINTF(2, 3)
-static dscq_status refuse(const rule_ctx *c, const char *fmt, ...)
+dscq_status rule_refuse(const rule_ctx *c, const char *fmt, ...)
 {
     char text[320];
     va_list ap;
@@ -28,248 +19,94 @@ static dscq_status refuse(const rule_ctx *c, const char *fmt, ...)
                      dscq_qop_name(c->n->op), text);
 }
 
-static dscq_status check_clamp(const rule_ctx *c)
+dscq_status rule_clamp(const rule_ctx *c)
 {
     const int32_t lo = dscq_qtensor_lo(c->y), hi = dscq_qtensor_hi(c->y);
 
     if (c->n->clamp_lo < lo || c->n->clamp_hi > hi || c->n->clamp_lo > c->n->clamp_hi)
-        return REFUSE(c, "clamp [%d, %d] outside the output's [%d, %d]", c->n->clamp_lo,
-                      c->n->clamp_hi, lo, hi);
+        return rule_refuse(c, "clamp [%d, %d] outside the output's [%d, %d]",
+                           c->n->clamp_lo, c->n->clamp_hi, lo, hi);
     return DSCQ_OK;
 }
 
-static dscq_status check_leaky(const rule_ctx *c)
+dscq_status rule_leaky(const rule_ctx *c)
 {
     if (c->n->is_leaky != 0 && c->n->is_leaky != 1)
-        return REFUSE(c, "is_leaky %d", c->n->is_leaky);
+        return rule_refuse(c, "is_leaky %d", c->n->is_leaky);
     if (c->n->slope_q15 < 0 || c->n->slope_q15 > 32768)
-        return REFUSE(c, "slope %d/32768; want 0 to 32768", c->n->slope_q15);
+        return rule_refuse(c, "slope %d/32768; want 0 to 32768", c->n->slope_q15);
     return DSCQ_OK;
 }
 
-static dscq_status check_shape(const rule_ctx *c, int32_t h, int32_t w, int32_t ch)
+dscq_status rule_shape(const rule_ctx *c, int32_t h, int32_t w, int32_t ch)
 {
     if (c->y->h != h || c->y->w != w || c->y->c != ch)
-        return REFUSE(c, "output is %d x %d x %d; the inputs make %d x %d x %d",
-                      c->y->h, c->y->w, c->y->c, h, w, ch);
+        return rule_refuse(c, "output is %d x %d x %d; the inputs make %d x %d x %d",
+                           c->y->h, c->y->w, c->y->c, h, w, ch);
     return DSCQ_OK;
 }
 
 /* Codes are moved, not changed: both sides mean the same by a code. */
-static dscq_status check_same_codes(const rule_ctx *c)
+dscq_status rule_same_codes(const rule_ctx *c)
 {
     if (c->x->bits != c->y->bits || c->x->is_signed != c->y->is_signed ||
         c->x->zero_point != c->y->zero_point)
-        return REFUSE(c, "input and output must have the same bits, sign and zero "
-                         "point");
+        return rule_refuse(c, "input and output must have the same bits, sign and zero "
+                              "point");
     return DSCQ_OK;
 }
 
-static dscq_status check_inputs(const rule_ctx *c, int32_t want)
+dscq_status rule_inputs(const rule_ctx *c, int32_t want)
 {
     if (c->n->input_count != want)
-        return REFUSE(c, "%d inputs; want %d", c->n->input_count, want);
+        return rule_refuse(c, "%d inputs; want %d", c->n->input_count, want);
     return DSCQ_OK;
 }
 
-static dscq_status check_scale(const rule_ctx *c, int32_t want)
+dscq_status rule_scale(const rule_ctx *c, int32_t want)
 {
     if (c->n->scale_count != want || c->n->mult == NULL || c->n->shift == NULL)
-        return REFUSE(c, "%d scale entries; want %d", c->n->scale_count, want);
+        return rule_refuse(c, "%d scale entries; want %d", c->n->scale_count, want);
     for (int32_t i = 0; i < want; i++)
         if (c->n->mult[i] == INT16_MIN || c->n->shift[i] > 47)
-            return REFUSE(c, "scale entry %d: m %d, r %d; want |m| < 32768, r <= 47", i,
-                          c->n->mult[i], c->n->shift[i]);
+            return rule_refuse(c,
+                               "scale entry %d: m %d, r %d; want |m| < 32768, r <= 47",
+                               i, c->n->mult[i], c->n->shift[i]);
     return DSCQ_OK;
 }
 
-static dscq_status check_normal(const rule_ctx *c)
+dscq_status rule_normal(const rule_ctx *c)
 {
     for (int32_t i = 0; i < c->n->scale_count; i++) {
         const int32_t m = c->n->mult[i] < 0 ? -c->n->mult[i] : c->n->mult[i];
         if (m != 0 ? m < 16384 : c->n->shift[i] != 0)
-            return REFUSE(c, "scale entry %d: m %d, r %d is not normalised", i,
-                          c->n->mult[i], c->n->shift[i]);
+            return rule_refuse(c, "scale entry %d: m %d, r %d is not normalised", i,
+                               c->n->mult[i], c->n->shift[i]);
     }
     return DSCQ_OK;
 }
 
-static dscq_status check_pads(const rule_ctx *c)
+dscq_status rule_pads(const rule_ctx *c)
 {
     const dscq_qnode *n = c->n;
     const int32_t side[] = {n->pad_top, n->pad_left, n->pad_bottom, n->pad_right};
 
     for (int i = 0; i < 4; i++)
         if (side[i] < 0 || side[i] > PACK_MAX_SIDE)
-            return REFUSE(c, "padding %d; want 0 to %d", side[i], PACK_MAX_SIDE);
+            return rule_refuse(c, "padding %d; want 0 to %d", side[i], PACK_MAX_SIDE);
     return DSCQ_OK;
 }
 
-static dscq_status check_steps(const rule_ctx *c)
+dscq_status rule_steps(const rule_ctx *c)
 {
     const dscq_qnode *n = c->n;
     const int32_t step[] = {n->stride_h, n->stride_w, n->dilation_h, n->dilation_w};
 
     for (int i = 0; i < 4; i++)
         if (step[i] < 1 || step[i] > PACK_MAX_SIDE)
-            return REFUSE(c, "stride or dilation %d; want 1 to %d", step[i],
-                          PACK_MAX_SIDE);
-    return check_pads(c);
-}
-
-/* ---- convolution ---- */
-
-static dscq_status check_book(const rule_ctx *c, const dscq_qweights *w)
-{
-    if (w->bits < 1 || w->bits > 8 || w->codebook_count < 1 ||
-        w->codebook_count > 1 << w->bits)
-        return REFUSE(c, "codebook of %d entries for %d-bit codes", w->codebook_count,
-                      w->bits);
-    if (w->codebook[0] != 0)
-        return REFUSE(c, "codebook entry 0 is %d; it must be 0", w->codebook[0]);
-    for (int32_t i = 1; i < w->codebook_count; i++)
-        for (int32_t j = 0; j < i; j++)
-            if (w->codebook[i] == w->codebook[j])
-                return REFUSE(c, "codebook entries %d and %d are both %d", j, i,
-                              w->codebook[i]);
-    return DSCQ_OK;
-}
-
-static int in_book(const dscq_qweights *w, int32_t v)
-{
-    for (int32_t i = 0; i < w->codebook_count; i++)
-        if (w->codebook[i] == v)
-            return 1;
-    return 0;
-}
-
-/* One bit per 16-bit value: which values the weights may take. */
-static dscq_status check_values_in_book(const rule_ctx *c, const dscq_qweights *w)
-{
-    uint8_t near[256] = {0};
-
-    for (int32_t v = -128; v < 128; v++)
-        near[v + 128] = (uint8_t)in_book(w, v);
-    for (size_t i = 0; i < w->count; i++) {
-        const int32_t v = w->value[i];
-        if (v >= -128 && v < 128 ? !near[v + 128] : !in_book(w, v))
-            return REFUSE(c, "weight %zu is %d, which is not in the codebook", i, v);
-    }
-    return DSCQ_OK;
-}
-
-static dscq_status check_linear(const rule_ctx *c, const dscq_qweights *w)
-{
-    if ((w->bits < 1 || w->bits > 8) && w->bits != 16)
-        return REFUSE(c, "%d-bit linear weights; want 1 to 8 or 16", w->bits);
-    const int32_t top = 1 << (w->bits - 1);
-    for (size_t i = 0; i < w->count; i++)
-        if (w->value[i] < -top || w->value[i] >= top)
-            return REFUSE(c, "weight %zu is %d, more than %d bits", i, w->value[i],
-                          w->bits);
-    return DSCQ_OK;
-}
-
-static dscq_status check_binary(const rule_ctx *c, const dscq_qweights *w)
-{
-    const size_t per = w->count / (size_t)w->k;
-
-    if (w->bits != 1 || w->level == NULL || w->block_high == NULL || w->block < 1)
-        return REFUSE(c, "binary weights without levels or blocks");
-    const size_t blocks = (per + (size_t)w->block - 1) / (size_t)w->block;
-    if (w->block_count != blocks * (size_t)w->k)
-        return REFUSE(c, "%zu blocks; want %zu", w->block_count, blocks * (size_t)w->k);
-    for (int32_t k = 0; k < w->k; k++)
-        if (w->level[k] < 1)
-            return REFUSE(c, "level %d of channel %d; want above 0", w->level[k], k);
-    for (size_t i = 0; i < w->count; i++) {
-        const size_t k = i / per, b = k * blocks + i % per / (size_t)w->block;
-        const int32_t v = w->value[i];
-        if (w->block_high[b] > 1)
-            return REFUSE(c, "block %zu: mark %d", b, w->block_high[b]);
-        if (w->block_high[b] ? v < -128 || v > 127
-                             : v != w->level[k] && v != -w->level[k])
-            return REFUSE(c, "weight %zu is %d, which its block cannot hold", i, v);
-    }
-    return DSCQ_OK;
-}
-
-static dscq_status check_weights(const rule_ctx *c)
-{
-    const dscq_qweights *w = c->n->weights;
-    dscq_status status;
-
-    if (w == NULL || w->value == NULL)
-        return REFUSE(c, "no weights");
-    if (w->k < 1 || w->r < 1 || w->s < 1 || w->c < 1 || w->k > PACK_MAX_CHANNELS ||
-        w->r > PACK_MAX_SIDE || w->s > PACK_MAX_SIDE || w->c > PACK_MAX_CHANNELS ||
-        (uint64_t)w->r * (uint64_t)w->s > PACK_MAX_ELEMENTS ||
-        (uint64_t)w->r * (uint64_t)w->s * (uint64_t)w->c > PACK_MAX_ELEMENTS ||
-        w->count != (uint64_t)w->r * (uint64_t)w->s * (uint64_t)w->c * (uint64_t)w->k ||
-        w->count > PACK_MAX_ELEMENTS)
-        return REFUSE(c, "weights of %d x %d x %d x %d", w->k, w->r, w->s, w->c);
-    if (w->form == DSCQ_FORM_CODEBOOK) {
-        status = check_book(c, w);
-        return status != DSCQ_OK ? status : check_values_in_book(c, w);
-    }
-    if (w->form == DSCQ_FORM_LINEAR)
-        return check_linear(c, w);
-    if (w->form == DSCQ_FORM_BINARY)
-        return check_binary(c, w);
-    return REFUSE(c, "weight form %d is unknown", (int)w->form);
-}
-
-static dscq_status check_overflow(const rule_ctx *c)
-{
-    const dscq_qweights *w = c->n->weights;
-    const int64_t reach = dscq_qtensor_reach(c->x);
-    const size_t per = w->count / (size_t)w->k;
-
-    for (int32_t k = 0; k < w->k; k++) {
-        const int16_t *row = w->value + (size_t)k * per;
-        int64_t sum = 0;
-        for (size_t i = 0; i < per; i++)
-            sum += row[i] < 0 ? -row[i] : row[i];
-        if (sum > INT32_MAX / reach)
-            return REFUSE(c,
-                          "channel %d: %lld * %lld may overflow the 32-bit accumulator;"
-                          " use fewer bits",
-                          k, (long long)reach, (long long)sum);
-    }
-    return DSCQ_OK;
-}
-
-static dscq_status rule_conv(const rule_ctx *c)
-{
-    const dscq_qnode *n = c->n;
-    dscq_status status;
-
-    DSCQ_TRY(check_inputs(c, 1));
-    DSCQ_TRY(check_weights(c));
-    DSCQ_TRY(check_steps(c));
-    const dscq_qweights *w = n->weights;
-    if (n->groups < 1 || w->k % n->groups != 0 || (int64_t)w->c * n->groups != c->x->c)
-        return REFUSE(c, "%d groups of %d input and %d output channels from %d",
-                      n->groups, w->c, w->k, c->x->c);
-    DSCQ_TRY(check_shape(c,
-                         dscq_qwindow_out(c->x->h, w->r, n->stride_h,
-                                          n->pad_top + n->pad_bottom, n->dilation_h),
-                         dscq_qwindow_out(c->x->w, w->s, n->stride_w,
-                                          n->pad_left + n->pad_right, n->dilation_w),
-                         w->k));
-    DSCQ_TRY(check_scale(c, w->k));
-    DSCQ_TRY(check_normal(c));
-    if (n->bias == NULL)
-        return REFUSE(c, "no bias array");
-    for (int32_t k = 0; k < w->k; k++)
-        if (n->bias[k] < -(1 << 23) || n->bias[k] >= 1 << 23)
-            return REFUSE(c, "bias %d of channel %d is more than 24 bits", n->bias[k],
-                          k);
-    DSCQ_TRY(check_clamp(c));
-    DSCQ_TRY(check_leaky(c));
-    DSCQ_TRY(check_overflow(c));
-done:
-    return status;
+            return rule_refuse(c, "stride or dilation %d; want 1 to %d", step[i],
+                               PACK_MAX_SIDE);
+    return rule_pads(c);
 }
 
 /* ---- sums, products, joins ---- */
@@ -279,18 +116,18 @@ static dscq_status rule_add(const rule_ctx *c)
     dscq_status status;
 
     if (c->n->input_count < 2)
-        return REFUSE(c, "%d inputs; want 2 or more", c->n->input_count);
+        return rule_refuse(c, "%d inputs; want 2 or more", c->n->input_count);
     for (int32_t i = 0; i < c->n->input_count; i++) {
         const dscq_qtensor *x = &c->m->tensor[c->n->input[i]];
-        DSCQ_TRY(check_shape(c, x->h, x->w, x->c));
+        DSCQ_TRY(rule_shape(c, x->h, x->w, x->c));
     }
-    DSCQ_TRY(check_scale(c, c->n->input_count));
+    DSCQ_TRY(rule_scale(c, c->n->input_count));
     for (int32_t i = 1; i < c->n->input_count; i++)
         if (c->n->shift[i] != c->n->shift[0])
-            return REFUSE(c, "input %d: r %d differs from %d", i, c->n->shift[i],
-                          c->n->shift[0]);
-    DSCQ_TRY(check_clamp(c));
-    DSCQ_TRY(check_leaky(c));
+            return rule_refuse(c, "input %d: r %d differs from %d", i, c->n->shift[i],
+                               c->n->shift[0]);
+    DSCQ_TRY(rule_clamp(c));
+    DSCQ_TRY(rule_leaky(c));
 done:
     return status;
 }
@@ -299,17 +136,17 @@ static dscq_status rule_mul(const rule_ctx *c)
 {
     dscq_status status;
 
-    DSCQ_TRY(check_inputs(c, 2));
+    DSCQ_TRY(rule_inputs(c, 2));
     const dscq_qtensor *b = &c->m->tensor[c->n->input[1]];
     if (b->c != c->x->c ||
         !((b->h == c->x->h && b->w == c->x->w) || (b->h == 1 && b->w == 1)))
-        return REFUSE(c,
-                      "second input is %d x %d x %d; want the first's shape or "
-                      "1 x 1 x %d",
-                      b->h, b->w, b->c, c->x->c);
-    DSCQ_TRY(check_shape(c, c->x->h, c->x->w, c->x->c));
-    DSCQ_TRY(check_scale(c, 1));
-    DSCQ_TRY(check_clamp(c));
+        return rule_refuse(c,
+                           "second input is %d x %d x %d; want the first's shape or "
+                           "1 x 1 x %d",
+                           b->h, b->w, b->c, c->x->c);
+    DSCQ_TRY(rule_shape(c, c->x->h, c->x->w, c->x->c));
+    DSCQ_TRY(rule_scale(c, 1));
+    DSCQ_TRY(rule_clamp(c));
 done:
     return status;
 }
@@ -319,13 +156,13 @@ static dscq_status check_join(const rule_ctx *c, int32_t i)
     const rule_ctx one = {c->m, c->n, &c->m->tensor[c->n->input[i]], c->y, c->err};
 
     if (one.x->h != c->y->h || one.x->w != c->y->w)
-        return REFUSE(c, "input %d is %d x %d; the output %d x %d", i, one.x->h,
-                      one.x->w, c->y->h, c->y->w);
+        return rule_refuse(c, "input %d is %d x %d; the output %d x %d", i, one.x->h,
+                           one.x->w, c->y->h, c->y->w);
     if (c->n->shift[i] == 255 && c->n->mult[i] == 0)
-        return check_same_codes(&one);
+        return rule_same_codes(&one);
     if (c->n->shift[i] > 47 || c->n->mult[i] == INT16_MIN)
-        return REFUSE(c, "scale entry %d: m %d, r %d; want |m| < 32768, r <= 47", i,
-                      c->n->mult[i], c->n->shift[i]);
+        return rule_refuse(c, "scale entry %d: m %d, r %d; want |m| < 32768, r <= 47",
+                           i, c->n->mult[i], c->n->shift[i]);
     return DSCQ_OK;
 }
 
@@ -336,23 +173,23 @@ static dscq_status rule_concat(const rule_ctx *c)
 
     if (c->n->scale_count != c->n->input_count || c->n->mult == NULL ||
         c->n->shift == NULL)
-        return REFUSE(c, "%d scale entries; want %d", c->n->scale_count,
-                      c->n->input_count);
+        return rule_refuse(c, "%d scale entries; want %d", c->n->scale_count,
+                           c->n->input_count);
     for (int32_t i = 0; i < c->n->input_count; i++) {
         DSCQ_TRY(check_join(c, i));
         channels += c->m->tensor[c->n->input[i]].c;
     }
     if (channels != c->y->c)
-        return REFUSE(c, "%lld input channels; the output has %d", (long long)channels,
-                      c->y->c);
-    DSCQ_TRY(check_clamp(c));
+        return rule_refuse(c, "%lld input channels; the output has %d",
+                           (long long)channels, c->y->c);
+    DSCQ_TRY(rule_clamp(c));
 done:
     return status;
 }
 
 static dscq_status rule_rescale(const rule_ctx *c)
 {
-    const dscq_status status = check_inputs(c, 1);
+    const dscq_status status = rule_inputs(c, 1);
 
     return status != DSCQ_OK ? status : rule_concat(c);
 }
@@ -372,22 +209,22 @@ static dscq_status check_pool(const rule_ctx *c)
     int32_t kh, kw;
     dscq_status status;
 
-    DSCQ_TRY(check_inputs(c, 1));
-    DSCQ_TRY(check_steps(c));
+    DSCQ_TRY(rule_inputs(c, 1));
+    DSCQ_TRY(rule_steps(c));
     if (n->kernel_h < 0 || n->kernel_w < 0 || n->kernel_h > PACK_MAX_SIDE ||
         n->kernel_w > PACK_MAX_SIDE || (n->kernel_h == 0) != (n->kernel_w == 0))
-        return REFUSE(c, "window of %d x %d", n->kernel_h, n->kernel_w);
+        return rule_refuse(c, "window of %d x %d", n->kernel_h, n->kernel_w);
     pool_kernel(n, c->x->h, c->x->w, &kh, &kw);
     const int32_t h =
         dscq_qwindow_out(c->x->h, kh, n->stride_h, n->pad_top + n->pad_bottom, 1);
     const int32_t w =
         dscq_qwindow_out(c->x->w, kw, n->stride_w, n->pad_left + n->pad_right, 1);
-    DSCQ_TRY(check_shape(c, h, w, c->x->c));
+    DSCQ_TRY(rule_shape(c, h, w, c->x->c));
     if (kh <= n->pad_top || kw <= n->pad_left ||
         (int64_t)(h - 1) * n->stride_h - n->pad_top >= c->x->h ||
         (int64_t)(w - 1) * n->stride_w - n->pad_left >= c->x->w)
-        return REFUSE(c, "a window lies in the padding alone");
-    DSCQ_TRY(check_clamp(c));
+        return rule_refuse(c, "a window lies in the padding alone");
+    DSCQ_TRY(rule_clamp(c));
 done:
     return status;
 }
@@ -396,7 +233,7 @@ static dscq_status rule_maxpool(const rule_ctx *c)
 {
     const dscq_status status = check_pool(c);
 
-    return status != DSCQ_OK ? status : check_same_codes(c);
+    return status != DSCQ_OK ? status : rule_same_codes(c);
 }
 
 /* Sizes of the part of each window that lies on the map, ascending, each once. */
@@ -476,24 +313,25 @@ static dscq_status rule_avgpool(const rule_ctx *c)
     dscq_status status;
 
     if (n->count_include_pad != 0 && n->count_include_pad != 1)
-        return REFUSE(c, "count_include_pad %d", n->count_include_pad);
+        return rule_refuse(c, "count_include_pad %d", n->count_include_pad);
     DSCQ_TRY(check_pool(c));
     pool_kernel(n, c->x->h, c->x->w, &kh, &kw);
     if ((int64_t)kh * kw > INT32_MAX / dscq_qtensor_reach(c->x))
-        return REFUSE(c, "a sum over %d x %d positions may overflow", kh, kw);
+        return rule_refuse(c, "a sum over %d x %d positions may overflow", kh, kw);
     want = dscq_calloc(CAP, sizeof *want);
     if (want == NULL)
         return dscq_fail_nomem(c->err, "pooling check", CAP * sizeof *want);
     const int32_t count = dscq_qpool_counts(n, c->x->h, c->x->w, want, CAP);
     if (count < 1 || count > CAP) {
-        status = REFUSE(c, "more than %d different window sizes", POOL_SIDES);
+        status = rule_refuse(c, "more than %d different window sizes", POOL_SIDES);
         goto done;
     }
-    DSCQ_TRY(check_scale(c, count));
-    DSCQ_TRY(check_normal(c));
+    DSCQ_TRY(rule_scale(c, count));
+    DSCQ_TRY(rule_normal(c));
     for (int32_t i = 0; i < count; i++)
         if (n->scale_key == NULL || n->scale_key[i] != want[i]) {
-            status = REFUSE(c, "scale entry %d is not for %d positions", i, want[i]);
+            status =
+                rule_refuse(c, "scale entry %d is not for %d positions", i, want[i]);
             goto done;
         }
 done:
@@ -507,9 +345,9 @@ static dscq_status check_moved(const rule_ctx *c, int32_t h, int32_t w, int32_t 
 {
     dscq_status status;
 
-    DSCQ_TRY(check_inputs(c, 1));
-    DSCQ_TRY(check_same_codes(c));
-    DSCQ_TRY(check_shape(c, h, w, ch));
+    DSCQ_TRY(rule_inputs(c, 1));
+    DSCQ_TRY(rule_same_codes(c));
+    DSCQ_TRY(rule_shape(c, h, w, ch));
 done:
     return status;
 }
@@ -517,7 +355,7 @@ done:
 static dscq_status check_factor(const rule_ctx *c)
 {
     if (c->n->factor < 1 || c->n->factor > 256)
-        return REFUSE(c, "factor %d; want 1 to 256", c->n->factor);
+        return rule_refuse(c, "factor %d; want 1 to 256", c->n->factor);
     return DSCQ_OK;
 }
 
@@ -538,22 +376,22 @@ static dscq_status rule_reorg(const rule_ctx *c)
     if (status != DSCQ_OK)
         return status;
     if (c->x->h % f != 0 || c->x->w % f != 0 || c->x->c > PACK_MAX_CHANNELS / (f * f))
-        return REFUSE(c, "%d x %d x %d is not a multiple of %d", c->x->h, c->x->w,
-                      c->x->c, f);
+        return rule_refuse(c, "%d x %d x %d is not a multiple of %d", c->x->h, c->x->w,
+                           c->x->c, f);
     return check_moved(c, c->x->h / f, c->x->w / f, c->x->c * f * f);
 }
 
 static dscq_status rule_slice(const rule_ctx *c)
 {
     if (c->n->first < 0 || c->n->first > c->x->c - c->y->c)
-        return REFUSE(c, "channels %d.. of %d; the output wants %d", c->n->first,
-                      c->x->c, c->y->c);
+        return rule_refuse(c, "channels %d.. of %d; the output wants %d", c->n->first,
+                           c->x->c, c->y->c);
     return check_moved(c, c->x->h, c->x->w, c->y->c);
 }
 
 static dscq_status rule_pad(const rule_ctx *c)
 {
-    const dscq_status status = check_pads(c);
+    const dscq_status status = rule_pads(c);
 
     return status != DSCQ_OK
                ? status
@@ -567,18 +405,18 @@ static dscq_status rule_lut(const rule_ctx *c)
 {
     dscq_status status;
 
-    DSCQ_TRY(check_inputs(c, 1));
+    DSCQ_TRY(rule_inputs(c, 1));
     if (c->x->bits > 8)
-        return REFUSE(c, "input of %d bits; at most 8", c->x->bits);
-    DSCQ_TRY(check_shape(c, c->x->h, c->x->w, c->x->c));
+        return rule_refuse(c, "input of %d bits; at most 8", c->x->bits);
+    DSCQ_TRY(rule_shape(c, c->x->h, c->x->w, c->x->c));
     if (c->n->table_count != 1 << c->x->bits || c->n->table == NULL)
-        return REFUSE(c, "%d table entries; want %d", c->n->table_count,
-                      1 << c->x->bits);
+        return rule_refuse(c, "%d table entries; want %d", c->n->table_count,
+                           1 << c->x->bits);
     for (int32_t i = 0; i < c->n->table_count; i++)
         if (c->n->table[i] < dscq_qtensor_lo(c->y) ||
             c->n->table[i] > dscq_qtensor_hi(c->y))
-            return REFUSE(c, "table entry %d is %d, not a code of the output", i,
-                          c->n->table[i]);
+            return rule_refuse(c, "table entry %d is %d, not a code of the output", i,
+                               c->n->table[i]);
 done:
     return status;
 }
@@ -588,22 +426,22 @@ static dscq_status rule_lrn(const rule_ctx *c)
     const int64_t reach = dscq_qtensor_reach(c->x);
     dscq_status status;
 
-    DSCQ_TRY(check_inputs(c, 1));
-    DSCQ_TRY(check_shape(c, c->x->h, c->x->w, c->x->c));
+    DSCQ_TRY(rule_inputs(c, 1));
+    DSCQ_TRY(rule_shape(c, c->x->h, c->x->w, c->x->c));
     if (c->n->first < 1 || c->n->first > c->x->c * 2 + 1)
-        return REFUSE(c, "a sum over %d channels", c->n->first);
+        return rule_refuse(c, "a sum over %d channels", c->n->first);
     const int64_t span = c->n->first < c->x->c ? c->n->first : c->x->c;
     if (span > (int64_t)UINT32_MAX / (reach * reach))
-        return REFUSE(c, "a sum of %lld squares may overflow", (long long)span);
-    DSCQ_TRY(check_scale(c, 1));
+        return rule_refuse(c, "a sum of %lld squares may overflow", (long long)span);
+    DSCQ_TRY(rule_scale(c, 1));
     const int32_t top = dscq_lrn_index((uint32_t)(span * reach * reach));
     if (c->n->table_count != top + 1 || c->n->table == NULL)
-        return REFUSE(c, "%d table entries; want %d", c->n->table_count, top + 1);
+        return rule_refuse(c, "%d table entries; want %d", c->n->table_count, top + 1);
     for (int32_t i = 0; i <= top; i++)
         if (c->n->table[i] < 0 || c->n->table[i] > 65535)
-            return REFUSE(c, "table entry %d is %d; want 0 to 65535", i,
-                          c->n->table[i]);
-    DSCQ_TRY(check_clamp(c));
+            return rule_refuse(c, "table entry %d is %d; want 0 to 65535", i,
+                               c->n->table[i]);
+    DSCQ_TRY(rule_clamp(c));
 done:
     return status;
 }

@@ -1,0 +1,241 @@
+/* The rules a reader enforces: a legal network with one thing wrong is refused with
+ * words that name it. The NumPy archive is a zip file that others can read. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/pack/npz.h"
+#include "dscq/pack/pack.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* in 6x6x4 -> conv 3x3 -> a 6x6x4; add(in, a) -> b; avgpool 2x2 -> c; lut -> d */
+static dscq_qmodel *legal(void)
+{
+    static const char *const name[] = {"in", "a", "b", "c", "d"};
+    static const dscq_qop op[] = {DSCQ_Q_CONV, DSCQ_Q_ADD, DSCQ_Q_AVGPOOL, DSCQ_Q_LUT};
+    dscq_qmodel *m;
+    dscq_error err;
+
+    ck_assert_int_eq(dscq_qmodel_create(&m, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qmodel_reserve(m, 5, 4, 1, 1, &err), DSCQ_OK);
+    for (int i = 0; i < 5; i++) {
+        dscq_qtensor *t = &m->tensor[i];
+        (void)snprintf(t->name, sizeof t->name, "%s", name[i]);
+        t->h = t->w = i < 3 ? 6 : 3;
+        t->c = 4;
+        t->bits = 8;
+        t->scale = 0.5;
+    }
+    for (int i = 0; i < 4; i++) {
+        dscq_qnode *n = &m->node[i];
+        (void)snprintf(n->name, sizeof n->name, "%s", name[i + 1]);
+        n->op = op[i];
+        n->input_count = 1;
+        n->input[0] = i;
+        n->output = i + 1;
+        n->clamp_lo = -128;
+        n->clamp_hi = 127;
+    }
+    dscq_qnode *conv = &m->node[0], *add = &m->node[1], *avg = &m->node[2];
+    conv->pad_top = conv->pad_left = conv->pad_bottom = conv->pad_right = 1;
+    ck_assert_int_eq(
+        dscq_qweights_create(&conv->weights, 4, 3, 3, 4, DSCQ_FORM_CODEBOOK, 0, &err),
+        DSCQ_OK);
+    conv->weights->bits = 2;
+    conv->weights->codebook_count = 3;
+    conv->weights->codebook[1] = 100;
+    conv->weights->codebook[2] = -100;
+    conv->weights->value[7] = 100;
+    ck_assert_int_eq(dscq_qnode_reserve(conv, 4, 1, 0, &err), DSCQ_OK);
+    add->input_count = 2;
+    add->input[1] = 0;
+    ck_assert_int_eq(dscq_qnode_reserve(add, 2, 0, 0, &err), DSCQ_OK);
+    avg->kernel_h = avg->kernel_w = avg->stride_h = avg->stride_w = 2;
+    ck_assert_int_eq(dscq_qnode_reserve(avg, 1, 0, 1, &err), DSCQ_OK);
+    avg->scale_key[0] = 4;
+    avg->mult[0] = 16384;
+    m->node[3].table_count = 256;
+    m->node[3].table = dscq_calloc(256, sizeof(int32_t));
+    (void)snprintf(m->output[0].role, sizeof m->output[0].role, "raw");
+    m->output[0].tensor = 4;
+    return m;
+}
+
+/* One line each: what is broken, and a word the message must hold. */
+#define BREAK_LIST(X)                                                                  \
+    X(m->tensor[1].bits = 17, "17 bits")                                               \
+    X(m->tensor[1].bits = 3, "3 bits")                                                 \
+    X(m->tensor[0].zero_point = 128, "zero point 128")                                 \
+    X(m->tensor[0].scale = 0, "scale 0")                                               \
+    X(m->tensor[0].scale = (double)INFINITY, "scale inf")                              \
+    X(m->tensor[0].h = 0, "not a shape")                                               \
+    X(m->tensor[1].c = 5, "'a' (conv)")                                                \
+    X(m->tensor[0].name[0] = '\n', "control character")                                \
+    X(m->tensor[0].name[0] = 0, "empty")                                               \
+    X(m->node[1].name[0] = 'a', "both 'a'")                                            \
+    X(m->node[0].input[0] = 3, "reads tensor 3")                                       \
+    X(m->node[0].input[0] = -1, "reads tensor -1")                                     \
+    X(m->node[1].output = 1, "already has a producer")                                 \
+    X(m->node[0].op = (dscq_qop)DSCQ_Q_COUNT, "unknown")                               \
+    X(m->node[0].stride_h = 0, "stride or dilation 0")                                 \
+    X(m->node[0].pad_left = -1, "padding -1")                                          \
+    X(m->node[0].groups = 3, "3 groups")                                               \
+    X(m->node[0].clamp_hi = 128, "clamp")                                              \
+    X(m->node[0].clamp_lo = 128, "clamp")                                              \
+    X(m->node[0].slope_q15 = 32769, "slope")                                           \
+    X(m->node[0].mult[2] = 100, "not normalised")                                      \
+    X(m->node[0].shift[2] = 1, "not normalised")                                       \
+    X(m->node[0].shift[2] = 48, "r 48")                                                \
+    X(m->node[0].mult[1] = INT16_MIN, "m -32768")                                      \
+    X(m->node[0].bias[3] = 1 << 23, "24 bits")                                         \
+    X(m->node[0].weights->value[0] = 5, "not in the codebook")                         \
+    X(m->node[0].weights->codebook[0] = 1, "entry 0 is 1")                             \
+    X(m->node[0].weights->codebook[2] = 100, "both 100")                               \
+    X(m->node[0].weights->codebook_count = 5, "5 entries")                             \
+    X(m->node[0].weights->bits = 9, "9-bit")                                           \
+    X(m->node[0].weights->k = 3, "weights of 3")                                       \
+    X(m->node[0].scale_count = 3, "3 scale entries")                                   \
+    X(m->node[1].input_count = 1, "1 inputs")                                          \
+    X(m->node[1].input_count = 17, "17 inputs")                                        \
+    X(m->node[1].shift[1] = 3, "differs")                                              \
+    X(m->node[2].scale_key[0] = 3, "4 positions")                                      \
+    X((m->node[2].pad_top = 2, m->tensor[3].h = m->tensor[4].h = 4), "padding alone")  \
+    X(m->node[2].kernel_w = 0, "window of 2 x 0")                                      \
+    X(m->node[3].table[9] = 128, "table entry 9")                                      \
+    X(m->node[3].table_count = 255, "255 table entries")                               \
+    X(m->output[0].tensor = 5, "no tensor 5")                                          \
+    X(m->output[0].role[0] = 0, "role")                                                \
+    X(m->input[0].tensor = 9, "no tensor 9")                                           \
+    X(m->input[0].mean[1] = (double)NAN, "not a number")                               \
+    X(m->digest_inputs = 1, "digests without")                                         \
+    X(m->class_count = 1, "class names")                                               \
+    X(m->node_count = 0, "0 nodes")
+
+/* Break thing i. */
+static void breaks(int i, dscq_qmodel *m, const char **what, const char **word)
+{
+    int at = 0;
+
+#define X(stmt, text)                                                                  \
+    if (at++ == i) {                                                                   \
+        stmt;                                                                          \
+        *what = #stmt;                                                                 \
+        *word = text;                                                                  \
+    }
+    BREAK_LIST(X)
+#undef X
+}
+
+START_TEST(one_broken_thing_is_refused_by_name)
+{
+    const char *what = NULL, *word = NULL;
+    dscq_qmodel *m = legal();
+    dscq_error err;
+
+    ck_assert_msg(dscq_qmodel_check(m, &err) == DSCQ_OK, "%s", err.msg);
+    const int32_t nodes = m->node_count;
+    breaks(_i, m, &what, &word);
+    const dscq_status status = dscq_qmodel_check(m, &err);
+    ck_assert_msg(status == DSCQ_FORMAT || status == DSCQ_UNSUPPORTED, "%s: %s", what,
+                  dscq_status_name(status));
+    ck_assert_msg(strstr(err.msg, word) != NULL, "%s: '%s' lacks '%s'", what, err.msg,
+                  word);
+    m->node_count = nodes; /* so that everything is freed */
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+START_TEST(an_accumulator_that_could_overflow_is_refused)
+{
+    dscq_qmodel *m = legal();
+    dscq_qweights *w = m->node[0].weights;
+    dscq_error err;
+
+    w->form = DSCQ_FORM_LINEAR;
+    w->bits = 16;
+    m->tensor[0].bits = 16;
+    for (size_t i = 0; i < 36; i++)
+        w->value[i] = 1820; /* 36 * 1820 * 32768 = 2147 M < 2^31 */
+    ck_assert_msg(dscq_qmodel_check(m, &err) == DSCQ_OK, "%s", err.msg);
+    w->value[0] = 1841; /* 32768 * 65541 > 2^31 - 1 */
+    ck_assert_int_eq(dscq_qmodel_check(m, &err), DSCQ_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "channel 0"));
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+START_TEST(numpy_archives_are_zip_files)
+{
+    const char path[] = "test_pack_check.npz";
+    dscq_qmodel *m = legal();
+    uint8_t *a, *b;
+    size_t na, nb;
+    dscq_error err;
+
+    ck_assert_msg(dscq_pack_unpack_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_int_eq(dscq_file_read(&a, &na, path, 1 << 20, &err), DSCQ_OK);
+    ck_assert_msg(dscq_pack_unpack_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_int_eq(dscq_file_read(&b, &nb, path, 1 << 20, &err), DSCQ_OK);
+    ck_assert_uint_eq(na, nb);
+    ck_assert_mem_eq(a, b, na);
+    if (system("python3 -c pass 2>/dev/null") == 0)
+        ck_assert_int_eq(system("python3 -c \"\n"
+                                "import zipfile, struct\n"
+                                "z = zipfile.ZipFile('test_pack_check.npz')\n"
+                                "assert z.testzip() is None\n"
+                                "d = z.read('a.value.npy')\n"
+                                "assert d[:8] == b'\\x93NUMPY\\x01\\x00'\n"
+                                "n = struct.unpack('<H', d[8:10])[0] + 10\n"
+                                "assert n % 64 == 0\n"
+                                "h = eval(d[10:n])\n"
+                                "assert h == {'descr': '<i2', 'fortran_order': False,"
+                                " 'shape': (4, 3, 3, 4)}\n"
+                                "v = struct.unpack('<144h', d[n:])\n"
+                                "assert v[7] == 100 and sum(v) == 100\n\""),
+                         0);
+    else
+        printf("SKIP: no python3, the archive was not read by another program\n");
+    ck_assert_int_eq(unlink(path), 0);
+    dscq_free(a);
+    dscq_free(b);
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+START_TEST(an_array_that_does_not_fit_leaves_nothing)
+{
+    const int64_t huge[2] = {1 << 20, 1 << 20};
+    dscq_npz *z;
+    dscq_error err;
+
+    ck_assert_int_eq(dscq_npz_open(&z, "test_pack_never.npz", &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_npz_add(z, "x", "<f8", 8, huge, 2, "", &err), DSCQ_ARG);
+    dscq_npz_abandon(z);
+    ck_assert_int_eq(dscq_path_exists("test_pack_never.npz"), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pack_check");
+    TCase *tc = tcase_create("check");
+    int count = 0;
+
+#define X(stmt, word) count++;
+    BREAK_LIST(X)
+#undef X
+    tcase_add_loop_test(tc, one_broken_thing_is_refused_by_name, 0, count);
+    tcase_add_test(tc, an_accumulator_that_could_overflow_is_refused);
+    tcase_add_test(tc, numpy_archives_are_zip_files);
+    tcase_add_test(tc, an_array_that_does_not_fit_leaves_nothing);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
