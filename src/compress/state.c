@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS = 16, REALS = 8, LAYER_REALS = 3, LAYER_WORDS = 9 };
+enum { WORDS = 16, REALS = 8, LAYER_REALS = 3, LAYER_WORDS = 12 };
 
 /* One array at a time, into or out of a checkpoint. */
 typedef struct state_io {
@@ -117,7 +117,8 @@ static void layer_parts(state_io *io, dscq_clayer *l, const int64_t v[LAYER_WORD
         return;
     if (v[3] < 0 || v[3] > DSCQ_W_BINARY || v[4] < 1 || v[4] > 16 || v[8] < 1 ||
         v[8] > (int64_t)l->w->count || v[6] < 1 || v[6] > DSCQ_CODEBOOK_MAX ||
-        (scales != 1 && scales != l->w->k)) {
+        (scales != 1 && scales != l->w->k) || v[9] < 1 || v[9] > 16 || v[10] < 0 ||
+        v[10] > DSCQ_W_BINARY) {
         io->status =
             dscq_fail(io->err, DSCQ_FORMAT,
                       "checkpoint: compressed layer %d is damaged", l->rule.node);
@@ -145,8 +146,11 @@ static void layer_io(state_io *io, dscq_clayer *l, size_t i)
                               q != NULL ? q->scale_count : 1,
                               q != NULL ? q->codebook_count : 1,
                               q != NULL ? (int64_t)q->nonzero : 0,
-                              q != NULL && q->block > 0 ? q->block : 1};
-    double r[LAYER_REALS] = {l->rate, l->mark, 0.0};
+                              q != NULL && q->block > 0 ? q->block : 1,
+                              l->rule.b,
+                              (int64_t)l->rule.form,
+                              l->rule.per_channel};
+    double r[LAYER_REALS] = {l->rate, l->mark, l->rule.p};
     char name[64];
 
     (void)snprintf(name, sizeof name, "compress.%zu.words", i);
@@ -154,11 +158,19 @@ static void layer_io(state_io *io, dscq_clayer *l, size_t i)
     (void)snprintf(name, sizeof name, "compress.%zu.reals", i);
     numbers(io, name, DSCQ_ENTRY_F64, r, LAYER_REALS);
     layer_parts(io, l, v);
+    if (io->status == DSCQ_OK && !(r[2] >= 0.0 && r[2] < 1.0))
+        io->status =
+            dscq_fail(io->err, DSCQ_FORMAT, "checkpoint: pruning rate %g of layer %d",
+                      r[2], l->rule.node);
     if (io->status != DSCQ_OK)
         return;
     l->kept = (size_t)v[0];
     l->rate = r[0];
     l->mark = r[1];
+    l->rule.p = r[2]; /* as the stage understood it */
+    l->rule.b = (int32_t)v[9];
+    l->rule.form = (dscq_wform)v[10];
+    l->rule.per_channel = v[11] != 0;
     (void)snprintf(name, sizeof name, "compress.%zu.mask", i);
     bytes_io(io, name, l->mask, l->w->count);
     (void)snprintf(name, sizeof name, "compress.%zu.step", i);

@@ -201,8 +201,9 @@ END_TEST
 /* Saved in the middle and loaded into a fresh compressor: the same bytes. */
 START_TEST(state_survives_a_checkpoint)
 {
-    static const char *const k_methods[] = {"clipq",  "magnitude", "deep_compression",
-                                            "binary", "acdc",      "dsc_clipq"};
+    static const char *const k_methods[] = {
+        "clipq", "magnitude", "deep_compression", "binary",
+        "acdc",  "dsc_clipq", "magnitude, clipq", "reversed"};
     char text[128];
     dscq_error err = {DSCQ_OK, ""};
     uint64_t got[2];
@@ -222,8 +223,17 @@ START_TEST(state_survives_a_checkpoint)
                 test_ok(dscq_checkpoint_write(to, test_path("c"), &err));
                 dscq_checkpoint_destroy(to);
                 dscq_compressor_destroy(c);
+                dscq_model *kept = NULL;
+                test_ok(dscq_model_clone(&kept, m, &err));
                 c = make(m, text, NULL);
                 test_ok(dscq_compressor_start(c, 10, 10, 1.0, &err));
+                for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+                    const dscq_weights *w = dscq_model_node(kept, i)->weights;
+                    if (w->count > 0)
+                        memcpy(dscq_model_node(m, i)->weights->w, w->w,
+                               w->count * sizeof *w->w);
+                }
+                dscq_model_destroy(kept);
                 test_ok(dscq_checkpoint_read(&to, test_path("c"), &err));
                 test_ok(dscq_compressor_load(c, to, &err));
                 dscq_checkpoint_destroy(to);
@@ -235,6 +245,9 @@ START_TEST(state_survives_a_checkpoint)
                     w->w[j] += 0.01F * (w->w_used[j] - w->w[j]) +
                                1e-4F * (float)((j + step) % 7);
             }
+            if (step % 10 == 9)
+                test_ok(dscq_compressor_epoch(c, (uint32_t)step / 10,
+                                              step == 49 ? 0.5 : 1.0, &err));
         }
         test_ok(dscq_compressor_apply(c, &err));
         got[k] = digest(m, c);
@@ -331,7 +344,7 @@ static Suite *method_suite(void)
     tcase_add_loop_test(tc, every_method_trains, 0, methods);
     tcase_add_loop_test(tc, same_bytes_for_any_number_of_threads, 0, methods);
     tcase_add_test(tc, stages_follow_each_other);
-    tcase_add_loop_test(tc, state_survives_a_checkpoint, 0, 6);
+    tcase_add_loop_test(tc, state_survives_a_checkpoint, 0, 8);
     tcase_add_test(tc, a_foreign_checkpoint_is_refused);
     tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 7);
     tcase_add_test(tc, no_memory_is_an_error);

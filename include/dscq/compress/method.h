@@ -134,7 +134,8 @@ dscq_status dscq_compressor_table(dscq_table **out, const dscq_compressor *c,
 
 /* State for a checkpoint ("compress." entries) and back: a resumed run continues to
  * the same bytes. The compressor must have been created with the same settings and
- * started with the same numbers. */
+ * started with the same numbers; starting may prune, so the model's own weights are
+ * restored after that. */
 dscq_status dscq_compressor_save(const dscq_compressor *c, dscq_checkpoint *to,
                                  dscq_error *err);
 dscq_status dscq_compressor_load(dscq_compressor *c, const dscq_checkpoint *from,
