@@ -287,13 +287,15 @@ START_TEST(a_row_of_a_dense_convolution_needs_no_im2col)
     dscq_rng r = dscq_rng_seeded(8);
     dscq_geom g =
         window(3, 12, 6, (int32_t[]){3, 3}, (int32_t[]){1, 1}, (int32_t[]){1, 1});
-    float *in = randoms(&r, 3 * 12 * 6), *w = randoms(&r, 5 * 54),
-          *out = floats(10 * 5);
-    float *packed;
-    double *want = doubles(10 * 5);
+    float *in, *w, *out, *packed;
+    double *want;
 
     if (k == NULL)
         return;
+    in = randoms(&r, 3 * 12 * 6);
+    w = randoms(&r, 5 * 54);
+    out = floats(10 * 5);
+    want = doubles(10 * 5);
     g.out_h = 1;
     g.out_w = 10;
     packed = dscq_malloc(k->gemm_packed_floats(5, 18), sizeof *packed);

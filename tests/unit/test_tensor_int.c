@@ -224,13 +224,15 @@ START_TEST(the_largest_legal_accumulator_does_not_saturate)
 {
     const dscq_int_kernels *k = int_family_at(_i);
     enum { DEPTH = 60000 };
-    uint8_t *a = block(DEPTH);
-    int16_t *w = block(DEPTH * sizeof *w);
     int32_t acc = 0;
+    uint8_t *a;
+    int16_t *w;
     void *packed;
 
     if (k == NULL)
         return;
+    a = block(DEPTH);
+    w = block(DEPTH * sizeof *w);
     memset(a, 255, DEPTH);
     for (size_t i = 0; i < DEPTH; i++)
         w[i] = -128;
