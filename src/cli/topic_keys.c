@@ -19,7 +19,20 @@
 
 enum { NAME_COLUMN = 26 };
 
-/* "[1, 64]", ">= 0", "a|b|c", "0 or 1". */
+/* "a|b|c" -> "a, b, c", which can be broken into lines. */
+static void list_choices(char *out, size_t cap, const char *choices)
+{
+    size_t n = 0;
+
+    for (; *choices != '\0' && n + 3 < cap; choices++) {
+        out[n++] = *choices == '|' ? ',' : *choices;
+        if (*choices == '|')
+            out[n++] = ' ';
+    }
+    out[n] = '\0';
+}
+
+/* "1 to 64", "at least 0", "a, b, c", "0 or 1". */
 static void range_of(char *out, size_t cap, const dscq_key *k)
 {
     char lo[40], hi[40];
@@ -29,7 +42,7 @@ static void range_of(char *out, size_t cap, const dscq_key *k)
     dscq_str_real(lo, sizeof lo, k->min);
     dscq_str_real(hi, sizeof hi, k->max);
     if (k->type == DSCQ_KEY_ENUM)
-        (void)snprintf(out, cap, "%s", k->choices);
+        list_choices(out, cap, k->choices);
     else if (k->type == DSCQ_KEY_BOOL)
         (void)snprintf(out, cap, "0 or 1");
     else if (k->type == DSCQ_KEY_STR)
