@@ -266,6 +266,7 @@ typedef struct conv_job {
     taps in;
     int is_wide;
     size_t stride; /* pixels of a column, padded */
+    size_t pixels; /* of the output ring's columns, all rows */
     span *spans;
 } conv_job;
 
@@ -322,8 +323,7 @@ static void wide_sums(const conv_job *j, uint32_t first, uint32_t last, int32_t 
     }
 }
 
-static void sums_of_block(conv_job *j, int32_t place, int32_t from, int32_t n,
-                          int32_t total)
+static void sums_of_block(conv_job *j, int32_t place, int32_t first_pixel, int32_t n)
 {
     const uint32_t first = j->w->first[place], last = j->w->first[place + 1];
     const int flags = j->c->flags;
@@ -335,7 +335,7 @@ static void sums_of_block(conv_job *j, int32_t place, int32_t from, int32_t n,
         hw__mac_narrow(tile, j->d->columns, j->stride, j->w->k + first,
                        j->w->value + first, last - first, n);
     if (flags & (DSCQ_CMD_ACC_KEEP | DSCQ_CMD_ACC_RESUME)) {
-        int32_t *kept = j->d->acc + (size_t)place * (size_t)total + (size_t)from;
+        int32_t *kept = j->d->acc + (size_t)place * j->pixels + (size_t)first_pixel;
         for (int32_t i = 0; i < n; i++) {
             if (flags & DSCQ_CMD_ACC_RESUME)
                 tile[i] += kept[i];
@@ -356,7 +356,7 @@ static void broadcast_block(conv_job *j, int32_t first, int32_t n)
         const int32_t channel = j->tile->channel[i];
         if (channel < 0)
             continue;
-        sums_of_block(j, i, first - j->c->first, n, j->c->last - j->c->first);
+        sums_of_block(j, i, first, n);
         if (j->c->flags & DSCQ_CMD_ACC_KEEP)
             continue;
         for (int32_t s = 0; s < spans; s++)
@@ -413,6 +413,8 @@ dscq_status hw__data_compute(hw_data *d, const dscq_hw_cmd *c, const hw_decoded 
                   .tile = &d->p->wtile[c->wtile],
                   .in = {d, op, &d->p->ring[c->ring_in[0]], &d->p->tensor[op->in[0]]},
                   .stride = CHUNK,
+                  .pixels = (size_t)d->p->ring[c->ring].width *
+                            (size_t)d->p->tensor[op->out].h,
                   .spans = spans};
     j.is_wide = j.in.t->bits > 14;
     if (op->mode == DSCQ_HW_BROADCAST &&
@@ -420,7 +422,7 @@ dscq_status hw__data_compute(hw_data *d, const dscq_hw_cmd *c, const hw_decoded 
         return DSCQ_NOMEM;
     if (c->flags & (DSCQ_CMD_ACC_KEEP | DSCQ_CMD_ACC_RESUME)) {
         const size_t places = (size_t)j.tile->rows * (size_t)op->lanes;
-        if (keep_room(d, places * (size_t)(c->last - c->first), err) != DSCQ_OK)
+        if (keep_room(d, places * j.pixels, err) != DSCQ_OK)
             return DSCQ_NOMEM;
     }
     for (int32_t p = c->first; p < c->last; p += CHUNK) {

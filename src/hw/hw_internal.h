@@ -78,9 +78,8 @@ static inline void hw__put(const dscq_hw_tensor *t, uint8_t *at, int32_t v)
 static inline uint8_t *hw__line(const hw_data *d, const dscq_hw_ring *r, int32_t y,
                                 int32_t c)
 {
-    const int64_t line = (int64_t)(y % r->rows) * r->c_count + (c - r->c0);
-
-    return d->act + r->base + line * r->line_bytes;
+    return d->act + r->base + (int64_t)(y % r->rows) * r->row_bytes +
+           (int64_t)(c - r->c0) * r->line_bytes;
 }
 
 /* Sums of n <= 64 pixels: sum over entries of value[e] * x[k[e] * stride + pixel]. */

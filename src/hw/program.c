@@ -79,9 +79,9 @@ void dscq_program_destroy(dscq_program *p)
 
 int64_t dscq_hw_ring_bytes(const dscq_hw_ring *r, int32_t word_bytes, int32_t banks)
 {
-    const int64_t words = (int64_t)r->rows * (r->line_bytes / word_bytes);
+    const int64_t words = (int64_t)r->c_count * (r->line_bytes / word_bytes);
 
-    return r->c_count * ((words + banks - 1) / banks * banks) * word_bytes;
+    return r->rows * ((words + banks - 1) / banks * banks) * word_bytes;
 }
 
 DSCQ_PRINTF(2, 3)
@@ -129,7 +129,8 @@ static dscq_status check_ring(const dscq_program *p, int32_t i, dscq_error *err)
     if (r->rows < 1 || r->rows > t->h || r->x0 < 0 || r->width < 1 ||
         r->x0 + r->width > t->w || r->c0 < 0 || r->c_count < 1 ||
         r->c0 + r->c_count > t->c || r->base < 0 ||
-        r->line_bytes < r->width * t->elem_bytes || r->skew < 1)
+        r->line_bytes < r->width * t->elem_bytes ||
+        r->row_bytes < (int64_t)r->c_count * r->line_bytes)
         return refuse(err, "ring %d of %s: bad geometry", i, t->name);
     return DSCQ_OK;
 }

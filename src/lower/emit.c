@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 64, LOOKAHEAD = 16, NONE = -1 };
+enum { PAGE = LOWER_PAGE, LOOKAHEAD = 16, NONE = -1 };
 
 typedef struct page {
     uint32_t written, read_compute, read_store; /* counts of finished work */
@@ -121,8 +121,8 @@ static void touch_rows(emitter *e, dscq_hw_cmd *c, int32_t ring, int32_t a, int3
     const dscq_hw_ring *r = &e->p->ring[ring];
 
     for (int32_t y = a; y < b; y++) {
-        const int64_t line = (int64_t)(y % r->rows) * r->c_count + (c0 - r->c0);
-        const int64_t at = r->base + line * r->line_bytes;
+        const int64_t at = r->base + (int64_t)(y % r->rows) * r->row_bytes +
+                           (int64_t)(c0 - r->c0) * r->line_bytes;
         const int64_t bytes = (int64_t)(c1 - c0) * r->line_bytes;
         if (is_write)
             touch_write(e, c, at, bytes, count);
@@ -453,11 +453,14 @@ done:
 /* ---- rings
  * ---------------------------------------------------------------------------------- */
 
-static dscq_status new_ring(emitter *e, const dscq_hw_ring *r, int32_t *out)
+static dscq_status new_ring(emitter *e, dscq_hw_ring *r, int32_t *out)
 {
     lowering *l = e->l;
     dscq_program *p = e->p;
 
+    r->row_bytes =
+        (int32_t)(dscq_hw_ring_bytes(r, l->m->act_word_bytes, l->m->act_banks) /
+                  r->rows);
     for (int32_t i = 0; i < p->ring_count; i++)
         if (memcmp(&p->ring[i], r, sizeof *r) == 0) { /* frames use the same rings */
             *out = i;
@@ -638,6 +641,47 @@ done:
     return status;
 }
 
+static int32_t group_out_rows(const lowering *l, int32_t tensor)
+{
+    const int32_t h = l->p->tensor[tensor].h;
+
+    return min32(h, 2 * ceil_div(h, 4));
+}
+
+/* A block in groups: inputs whole, the middle a group wide, the output in bands. */
+static dscq_status spaces_of_groups(emitter *e, spaces *v, int32_t at)
+{
+    const lowering *l = e->l;
+    const low_stage *s = &l->stage[at];
+    const dscq_hw_op *op = l->p->op;
+    int32_t done[8], n = 0;
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t o = s->first; o <= s->last; o++)
+        for (int32_t i = -1; i < op[o].in_count; i++) {
+            const int32_t t = i < 0 ? op[o].out : op[o].in[i];
+            const dscq_hw_tensor *x = &l->p->tensor[t];
+            const int middle =
+                l->tensor[t].first_op >= s->first && t != op[s->last].out;
+            int seen = 0;
+            for (int32_t k = 0; k < n; k++)
+                seen |= done[k] == t;
+            if (seen || l->tensor[t].stays)
+                continue;
+            done[n++] = t;
+            const int32_t rows = t == op[s->last].out ? group_out_rows(l, t) : x->h;
+            DSCQ_TRY(add_space(e, v,
+                               (space){.bytes = low__ring_bytes(
+                                           l, t, rows, x->w, middle ? s->group : x->c),
+                                       .from = at,
+                                       .to = at,
+                                       .tensor = t,
+                                       .stage = at}));
+        }
+done:
+    return status;
+}
+
 static dscq_status spaces_of_stage(emitter *e, spaces *v, int32_t at)
 {
     const lowering *l = e->l;
@@ -647,6 +691,8 @@ static dscq_status spaces_of_stage(emitter *e, spaces *v, int32_t at)
 
     if (s->strip > 0)
         return spaces_of_strip(e, v, at);
+    if (s->flow == LOW_GROUPS)
+        return spaces_of_groups(e, v, at);
     DSCQ_TRY(low__bands_make(&b, l, s->first, s->last, s->bands, 0, l->err));
     for (int32_t i = 0; i < b.count; i++) {
         const int32_t t = b.tensor[i];
@@ -699,7 +745,7 @@ static int64_t base_of(const spaces *v, int32_t tensor, int32_t stage, int32_t p
     for (size_t i = 0; i < v->count; i++)
         if (v->s[i].tensor == tensor && v->s[i].stage == stage && v->s[i].part == part)
             return v->s[i].base;
-    assert(!"a ring without a place");
+    assert(0 && "a ring without a place");
     return 0;
 }
 
@@ -715,7 +761,6 @@ static dscq_hw_ring ring_shape(const lowering *l, int32_t t, int32_t rows, int32
     r.width = width;
     r.c_count = l->p->tensor[t].c;
     r.line_bytes = low__line_bytes(l, t, width);
-    r.skew = max32(1, r.line_bytes / l->m->act_word_bytes);
     return r;
 }
 
@@ -727,7 +772,7 @@ static slot *slot_of(emitter *e, int32_t tensor)
     for (int32_t i = 0; i < e->slot_count; i++)
         if (e->slots[i].tensor == tensor)
             return &e->slots[i];
-    assert(!"no ring for a tensor");
+    assert(0 && "no ring for a tensor");
     return NULL;
 }
 
@@ -1001,6 +1046,114 @@ done:
     return status;
 }
 
+/* ---- a block in groups of middle channels
+ * --------------------------------------------- */
+
+static dscq_status group_ring(emitter *e, const spaces *v, int32_t at, int32_t t,
+                              int32_t rows, const int32_t chan[2], int32_t *out)
+{
+    const dscq_hw_tensor *x = &e->p->tensor[t];
+    dscq_hw_ring r = ring_shape(e->l, t, rows, 0, x->w);
+
+    r.c0 = chan[0];
+    r.c_count = chan[1] - chan[0];
+    r.base = base_of(v, t, e->l->tensor[t].stays ? NONE : at, 0);
+    return new_ring(e, &r, out);
+}
+
+/* Inputs of the block: whole rings, loaded in quarters when they come from DRAM. */
+static dscq_status open_group_inputs(emitter *e, const spaces *v, int32_t at)
+{
+    const low_stage *s = &e->l->stage[at];
+    const dscq_hw_op *first = &e->p->op[s->first], *last = &e->p->op[s->last];
+    const int32_t ins[2] = {first->in[0],
+                            last->has_residual ? last->in[1] : first->in[0]};
+    dscq_status status = DSCQ_OK;
+
+    e->slot_count = 0;
+    for (int i = 0; i < 2; i++) {
+        const dscq_hw_tensor *x = &e->p->tensor[ins[i]];
+        const int32_t all[2] = {0, x->c};
+        const int32_t step = ceil_div(x->h, 4);
+        if (i == 1 && ins[1] == ins[0])
+            break;
+        slot *n = &e->slots[e->slot_count++];
+        *n = (slot){ins[i], NONE, 0, 0, 0};
+        DSCQ_TRY(group_ring(e, v, at, ins[i], x->h, all, &n->ring));
+        for (int32_t y = 0; comes_from_dram(e->l, ins[i], s) && y < x->h; y += step)
+            DSCQ_TRY(emit_load(e, i == 0 ? s->first : s->last, n->ring, y,
+                               min32(y + step, x->h)));
+    }
+done:
+    return status;
+}
+
+static dscq_status project_group(emitter *e, const low_stage *s, job j, int32_t g,
+                                 int32_t groups)
+{
+    const int32_t t = e->p->op[s->last].out;
+    const dscq_hw_tensor *y = &e->p->tensor[t];
+    const int32_t step = ceil_div(y->h, 4);
+    dscq_status status = DSCQ_OK;
+
+    j.wtile = e->l->op[s->last].wtile_first + g;
+    j.flags = (uint8_t)(DSCQ_CMD_ACC_HELD | (g > 0 ? DSCQ_CMD_ACC_RESUME : 0) |
+                        (g + 1 < groups ? DSCQ_CMD_ACC_KEEP : 0));
+    if (g + 1 < groups) {
+        j.first = 0;
+        j.last = y->h * y->w;
+        return emit_compute(e, &j);
+    }
+    for (int32_t a = 0; a < y->h; a += step) { /* the last group gives the outputs */
+        const int32_t z = min32(a + step, y->h);
+        j.first = a * y->w;
+        j.last = z * y->w;
+        DSCQ_TRY(emit_compute(e, &j));
+        if (y->in_dram && moves_through_dram(e->l, t, s))
+            DSCQ_TRY(emit_store(e, s->last, j.ring_out, a, z));
+    }
+done:
+    return status;
+}
+
+static dscq_status emit_groups(emitter *e, const spaces *v, int32_t at)
+{
+    const low_stage *s = &e->l->stage[at];
+    const dscq_hw_op *op = e->p->op;
+    const int32_t t = op[s->last].out;
+    const dscq_hw_tensor *y = &e->p->tensor[t];
+    const int32_t middle = e->p->tensor[op[s->last - 1].out].c;
+    const int32_t groups = ceil_div(middle, s->group);
+    const int32_t all[2] = {0, y->c};
+    const int32_t out_rows = e->l->tensor[t].stays ? y->h : group_out_rows(e->l, t);
+    int32_t ring_out;
+    dscq_status status;
+
+    DSCQ_TRY(open_group_inputs(e, v, at));
+    DSCQ_TRY(group_ring(e, v, at, t, out_rows, all, &ring_out));
+    for (int32_t g = 0; g < groups; g++) {
+        const int32_t chan[2] = {g * s->group, min32((g + 1) * s->group, middle)};
+        int32_t ring_in = slot_of(e, op[s->first].in[0])->ring;
+        for (int32_t o = s->first; o < s->last; o++) {
+            const dscq_hw_tensor *x = &e->p->tensor[op[o].out];
+            job j = {.op = o, .wtile = e->l->op[o].wtile_first + g};
+            j.ring_in[0] = ring_in;
+            j.last = x->h * x->w;
+            j.flags = DSCQ_CMD_ACC_HELD;
+            DSCQ_TRY(group_ring(e, v, at, op[o].out, x->h, chan, &j.ring_out));
+            DSCQ_TRY(emit_compute(e, &j));
+            ring_in = j.ring_out;
+        }
+        job j = {.op = s->last, .ring_out = ring_out};
+        j.ring_in[0] = ring_in;
+        if (op[s->last].has_residual)
+            j.ring_in[1] = slot_of(e, op[s->last].in[1])->ring;
+        DSCQ_TRY(project_group(e, s, j, g, groups));
+    }
+done:
+    return status;
+}
+
 /* Weights that are to stay together start where all of them fit in one piece. */
 static void start_weights(emitter *e, const low_stage *s)
 {
@@ -1026,6 +1179,8 @@ static dscq_status emit_stage(emitter *e, const spaces *v, int32_t at)
         start_weights(e, s);
     if (s->strip > 0)
         return emit_strips(e, v, at);
+    if (s->flow == LOW_GROUPS)
+        return emit_groups(e, v, at);
     DSCQ_TRY(low__bands_make(&b, e->l, s->first, s->last, s->bands, 0, e->l->err));
     DSCQ_TRY(open_rings(e, v, at, &b));
     if (s->flow == LOW_BANDS)
@@ -1124,6 +1279,10 @@ dscq_status low__emit(lowering *l, int32_t frames)
     spaces v = {0};
     dscq_status status;
 
+    for (int32_t s = 0; s < l->stage_count; s++)
+        if (l->stage[s].flow == LOW_GROUPS)
+            DSCQ_TRY(low__regroup(l, l->stage[s].first, l->stage[s].last,
+                                  l->stage[s].group));
     DSCQ_TRY(emitter_create(&e, l));
     DSCQ_TRY(place_all(&e, &v));
     place_in_dram(l, frames);

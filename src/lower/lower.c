@@ -108,12 +108,20 @@ static dscq_status plan_and_emit(lowering *l, int32_t frames)
     const int64_t unit = (int64_t)less.act_banks * less.act_word_bytes;
     dscq_status status = DSCQ_ARG;
 
-    for (int tries = 0; tries < 12 && status == DSCQ_ARG; tries++) {
+    for (int tries = 0; tries < 64 && status == DSCQ_ARG; tries++) {
+        l->group_failed = 0;
         l->m = &less;
-        DSCQ_TRY(low__plan(l));
+        status = low__plan(l);
+        if (status == DSCQ_ARG && tries > 0)
+            break; /* the last message but one was the cause */
+        if (status != DSCQ_OK)
+            goto done;
         l->m = whole;
         status = low__emit(l, frames);
-        less.act_bytes = less.act_bytes * 15 / 16 / unit * unit;
+        if (!l->group_failed)
+            less.act_bytes = less.act_bytes * 15 / 16 / unit * unit;
+        if (less.act_bytes < unit)
+            break;
     }
     if (status == DSCQ_ARG)
         status = dscq_fail(l->err, DSCQ_ARG,
@@ -158,6 +166,11 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
     if (schedule_out != NULL)
         *schedule_out = NULL;
     DSCQ_TRY(dscq_machine_check(m, err));
+    if (m->engine != 0)
+        DSCQ_TRY(dscq_fail(err, DSCQ_UNSUPPORTED,
+                           "machine '%s': engine = pipeline has no scheduler; use "
+                           "engine = array",
+                           m->name));
     DSCQ_TRY(low__check(q, m, err));
     DSCQ_TRY(dscq_program_create(&l.p, err));
     dscq_str_copy(l.p->name, sizeof l.p->name, q->name);

@@ -10,12 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOWER_STAGE_MAX = 24, LOWER_TILES_MAX = 1 << 20 };
+enum {
+    LOWER_STAGE_MAX = 24,
+    LOWER_TILES_MAX = 1 << 20,
+    LOWER_PAGE = 64 /* bytes: what hazards are tracked by, and places aligned to */
+};
 
 /* What planning knows of an operation (index = program operation). */
 typedef struct low_op {
     int32_t node;
     int32_t wtile_first, wtile_count;
+    int32_t no_group;      /* groups of its block did not fit the weight buffer */
     int32_t k_pieces;      /* tiles that split the columns: sums kept between */
     uint64_t weight_bytes; /* streams, DRAM                                  */
     int64_t weight_buffer; /* all tiles in the weight buffer                 */
@@ -27,7 +32,9 @@ typedef struct low_op {
 typedef enum low_flow {
     LOW_BANDS,    /* rows outermost; weights kept, or loaded again for every band  */
     LOW_FEATURES, /* tiles outermost; the whole input stays, weights stream once    */
-    LOW_WEIGHTS   /* tiles outermost; rows stream again for every tile              */
+    LOW_WEIGHTS,  /* tiles outermost; rows stream again for every tile              */
+    LOW_GROUPS    /* [expand] depthwise project, a group of middle channels at a
+                   * time; the projection's sums stay in the accumulators           */
 } low_flow;
 
 typedef struct low_stage {
@@ -36,6 +43,7 @@ typedef struct low_stage {
     low_flow flow;
     int32_t kept;         /* all weights of the stage in the buffer at once         */
     int32_t strip;        /* columns of a strip of a single operation; 0: whole rows */
+    int32_t group;        /* LOW_GROUPS: middle channels at a time */
     int32_t chan;         /* channels of a piece of a separable operation; 0: all    */
     double cycles, bytes; /* estimates */
 } low_stage;
@@ -57,6 +65,7 @@ typedef struct lowering {
     low_stage *stage;
     int32_t stage_count;
     int32_t op_cap, wtile_cap, ring_cap;
+    int32_t group_failed;
     int32_t scan; /* every other sweep backwards */
     size_t image_cap;
     double mem_rate;                /* bytes per cycle the planner counts on */
@@ -75,6 +84,10 @@ void low__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32
 
 /* weights.c: shape and weight tiles of every operation */
 dscq_status low__make_weights(lowering *l);
+/* Tiles of a block for LOW_GROUPS: `group` middle channels each. */
+dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group);
+/* Lanes for a projection whose sums all stay in the accumulators; 0: none. */
+int32_t low__holding_lanes(const lowering *l, int32_t op);
 /* shape.c: cycles of one vector and of one command when op runs on `lanes` lanes;
  * n[k * channels + m] = 1 where a weight is stored. */
 dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,

@@ -30,7 +30,9 @@ int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t
                             .c_count = channels,
                             .line_bytes = low__line_bytes(l, tensor, width)};
 
-    return dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
+    const int64_t bytes = dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
+
+    return (bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
 }
 
 static int64_t whole_bytes(const lowering *l, int32_t t)
@@ -323,6 +325,112 @@ static void try_fused(planner *pl, const low_bands *b, int32_t first, int32_t la
     consider(pl, first, last, left, right, &s, cost);
 }
 
+/* [expand] depthwise project, nothing of the middle used elsewhere. */
+static int is_block(const lowering *l, int32_t first, int32_t last)
+{
+    const dscq_hw_op *op = l->p->op;
+    const int32_t n = last - first + 1, dw = last - 1;
+
+    if (n < 2 || n > 3 || op[dw].mode != DSCQ_HW_DEPTHWISE || op[dw].has_residual ||
+        op[last].mode != DSCQ_HW_BROADCAST || op[last].in[0] != op[dw].out ||
+        l->tensor[op[dw].out].last_op != last || l->tensor[op[dw].out].is_output ||
+        l->q->node[l->op[last].node].groups != 1 || op[last].kernel_h != 1 ||
+        op[last].kernel_w != 1 ||
+        l->q->node[l->op[last].node].weights->form == DSCQ_FORM_BINARY)
+        return 0;
+    if (n == 2)
+        return 1;
+    return op[first].mode == DSCQ_HW_BROADCAST && !op[first].has_residual &&
+           op[dw].in[0] == op[first].out && l->tensor[op[first].out].last_op == dw &&
+           !l->tensor[op[first].out].is_output &&
+           l->q->node[l->op[first].node].groups == 1;
+}
+
+static int32_t group_out_rows(int32_t h)
+{
+    const int32_t rows = 2 * ceil_div(h, 4);
+
+    return rows < h ? rows : h;
+}
+
+/* What a block in groups of `group` middle channels takes; 0 rings: its weights do not
+ * fit twice. */
+static stage_need group_need(const lowering *l, int32_t first, int32_t last,
+                             const int cut[2], int32_t group)
+{
+    const dscq_hw_op *op = l->p->op;
+    stage_need n = {0, 0};
+    double weights = 0;
+
+    for (int32_t o = first; o <= last; o++) {
+        const dscq_qweights *w = l->q->node[l->op[o].node].weights;
+        const double per = (double)w->count / (o == last ? w->c : w->k);
+        weights +=
+            group * (per * w->bits / 8 * 1.15 + 32) + (o == last ? 12.0 * w->k : 0);
+    }
+    if (1.5 * weights > (double)l->m->weight_bytes)
+        return n;
+    for (int32_t o = first; o < last; o++) {
+        const dscq_hw_tensor *t = &l->p->tensor[op[o].out];
+        n.rings += low__ring_bytes(l, op[o].out, t->h, t->w, group);
+    }
+    const int32_t ins[2] = {op[first].in[0],
+                            op[last].has_residual ? op[last].in[1] : op[first].in[0]};
+    for (int i = 0; i < 2; i++) {
+        if (i == 1 && ins[1] == ins[0])
+            continue;
+        n.rings += whole_bytes(l, ins[i]);
+        if (cut[0] == CUT_DRAM || l->tensor[ins[i]].is_input)
+            n.bytes += (double)dram_bytes(l, ins[i]);
+    }
+    const int32_t out = op[last].out;
+    const dscq_hw_tensor *y = &l->p->tensor[out];
+    const int stays = cut[1] == CUT_CHIP && l->tensor[out].last_op > last;
+    n.rings += low__ring_bytes(l, out, stays ? y->h : group_out_rows(y->h), y->w, y->c);
+    if (!stays || l->tensor[out].is_output)
+        n.bytes += (double)dram_bytes(l, out);
+    for (int32_t t = 0; t < l->p->tensor_count; t++)
+        if (t != ins[0] && t != ins[1] && crosses(l, t, first) &&
+            l->tensor[t].last_op > last && cut[0] == CUT_CHIP && cut[1] == CUT_CHIP)
+            n.rings += whole_bytes(l, t);
+    return n;
+}
+
+static void try_groups(planner *pl, int32_t first, int32_t last, int left, int right)
+{
+    static const int32_t k_groups[] = {256, 128, 64, 32, 16, 8};
+    const lowering *l = pl->l;
+    const int cut[2] = {left, right};
+    const int32_t middle = l->p->tensor[l->p->op[last - 1].out].c;
+
+    if (l->op[last].no_group || !is_block(l, first, last) ||
+        low__holding_lanes(l, last) == 0 || l->m->acc_banks < 2)
+        return;
+    for (size_t i = 0; i < sizeof k_groups / sizeof k_groups[0]; i++) {
+        const int32_t group = k_groups[i];
+        if (group >= middle)
+            continue;
+        const stage_need n = group_need(l, first, last, cut, group);
+        if (n.rings == 0 || n.rings > pl->room)
+            continue;
+        low_stage s = {.first = first,
+                       .last = last,
+                       .bands = 4,
+                       .flow = LOW_GROUPS,
+                       .group = group,
+                       .bytes = n.bytes};
+        double cycles = 0;
+        for (int32_t o = first; o <= last; o++) {
+            s.bytes += (double)l->op[o].weight_bytes;
+            cycles += row_cycles(l, o, l->p->tensor[l->p->op[o].out].h) +
+                      (double)middle / group * l->op[o].fixed_cycles;
+        }
+        const double cost = price(l, 1.3 * cycles, s.bytes, &s.cycles);
+        consider(pl, first, last, left, right, &s, cost);
+        return;
+    }
+}
+
 static int32_t height_of(const lowering *l, int32_t first, int32_t last)
 {
     int32_t h = 1;
@@ -364,6 +472,12 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
             }
         low__bands_clear(&b);
     }
+    for (int left = 0; left < CUTS && first < last; left++)
+        for (int right = 0; right < CUTS; right++)
+            if (pl->best[first * CUTS + left] < 1e299 &&
+                !(l->m->schedule.resident == 1 && (left || right)) &&
+                !(last + 1 == l->p->op_count && right == CUT_CHIP))
+                try_groups(pl, first, last, left, right);
 done:
     return status;
 }
@@ -536,7 +650,7 @@ static dscq_status take_path(planner *pl)
         return dscq_fail_nomem(l->err, "stages", (size_t)n * sizeof *l->stage);
     l->stage_count = n;
     for (int32_t t = 0; t < l->p->tensor_count; t++)
-        l->tensor[t].stays = !l->tensor[t].is_input;
+        l->tensor[t].stays = !l->tensor[t].is_input && l->tensor[t].first_op >= 0;
     while (at > 0) {
         const int32_t i = at * CUTS + cut;
         l->stage[--n] = pl->stage[i];

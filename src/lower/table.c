@@ -7,6 +7,8 @@ static const char *flow_name(const lowering *l, const low_stage *s)
 {
     if (s->strip > 0)
         return "strips";
+    if (s->flow == LOW_GROUPS)
+        return "channel groups";
     if (s->flow == LOW_FEATURES)
         return "features kept";
     if (s->flow == LOW_WEIGHTS)
@@ -23,7 +25,7 @@ static void fill_row(dscq_table *t, const lowering *l, const low_stage *s,
     char text[64];
 
     dscq_table_set_text(t, row, "layer", op->name);
-    dscq_table_set_text(t, row, "mode", dscq_hw_mode_name(op->mode));
+    dscq_table_set_text(t, row, "mode", dscq_hw_mode_name((int)op->mode));
     dscq_table_set_int(t, row, "stage", stage);
     dscq_table_set_int(t, row, "bands", s->bands);
     dscq_table_set_text(t, row, "flow", flow_name(l, s));
@@ -38,7 +40,7 @@ static void fill_row(dscq_table *t, const lowering *l, const low_stage *s,
         dscq_table_set_int(t, row, "weight_tiles", low->wtile_count);
         (void)snprintf(text, sizeof text,
                        w->kind == DSCQ_STREAM_GAP ? "%s %d+%d" : "%s %d",
-                       dscq_stream_name(w->kind), w->bits, w->gap_bits);
+                       dscq_stream_name((int)w->kind), w->bits, w->gap_bits);
         dscq_table_set_text(t, row, "stream", text);
         dscq_table_set_int(t, row, "weight_bytes", (int64_t)low->weight_bytes);
     }

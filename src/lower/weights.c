@@ -279,9 +279,14 @@ static dscq_status write_streams(tile_job *j)
         longest = bytes > longest ? bytes : longest;
     }
     t->lane_offset[lanes] = (uint32_t)(l->p->image_bytes - t->dram_addr);
-    const size_t fixed = 8 * (size_t)t->m_count + 2 * (size_t)t->codebook_count;
+    /* constants go with the piece that is post-processed, the last one */
+    const int ends =
+        j->depthwise || t->c_first + t->c_count == j->group_first + j->w->c;
+    const size_t fixed =
+        (ends ? 8 * (size_t)t->m_count : 0) + 2 * (size_t)t->codebook_count;
     DSCQ_TRY(image_room(l, fixed));
-    put_constants(j, l->p->image + l->p->image_bytes);
+    if (ends)
+        put_constants(j, l->p->image + l->p->image_bytes);
     l->p->image_bytes += fixed;
     t->stream_bytes = (uint32_t)(l->p->image_bytes - t->dram_addr);
     t->buffer_bytes = (int64_t)longest * lanes + (int64_t)fixed;
@@ -399,8 +404,8 @@ static dscq_status make_group(tile_job *j, int32_t group, choice enc)
 
     j->group_first = group * c_all;
     if (rows == 0) {
-        const double fit = (double)l->m->weight_bytes / 2 /
-                           (lanes * (per * enc.bits_per_weight / 8 * 1.1) + 24 * lanes);
+        const double fit = ((double)l->m->weight_bytes / 2 - 16.0 * lanes) /
+                           (lanes * (per * enc.bits_per_weight / 8 * 1.1));
         rows = 1;
         c_step = (int32_t)fit < 1 ? 1 : (int32_t)fit;
         if (j->depthwise || enc.kind == DSCQ_STREAM_BINARY)
@@ -471,7 +476,7 @@ static dscq_status choose_shape(tile_job *j, choice enc)
     const int32_t channels = j->w->k / groups;
     const int32_t columns = (int32_t)(j->w->count / (size_t)j->w->k);
     const int all = enc.kind == DSCQ_STREAM_DENSE || enc.kind == DSCQ_STREAM_BINARY;
-    double best = INFINITY;
+    double best = 1e300;
     dscq_status status = DSCQ_OK;
     uint8_t *stored = dscq_malloc((size_t)channels * (size_t)columns, 1);
 
@@ -488,6 +493,11 @@ static dscq_status choose_shape(tile_job *j, choice enc)
          */
         if (m->schedule.lanes == 0 && y->h * y->w == 1 && i + 1 < m->lanes.count &&
             m->lanes.v[i + 1] > m->lanes.v[i] && !j->depthwise)
+            continue;
+        /* so many lanes that not one channel each fits the buffer: a last resort */
+        if (m->schedule.lanes == 0 && best < 1e299 &&
+            lanes * (columns * enc.bits_per_weight / 8 * 1.1 + 24) >
+                (double)m->weight_bytes / 2)
             continue;
         DSCQ_TRY(low__try_shape(l, at, stored, columns, lanes, &vc, &fixed));
         const double cycles = vectors_of(op, y, m->multipliers / lanes) * vc + fixed;
@@ -551,6 +561,126 @@ static void estimate_vector_op(lowering *l, int32_t at)
     const double write = (double)c / m->post_entries;
     l->op[at].point_cycles = read > write ? read : write;
     l->op[at].fixed_cycles = m->command_cycles + m->post_latency_cycles;
+}
+
+/* ---- groups of middle channels (LOW_GROUPS)
+ * ------------------------------------------------ */
+
+int32_t low__holding_lanes(const lowering *l, int32_t op)
+{
+    const dscq_hw_tensor *y = &l->p->tensor[l->p->op[op].out];
+    int32_t best = 0;
+
+    for (int32_t i = 0; i < l->m->lanes.count; i++) {
+        const int32_t lanes = (int32_t)l->m->lanes.v[i];
+        const int32_t vector = l->m->multipliers / lanes;
+        const int64_t rows =
+            (int64_t)ceil_div(y->c, lanes) * ceil_div((int64_t)y->h * y->w, vector);
+        if (rows <= l->m->acc_rows &&
+            (l->m->schedule.lanes == 0 || lanes == l->m->schedule.lanes))
+            best = lanes;
+    }
+    return best;
+}
+
+/* The most lanes that `group` channels fill. */
+static int32_t filled_lanes(const lowering *l, int32_t group)
+{
+    int32_t best = (int32_t)l->m->lanes.v[0];
+
+    for (int32_t i = 0; i < l->m->lanes.count; i++)
+        if ((int32_t)l->m->lanes.v[i] <= group)
+            best = (int32_t)l->m->lanes.v[i];
+    return l->m->schedule.lanes != 0 ? l->m->schedule.lanes : best;
+}
+
+static void drop_tiles(lowering *l, int32_t at)
+{
+    dscq_program *p = l->p;
+    const int32_t first = l->op[at].wtile_first, n = l->op[at].wtile_count;
+
+    for (int32_t i = first; i < first + n; i++) {
+        dscq_free(p->wtile[i].channel);
+        dscq_free(p->wtile[i].level);
+        dscq_free(p->wtile[i].lane_offset);
+    }
+    memmove(p->wtile + first, p->wtile + first + n,
+            (size_t)(p->wtile_count - first - n) * sizeof *p->wtile);
+    p->wtile_count -= n;
+    for (int32_t o = 0; o < p->op_count; o++)
+        if (l->op[o].wtile_first > first)
+            l->op[o].wtile_first -= n;
+    l->op[at].wtile_count = 0;
+}
+
+static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_input)
+{
+    dscq_hw_op *op = &l->p->op[at];
+    low_op *low = &l->op[at];
+    const dscq_qweights *w = l->q->node[low->node].weights;
+    const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
+    const int32_t middle = by_input ? w->c : w->k;
+    uint16_t *codes = dscq_malloc(w->count, sizeof *codes);
+    dscq_status status = DSCQ_OK;
+
+    if (codes == NULL)
+        return dscq_fail_nomem(l->err, "weight codes", w->count * 2);
+    dscq_qweights_codes(w, codes);
+    tile_job j = {.l = l,
+                  .w = w,
+                  .codes = codes,
+                  .op = op,
+                  .depthwise = depthwise,
+                  .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
+    drop_tiles(l, at);
+    op->lanes = by_input ? low__holding_lanes(l, at) : filled_lanes(l, group);
+    op->vector = l->m->multipliers / op->lanes;
+    low->wtile_first = l->p->wtile_count;
+    low->weight_bytes = 0;
+    low->weight_buffer = 0;
+    low->k_pieces = by_input ? ceil_div(middle, group) : 1;
+    for (int32_t c = 0; c < middle; c += group) {
+        const int32_t n = middle - c < group ? middle - c : group;
+        const piece x = by_input    ? (piece){0, w->k, c, n}
+                        : depthwise ? (piece){c, n, c, n}
+                                    : (piece){c, n, 0, w->c};
+        DSCQ_TRY(make_tile(&j, x, choose_encoding(l, w)));
+        low->weight_bytes += j.t->stream_bytes;
+        low->weight_buffer += (j.t->buffer_bytes + 63) / 64 * 64;
+        if (j.t->buffer_bytes > l->m->weight_bytes)
+            DSCQ_TRY(dscq_fail(l->err, DSCQ_ARG,
+                               "layer '%s': %d channels of weights need %lld bytes; "
+                               "weight_bytes = %lld",
+                               op->name, n, (long long)j.t->buffer_bytes,
+                               (long long)l->m->weight_bytes));
+    }
+done:
+    low->wtile_count = l->p->wtile_count - low->wtile_first;
+    dscq_free(codes);
+    return status;
+}
+
+/* All operations of the block, or none: DSCQ_ARG and their own tiles again when a tile
+ * turns out larger than the weight buffer. */
+dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group)
+{
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t o = first; o <= last && status == DSCQ_OK; o++)
+        status = cut_in_groups(l, o, group, o == last);
+    if (status != DSCQ_ARG)
+        return status;
+    l->op[last].no_group = 1;
+    l->group_failed = 1;
+    for (int32_t o = first; o <= last; o++) {
+        drop_tiles(l, o);
+        l->op[o].weight_bytes = 0;
+        l->op[o].weight_buffer = 0;
+        status = make_conv(l, o);
+        if (status != DSCQ_OK)
+            return status;
+    }
+    return DSCQ_ARG;
 }
 
 dscq_status low__make_weights(lowering *l)

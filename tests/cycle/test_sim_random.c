@@ -288,6 +288,157 @@ START_TEST(less_is_never_faster)
 }
 END_TEST
 
+/* ---- inverted residual blocks on small buffers: channel groups, fused bands
+ * ------------ */
+
+static int32_t add_conv(dscq_qmodel *q, dscq_rng *r, int32_t x, int32_t shape[3])
+{
+    /* shape: output channels, kernel, stride; depthwise when channels < 0 */
+    const dscq_qtensor t = q->tensor[x];
+    const int32_t dw = shape[0] < 0, k = shape[1], s = shape[2], p = k / 2;
+    const int32_t m = dw ? t.c : shape[0];
+    dscq_qnode *n = &q->node[q->node_count];
+    dscq_error err = {DSCQ_OK, ""};
+
+    (void)snprintf(n->name, sizeof n->name, "conv%d", q->node_count);
+    n->op = DSCQ_Q_CONV;
+    n->input[0] = x;
+    n->input_count = 1;
+    n->stride_h = n->stride_w = s;
+    n->pad_top = n->pad_left = n->pad_bottom = n->pad_right = p;
+    n->groups = dw ? t.c : 1;
+    test_ok(dscq_qweights_create(&n->weights, m, k, k, dw ? 1 : t.c, DSCQ_FORM_LINEAR,
+                                 0, &err));
+    n->weights->bits = 8;
+    const uint64_t density = 1 + dscq_rng_below(r, 10);
+    for (size_t i = 0; i < n->weights->count; i++)
+        if (dscq_rng_below(r, 10) < density)
+            n->weights->value[i] = (int16_t)((int)dscq_rng_below(r, 255) - 127);
+    test_ok(dscq_qnode_reserve(n, m, 1, 0, &err));
+    for (int32_t i = 0; i < m; i++) {
+        n->mult[i] = (int16_t)(16384 + dscq_rng_below(r, 9000));
+        n->shift[i] = (uint8_t)(dw ? 17 : 19);
+        n->bias[i] = (int32_t)dscq_rng_below(r, 4000) - 2000;
+    }
+    n->clamp_lo = -128;
+    n->clamp_hi = 127;
+    const int32_t y = q->tensor_count++;
+    q->tensor[y] = t;
+    (void)snprintf(q->tensor[y].name, sizeof t.name, "t%d", y);
+    q->tensor[y].h = (t.h + 2 * p - k) / s + 1;
+    q->tensor[y].w = (t.w + 2 * p - k) / s + 1;
+    q->tensor[y].c = m;
+    q->tensor[y].zero_point = (int32_t)dscq_rng_below(r, 21) - 10;
+    n->output = y;
+    q->node_count++;
+    return y;
+}
+
+static int32_t add_sum(dscq_qmodel *q, int32_t a, int32_t b)
+{
+    dscq_qnode *n = &q->node[q->node_count];
+    dscq_error err = {DSCQ_OK, ""};
+
+    (void)snprintf(n->name, sizeof n->name, "add%d", q->node_count++);
+    n->op = DSCQ_Q_ADD;
+    n->input[0] = a;
+    n->input[1] = b;
+    n->input_count = 2;
+    test_ok(dscq_qnode_reserve(n, 2, 0, 0, &err));
+    n->mult[0] = 16384;
+    n->mult[1] = 20000;
+    n->shift[0] = n->shift[1] = 7;
+    n->clamp_lo = -128;
+    n->clamp_hi = 127;
+    n->output = q->tensor_count++;
+    q->tensor[n->output] = q->tensor[b];
+    (void)snprintf(q->tensor[n->output].name, 8, "t%d", n->output);
+    return n->output;
+}
+
+static dscq_qmodel *block_net(dscq_rng *r)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_qmodel *q;
+    const int32_t side = 6 + (int32_t)dscq_rng_below(r, 16);
+
+    test_ok(dscq_qmodel_create(&q, &err));
+    test_ok(dscq_qmodel_reserve(q, 40, 40, 1, 1, &err));
+    q->tensor_count = 1;
+    q->node_count = 0;
+    q->tensor[0] = (dscq_qtensor){.name = "x",
+                                  .h = side,
+                                  .w = side,
+                                  .c = 4 + (int32_t)dscq_rng_below(r, 12),
+                                  .bits = 8,
+                                  .is_signed = 1,
+                                  .scale = 1};
+    int32_t x = 0;
+    for (int b = 0; b < 4; b++) {
+        const int32_t c = q->tensor[x].c;
+        const int32_t stride = dscq_rng_below(r, 3) == 0 ? 2 : 1;
+        const int sum = stride == 1 && dscq_rng_below(r, 2);
+        int32_t y = x, shape[3] = {c * (1 + (int32_t)dscq_rng_below(r, 8)), 1, 1};
+        if (dscq_rng_below(r, 4))
+            y = add_conv(q, r, y, shape);
+        y = add_conv(q, r, y, (int32_t[3]){-1, 3, stride});
+        shape[0] = sum ? c : 4 + (int32_t)dscq_rng_below(r, 24);
+        y = add_conv(q, r, y, shape);
+        x = sum ? add_sum(q, x, y) : y;
+    }
+    q->output[0].tensor = x;
+    (void)snprintf(q->output[0].role, sizeof q->output[0].role, "raw");
+    test_ok(dscq_qmodel_check(q, &err));
+    return q;
+}
+
+START_TEST(blocks_on_small_buffers_equal_the_reference)
+{
+    int compared = 0, grouped = 0;
+
+    for (uint64_t seed = 0; seed < cases(); seed++) {
+        dscq_rng root = dscq_rng_seeded(4000 + seed), r = dscq_rng_fork(&root, "b", 0);
+        const dscq_sim_options opt = {.capture = 1, .certify = 2, .certify_seed = seed};
+        dscq_error err = {DSCQ_OK, ""};
+        dscq_program *p = NULL;
+        dscq_sim *s = NULL;
+        world w = {.q = block_net(&r)};
+        w.input = dscq_calloc(1, sizeof *w.input);
+        w.want = dscq_calloc((size_t)w.q->node_count, sizeof *w.want);
+        w.input[0] = dscq_malloc(dscq_qtensor_bytes(&w.q->tensor[0]), 1);
+        qmodel_random_codes(&w.q->tensor[0], w.input[0], &r);
+        test_ok(dscq_infer_reference(w.q, (const void *const *)w.input, NULL, keep, &w,
+                                     &err));
+        random_machine(&w.m, &r);
+        w.m.acc_banks = 2;
+        w.m.acc_rows = 64;
+        w.m.schedule.fuse = 0;
+        w.m.schedule.objective = 2;
+        w.m.act_bytes = 2048 * (1 + (int64_t)dscq_rng_below(&r, 8));
+        w.m.weight_bytes = 1024 * (1 + (int64_t)dscq_rng_below(&r, 6));
+        w.m.act_banks = 4;
+        w.m.act_word_bytes = 4;
+        if (dscq_lower(&p, NULL, w.q, &w.m, NULL, &err) == DSCQ_OK) {
+            for (size_t i = 0; i < p->queue_count[DSCQ_UNIT_COMPUTE]; i++)
+                if (p->queue[DSCQ_UNIT_COMPUTE][i].flags & DSCQ_CMD_ACC_HELD) {
+                    grouped++;
+                    break;
+                }
+            ck_assert_msg(dscq_sim_run(&s, p, &w.m, (const void *const *)w.input, &opt,
+                                       &err) == DSCQ_OK,
+                          "seed %llu: %s", (unsigned long long)seed, err.msg);
+            compare(&w, s, seed);
+            compared++;
+        }
+        dscq_sim_destroy(s);
+        dscq_program_destroy(p);
+        end_world(&w);
+    }
+    ck_assert_int_gt(compared, (int)cases() / 2);
+    ck_assert_int_gt(grouped, (int)cases() / 20);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -297,6 +448,7 @@ static Suite *make(void)
     tcase_add_test(tc, outputs_equal_the_reference);
     tcase_add_test(tc, wide_tensors_equal_the_reference);
     tcase_add_test(tc, deep_networks_equal_the_reference);
+    tcase_add_test(tc, blocks_on_small_buffers_equal_the_reference);
     tcase_add_test(tc, order_of_evaluation_does_not_matter);
     tcase_add_test(tc, less_is_never_faster);
     return s;

@@ -66,7 +66,7 @@ typedef struct dscq_hw_ring {
     int32_t c0, c_count; /* channels held                                     */
     int64_t base;        /* byte address in the activation buffer             */
     int32_t line_bytes;  /* of one line, a whole number of words              */
-    int32_t skew;        /* words between the banks of neighbouring channels     */
+    int32_t row_bytes;   /* all its lines, rounded up to a word of every bank    */
 } dscq_hw_ring;
 
 /* One operation: geometry and constants. Windows are in input coordinates:
@@ -200,8 +200,8 @@ typedef struct dscq_program {
 dscq_status dscq_program_create(dscq_program **out, dscq_error *err);
 void dscq_program_destroy(dscq_program *p); /* NULL is fine */
 
-/* Bytes of the activation buffer a ring takes: channels x (rows x words of a line,
- * rounded up to all banks). Rule B2. */
+/* Bytes of the activation buffer a ring takes: rows x (channels x words of a line,
+ * rounded up to all banks). Rule B2. row_bytes need not be set. */
 int64_t dscq_hw_ring_bytes(const dscq_hw_ring *r, int32_t word_bytes, int32_t banks);
 
 /* Everything the simulator relies on: indices, ranges, ring and buffer bounds,
