@@ -95,7 +95,7 @@ static void copy_weights(dscq_weights *to, const dscq_node *n,
                 *out++ = w->w[(size_t)o * per + j];
         }
     }
-    assert(out == to->w + to->count);
+    assert(to->count == 0 || out == to->w + to->count);
     copy_channels(to->bias, w->bias, p, node, w->channels);
     copy_channels(to->gamma, w->gamma, p, node, w->channels);
     copy_channels(to->beta, w->beta, p, node, w->channels);
