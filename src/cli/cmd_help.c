@@ -25,7 +25,7 @@ static void put_examples(dscq_str *s, const char *text)
 static void build_command(dscq_str *s, const cli_cmd *cmd)
 {
     const cli_opt *row[HELP_OPTIONS_MAX];
-    char form[200], text[512];
+    char form[200] = "", text[512] = "";
 
     dscq_str_addf(s, "usage: dscq %s [OPTION]...%s%s\n\n", cmd->name,
                   *cmd->synopsis != '\0' ? " " : "", cmd->synopsis);

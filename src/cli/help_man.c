@@ -57,11 +57,13 @@ static void put_words(dscq_str *s, const char *text)
 
 static void put_title(dscq_str *s, const char *name, const char *summary)
 {
+    char capitals[DSCQ_NAME_MAX] = "";
+    size_t n = 0;
+
+    for (; name[n] != '\0' && n + 1 < sizeof capitals; n++)
+        capitals[n] = (char)toupper((unsigned char)name[n]);
     dscq_str_add(s, ".TH ");
-    for (const char *p = name; *p != '\0'; p++) {
-        const char c = (char)toupper((unsigned char)*p);
-        put_escaped(s, &c, 1);
-    }
+    put(s, capitals);
     dscq_str_add(s, " 1 \"" DSCQ_RELEASE_DATE "\" \"dscq " DSCQ_VERSION
                     "\" \"dscq manual\"\n.SH NAME\n");
     put(s, name);
@@ -77,7 +79,7 @@ static void put_option(dscq_str *s, const cli_opt *o)
                         : o->metavar != NULL           ? o->metavar
                                                        : "VALUE";
     const int is_json = strcmp(o->key.name, "--json") == 0;
-    char text[512];
+    char text[512] = "";
 
     dscq_str_add(s, ".TP\n");
     if (o->letter != 0)
@@ -137,7 +139,7 @@ static void put_exit_codes(dscq_str *s)
 static void command_page(dscq_str *s, const cli_cmd *cmd)
 {
     const cli_opt *row[HELP_OPTIONS_MAX];
-    char name[DSCQ_NAME_MAX];
+    char name[DSCQ_NAME_MAX] = "";
 
     (void)snprintf(name, sizeof name, "dscq-%s", cmd->name);
     put_title(s, name, cmd->summary);

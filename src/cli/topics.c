@@ -7,7 +7,7 @@ static dscq_status print_options(cli_call *call, dscq_error *err)
 {
     static const cli_cmd k_all = {.name = "NAME", .takes = ~0U};
     const cli_opt *row[16];
-    char form[200], text[512];
+    char form[200] = "", text[512] = "";
     dscq_str s = {0};
 
     dscq_str_add(&s, "These mean the same in every command that takes them:\n\n");
