@@ -40,7 +40,9 @@ static void put_words(dscq_str *s, const char *text)
             text++;
             continue;
         }
-        const size_t n = strcspn(text, " \n");
+        size_t n = 0;
+        while (text[n] != '\0' && text[n] != ' ' && text[n] != '\n')
+            n++;
         if (at > 0 && (at + n > 70 || last == '.')) {
             dscq_str_add(s, "\n");
             at = 0;
