@@ -109,18 +109,20 @@ typedef struct tile_job {
     const dscq_hw_op *op;
     int32_t depthwise, code_bits;
     int32_t group_first; /* first input channel of the group */
+    size_t *column;      /* [columns] offset inside an output channel */
+    uint16_t *code;      /* [rows * columns] one lane, in order */
+    int16_t *value;
 } tile_job;
 
-/* OHWI index of column k of output channel m. */
-static size_t weight_at(const tile_job *j, int32_t m, int32_t k)
+/* OHWI index of column k, channel 0 of the tile's output channels aside. */
+static size_t column_at(const tile_job *j, int32_t k)
 {
     const dscq_qweights *w = j->w;
-    const int32_t c =
-        j->t->c_first - j->group_first + (j->depthwise ? 0 : k % j->t->c_count);
-    const int32_t rs = j->depthwise ? k : k / j->t->c_count;
 
-    return ((size_t)m * (size_t)(w->r * w->s) + (size_t)rs) * (size_t)w->c +
-           (size_t)(j->depthwise ? 0 : c);
+    if (j->depthwise)
+        return (size_t)k;
+    const int32_t c = j->t->c_first - j->group_first + k % j->t->c_count;
+    return (size_t)(k / j->t->c_count) * (size_t)w->c + (size_t)c;
 }
 
 static int32_t lane_rows(const tile_job *j, int32_t lane)
@@ -132,97 +134,104 @@ static int32_t lane_rows(const tile_job *j, int32_t lane)
     return n;
 }
 
-/* Position i of the lane's order: channel and column. */
-static size_t position(const tile_job *j, int32_t lane, int32_t rows, int32_t i)
-{
-    const int32_t row = j->depthwise ? i / j->t->columns : i % rows;
-    const int32_t k = j->depthwise ? i % j->t->columns : i / rows;
+/* A lane's weights in stream order: rule W1. */
+typedef struct lane_seq {
+    const uint16_t *code;
+    const int16_t *value;
+    int32_t rows, count;
+} lane_seq;
 
-    return weight_at(j, j->t->channel[row * j->op->lanes + lane], k);
-}
-
-static void lane_dense(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+static lane_seq gather(tile_job *j, int32_t lane)
 {
-    for (int32_t i = 0; i < rows * j->t->columns; i++) {
-        const size_t at = position(j, lane, rows, i);
-        put(b, j->codes[at], j->code_bits);
-        j->t->entries++;
-        j->t->nonzero += j->w->value[at] != 0;
+    const size_t per = j->w->count / (size_t)j->w->k;
+    const int32_t rows = lane_rows(j, lane), columns = j->t->columns;
+    const lane_seq q = {j->code, j->value, rows, rows * columns};
+
+    for (int32_t r = 0; r < rows; r++) {
+        const size_t base = (size_t)j->t->channel[r * j->op->lanes + lane] * per;
+        const size_t to = j->depthwise ? (size_t)r * (size_t)columns : (size_t)r;
+        const size_t step = j->depthwise ? 1 : (size_t)rows;
+        for (int32_t k = 0; k < columns; k++) {
+            j->code[to + (size_t)k * step] = j->codes[base + j->column[k]];
+            j->value[to + (size_t)k * step] = j->w->value[base + j->column[k]];
+        }
     }
+    return q;
 }
 
-static void lane_bitmap(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+static void lane_dense(tile_job *j, bit_writer *b, const lane_seq *q)
 {
-    const int32_t group = j->depthwise ? j->t->columns : rows;
+    for (int32_t i = 0; i < q->count; i++) {
+        put(b, q->code[i], j->code_bits);
+        j->t->nonzero += q->value[i] != 0;
+    }
+    j->t->entries += (uint64_t)q->count;
+}
 
-    for (int32_t i = 0; i < rows * j->t->columns; i += group) {
+static void lane_bitmap(tile_job *j, bit_writer *b, const lane_seq *q)
+{
+    const int32_t group = j->depthwise ? j->t->columns : q->rows;
+
+    for (int32_t i = 0; i < q->count; i += group) {
         for (int32_t g = 0; g < group; g++)
-            put(b, j->codes[position(j, lane, rows, i + g)] != 0, 1);
+            put(b, q->code[i + g] != 0, 1);
         for (int32_t g = 0; g < group; g++) {
-            const size_t at = position(j, lane, rows, i + g);
-            if (j->codes[at] == 0)
+            if (q->code[i + g] == 0)
                 continue;
-            put(b, j->codes[at], j->code_bits);
+            put(b, q->code[i + g], j->code_bits);
             j->t->entries++;
-            j->t->nonzero += j->w->value[at] != 0;
+            j->t->nonzero += q->value[i + g] != 0;
         }
     }
 }
 
-static void lane_gap(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+static void lane_gap(tile_job *j, bit_writer *b, const lane_seq *q)
 {
     const int32_t most = (1 << j->t->gap_bits) - 1;
     bit_writer head = *b;
     uint32_t entries = 0;
-    int32_t run = 0;
+    int32_t run = 0, end = q->count;
 
+    while (end > 0 && q->code[end - 1] == 0)
+        end--; /* what follows the last weight is not stored */
     b->pos += 32;
-    for (int32_t i = 0; i < rows * j->t->columns; i++) {
-        const size_t at = position(j, lane, rows, i);
-        const uint16_t code = j->codes[at];
-        if (code == 0 && run < most) {
+    for (int32_t i = 0; i < end; i++) {
+        if (q->code[i] == 0 && run < most) {
             run++;
             continue;
         }
-        if (code == 0) { /* a filler, only when something follows */
-            int32_t next = i + 1;
-            while (next < rows * j->t->columns &&
-                   j->codes[position(j, lane, rows, next)] == 0)
-                next++;
-            if (next == rows * j->t->columns)
-                break;
-        }
-        put(b, (uint32_t)run, j->t->gap_bits);
-        put(b, code, j->code_bits);
+        put(b, (uint32_t)run, j->t->gap_bits); /* a filler when the code is 0 */
+        put(b, q->code[i], j->code_bits);
         run = 0;
         entries++;
-        j->t->nonzero += j->w->value[at] != 0;
+        j->t->nonzero += q->value[i] != 0;
     }
     put(&head, entries & 0xffff, 16);
     put(&head, entries >> 16, 16);
     j->t->entries += entries;
 }
 
-static void lane_binary(tile_job *j, bit_writer *b, int32_t lane, int32_t rows)
+static void lane_binary(tile_job *j, bit_writer *b, int32_t lane, const lane_seq *q)
 {
     const dscq_qweights *w = j->w;
-    const int32_t per = (int32_t)(w->count / (size_t)w->k);
-    const int32_t blocks = ceil_div(per, w->block);
+    const int32_t columns = j->t->columns, blocks = ceil_div(columns, w->block);
 
-    for (int32_t r = 0; r < rows; r++)
+    for (int32_t r = 0; r < q->rows; r++)
         for (int32_t i = 0; i < blocks; i++) {
             const int32_t m = j->t->channel[r * j->op->lanes + lane];
             put(b, w->block_high[(size_t)m * (size_t)blocks + (size_t)i] != 0, 1);
         }
-    for (int32_t i = 0; i < rows * j->t->columns; i++) {
-        const size_t at = position(j, lane, rows, i);
-        const size_t m = at / (size_t)per, k = at % (size_t)per;
-        const int high = w->block_high[m * (size_t)blocks + k / (size_t)w->block] != 0;
-        put(b, high ? (uint32_t)(uint8_t)w->value[at] : (uint32_t)(j->codes[at] & 1),
+    for (int32_t i = 0; i < q->count; i++) {
+        const int32_t row = j->depthwise ? i / columns : i % q->rows;
+        const int32_t k = j->depthwise ? i % columns : i / q->rows;
+        const size_t m = (size_t)j->t->channel[row * j->op->lanes + lane];
+        const int high =
+            w->block_high[m * (size_t)blocks + (size_t)(k / w->block)] != 0;
+        put(b, high ? (uint32_t)(uint8_t)q->value[i] : (uint32_t)(q->code[i] & 1),
             high ? 8 : 1);
-        j->t->entries++;
-        j->t->nonzero += w->value[at] != 0;
+        j->t->nonzero += q->value[i] != 0;
     }
+    j->t->entries += (uint64_t)q->count;
 }
 
 static uint64_t lane_bits_max(const tile_job *j, int32_t rows)
@@ -260,20 +269,20 @@ static dscq_status write_streams(tile_job *j)
     l->p->image_bytes = (l->p->image_bytes + align - 1) / align * align;
     t->dram_addr = l->p->image_bytes;
     for (int32_t lane = 0; lane < lanes; lane++) {
-        const int32_t rows = lane_rows(j, lane);
-        DSCQ_TRY(image_room(l, lane_bits_max(j, rows) / 8 + 64));
+        const lane_seq q = gather(j, lane);
+        DSCQ_TRY(image_room(l, lane_bits_max(j, q.rows) / 8 + 64));
         bit_writer b = {l->p->image + l->p->image_bytes, 0};
         t->lane_offset[lane] = (uint32_t)(l->p->image_bytes - t->dram_addr);
-        if (rows == 0)
+        if (q.rows == 0)
             continue;
         if (t->kind == DSCQ_STREAM_DENSE)
-            lane_dense(j, &b, lane, rows);
+            lane_dense(j, &b, &q);
         else if (t->kind == DSCQ_STREAM_BITMAP)
-            lane_bitmap(j, &b, lane, rows);
+            lane_bitmap(j, &b, &q);
         else if (t->kind == DSCQ_STREAM_GAP)
-            lane_gap(j, &b, lane, rows);
+            lane_gap(j, &b, &q);
         else
-            lane_binary(j, &b, lane, rows);
+            lane_binary(j, &b, lane, &q);
         const uint32_t bytes = (uint32_t)((b.pos + 31) / 32 * 4);
         l->p->image_bytes += bytes;
         longest = bytes > longest ? bytes : longest;
@@ -321,6 +330,45 @@ typedef struct piece {
     int32_t m_first, m_count, c_first, c_count;
 } piece;
 
+static dscq_status tile_scratch(tile_job *j)
+{
+    const size_t columns = (size_t)j->t->columns, places = columns * (size_t)j->t->rows;
+
+    j->column = dscq_malloc(columns, sizeof *j->column);
+    j->code = dscq_malloc(places, sizeof *j->code);
+    j->value = dscq_malloc(places, sizeof *j->value);
+    if (j->column == NULL || j->code == NULL || j->value == NULL)
+        return dscq_fail_nomem(j->l->err, "a weight tile", places * 4);
+    for (int32_t k = 0; k < j->t->columns; k++)
+        j->column[k] = column_at(j, k);
+    return DSCQ_OK;
+}
+
+static void tile_scratch_free(tile_job *j)
+{
+    dscq_free(j->column);
+    dscq_free(j->code);
+    dscq_free(j->value);
+    j->column = NULL;
+    j->code = NULL;
+    j->value = NULL;
+}
+
+static void count_entries(const tile_job *j, int32_t *entries)
+{
+    const dscq_hw_wtile *t = j->t;
+    const size_t per = j->w->count / (size_t)j->w->k;
+
+    for (int32_t i = 0; i < t->m_count; i++) {
+        const uint16_t *codes = j->codes + (size_t)(t->m_first + i) * per;
+        if (t->kind == DSCQ_STREAM_DENSE || t->kind == DSCQ_STREAM_BINARY)
+            entries[i] = t->columns;
+        else
+            for (int32_t k = 0; k < t->columns; k++)
+                entries[i] += codes[j->column[k]] != 0;
+    }
+}
+
 static dscq_status make_tile(tile_job *j, piece x, choice enc)
 {
     lowering *l = j->l;
@@ -360,11 +408,8 @@ static dscq_status make_tile(tile_job *j, piece x, choice enc)
             DSCQ_TRY(dscq_fail_nomem(l->err, "a weight tile", (size_t)x.m_count * 2));
         memcpy(t->level, j->w->level + x.m_first, (size_t)x.m_count * sizeof *t->level);
     }
-    for (int32_t i = 0; i < x.m_count; i++)
-        for (int32_t k = 0; k < t->columns; k++)
-            entries[i] += enc.kind == DSCQ_STREAM_DENSE ||
-                          enc.kind == DSCQ_STREAM_BINARY ||
-                          j->codes[weight_at(j, x.m_first + i, k)] != 0;
+    DSCQ_TRY(tile_scratch(j));
+    count_entries(j, entries);
     /* pieces share their accumulators' places: dealt by number */
     DSCQ_TRY(low__deal(t->channel, rows, lanes, entries, x.m_count,
                        l->m->schedule.balance && !j->depthwise && low->k_pieces <= 1,
@@ -373,6 +418,7 @@ static dscq_status make_tile(tile_job *j, piece x, choice enc)
         t->channel[i] += t->channel[i] >= 0 ? x.m_first : 0;
     DSCQ_TRY(write_streams(j));
 done:
+    tile_scratch_free(j);
     dscq_free(entries);
     return status;
 }
@@ -465,6 +511,23 @@ static double vectors_of(const dscq_hw_op *op, const dscq_hw_tensor *y, int32_t 
     return ceil_div((int64_t)y->h * y->w, vector);
 }
 
+/* Lanes when there is no choice, else 0: forced, or one pixel, where the vector is
+ * empty but for one place and lanes are all that counts. */
+static int32_t only_shape(const lowering *l, const dscq_hw_op *op,
+                          const dscq_hw_tensor *y)
+{
+    const dscq_machine *m = l->m;
+    int32_t most = 0;
+
+    if (m->schedule.lanes != 0)
+        return m->schedule.lanes;
+    if (m->lanes.count > 1 && (y->h * y->w > 1 || op->mode == DSCQ_HW_DEPTHWISE))
+        return 0;
+    for (int32_t i = 0; i < m->lanes.count; i++)
+        most = (int32_t)m->lanes.v[i] > most ? (int32_t)m->lanes.v[i] : most;
+    return most;
+}
+
 static dscq_status choose_shape(tile_job *j, choice enc)
 {
     lowering *l = j->l;
@@ -478,6 +541,18 @@ static dscq_status choose_shape(tile_job *j, choice enc)
     const int all = enc.kind == DSCQ_STREAM_DENSE || enc.kind == DSCQ_STREAM_BINARY;
     double best = 1e300;
     dscq_status status = DSCQ_OK;
+    const int32_t only = only_shape(l, op, y);
+
+    if (only > 0) { /* nothing to choose: an estimate of the time will do */
+        op->lanes = only;
+        op->vector = m->multipliers / only;
+        const double entries =
+            all ? (double)j->w->count : (double)dscq_qweights_nonzero(j->w);
+        const double vc = 1.2 * entries / only + columns;
+        l->op[at].vector_cycles = vc;
+        l->op[at].fixed_cycles = m->reconfigure_cycles + m->command_cycles;
+        return DSCQ_OK;
+    }
     uint8_t *stored = dscq_malloc((size_t)channels * (size_t)columns, 1);
 
     if (stored == NULL)
@@ -495,9 +570,8 @@ static dscq_status choose_shape(tile_job *j, choice enc)
             m->lanes.v[i + 1] > m->lanes.v[i] && !j->depthwise)
             continue;
         /* so many lanes that not one channel each fits the buffer: a last resort */
-        if (m->schedule.lanes == 0 && best < 1e299 &&
-            lanes * (columns * enc.bits_per_weight / 8 * 1.1 + 24) >
-                (double)m->weight_bytes / 2)
+        if (best < 1e299 && lanes * (columns * enc.bits_per_weight / 8 * 1.1 + 24) >
+                                (double)m->weight_bytes / 2)
             continue;
         DSCQ_TRY(low__try_shape(l, at, stored, columns, lanes, &vc, &fixed));
         const double cycles = vectors_of(op, y, m->multipliers / lanes) * vc + fixed;
