@@ -200,7 +200,7 @@ int main(void)
     TCase *tc = tcase_create("runtime");
 
     tcase_set_timeout(tc, 300);
-    tcase_add_loop_test(tc, random_networks_of_every_kind, 0, 300);
+    tcase_add_loop_test(tc, random_networks_of_every_kind, 0, 150);
     tcase_add_loop_test(tc, random_byte_networks_with_many_channels, 0, 60);
     tcase_add_loop_test(tc, runtime_gives_the_vectors_outputs, 0, DSCQ_Q_COUNT);
     tcase_add_test(tc, batches_on_threads_have_the_same_bytes);
