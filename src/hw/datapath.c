@@ -156,15 +156,18 @@ static void fetch_span(const taps *k, const span *sp, int32_t r, int32_t s, int3
         a++;
     while (b > a && ix + (b - 1) * sw >= k->t->w)
         b--;
-    if (narrow != NULL) {
-        memset(narrow, 0, (size_t)sp->n * sizeof *narrow);
-    } else {
-        memset(wide, 0, (size_t)sp->n * sizeof *wide);
+    if (a > 0 || b < sp->n) { /* padding */
+        if (narrow != NULL)
+            memset(narrow, 0, (size_t)sp->n * sizeof *narrow);
+        else
+            memset(wide, 0, (size_t)sp->n * sizeof *wide);
     }
     if (a >= b)
         return;
     const uint8_t *line = hw__line(k->d, k->in, iy, c) + (ix - k->in->x0) * eb;
-    if (narrow != NULL && eb == 1 && k->t->is_signed) {
+    if (narrow != NULL && eb == 1 && k->t->is_signed && sw == 1) {
+        hw__widen(narrow + a, line + a, b - a, z);
+    } else if (narrow != NULL && eb == 1 && k->t->is_signed) {
         for (int32_t i = a; i < b; i++)
             narrow[i] = (int16_t)((int8_t)line[i * sw] - z);
     } else if (narrow != NULL && eb == 1) {
@@ -370,13 +373,20 @@ static void depthwise_span(conv_job *j, int32_t place, const span *sp,
 {
     const int32_t kw = j->in.op->kernel_w;
     int32_t x[CHUNK];
+    int16_t narrow[CHUNK];
 
     memset(sum, 0, (size_t)sp->n * sizeof *sum);
     for (uint32_t e = j->w->first[place]; e < j->w->first[place + 1]; e++) {
         const int32_t k = j->w->k[e], v = j->w->value[e];
-        fetch_span(&j->in, sp, k / kw, k % kw, channel_in, NULL, x);
+        if (j->is_wide) {
+            fetch_span(&j->in, sp, k / kw, k % kw, channel_in, NULL, x);
+            for (int32_t i = 0; i < sp->n; i++)
+                sum[i] += v * x[i];
+            continue;
+        }
+        fetch_span(&j->in, sp, k / kw, k % kw, channel_in, narrow, NULL);
         for (int32_t i = 0; i < sp->n; i++)
-            sum[i] += v * x[i];
+            sum[i] += v * narrow[i];
     }
 }
 

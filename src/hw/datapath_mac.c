@@ -50,6 +50,23 @@ DSCQ_HW_DISPATCH(block,
                   const int16_t *value, uint32_t entries),
                  block_body, (sum, x, stride, k, value, entries))
 
+static DSCQ_HW_INLINE void widen_body(int16_t *to, const uint8_t *from, int32_t n,
+                                      int32_t zero)
+{
+    const int16_t z = (int16_t)zero;
+
+    for (int32_t i = 0; i < n; i++)
+        to[i] = (int16_t)((int8_t)from[i] - z);
+}
+
+DSCQ_HW_DISPATCH(widen, (int16_t * to, const uint8_t *from, int32_t n, int32_t zero),
+                 widen_body, (to, from, n, zero))
+
+void hw__widen(int16_t *to, const uint8_t *from, int32_t n, int32_t zero)
+{
+    widen(to, from, n, zero);
+}
+
 void hw__mac_narrow(int32_t *sum, const int16_t *x, size_t stride, const int32_t *k,
                     const int16_t *value, uint32_t entries, int32_t n)
 {

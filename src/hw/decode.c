@@ -12,7 +12,7 @@ typedef struct bits {
     int bad;
 } bits;
 
-static uint32_t take(bits *b, int32_t n)
+static inline uint32_t take(bits *b, int32_t n)
 {
     uint64_t word = 0;
 
@@ -22,7 +22,10 @@ static uint32_t take(bits *b, int32_t n)
     }
     const uint64_t byte = b->pos / 8;
     const uint64_t left = (b->end + 7) / 8 - byte;
-    memcpy(&word, b->at + byte, left < 8 ? (size_t)left : 8);
+    if (left >= 8)
+        memcpy(&word, b->at + byte, 8);
+    else
+        memcpy(&word, b->at + byte, (size_t)left);
     const uint32_t v = (uint32_t)(word >> (b->pos % 8)) & (uint32_t)((1ULL << n) - 1);
     b->pos += (uint64_t)n;
     return v;
@@ -103,9 +106,14 @@ static dscq_status lane_bitmap(decoder *d, bits *b, uint32_t positions, uint32_t
         b->pos += group;
         if (b->pos > b->end)
             b->bad = 1;
-        for (uint32_t j = 0; j < group && !b->bad; j++)
-            if (take(&map, 1))
-                DSCQ_TRY(append(d, i + j, value_of(d->w, take(b, d->w->bits))));
+        for (uint32_t j = 0; j < group && !b->bad; j += 32) {
+            const uint32_t n = group - j < 32 ? group - j : 32;
+            uint32_t mask = take(&map, (int32_t)n);
+            for (uint32_t at = 0; mask != 0; at++, mask >>= 1)
+                if (mask & 1)
+                    DSCQ_TRY(
+                        append(d, i + j + at, value_of(d->w, take(b, d->w->bits))));
+        }
     }
 done:
     return status;

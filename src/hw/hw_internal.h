@@ -82,6 +82,9 @@ static inline uint8_t *hw__line(const hw_data *d, const dscq_hw_ring *r, int32_t
            (int64_t)(c - r->c0) * r->line_bytes;
 }
 
+/* to[i] = code i - zero, n signed 8-bit codes that lie side by side. */
+void hw__widen(int16_t *to, const uint8_t *from, int32_t n, int32_t zero);
+
 /* Sums of n <= 64 pixels: sum over entries of value[e] * x[k[e] * stride + pixel]. */
 void hw__mac_narrow(int32_t *sum, const int16_t *x, size_t stride, const int32_t *k,
                     const int16_t *value, uint32_t entries, int32_t n);
