@@ -203,7 +203,7 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
                               .logit_bits = p->settings->all.logit_b,
                               .meta = meta.text};
     DSCQ_TRY(flow__assemble(q, &parts, err));
-    DSCQ_TRY(flow__embed(*q, d, EMBEDDED_INPUTS, err));
+    DSCQ_TRY(flow__embed(*q, EMBEDDED_INPUTS, err));
 done:
     flow__tune_clear(&tune);
     dscq_str_free(&meta);

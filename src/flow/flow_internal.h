@@ -159,9 +159,8 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
 /* ---- packed.c ---------------------------------------------------------------- */
 
 enum { FLOW_EMBEDDED_MAX = 8 };
-/* Embed the first `count` validation images and the digests of what they compute. */
-dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count,
-                        dscq_error *err);
+/* Digests of what `count` standard inputs compute; they cost four bytes a layer. */
+dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err);
 
 /* ---- small things --------------------------------------------------------- */
 

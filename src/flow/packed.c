@@ -309,31 +309,21 @@ done:
 /* ---- golden digests ----------------------------------------------------------------
  */
 
-dscq_status flow__embed(dscq_qmodel *q, dscq_dataset *d, int32_t count, dscq_error *err)
+dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err)
 {
     const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
     const size_t bytes = dscq_qtensor_bytes(in);
-    const size_t there = dscq_dataset_count(d, DSCQ_SPLIT_VALID);
-    const int32_t n = there < (size_t)count ? (int32_t)there : count;
     const void *input[FLOW_EMBEDDED_MAX];
-    uint8_t *pixels = dscq_malloc(dscq_qtensor_count(in), 1);
-    uint8_t *codes = dscq_calloc((size_t)n, bytes);
-    dscq_status status = DSCQ_OK;
+    uint8_t *codes = dscq_calloc((size_t)count, bytes);
+    dscq_status status;
 
-    if (pixels == NULL || codes == NULL) {
-        status = dscq_fail_nomem(err, "embedded inputs", (size_t)n * bytes);
-        goto done;
+    if (codes == NULL)
+        return dscq_fail_nomem(err, "embedded inputs", (size_t)count * bytes);
+    for (int32_t i = 0; i < count; i++) {
+        dscq_qtensor_digest_codes(in, codes + (size_t)i * bytes, i);
+        input[i] = codes + (size_t)i * bytes;
     }
-    for (int32_t i = 0; i < n; i++) {
-        uint8_t *at = codes + (size_t)i * bytes;
-        DSCQ_TRY(
-            dscq_dataset_pixels(pixels, NULL, d, DSCQ_SPLIT_VALID, (size_t)i, err));
-        dscq_flow_codes(at, q, pixels);
-        input[i] = at;
-    }
-    DSCQ_TRY(dscq_infer_make_digests(q, n, input, err));
-done:
+    status = dscq_infer_make_digests(q, count, input, err);
     dscq_free(codes);
-    dscq_free(pixels);
     return status;
 }

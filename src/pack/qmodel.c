@@ -2,6 +2,7 @@
 #include "dscq/pack/qmodel.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/rng.h"
 
 #include <assert.h>
 #include <string.h>
@@ -263,4 +264,15 @@ int32_t dscq_lrn_index(uint32_t s)
         e++; /* floor(log2 s) */
     e -= 3;
     return 16 + 8 * (e - 1) + (int32_t)((s >> e) & 7);
+}
+
+void dscq_qtensor_digest_codes(const dscq_qtensor *t, void *data, int32_t i)
+{
+    const int32_t lowest = t->is_signed ? -(1 << (t->bits - 1)) : 0;
+    const uint32_t codes = 1u << t->bits;
+    dscq_rng g = dscq_rng_seeded((uint64_t)i + 1);
+
+    for (size_t k = 0; k < dscq_qtensor_count(t); k++)
+        dscq_qtensor_put(t, data, k,
+                         lowest + (int32_t)((dscq_rng_next(&g) >> 32) % codes));
 }

@@ -243,7 +243,8 @@ static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     const dscq_qtensor *t = &m->tensor[m->input[0].tensor];
     const size_t count = dscq_qtensor_count(t) * n, each = t->bits > 8 ? 2 : 1;
     const size_t digests = n * (size_t)m->node_count;
-    if (r->len - r->pos != count * each + digests * 4) {
+    const int is_standard = r->len - r->pos == digests * 4;
+    if (!is_standard && r->len - r->pos != count * each + digests * 4) {
         pack_fail(r, "length of the digests");
         return DSCQ_OK;
     }
@@ -251,7 +252,10 @@ static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     m->digest = dscq_malloc(digests, sizeof *m->digest);
     if (m->digest_input == NULL || m->digest == NULL)
         return dscq_fail_nomem(err, "digests", count * each + digests * 4);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; is_standard && i < n; i++)
+        dscq_qtensor_digest_codes(t, m->digest_input + i * dscq_qtensor_bytes(t),
+                                  (int32_t)i);
+    for (size_t i = 0; !is_standard && i < count; i++)
         dscq_qtensor_put(t, m->digest_input, i,
                          (int32_t)pack_u(r, (unsigned)each, "digest input"));
     for (size_t i = 0; i < digests; i++)

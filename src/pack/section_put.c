@@ -1,5 +1,8 @@
 /* Writing the sections (docs/format.md sections 4 and 5). */
+#include "dscq/base/alloc.h"
 #include "format.h"
+
+#include <string.h>
 
 static void put_tensor(pack_buf *b, const dscq_qtensor *t)
 {
@@ -112,10 +115,26 @@ static void put_classes(pack_buf *b, const dscq_qmodel *m)
         pack_put_text(b, m->class_name[i]);
 }
 
+/* Are the inputs the generated ones, all of them? */
+static int standard_digests(const dscq_qmodel *m, const dscq_qtensor *t)
+{
+    const size_t bytes = dscq_qtensor_bytes(t);
+    uint8_t *codes = dscq_malloc(bytes, 1);
+    int same = codes != NULL;
+
+    for (int32_t i = 0; same && i < m->digest_inputs; i++) {
+        dscq_qtensor_digest_codes(t, codes, i);
+        same = memcmp(codes, m->digest_input + (size_t)i * bytes, bytes) == 0;
+    }
+    dscq_free(codes);
+    return same;
+}
+
 static void put_digests(pack_buf *b, const dscq_qmodel *m)
 {
     const dscq_qtensor *t = &m->tensor[m->input[0].tensor];
-    const size_t count = dscq_qtensor_count(t) * (size_t)m->digest_inputs;
+    const size_t count =
+        standard_digests(m, t) ? 0 : dscq_qtensor_count(t) * (size_t)m->digest_inputs;
 
     pack_put_varint(b, (uint64_t)m->digest_inputs);
     for (size_t i = 0; i < count; i++)

@@ -162,6 +162,9 @@ int32_t dscq_qtensor_lo(const dscq_qtensor *t);
 int32_t dscq_qtensor_hi(const dscq_qtensor *t);
 int64_t dscq_qtensor_reach(const dscq_qtensor *t);
 /* Code i of a tensor in its stored form (1 or 2 bytes a code, host order). */
+/* The standard digest inputs: `count` inputs of generated codes, which a file need not
+ * store (docs/format.md section 8). Codes of input `i`, dscq_qtensor_bytes(t). */
+void dscq_qtensor_digest_codes(const dscq_qtensor *t, void *data, int32_t i);
 int32_t dscq_qtensor_get(const dscq_qtensor *t, const void *data, size_t i);
 void dscq_qtensor_put(const dscq_qtensor *t, void *data, size_t i, int32_t code);
 
