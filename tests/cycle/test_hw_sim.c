@@ -1,6 +1,8 @@
 /* Exact cycles of small programs, and programs that must be refused. */
 #include "dscq/base/alloc.h"
+#include "dscq/base/json.h"
 #include "dscq/hw/sim.h"
+#include "dscq/hw/trace.h"
 #include "dscq/lower/lower.h"
 #include "support.h"
 
@@ -250,6 +252,43 @@ START_TEST(every_failing_allocation_is_reported)
 }
 END_TEST
 
+/* The run of example 4 as a file: JSON that parses, and VCD to the letter. */
+START_TEST(traces_open_in_viewers)
+{
+    static const char *const k_names[] = {"t.json", "t.vcd"};
+    dscq_qmodel *q = one_weight();
+    const dscq_machine m = four_multipliers();
+    dscq_program *p;
+    dscq_error err = {DSCQ_OK, ""};
+
+    test_ok(dscq_lower(&p, NULL, q, &m, NULL, &err));
+    for (int i = 0; i < 2; i++) {
+        dscq_trace *t;
+        dscq_sim *s;
+        test_ok(dscq_trace_open(&t, test_path(k_names[i]), p, &err));
+        const dscq_sim_options opt = {
+            .no_data = 1, .event = dscq_trace_event, .event_ctx = t};
+        test_ok(dscq_sim_run(&s, p, &m, NULL, &opt, &err));
+        test_ok(dscq_trace_close(t, &err));
+        dscq_sim_destroy(s);
+    }
+    dscq_json *j;
+    test_ok(dscq_json_load(&j, test_path("t.json"), &err));
+    const dscq_json *e = dscq_json_get(j, "traceEvents");
+    ck_assert_uint_eq(dscq_json_count(e), 4 + 4); /* names of units, commands */
+    ck_assert_int_eq(dscq_json_int(dscq_json_get(dscq_json_at(e, 6), "ts"), -1), 17);
+    ck_assert_int_eq(dscq_json_int(dscq_json_get(dscq_json_at(e, 6), "dur"), -1), 2);
+    dscq_json_free(j);
+    char *vcd = test_read(test_path("t.vcd"));
+    ck_assert_ptr_nonnull(strstr(vcd, "#2\n1a\nb00000000000000000000000000000000 A\n"
+                                      "#3\n1b\nb00000000000000000000000000000000 B\n"
+                                      "#13\n0a\n#15\n0b\n#17\n1c\n"));
+    dscq_free(vcd);
+    dscq_program_destroy(p);
+    dscq_qmodel_destroy(q);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -260,6 +299,7 @@ static Suite *make(void)
     tcase_add_test(tc, a_deadlock_names_the_blocked_units);
     tcase_add_test(tc, broken_programs_are_refused);
     tcase_add_test(tc, what_cannot_be_mapped_is_named);
+    tcase_add_test(tc, traces_open_in_viewers);
     tcase_add_test(tc, every_failing_allocation_is_reported);
     return s;
 }
