@@ -288,6 +288,70 @@ START_TEST(less_is_never_faster)
 }
 END_TEST
 
+/* Several frames through command-level DRAM: every frame's outputs, and ends in order.
+ */
+START_TEST(frames_on_real_dram_equal_the_reference)
+{
+    static const char *const k_dram[] = {"ddr3_1333", "ddr4_2400", "simple"};
+    enum { FRAMES = 3 };
+    const qmodel_random_opts o = {.nodes = 12, .max_side = 20, .max_channels = 24};
+    int compared = 0;
+
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        const dscq_lower_options lo = {.frames = FRAMES};
+        dscq_error err = {DSCQ_OK, ""};
+        dscq_program *p = NULL;
+        dscq_sim *s = NULL;
+        world w;
+        make_world(&w, 60000 + seed, &o);
+        (void)snprintf(w.m.dram, sizeof w.m.dram, "%s", k_dram[seed % 3]);
+        (void)snprintf(w.m.data_dir, sizeof w.m.data_dir, "%s", test_source("data"));
+        void *inputs[16], *outputs[16];
+        dscq_rng r = dscq_rng_seeded(seed);
+        for (int32_t i = 0; i < w.q->input_count; i++) {
+            const dscq_qtensor *t = &w.q->tensor[w.q->input[i].tensor];
+            inputs[i] = dscq_malloc(dscq_qtensor_bytes(t), FRAMES);
+            for (size_t f = 0; f < FRAMES; f++)
+                qmodel_random_codes(t, (uint8_t *)inputs[i] + f * dscq_qtensor_bytes(t),
+                                    &r);
+        }
+        if (dscq_lower(&p, NULL, w.q, &w.m, &lo, &err) == DSCQ_OK) {
+            ck_assert_msg(dscq_sim_run(&s, p, &w.m, (const void *const *)inputs, NULL,
+                                       &err) == DSCQ_OK,
+                          "seed %llu: %s", (unsigned long long)seed, err.msg);
+            for (int32_t f = 0; f < FRAMES; f++) {
+                const void *one[16];
+                for (int32_t i = 0; i < w.q->input_count; i++)
+                    one[i] = (uint8_t *)inputs[i] +
+                             (size_t)f *
+                                 dscq_qtensor_bytes(&w.q->tensor[w.q->input[i].tensor]);
+                for (int32_t i = 0; i < w.q->output_count; i++)
+                    outputs[i] = dscq_malloc(
+                        dscq_qtensor_bytes(&w.q->tensor[w.q->output[i].tensor]), 1);
+                test_ok(dscq_infer_reference(w.q, one, outputs, NULL, NULL, &err));
+                for (int32_t i = 0; i < w.q->output_count; i++) {
+                    size_t bytes;
+                    const void *got = dscq_sim_output(s, i, f, &bytes);
+                    ck_assert_msg(memcmp(got, outputs[i], bytes) == 0,
+                                  "seed %llu frame %d output %d",
+                                  (unsigned long long)seed, f, i);
+                    dscq_free(outputs[i]);
+                }
+                ck_assert(f == 0 ||
+                          dscq_sim_frame_end(s, f) > dscq_sim_frame_end(s, f - 1));
+            }
+            compared++;
+        }
+        for (int32_t i = 0; i < w.q->input_count; i++)
+            dscq_free(inputs[i]);
+        dscq_sim_destroy(s);
+        dscq_program_destroy(p);
+        end_world(&w);
+    }
+    ck_assert_int_gt(compared, 30);
+}
+END_TEST
+
 /* ---- inverted residual blocks on small buffers: channel groups, fused bands
  * ------------ */
 
@@ -448,6 +512,7 @@ static Suite *make(void)
     tcase_add_test(tc, outputs_equal_the_reference);
     tcase_add_test(tc, wide_tensors_equal_the_reference);
     tcase_add_test(tc, deep_networks_equal_the_reference);
+    tcase_add_test(tc, frames_on_real_dram_equal_the_reference);
     tcase_add_test(tc, blocks_on_small_buffers_equal_the_reference);
     tcase_add_test(tc, order_of_evaluation_does_not_matter);
     tcase_add_test(tc, less_is_never_faster);
