@@ -343,6 +343,7 @@ static void run_wide(const conv_ctx *c)
         }
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): y is written through c.out */
 void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
                      const dscq_int_kernels *k, const uint8_t *x, uint8_t *y,
                      uint8_t *scratch)

@@ -385,6 +385,7 @@ dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error 
     return DSCQ_OK;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): y is written through c.y */
 void infer__other_run(const fast_node *f, const dscq_qmodel *m, const uint8_t *const *x,
                       uint8_t *y)
 {

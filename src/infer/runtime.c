@@ -189,7 +189,7 @@ static void store_codes(const dscq_qtensor *t, const uint8_t *u, void *codes)
 static void run_node(dscq_runtime *r, int32_t i, uint8_t *block)
 {
     fast_node *f = &r->node[i];
-    const uint8_t *x[DSCQ_QNODE_INPUTS];
+    const uint8_t *x[DSCQ_QNODE_INPUTS] = {NULL};
     uint8_t *y = block + r->offset[f->n->output];
     const double start = r->now != NULL && block == r->block[0] ? r->now() : 0.0;
 

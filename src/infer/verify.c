@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { INPUTS_MAX = 64, DUMP_HEAD = 16 };
-static const char k_dump_magic[8] = "DSCQDUMP";
+static const uint8_t k_dump_magic[8] = {'D', 'S', 'C', 'Q', 'D', 'U', 'M', 'P'};
 
 static const dscq_qtensor *input_of(const dscq_qmodel *m)
 {

@@ -5,6 +5,7 @@
 #include "dscq/compress/quantize.h"
 #include "dscq/nn/detect.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -226,7 +227,7 @@ dscq_status pack__close_act(pack_builder *b, int32_t i, const dscq_node *n,
 {
     dscq_build_edge store;
     const dscq_build_edge *edge = pack__edge_of(b, i, &store);
-    int32_t y;
+    int32_t y = -1;
 
     b->tensor[i] = tensor;
     if (!lut)
@@ -279,6 +280,7 @@ static int32_t to_int32(double v)
 
 static dscq_status put_input(pack_builder *b)
 {
+    assert(b->m != NULL);
     dscq_qinput *in = &b->m->input[0];
     const dscq_shape shape = dscq_model_input(b->net);
     const dscq_status status =

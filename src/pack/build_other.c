@@ -224,7 +224,7 @@ static int same_codes(const dscq_qtensor *a, const dscq_build_edge *e)
 
 dscq_status pack__build_route(pack_builder *b, int32_t i, const dscq_node *n)
 {
-    int32_t x[DSCQ_QNODE_INPUTS], widest = 0;
+    int32_t x[DSCQ_QNODE_INPUTS] = {0}, widest = 0;
     dscq_build_edge store;
     const dscq_build_edge *edge = pack__edge_of(b, i, &store);
     dscq_status status;

@@ -35,7 +35,7 @@ static void number(diff_ctx *d, const char *where, const char *what, int64_t a,
 
 static void real(diff_ctx *d, const char *where, const char *what, double a, double b)
 {
-    if (memcmp(&a, &b, sizeof a) != 0)
+    if (a != b)
         row(d, where, what, "%.9g\x1f%.9g", a, b);
 }
 

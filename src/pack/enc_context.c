@@ -226,58 +226,74 @@ static inline uint32_t code_rank(coder *c, model *m, unsigned ctx, uint32_t rank
            (top == 3 ? 0 : code_rest(c, m->tree[ctx > 3], rank - 3, top - 3, decoding));
 }
 
-/* All weights, in OHWI order. 0: the data is not of this code. */
+/* What the contexts of a weight that is not 0 depend on. */
+typedef struct around {
+    unsigned up;        /* the weight of the channel before is not 0 */
+    unsigned left_sign; /* 0 none, 1 +, 2 -                          */
+    uint32_t last_rank; /* of the last weight that was not 0         */
+} around;
+
+/* Sign and rank of a weight that is not 0, at position j of its channel. Encoder: of
+ * `code`. Returns its code, 0 when the data is not of this code. */
+static inline uint32_t code_value(coder *c, model *m, around *a, size_t j,
+                                  uint32_t code, int decoding)
+{
+    unsigned side = 0;
+    uint32_t rank = 0;
+
+    if (!decoding)
+        split(&m->a, code, &side, &rank);
+    if (m->a.top[0] == 0 || m->a.top[1] == 0)
+        side = m->a.top[0] == 0;
+    else
+        side = code_bin(c, &m->sign[a->left_sign * 3 + m->sign_up[j]], side, decoding);
+    const uint32_t top = (uint32_t)m->a.top[side];
+    if (top == 0)
+        return 0;
+    const unsigned mag = (unsigned)(a->last_rank > 1) + (a->last_rank > 2);
+    rank = code_rank(c, m, mag * 2 + a->up, rank, top, decoding);
+    if (rank > top)
+        return 0;
+    a->last_rank = rank;
+    a->left_sign = 1 + side;
+    m->sign_up[j] = (uint8_t)a->left_sign;
+    if (!decoding)
+        return code;
+    return m->a.is_book ? m->a.code[side][rank - 1]
+           : side       ? (1U << m->a.bits) - rank
+                        : rank;
+}
+
+/* All weights, in OHWI order. Decoder: out is code. 0: the data is not of this code. */
 static inline int walk(coder *c, model *m, const pack_layer *l, int32_t arg,
-                       uint16_t *code, int decoding)
+                       const uint16_t *code, uint16_t *out, int decoding)
 {
     const size_t per = l->count / (size_t)l->k;
     uint32_t row = 32768;
-    uint32_t near_rank = 0;
+    around a = {0, 0, 0};
 
     for (size_t k = 0, i = 0; k < (size_t)l->k; k++) {
-        unsigned left = 0, left_sign = 0;
+        unsigned sig = 0;
+        a.left_sign = 0;
         for (size_t j = 0; j < per; j++, i++) {
-            const unsigned up = k > 0 && code[i - per] != 0;
-            unsigned ctx = left + up;
+            a.up = k > 0 && code[i - per] != 0;
+            unsigned ctx = sig + a.up;
             if (arg == 1)
                 ctx +=
                     3 * (LEVELS * level(m->column[j], m->mean) + level(row, m->mean));
-            unsigned sig = code_bin(c, &m->sig[ctx], code[i] != 0, decoding);
+            sig = code_bin(c, &m->sig[ctx], !decoding && code[i] != 0, decoding);
             m->column[j] = (uint16_t)moved(m->column[j], sig, 3);
             row = moved(row, sig, 5);
             m->mean = moved(m->mean, sig, 11);
             m->mean += m->mean == 0;
-            left = sig;
-            if (!sig) {
-                left_sign = 0;
-                if (decoding)
-                    code[i] = 0;
-                continue;
-            }
-            unsigned side = 0;
-            uint32_t rank = 0;
-            if (!decoding)
-                split(&m->a, code[i], &side, &rank);
-            if (m->a.top[0] == 0 || m->a.top[1] == 0) {
-                side = m->a.top[0] == 0;
-                if (m->a.top[side] == 0)
-                    return 0;
-            } else {
-                side = code_bin(c, &m->sign[left_sign * 3 + m->sign_up[j]], side,
-                                decoding);
-            }
-            const uint32_t top = (uint32_t)m->a.top[side];
-            const unsigned mag = (unsigned)(near_rank > 1) + (near_rank > 2);
-            rank = code_rank(c, m, mag * 2 + up, rank, top, decoding);
-            if (rank > top)
+            uint32_t value = 0;
+            if (!sig)
+                a.left_sign = 0;
+            else if ((value = code_value(c, m, &a, j, decoding ? 0 : code[i],
+                                         decoding)) == 0)
                 return 0;
             if (decoding)
-                code[i] = (uint16_t)(m->a.is_book ? m->a.code[side][rank - 1]
-                                     : side       ? (1U << m->a.bits) - rank
-                                                  : rank);
-            near_rank = rank;
-            left_sign = 1 + side;
-            m->sign_up[j] = (uint8_t)left_sign;
+                out[i] = (uint16_t)value;
         }
     }
     return 1;
@@ -335,8 +351,7 @@ static dscq_status run_encoder(pack_buf *b, double *ideal_bits, const pack_layer
     coder_init(&c);
     c.out = b;
     c.measuring = ideal_bits != NULL;
-    /* The encoding walk only reads codes. */
-    (void)walk(&c, m, l, arg, (uint16_t *)(uintptr_t)code, 0);
+    (void)walk(&c, m, l, arg, code, NULL, 0);
     pack_put_u(b, (c.lo >> 24) + 1, 1);
     if (ideal_bits != NULL)
         *ideal_bits = c.bits;
@@ -405,7 +420,7 @@ static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
     c.end = r->buf + r->len;
     for (int i = 0; i < 4; i++)
         c.x = c.x << 8 | next_byte(&c);
-    if (!walk(&c, m, l, arg, code, 1) || c.p != c.end || c.past != 3 ||
+    if (!walk(&c, m, l, arg, code, code, 1) || c.p != c.end || c.past != 3 ||
         c.x != ((c.lo >> 24) + 1) << 24)
         pack_fail(r, "context-coded weights");
     model_destroy(m);

@@ -255,7 +255,7 @@ dscq_status dscq_pack_decode(dscq_qmodel **out, const void *data, size_t bytes,
 {
     const entry *found[PACK_S_COUNT] = {NULL};
     dscq_qmodel *m = NULL;
-    toc t;
+    toc t = {0};
     dscq_status status;
 
     *out = NULL;
@@ -302,7 +302,7 @@ dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err)
 dscq_status dscq_pack_sections(dscq_table **out, const void *data, size_t bytes,
                                dscq_error *err)
 {
-    toc t;
+    toc t = {0};
     dscq_status status;
 
     *out = NULL;

@@ -3,12 +3,14 @@
 #include "dscq/base/alloc.h"
 #include "pack_internal.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 static dscq_status check_text(const char *text, size_t cap, int may_be_empty,
                               const char *what, dscq_error *err)
 {
+    assert(text != NULL);
     const char *end = memchr(text, '\0', cap);
 
     if (end == NULL)
