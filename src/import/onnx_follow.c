@@ -1,0 +1,291 @@
+/* Looking ahead: normalisation, bias and activation that belong to one layer, and the
+ * spellings of activations that exporters use. */
+#include "onnx_lower.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WINDOW = 64 }; /* nodes that are looked at for the parts of a composition */
+
+static int is(const ox_node *n, const char *op)
+{
+    return strcmp(n->op, op) == 0 && (n->domain[0] == '\0' || n->domain[0] == 'a');
+}
+
+static int32_t out0(const ox_node *n)
+{
+    return n->out_count > 0 ? n->out[0] : -1;
+}
+
+/* The one value of input i, when it is constant. */
+static int scalar(const lower *l, const ox_node *n, int32_t i, double *v)
+{
+    const ox_tensor *t = lw_const(l, n, i);
+
+    if (t == NULL || t->count != 1)
+        return 0;
+    *v = t->v[0];
+    return 1;
+}
+
+static int near(double a, double b)
+{
+    return fabs(a - b) < 1e-4;
+}
+
+static int clip_limits(const lower *l, const ox_node *n, double *lo, double *hi)
+{
+    *lo = ox_attr_real(n, "min", -(double)INFINITY);
+    *hi = ox_attr_real(n, "max", (double)INFINITY);
+    for (int32_t i = 1; i < n->in_count && i < 3; i++)
+        if (n->in[i] >= 0 && !scalar(l, n, i, i == 1 ? lo : hi))
+            return 0;
+    *lo = *lo < -1e38 ? -(double)INFINITY : *lo;
+    *hi = *hi > 1e38 ? (double)INFINITY : *hi;
+    return 1;
+}
+
+static int set(dscq_act *act, double *slope, dscq_act a, double s)
+{
+    *act = a;
+    *slope = s;
+    return 1;
+}
+
+int lw_activation(const lower *l, const ox_node *n, dscq_act *act, double *slope)
+{
+    double lo, hi, v;
+
+    if (is(n, "Relu"))
+        return set(act, slope, DSCQ_ACT_RELU, 0);
+    if (is(n, "Sigmoid"))
+        return set(act, slope, DSCQ_ACT_LOGISTIC, 0);
+    if (is(n, "Tanh"))
+        return set(act, slope, DSCQ_ACT_TANH, 0);
+    if (is(n, "HardSwish"))
+        return set(act, slope, DSCQ_ACT_HARD_SWISH, 0);
+    if (is(n, "Mish"))
+        return set(act, slope, DSCQ_ACT_MISH, 0);
+    if (is(n, "LeakyRelu"))
+        return set(act, slope, DSCQ_ACT_LEAKY, ox_attr_real(n, "alpha", 0.01));
+    if (is(n, "Elu"))
+        return set(act, slope, DSCQ_ACT_ELU, ox_attr_real(n, "alpha", 1.0));
+    if (is(n, "PRelu") && scalar(l, n, 1, &v))
+        return set(act, slope, DSCQ_ACT_LEAKY, v);
+    if (is(n, "HardSigmoid") && near(ox_attr_real(n, "alpha", 0.2), 1.0 / 6) &&
+        near(ox_attr_real(n, "beta", 0.5), 0.5))
+        return set(act, slope, DSCQ_ACT_HARD_SIGMOID, 0);
+    if (is(n, "Clip") && clip_limits(l, n, &lo, &hi)) {
+        if (lo == 0 && hi == 6)
+            return set(act, slope, DSCQ_ACT_RELU6, 0);
+        if (lo == 0 && isinf(hi))
+            return set(act, slope, DSCQ_ACT_RELU, 0);
+        if (isinf(lo) && isinf(hi))
+            return set(act, slope, DSCQ_ACT_LINEAR, 0);
+    }
+    return 0;
+}
+
+/* The node behind `value` that does `op`, -1: none near. */
+static int32_t user(const lower *l, int32_t value, const char *op)
+{
+    const ox_value *v = &l->f->value[value];
+    const int32_t first = v->producer + 1 > l->index ? v->producer + 1 : l->index;
+
+    for (int32_t i = first; i <= v->consumer && i < first + WINDOW; i++) {
+        const ox_node *n = &l->f->node[i];
+        for (int32_t j = 0; is(n, op) && j < n->in_count; j++)
+            if (n->in[j] == value)
+                return i;
+    }
+    return -1;
+}
+
+/* Does node i take a and b, in any order? */
+static int takes(const lower *l, int32_t i, int32_t a, int32_t b)
+{
+    const ox_node *n = &l->f->node[i];
+    return n->in_count == 2 &&
+           ((n->in[0] == a && n->in[1] == b) || (n->in[0] == b && n->in[1] == a));
+}
+
+static int private_to(const lower *l, int32_t value, int32_t uses)
+{
+    return value >= 0 && !l->f->value[value].is_output &&
+           l->f->value[value].consumers == uses;
+}
+
+/* A chain of nodes, each the only user of the one before it. */
+typedef struct chain {
+    int32_t node[6];
+    int32_t count;
+    int32_t value; /* what the last makes */
+} chain;
+
+static int step(lower *l, chain *c, int32_t value, const char *op)
+{
+    const int32_t i = value >= 0 ? user(l, value, op) : -1;
+
+    if (i < 0 || c->count >= 6 || l->done[i])
+        return 0;
+    c->node[c->count++] = i;
+    c->value = out0(&l->f->node[i]);
+    return c->value >= 0;
+}
+
+static int other_is(const lower *l, int32_t node, int32_t value, double want)
+{
+    const ox_node *n = &l->f->node[node];
+    double v;
+
+    if (n->in_count != 2)
+        return 0;
+    return scalar(l, n, n->in[0] == value ? 1 : 0, &v) && near(v, want);
+}
+
+/* clip(x + 3, 0, 6) / 6 from value on; leaves the chain at the division, or at the
+ * clip when the division comes later. */
+static int shifted_clip(lower *l, chain *c, int32_t value, int *divided)
+{
+    double lo, hi;
+    int32_t at;
+
+    if (!step(l, c, value, "Add") || !other_is(l, c->node[0], value, 3) ||
+        !private_to(l, c->value, 1))
+        return 0;
+    if (!step(l, c, c->value, "Clip") ||
+        !clip_limits(l, &l->f->node[c->node[1]], &lo, &hi) || lo != 0 || hi != 6)
+        return 0;
+    *divided = 0;
+    at = c->value;
+    if (!private_to(l, at, 1))
+        return 1;
+    if ((step(l, c, at, "Div") && other_is(l, c->node[c->count - 1], at, 6)) ||
+        (c->count == 2 && step(l, c, at, "Mul") &&
+         other_is(l, c->node[c->count - 1], at, 1.0 / 6))) {
+        *divided = 1;
+        return 1;
+    }
+    c->count = 2;
+    c->value = at;
+    return 1;
+}
+
+static int hard_swish(lower *l, chain *c, int32_t value, dscq_act *act)
+{
+    int divided;
+
+    *c = (chain){.value = value};
+    if (!shifted_clip(l, c, value, &divided))
+        return 0;
+    const int32_t gate = c->value;
+    if (private_to(l, gate, 1) && private_to(l, value, 2) && step(l, c, gate, "Mul") &&
+        takes(l, c->node[c->count - 1], gate, value)) {
+        if (divided)
+            return *act = DSCQ_ACT_HARD_SWISH, 1;
+        const int32_t product = c->value;
+        if (!private_to(l, product, 1))
+            return 0;
+        if (step(l, c, product, "Div"))
+            return *act = DSCQ_ACT_HARD_SWISH,
+                   other_is(l, c->node[c->count - 1], product, 6);
+        return *act = DSCQ_ACT_HARD_SWISH,
+               step(l, c, product, "Mul") &&
+                   other_is(l, c->node[c->count - 1], product, 1.0 / 6);
+    }
+    if (!divided || !private_to(l, value, 1))
+        return 0;
+    c->count = 3;
+    c->value = gate;
+    *act = DSCQ_ACT_HARD_SIGMOID;
+    return 1;
+}
+
+/* x * gate(x). */
+static int gated(lower *l, chain *c, int32_t value, const char *op)
+{
+    *c = (chain){.value = value};
+    if (!private_to(l, value, 2) || !step(l, c, value, op))
+        return 0;
+    if (strcmp(op, "Softplus") == 0 &&
+        (!private_to(l, c->value, 1) || !step(l, c, c->value, "Tanh")))
+        return 0;
+    const int32_t gate = c->value;
+    return private_to(l, gate, 1) && step(l, c, gate, "Mul") &&
+           takes(l, c->node[c->count - 1], gate, value);
+}
+
+static int composed(lower *l, chain *c, int32_t value, dscq_act *act)
+{
+    dscq_act a;
+    double s;
+
+    if (gated(l, c, value, "Sigmoid"))
+        return *act = DSCQ_ACT_SWISH, 1;
+    if (gated(l, c, value, "Softplus"))
+        return *act = DSCQ_ACT_MISH, 1;
+    if (gated(l, c, value, "HardSigmoid") &&
+        lw_activation(l, &l->f->node[c->node[0]], &a, &s))
+        return *act = DSCQ_ACT_HARD_SWISH, 1;
+    return hard_swish(l, c, value, act);
+}
+
+static int follow_bias(lower *l, lw_tail *t, const ox_node *n)
+{
+    const int32_t other = n->in_count == 2 && n->in[0] == t->value ? 1 : 0;
+    const ox_tensor *b = lw_const(l, n, other);
+
+    if (!is(n, "Add") || b == NULL || t->bias != NULL || t->norm != NULL)
+        return 0;
+    for (int32_t i = 0; i + 1 < b->rank; i++)
+        if (b->dim[i] != 1)
+            return 0;
+    t->bias = b;
+    return 1;
+}
+
+static int norm_is_plain(const ox_node *n)
+{
+    return ox_attr_int(n, "training_mode", 0) == 0 && ox_attr_int(n, "spatial", 1) != 0;
+}
+
+lw_tail lw_follow(lower *l, int32_t value, int may_norm, int may_bias)
+{
+    lw_tail t = {.act = DSCQ_ACT_LINEAR, .value = value};
+    dscq_act act;
+    double slope;
+    chain c;
+
+    while (private_to(l, t.value, 1)) {
+        const int32_t i = l->f->value[t.value].consumer;
+        const ox_node *n = &l->f->node[i];
+        if (n->in_count < 1 || out0(n) < 0 || l->done[i])
+            break;
+        if (may_norm && t.norm == NULL && is(n, "BatchNormalization") &&
+            n->in[0] == t.value && norm_is_plain(n) && lw_const(l, n, 1) != NULL)
+            t.norm = n;
+        else if (!(may_bias && follow_bias(l, &t, n)))
+            break;
+        l->done[i] = 1;
+        t.value = out0(n);
+    }
+    if (composed(l, &c, t.value, &act)) {
+        for (int32_t i = 0; i < c.count; i++)
+            l->done[c.node[i]] = 1;
+        t.act = act;
+        t.value = c.value;
+        return t;
+    }
+    if (private_to(l, t.value, 1)) {
+        const int32_t i = l->f->value[t.value].consumer;
+        const ox_node *n = &l->f->node[i];
+        if (!l->done[i] && out0(n) >= 0 && n->in_count > 0 && n->in[0] == t.value &&
+            lw_activation(l, n, &act, &slope)) {
+            l->done[i] = 1;
+            t.act = act;
+            t.slope = slope;
+            t.value = out0(n);
+        }
+    }
+    return t;
+}

@@ -1,0 +1,85 @@
+/* The graph on its way into a network. */
+#ifndef DSCQ_ONNX_LOWER_H
+#define DSCQ_ONNX_LOWER_H
+
+#include "dscq/nn/layers.h"
+#include "onnx_internal.h"
+
+/* What a value of the graph is. */
+typedef enum lw_kind {
+    LW_NONE,   /* not made yet                                               */
+    LW_CONST,  /* in lower.konst                                             */
+    LW_RUN,    /* a node's output                                            */
+    LW_PARTS,  /* several nodes' outputs, one after the other, as rows        */
+    LW_REFUSED /* depends on a refused node: silently refused too            */
+} lw_kind;
+
+typedef struct lw_value {
+    lw_kind kind;
+    int32_t rank;
+    int64_t dim[DSCQ_ONNX_RANK]; /* as the graph sees it                      */
+    int rows; /* elements are in row, column, channel order; else channel first */
+    int32_t softmax;
+    int32_t count, part[DSCQ_ONNX_PARTS]; /* nodes; LW_RUN: part[0]           */
+    int64_t pad[4]; /* zeros to be added: top, left, bottom, right            */
+} lw_value;
+
+typedef struct lower {
+    dscq_onnx *f;
+    dscq_model *m;
+    lw_value *value;         /* [value_count]                                  */
+    const ox_tensor **konst; /* [value_count], NULL: not constant               */
+    uint8_t *done;           /* [node_count]: taken up by an earlier node       */
+    ox_pool pool;
+    dscq_error *err;
+    int32_t index; /* of the node being lowered */
+} lower;
+
+/* What follows a node and goes into the same layer. */
+typedef struct lw_tail {
+    dscq_act act;
+    double slope;
+    const ox_node *norm; /* BatchNormalization                                 */
+    const ox_tensor *bias;
+    int32_t value; /* the last value: what the layer's output is called  */
+} lw_tail;
+
+dscq_status lw_fail(const lower *l, const char *reason); /* DSCQ_UNSUPPORTED */
+const ox_tensor *lw_const(const lower *l, const ox_node *n, int32_t i);
+/* Input i as one node's output without pending pads, or NULL. */
+const lw_value *lw_run(const lower *l, const ox_node *n, int32_t i);
+dscq_shape lw_shape(const lower *l, const lw_value *v);
+int lw_is_map(const lower *l, const lw_value *v);    /* N C H W, as the node has it */
+int lw_is_pixels(const lower *l, const lw_value *v); /* N H W C                  */
+int lw_is_vector(const lower *l, const lw_value *v); /* one pixel               */
+/* Which axis holds the channels; -1: none does. */
+int32_t lw_channel_axis(const lower *l, const lw_value *v);
+/* Values along the channels of v: one, or one a channel, or NULL. */
+double *lw_per_channel(lower *l, const lw_value *v, const ox_tensor *t);
+
+void lw_set(lower *l, int32_t value, int32_t node, int32_t rank, const int64_t *dim,
+            int rows);
+/* Same elements under another value (and shape). */
+void lw_same(lower *l, int32_t value, const lw_value *v);
+
+/* Look ahead from `value`: norm and bias only when the layer may have them. */
+lw_tail lw_follow(lower *l, int32_t value, int may_norm, int may_bias);
+/* Just an activation node: what it is, or 0. */
+int lw_activation(const lower *l, const ox_node *n, dscq_act *act, double *slope);
+
+/* Add a layer with what the tail says; norm arrays are filled from it. */
+dscq_status lw_add(int32_t *node, lower *l, const ox_node *n, const char *type,
+                   const void *params, const int32_t *inputs, int32_t count,
+                   const lw_tail *tail, int has_bias);
+/* Layer on one input with output of the same shape and order. */
+dscq_status lw_add_like(lower *l, const ox_node *n, const char *type,
+                        const void *params, const lw_value *x);
+
+typedef dscq_status lw_rule(lower *l, const ox_node *n);
+typedef struct lw_row {
+    const char *op;
+    lw_rule *rule;
+} lw_row;
+extern const lw_row lw_rows_weights[], lw_rows_join[], lw_rows_move[];
+
+#endif

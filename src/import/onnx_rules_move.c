@@ -1,0 +1,411 @@
+/* Rules for pooling, padding, resizing, softmax, and for what only renames. */
+#include "onnx_lower.h"
+
+#include <math.h>
+#include <string.h>
+
+static dscq_status rule_same(lower *l, const ox_node *n)
+{
+    const lw_value *x = &l->value[n->in[0]];
+    const ox_tensor *training =
+        strcmp(n->op, "Dropout") == 0 ? lw_const(l, n, 2) : NULL;
+
+    if (x->kind != LW_RUN && x->kind != LW_PARTS)
+        return lw_fail(l, "its input is not computed");
+    if (training != NULL && training->count > 0 && training->v[0] != 0)
+        return lw_fail(l, "dropout in training mode");
+    if (strcmp(n->op, "Cast") == 0 && !ox_is_float((int32_t)ox_attr_int(n, "to", 0)))
+        return lw_fail(l, "a computed map becomes integers");
+    lw_same(l, n->out[0], x);
+    return DSCQ_OK;
+}
+
+/* The codes that follow are those of a float network: the pair is dropped, but where
+ * the smallest code stands for zero, it was a ReLU as well. */
+static dscq_status rule_quantize(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const ox_tensor *zero = lw_const(l, n, 2);
+    lw_tail tail = {.act = DSCQ_ACT_RELU, .value = n->out[0]};
+    int32_t node;
+    dscq_status status;
+
+    if (x == NULL || lw_const(l, n, 1) == NULL ||
+        (zero == NULL && n->in_count > 2 && n->in[2] >= 0))
+        return lw_fail(l, "scale and zero point must be constants");
+    const double least = zero != NULL && zero->type == DSCQ_ONNX_INT8 ? -128 : 0;
+    const int has_zero = zero == NULL || (zero->count > 0 && zero->v[0] == least);
+    dscq_act act = x->part[0] == DSCQ_INPUT ? DSCQ_ACT_LINEAR
+                                            : dscq_model_node(l->m, x->part[0])->act;
+    double lo, hi;
+    dscq_act_range(act, &lo, &hi);
+    if (!has_zero || lo >= 0 || x->part[0] == DSCQ_INPUT) {
+        lw_same(l, n->out[0], x);
+        return DSCQ_OK;
+    }
+    const lw_value v = *x;
+    DSCQ_TRY(lw_add(&node, l, n, "activation", NULL, v.part, 1, &tail, 0));
+    lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
+done:
+    return status;
+}
+
+/* The dimensions of output 0, found by the operator itself on the shape alone. */
+static dscq_status new_shape(lower *l, const ox_node *n, const lw_value *x,
+                             int64_t *dim, int32_t *rank)
+{
+    ox_tensor *shape_only = ox_new(&l->pool, DSCQ_ONNX_FLOAT, x->rank, x->dim);
+    const ox_tensor *in[3] = {shape_only, lw_const(l, n, 1), NULL};
+    ox_call c = {.pool = &l->pool,
+                 .node = n,
+                 .opset = l->f->opset,
+                 .in = in,
+                 .in_count = n->in_count < 2 ? n->in_count : 2,
+                 .err = l->err};
+    dscq_status status;
+
+    if (shape_only == NULL)
+        return dscq_fail_nomem(l->err, "a shape", 0);
+    if (n->in_count > 1 && n->in[1] >= 0 && in[1] == NULL)
+        return lw_fail(l, "its shape is not constant");
+    DSCQ_TRY(ox_eval(&c));
+    *rank = c.out[0]->rank;
+    memcpy(dim, c.out[0]->dim, sizeof c.out[0]->dim);
+done:
+    return status;
+}
+
+static dscq_status rule_reshape(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    dscq_status status;
+
+    if (x == NULL)
+        return lw_fail(l, "its input is not a computed map");
+    lw_value v = *x;
+    DSCQ_TRY(new_shape(l, n, x, v.dim, &v.rank));
+    if (v.rank < 1 || (v.dim[0] != x->dim[0] && x->dim[0] != 1))
+        return lw_fail(l, "it mixes images of the batch");
+    lw_same(l, n->out[0], &v);
+done:
+    return status;
+}
+
+static dscq_status rule_transpose(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const ox_attr *p = ox_attr_find(n, "perm");
+    int64_t moved[DSCQ_ONNX_RANK] = {0};
+    int32_t kept = 0, last = -1, ordered = 1;
+
+    if (x == NULL || p == NULL || p->ints != (size_t)x->rank)
+        return lw_fail(l, "its input is not a computed map, or perm is missing");
+    for (int32_t i = 0; i < x->rank; i++) {
+        if (p->int_v[i] < 0 || p->int_v[i] >= x->rank)
+            return lw_fail(l, "perm is out of range");
+        moved[i] = x->dim[p->int_v[i]];
+        if (moved[i] == 1)
+            continue;
+        ordered = ordered && (int32_t)p->int_v[i] > last;
+        last = (int32_t)p->int_v[i];
+        kept++;
+    }
+    lw_value v = *x;
+    memcpy(v.dim, moved, sizeof v.dim);
+    const int to_pixels = x->rank == 4 && p->int_v[0] == 0 && p->int_v[1] == 2 &&
+                          p->int_v[2] == 3 && lw_is_map(l, x);
+    const int to_map = x->rank == 4 && p->int_v[0] == 0 && p->int_v[1] == 3 &&
+                       p->int_v[2] == 1 && lw_is_pixels(l, x);
+    if (to_pixels || to_map)
+        v.rows = to_pixels;
+    else if (!ordered)
+        return lw_fail(l, "a transposition other than between NCHW and NHWC");
+    lw_same(l, n->out[0], &v);
+    return DSCQ_OK;
+}
+
+static dscq_status rule_pad(lower *l, const ox_node *n)
+{
+    const lw_value *x = &l->value[n->in[0]];
+    const ox_tensor *value = lw_const(l, n, 2);
+    const ox_tensor *in[2] = {NULL, lw_const(l, n, 1)};
+    ox_call c = {
+        .node = n, .opset = l->f->opset, .in = in, .in_count = 2, .err = l->err};
+    int64_t pad[2 * DSCQ_ONNX_RANK];
+    int32_t count;
+    dscq_status status;
+
+    if (x->kind != LW_RUN || !lw_is_map(l, x))
+        return lw_fail(l, "its input is not a computed map");
+    if (n->in_count > 1 && n->in[1] >= 0 && in[1] == NULL)
+        return lw_fail(l, "its amounts are not constant");
+    if (n->in_count > 3 && n->in[3] >= 0)
+        return lw_fail(l, "Pad with axes");
+    const char *name = ox_attr_find(n, "paddings") != NULL ? "paddings" : "pads";
+    DSCQ_TRY(ox_int_list(&c, name, 1, pad, &count, 2 * DSCQ_ONNX_RANK));
+    const double v =
+        value != NULL && value->count > 0 ? value->v[0] : ox_attr_real(n, "value", 0);
+    int any = 0;
+    for (int32_t i = 0; i < count; i++)
+        any = any || pad[i] != 0;
+    lw_value out = *x;
+    if (!any) {
+        lw_same(l, n->out[0], x);
+        return DSCQ_OK;
+    }
+    if (count != 8 || pad[0] || pad[1] || pad[4] || pad[5] || v != 0 ||
+        strcmp(ox_attr_text(n, "mode", "constant"), "constant") != 0)
+        return lw_fail(l, "only zeros around rows and columns can be merged into the "
+                          "convolution behind");
+    for (int i = 0; i < 4; i++) {
+        const int64_t more = pad[i < 2 ? 2 + i : 4 + i];
+        if (more < 0 || more > 4096)
+            return lw_fail(l, "amounts below 0 or above 4096");
+        out.pad[i] += more;
+    }
+    const ox_value *made = &l->f->value[n->out[0]];
+    for (int32_t i = l->index + 1; i <= made->consumer; i++) {
+        const ox_node *user = &l->f->node[i];
+        for (int32_t j = 0; j < user->in_count; j++)
+            if (user->in[j] == n->out[0] && strcmp(user->op, "Conv") != 0 &&
+                strcmp(user->op, "Pad") != 0)
+                return lw_fail(l, "no convolution behind it to take it up");
+    }
+    lw_same(l, n->out[0], &out);
+done:
+    return status;
+}
+
+static dscq_status add_pool(lower *l, const ox_node *n, const lw_value *x, int max,
+                            const dscq_pool_params *p, int keep)
+{
+    const lw_value v = *x;
+    const lw_tail tail = lw_follow(l, n->out[0], 0, 0);
+    int32_t node;
+    dscq_status status;
+
+    DSCQ_TRY(lw_add(&node, l, n, max ? "maxpool" : "avgpool", p, v.part, 1, &tail, 0));
+    const dscq_shape out = dscq_model_node(l->m, node)->out;
+    const int64_t dim[] = {v.dim[0], out.c, out.h, out.w};
+    lw_set(l, tail.value, node, keep ? 4 : 2, dim, 0);
+done:
+    return status;
+}
+
+static dscq_status rule_pool(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const int max = strcmp(n->op, "MaxPool") == 0;
+    const int count_pad = !max && ox_attr_int(n, "count_include_pad", 0) != 0;
+    const int ceil_mode = ox_attr_int(n, "ceil_mode", 0) != 0;
+    ox_call c = {.node = n, .opset = l->f->opset, .err = l->err};
+    ox_window w = {.n = 2};
+    dscq_status status;
+
+    if (x == NULL || !lw_is_map(l, x))
+        return lw_fail(l, "its input is not a computed N x C x H x W map");
+    if (n->out_count > 1 && n->out[1] >= 0)
+        return lw_fail(l, "the indices of the maxima");
+    w.in[0] = x->dim[2];
+    w.in[1] = x->dim[3];
+    DSCQ_TRY(ox_window_read(&c, &w, 0, ceil_mode));
+    for (int i = 0; i < 2; i++) {
+        const int64_t span = (w.out[i] - 1) * w.stride[i] + w.kernel[i];
+        const int64_t more = span - w.in[i] - w.lo[i] - w.hi[i];
+        if (w.dilation[i] != 1 || w.kernel[i] > 4096 || w.stride[i] > 4096 ||
+            w.lo[i] > 4096 || w.hi[i] + more > 4096)
+            return lw_fail(l, "dilation, or a window above 4096");
+        if (more > 0 && count_pad)
+            return lw_fail(l, "count_include_pad together with ceil_mode");
+        w.hi[i] += more > 0 ? more : 0;
+    }
+    const dscq_window ours = {.kernel_h = (int32_t)w.kernel[0],
+                              .kernel_w = (int32_t)w.kernel[1],
+                              .stride_h = (int32_t)w.stride[0],
+                              .stride_w = (int32_t)w.stride[1],
+                              .pad_top = (int32_t)w.lo[0],
+                              .pad_left = (int32_t)w.lo[1],
+                              .pad_bottom = (int32_t)w.hi[0],
+                              .pad_right = (int32_t)w.hi[1],
+                              .dilation_h = 1,
+                              .dilation_w = 1,
+                              .groups = 1};
+    const dscq_pool_params p = dscq_pool_params_make(&ours, count_pad);
+    return add_pool(l, n, x, max, &p, 1);
+done:
+    return status;
+}
+
+static dscq_status rule_global(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const int max = strcmp(n->op, "GlobalMaxPool") == 0;
+    const dscq_shape s = x != NULL ? lw_shape(l, x) : (dscq_shape){0, 0, 0, 0};
+    const dscq_window all = {.kernel_h = s.h,
+                             .kernel_w = s.w,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = 1,
+                             .dilation_w = 1};
+    const dscq_pool_params p =
+        max ? dscq_pool_params_make(&all, 0) : dscq_pool_params_global();
+
+    if (x == NULL || !lw_is_map(l, x))
+        return lw_fail(l, "its input is not a computed N x C x H x W map");
+    return add_pool(l, n, x, max, &p, 1);
+}
+
+static dscq_status rule_reduce_mean(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const ox_tensor *in[2] = {NULL, lw_const(l, n, 1)};
+    ox_call c = {
+        .node = n, .opset = l->f->opset, .in = in, .in_count = 2, .err = l->err};
+    const dscq_pool_params p = dscq_pool_params_global();
+    int64_t axes[DSCQ_ONNX_RANK];
+    int32_t count, wanted = 0;
+    dscq_status status;
+
+    if (x == NULL || x->rank != 4 || (n->in_count > 1 && n->in[1] >= 0 && !in[1]))
+        return lw_fail(l, "only the mean of a computed map over rows and columns");
+    const int pixels = !lw_is_map(l, x) && lw_is_pixels(l, x);
+    const int64_t first = pixels ? 1 : 2;
+    DSCQ_TRY(ox_int_list(&c, "axes", 1, axes, &count, DSCQ_ONNX_RANK));
+    for (int32_t i = 0; i < count; i++) {
+        if (!ox_axis(&axes[i], 4))
+            return lw_fail(l, "an axis is out of range");
+        wanted += axes[i] == first || axes[i] == first + 1;
+    }
+    const int keep = ox_attr_int(n, "keepdims", 1) != 0;
+    if (count != 2 || wanted != 2 || axes[0] == axes[1] || (pixels && keep) ||
+        (!pixels && !lw_is_map(l, x)))
+        return lw_fail(l, "only the mean of a computed map over rows and columns");
+    return add_pool(l, n, x, 0, &p, keep);
+done:
+    return status;
+}
+
+static dscq_status rule_softmax(lower *l, const ox_node *n)
+{
+    const lw_value *v = &l->value[n->in[0]];
+    const lw_value *x = lw_run(l, n, 0);
+    const dscq_softmax_params p = {.groups = 1, .temperature = 1};
+    int64_t axis = ox_attr_int(n, "axis", l->f->opset >= 13 ? -1 : 1);
+
+    if ((v->kind != LW_RUN && v->kind != LW_PARTS) || !ox_axis(&axis, v->rank))
+        return lw_fail(l, "its input is not computed, or axis is out of range");
+    int64_t features = 1;
+    for (int32_t i = 1; i < v->rank; i++)
+        features *= v->dim[i];
+    if (x != NULL && lw_is_vector(l, x) && axis > 0 && v->dim[axis] == features)
+        return lw_add_like(l, n, "softmax", &p, x);
+    if (axis == v->rank - 1 && axis > 0 && v->rows && v->softmax == 0 &&
+        v->dim[axis] <= 65536 && l->f->value[n->out[0]].consumers == 0) {
+        lw_value out = *v;
+        out.softmax = (int32_t)v->dim[axis];
+        lw_same(l, n->out[0], &out);
+        return DSCQ_OK;
+    }
+    return lw_fail(l, "a softmax that is neither over one vector of features nor over "
+                      "the rows of an output");
+}
+
+static dscq_status rule_resize(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const int32_t at = strcmp(n->op, "Upsample") == 0 || l->f->opset < 11 ? 1 : 2;
+    const ox_tensor *scales = lw_const(l, n, at), *sizes = lw_const(l, n, 3);
+    const ox_attr *old = ox_attr_find(n, "scales");
+    const char *mode = ox_attr_text(n, "mode", "nearest");
+    const char *coords =
+        ox_attr_text(n, "coordinate_transformation_mode", "half_pixel");
+    const char *round = ox_attr_text(n, "nearest_mode", "round_prefer_floor");
+    double f[4] = {0};
+    dscq_status status;
+
+    if (x == NULL || !lw_is_map(l, x))
+        return lw_fail(l, "its input is not a computed N x C x H x W map");
+    for (int i = 0; i < 4; i++) {
+        if (scales != NULL && scales->count == 4)
+            f[i] = scales->v[i];
+        else if (sizes != NULL && sizes->count == 4)
+            f[i] = sizes->v[i] / (double)x->dim[i];
+        else if (old != NULL && old->floats == 4)
+            f[i] = old->float_v[i];
+    }
+    const int plain = l->f->opset < 11 || (strcmp(coords, "asymmetric") == 0 &&
+                                           strcmp(round, "floor") == 0);
+    const int centred =
+        strcmp(coords, "half_pixel") == 0 || strcmp(coords, "pytorch_half_pixel") == 0;
+    if (strcmp(mode, "nearest") != 0 || !(plain || (centred && round[0] == 'r')) ||
+        f[0] != 1 || f[1] != 1 || f[2] != f[3] || f[2] != floor(f[2]) || f[2] < 1 ||
+        f[2] > 64)
+        return lw_fail(l, "only nearest neighbours by the same whole factor in rows "
+                          "and columns");
+    const dscq_scale_factor_params p = {.stride = (int32_t)f[2]};
+    const lw_value v = *x;
+    int32_t node;
+    DSCQ_TRY(lw_add(&node, l, n, "upsample", &p, v.part, 1, NULL, 0));
+    const dscq_shape out = dscq_model_node(l->m, node)->out;
+    const int64_t dim[] = {v.dim[0], out.c, out.h, out.w};
+    lw_set(l, n->out[0], node, 4, dim, 0);
+done:
+    return status;
+}
+
+static dscq_status rule_space_to_depth(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const dscq_scale_factor_params p = {.stride =
+                                            (int32_t)ox_attr_int(n, "blocksize", 0)};
+    int32_t node;
+    dscq_status status;
+
+    if (x == NULL || !lw_is_map(l, x) || p.stride < 1 || p.stride > 64)
+        return lw_fail(l, "its input is not a computed map, or blocksize above 64");
+    const lw_value v = *x;
+    DSCQ_TRY(lw_add(&node, l, n, "reorg", &p, v.part, 1, NULL, 0));
+    const dscq_shape out = dscq_model_node(l->m, node)->out;
+    const int64_t dim[] = {v.dim[0], out.c, out.h, out.w};
+    lw_set(l, n->out[0], node, 4, dim, 0);
+done:
+    return status;
+}
+
+static dscq_status rule_lrn(lower *l, const ox_node *n)
+{
+    const lw_value *x = lw_run(l, n, 0);
+    const dscq_lrn_params p = {.size = (int32_t)ox_attr_int(n, "size", 1),
+                               .alpha = ox_attr_real(n, "alpha", 1e-4),
+                               .beta = ox_attr_real(n, "beta", 0.75),
+                               .kappa = ox_attr_real(n, "bias", 1)};
+
+    if (x == NULL || !lw_is_map(l, x) || p.size < 1 || p.size > 4096)
+        return lw_fail(l, "its input is not a computed map");
+    return lw_add_like(l, n, "lrn", &p, x);
+}
+
+const lw_row lw_rows_move[] = {
+    {"Identity", rule_same},
+    {"Dropout", rule_same},
+    {"Cast", rule_same},
+    {"QuantizeLinear", rule_quantize},
+    {"DequantizeLinear", rule_same},
+    {"Flatten", rule_reshape},
+    {"Reshape", rule_reshape},
+    {"Squeeze", rule_reshape},
+    {"Unsqueeze", rule_reshape},
+    {"Transpose", rule_transpose},
+    {"Pad", rule_pad},
+    {"MaxPool", rule_pool},
+    {"AveragePool", rule_pool},
+    {"GlobalAveragePool", rule_global},
+    {"GlobalMaxPool", rule_global},
+    {"ReduceMean", rule_reduce_mean},
+    {"Softmax", rule_softmax},
+    {"Resize", rule_resize},
+    {"Upsample", rule_resize},
+    {"SpaceToDepth", rule_space_to_depth},
+    {"LRN", rule_lrn},
+    {NULL, NULL},
+};
