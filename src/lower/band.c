@@ -6,11 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-static int32_t max32(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
-
 int32_t low__bands_find(const low_bands *b, int32_t tensor)
 {
     for (int32_t i = 0; i < b->count; i++)

@@ -13,6 +13,7 @@
 enum {
     LOWER_STAGE_MAX = 24,
     LOWER_TILES_MAX = 1 << 20,
+    LOWER_NONE = -1,
     LOWER_PAGE = 64 /* bytes: what hazards are tracked by, and places aligned to */
 };
 
@@ -117,6 +118,120 @@ dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
                             int32_t last, int32_t bands, int64_t room, dscq_error *err);
 void low__bands_clear(low_bands *b);
 int32_t low__bands_find(const low_bands *b, int32_t tensor);
+
+static inline int32_t ceil_div(int64_t a, int64_t b)
+{
+    return (int32_t)((a + b - 1) / b);
+}
+
+static inline int32_t min32(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int32_t max32(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- emitting -----------------------------------------------------------------------
+ */
+
+typedef struct low_page {
+    uint32_t written, read_compute, read_store; /* counts of finished work */
+    int8_t writer;                              /* unit, or LOWER_NONE */
+} low_page;
+
+typedef struct low_weight_page {
+    uint32_t read;
+    int32_t owner; /* weight tile, or LOWER_NONE */
+} low_weight_page;
+
+typedef struct low_ticket {
+    uint64_t key;
+    uint32_t need, order;
+    uint8_t unit;
+    uint32_t index;
+} low_ticket;
+
+typedef struct low_slot { /* a ring of the stage that is emitted */
+    int32_t tensor, ring;
+    int32_t have_lo, have_hi; /* rows that are there, loaded tensors */
+    int32_t stored;           /* rows [0, stored) are in DRAM */
+} low_slot;
+
+typedef struct low_emitter {
+    lowering *l;
+    dscq_program *p;
+    low_page *pages;
+    low_weight_page *weight_pages;
+    size_t page_count, weight_page_count;
+    uint32_t *weight_loaded; /* [wtiles] count of the load that filled it */
+    int64_t weight_at;       /* bump pointer */
+    uint8_t *weight_placed;  /* [wtiles] has an address */
+    uint32_t **stored_count; /* [tensors][rows] STORED count of that row */
+    size_t cap[DSCQ_UNIT_COUNT];
+    low_ticket *tickets;
+    size_t ticket_count, ticket_cap;
+    uint64_t last_key[DSCQ_UNIT_COUNT];
+    uint64_t *store_key; /* keys of store commands */
+    size_t store_cap;
+    int32_t frame;
+    low_slot slots[LOWER_STAGE_MAX * 4];
+    int32_t slot_count;
+} low_emitter;
+
+typedef struct low_job {
+    int32_t op, wtile, ring_out;
+    int32_t ring_in[DSCQ_OP_INPUTS];
+    int32_t first, last; /* pixels */
+    uint8_t flags;
+} low_job;
+
+typedef struct low_space {
+    int64_t bytes, base;
+    int32_t from, to, tensor,
+        stage; /* stage LOWER_NONE: a whole tensor; part: out regions */
+    int32_t part;
+} low_space;
+
+typedef struct low_spaces {
+    low_space *s;
+    size_t count, cap;
+} low_spaces;
+
+/* emit_command.c, place.c, emit_stage.c, emit_block.c */
+dscq_status low__emit_load(low_emitter *e, int32_t op, int32_t ring, int32_t a,
+                           int32_t b);
+dscq_status low__emit_store(low_emitter *e, int32_t op, int32_t ring, int32_t a,
+                            int32_t b);
+dscq_status low__emit_compute(low_emitter *e, const low_job *j);
+dscq_status low__emit_tile(low_emitter *e, low_job j, int32_t tile);
+dscq_status low__emit_all_tiles(low_emitter *e, low_job j, int backwards);
+int32_t low__tiles_of(const low_emitter *e, int32_t op);
+dscq_status low__new_ring(low_emitter *e, dscq_hw_ring *r, int32_t *out);
+void low__deal_tickets(low_emitter *e);
+dscq_status low__place_all(low_emitter *e, low_spaces *v);
+int64_t low__base_of(const low_spaces *v, int32_t tensor, int32_t stage, int32_t part);
+dscq_hw_ring low__ring_shape(const lowering *l, int32_t t, int32_t rows, int32_t x0,
+                             int32_t width);
+int low__moves_through_dram(const lowering *l, int32_t t, const low_stage *s);
+int32_t low__band_rows(const lowering *l, int32_t tensor, int32_t bands);
+int32_t low__stage_of(const lowering *l, int32_t op);
+void low__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t *rows,
+                     int32_t *width);
+int32_t low__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
+                     int32_t i);
+int32_t low__group_out_rows(const lowering *l, int32_t tensor);
+low_slot *low__slot_of(low_emitter *e, int32_t tensor);
+int low__comes_from_dram(const lowering *l, int32_t t, const low_stage *s);
+dscq_status low__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
+                            const low_bands *b);
+dscq_status low__emit_bands(low_emitter *e, const low_stage *s, const low_bands *b);
+dscq_status low__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t at,
+                                  const low_bands *b);
+dscq_status low__emit_strips(low_emitter *e, const low_spaces *v, int32_t at);
+dscq_status low__emit_groups(low_emitter *e, const low_spaces *v, int32_t at);
 
 /* emit.c */
 dscq_status low__emit(lowering *l, int32_t frames);

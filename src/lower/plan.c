@@ -9,11 +9,6 @@
 
 enum { CUT_DRAM, CUT_CHIP, CUTS };
 
-static int32_t ceil_div(int64_t a, int64_t b)
-{
-    return (int32_t)((a + b - 1) / b);
-}
-
 int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width)
 {
     const int32_t word = l->m->act_word_bytes;

@@ -9,11 +9,6 @@
 
 enum { WARM = 2, MEASURED = 4 };
 
-static int32_t ceil_div(int64_t a, int64_t b)
-{
-    return (int32_t)((a + b - 1) / b);
-}
-
 typedef struct dealt {
     int32_t entries, channel;
 } dealt;

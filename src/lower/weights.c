@@ -7,11 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static int32_t ceil_div(int64_t a, int64_t b)
-{
-    return (int32_t)((a + b - 1) / b);
-}
-
 /* ---- the image: bytes from DRAM address 0
  * -------------------------------------------- */
 
