@@ -19,7 +19,7 @@ target_compile_definitions(dscq PRIVATE
   DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
   DSCQ_SOURCE_DATA_DIR="data"
   DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
-foreach(library BLAS JSON JPEG EXPAT SQLITE ONNX)
+foreach(library BLAS JSON JPEG EXPAT ONNX)
   target_compile_definitions(dscq PRIVATE
     DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
 endforeach()
@@ -52,7 +52,7 @@ if(DSCQ_LIBRARY)
   target_link_libraries(dscq_shared PRIVATE
     -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
     ZLIB::ZLIB PNG::PNG Threads::Threads m
-    dscq_blas dscq_jansson dscq_jpeg dscq_expat dscq_sqlite dscq_onnx)
+    dscq_blas dscq_jansson dscq_jpeg dscq_expat dscq_onnx)
   add_dependencies(dscq_shared ${module_targets})
   target_include_directories(dscq_shared INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -66,7 +66,7 @@ if(DSCQ_LIBRARY)
 
   # ---- pkg-config and find_package ---------------------------------------------
   set(DSCQ_PC_REQUIRES zlib libpng)
-  foreach(pair BLAS:openblas JSON:jansson JPEG:libjpeg EXPAT:expat SQLITE:sqlite3
+  foreach(pair BLAS:openblas JSON:jansson JPEG:libjpeg EXPAT:expat
           ONNX:libprotobuf-c)
     string(REPLACE ":" ";" pair ${pair})
     list(GET pair 0 macro)

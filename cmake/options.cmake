@@ -25,7 +25,6 @@ dscq_optional(blas    openblas     BLAS)
 dscq_optional(jansson jansson      JSON)
 dscq_optional(jpeg    libjpeg      JPEG)
 dscq_optional(expat   expat        EXPAT)
-dscq_optional(sqlite  sqlite3      SQLITE)
 dscq_optional(onnx    libprotobuf-c ONNX)
 
 add_library(dscq_flags INTERFACE)
