@@ -105,12 +105,9 @@ static void fill_lows(low_bands *b, const lowering *l, int32_t first, int32_t la
     }
 }
 
-/* `room`: bytes the rings may take; what is left after the need goes to loaded and
- * stored tensors, one band ahead or behind. */
 dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
-                            int32_t last, int32_t bands, int64_t room, dscq_error *err)
+                            int32_t last, int32_t bands, dscq_error *err)
 {
-    (void)room;
     memset(b, 0, sizeof *b);
     b->bands = bands;
     for (int32_t o = first; o <= last; o++) {

@@ -34,7 +34,7 @@ static dscq_status emit_stage(low_emitter *e, const low_spaces *v, int32_t at)
         return low__emit_strips(e, v, at);
     if (s->flow == LOW_GROUPS)
         return low__emit_groups(e, v, at);
-    DSCQ_TRY(low__bands_make(&b, e->l, s->first, s->last, s->bands, 0, e->l->err));
+    DSCQ_TRY(low__bands_make(&b, e->l, s->first, s->last, s->bands, e->l->err));
     DSCQ_TRY(low__open_rings(e, v, at, &b));
     if (s->flow == LOW_BANDS)
         DSCQ_TRY(low__emit_bands(e, s, &b));

@@ -83,6 +83,30 @@ void low__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t 
 void low__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
                   int32_t *lo, int32_t *hi);
 
+/* stream.c */
+typedef struct low_choice {
+    dscq_stream_kind kind;
+    int32_t gap_bits;
+    double bits_per_weight; /* average, positions included */
+} low_choice;
+
+typedef struct low_tile_job {
+    lowering *l;
+    const dscq_qweights *w;
+    const uint16_t *codes; /* OHWI */
+    dscq_hw_wtile *t;
+    const dscq_hw_op *op;
+    int32_t depthwise, code_bits;
+    int32_t group_first; /* first input channel of the group */
+    size_t *column;      /* [columns] offset inside an output channel */
+    uint16_t *code;      /* [rows * columns] one lane, in order */
+    int16_t *value;
+} low_tile_job;
+
+low_choice low__choose_encoding(const lowering *l, const dscq_qweights *w);
+dscq_status low__write_streams(low_tile_job *j);
+size_t low__column_at(const low_tile_job *j, int32_t k);
+
 /* weights.c: shape and weight tiles of every operation */
 dscq_status low__make_weights(lowering *l);
 /* Tiles of a block for LOW_GROUPS: `group` middle channels each. */
@@ -115,7 +139,7 @@ typedef struct low_bands {
 } low_bands;
 
 dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
-                            int32_t last, int32_t bands, int64_t room, dscq_error *err);
+                            int32_t last, int32_t bands, dscq_error *err);
 void low__bands_clear(low_bands *b);
 int32_t low__bands_find(const low_bands *b, int32_t tensor);
 

@@ -211,7 +211,7 @@ static dscq_status spaces_of_stage(low_emitter *e, low_spaces *v, int32_t at)
         return spaces_of_strip(e, v, at);
     if (s->flow == LOW_GROUPS)
         return spaces_of_groups(e, v, at);
-    DSCQ_TRY(low__bands_make(&b, l, s->first, s->last, s->bands, 0, l->err));
+    DSCQ_TRY(low__bands_make(&b, l, s->first, s->last, s->bands, l->err));
     for (int32_t i = 0; i < b.count; i++) {
         const int32_t t = b.tensor[i];
         const dscq_hw_tensor *x = &l->p->tensor[t];

@@ -453,7 +453,7 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
         if (bands == tried)
             break;
         tried = bands;
-        DSCQ_TRY(low__bands_make(&b, l, first, last, bands, pl->room, l->err));
+        DSCQ_TRY(low__bands_make(&b, l, first, last, bands, l->err));
         for (int left = 0; left < CUTS; left++)
             for (int right = 0; right < CUTS; right++) {
                 if (pl->best[first * CUTS + left] > 1e299 ||

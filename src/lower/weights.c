@@ -7,297 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- the image: bytes from DRAM address 0
- * -------------------------------------------- */
-
-static dscq_status image_room(lowering *l, size_t bytes)
-{
-    dscq_program *p = l->p;
-
-    if (p->image_bytes + bytes <= l->image_cap)
-        return DSCQ_OK;
-    size_t cap = l->image_cap == 0 ? 1 << 16 : l->image_cap;
-    while (cap < p->image_bytes + bytes)
-        cap *= 2;
-    uint8_t *image = dscq_realloc(p->image, l->image_cap, cap);
-    if (image == NULL)
-        return dscq_fail_nomem(l->err, "weight streams", cap);
-    memset(image + l->image_cap, 0, cap - l->image_cap);
-    p->image = image;
-    l->image_cap = cap;
-    return DSCQ_OK;
-}
-
-typedef struct bit_writer {
-    uint8_t *at; /* cleared */
-    uint64_t pos;
-} bit_writer;
-
-static void put(bit_writer *b, uint32_t v, int32_t n)
-{
-    for (int32_t i = 0; i < n;) { /* by parts of a byte */
-        const int32_t off = (int32_t)(b->pos % 8);
-        const int32_t part = 8 - off < n - i ? 8 - off : n - i;
-        const uint32_t bits = v >> i & ((1u << part) - 1);
-        b->at[b->pos / 8] = (uint8_t)(b->at[b->pos / 8] | bits << off);
-        b->pos += (uint64_t)part;
-        i += part;
-    }
-}
-
-/* ---- which encoding
- * ---------------------------------------------------------------------- */
-
-typedef struct choice {
-    dscq_stream_kind kind;
-    int32_t gap_bits;
-    double bits_per_weight; /* average, positions included */
-} choice;
-
-static choice gap_choice(double density, int32_t bits)
-{
-    choice best = {DSCQ_STREAM_GAP, 8, 1e30};
-
-    for (int32_t g = 2; g <= 8; g++) {
-        const double fill = 1 - pow(1 - density, (double)(1 << g));
-        const double entries = fill > 0 ? density / fill : 1;
-        const double cost = entries * (bits + g);
-        /* a filler costs a cycle: at most one in twenty */
-        if (entries <= 1.05 * density + 1e-9 && cost < best.bits_per_weight)
-            best = (choice){DSCQ_STREAM_GAP, g, cost};
-    }
-    return best;
-}
-
-static choice choose_encoding(const lowering *l, const dscq_qweights *w)
-{
-    const double density =
-        w->count > 0 ? (double)dscq_qweights_nonzero(w) / (double)w->count : 0;
-    const choice dense = {DSCQ_STREAM_DENSE, 0, w->bits};
-    const choice bitmap = {DSCQ_STREAM_BITMAP, 0, 1 + density * w->bits};
-    choice gap = gap_choice(density, w->bits);
-
-    if (w->form == DSCQ_FORM_BINARY)
-        return (choice){DSCQ_STREAM_BINARY, 0, 2};
-    if (!l->m->zero_skip || l->m->schedule.stream == 1 + DSCQ_STREAM_DENSE)
-        return dense;
-    if (l->m->schedule.stream == 1 + DSCQ_STREAM_BITMAP)
-        return bitmap;
-    if (l->m->schedule.stream == 1 + DSCQ_STREAM_GAP) {
-        if (gap.bits_per_weight > 1e29)
-            gap.bits_per_weight = density * (w->bits + 8) * 1.3;
-        return gap;
-    }
-    if (density > 0.98)
-        return dense;
-    return gap.bits_per_weight < bitmap.bits_per_weight ? gap : bitmap;
-}
-
-/* ---- one lane's stream
- * ---------------------------------------------------------------------- */
-
-typedef struct tile_job {
-    lowering *l;
-    const dscq_qweights *w;
-    const uint16_t *codes; /* OHWI */
-    dscq_hw_wtile *t;
-    const dscq_hw_op *op;
-    int32_t depthwise, code_bits;
-    int32_t group_first; /* first input channel of the group */
-    size_t *column;      /* [columns] offset inside an output channel */
-    uint16_t *code;      /* [rows * columns] one lane, in order */
-    int16_t *value;
-} tile_job;
-
-/* OHWI index of column k, channel 0 of the tile's output channels aside. */
-static size_t column_at(const tile_job *j, int32_t k)
-{
-    const dscq_qweights *w = j->w;
-
-    if (j->depthwise)
-        return (size_t)k;
-    const int32_t c = j->t->c_first - j->group_first + k % j->t->c_count;
-    return (size_t)(k / j->t->c_count) * (size_t)w->c + (size_t)c;
-}
-
-static int32_t lane_rows(const tile_job *j, int32_t lane)
-{
-    int32_t n = 0;
-
-    while (n < j->t->rows && j->t->channel[n * j->op->lanes + lane] >= 0)
-        n++;
-    return n;
-}
-
-/* A lane's weights in stream order: rule W1. */
-typedef struct lane_seq {
-    const uint16_t *code;
-    const int16_t *value;
-    int32_t rows, count;
-} lane_seq;
-
-static lane_seq gather(tile_job *j, int32_t lane)
-{
-    const size_t per = j->w->count / (size_t)j->w->k;
-    const int32_t rows = lane_rows(j, lane), columns = j->t->columns;
-    const lane_seq q = {j->code, j->value, rows, rows * columns};
-
-    for (int32_t r = 0; r < rows; r++) {
-        const size_t base = (size_t)j->t->channel[r * j->op->lanes + lane] * per;
-        const size_t to = j->depthwise ? (size_t)r * (size_t)columns : (size_t)r;
-        const size_t step = j->depthwise ? 1 : (size_t)rows;
-        for (int32_t k = 0; k < columns; k++) {
-            j->code[to + (size_t)k * step] = j->codes[base + j->column[k]];
-            j->value[to + (size_t)k * step] = j->w->value[base + j->column[k]];
-        }
-    }
-    return q;
-}
-
-static void lane_dense(tile_job *j, bit_writer *b, const lane_seq *q)
-{
-    for (int32_t i = 0; i < q->count; i++) {
-        put(b, q->code[i], j->code_bits);
-        j->t->nonzero += q->value[i] != 0;
-    }
-    j->t->entries += (uint64_t)q->count;
-}
-
-static void lane_bitmap(tile_job *j, bit_writer *b, const lane_seq *q)
-{
-    const int32_t group = j->depthwise ? j->t->columns : q->rows;
-
-    for (int32_t i = 0; i < q->count; i += group) {
-        for (int32_t g = 0; g < group; g++)
-            put(b, q->code[i + g] != 0, 1);
-        for (int32_t g = 0; g < group; g++) {
-            if (q->code[i + g] == 0)
-                continue;
-            put(b, q->code[i + g], j->code_bits);
-            j->t->entries++;
-            j->t->nonzero += q->value[i + g] != 0;
-        }
-    }
-}
-
-static void lane_gap(tile_job *j, bit_writer *b, const lane_seq *q)
-{
-    const int32_t most = (1 << j->t->gap_bits) - 1;
-    bit_writer head = *b;
-    uint32_t entries = 0;
-    int32_t run = 0, end = q->count;
-
-    while (end > 0 && q->code[end - 1] == 0)
-        end--; /* what follows the last weight is not stored */
-    b->pos += 32;
-    for (int32_t i = 0; i < end; i++) {
-        if (q->code[i] == 0 && run < most) {
-            run++;
-            continue;
-        }
-        put(b, (uint32_t)run, j->t->gap_bits); /* a filler when the code is 0 */
-        put(b, q->code[i], j->code_bits);
-        run = 0;
-        entries++;
-        j->t->nonzero += q->value[i] != 0;
-    }
-    put(&head, entries & 0xffff, 16);
-    put(&head, entries >> 16, 16);
-    j->t->entries += entries;
-}
-
-static void lane_binary(tile_job *j, bit_writer *b, int32_t lane, const lane_seq *q)
-{
-    const dscq_qweights *w = j->w;
-    const int32_t columns = j->t->columns, blocks = ceil_div(columns, w->block);
-
-    for (int32_t r = 0; r < q->rows; r++)
-        for (int32_t i = 0; i < blocks; i++) {
-            const int32_t m = j->t->channel[r * j->op->lanes + lane];
-            put(b, w->block_high[(size_t)m * (size_t)blocks + (size_t)i] != 0, 1);
-        }
-    for (int32_t i = 0; i < q->count; i++) {
-        const int32_t row = j->depthwise ? i / columns : i % q->rows;
-        const int32_t k = j->depthwise ? i % columns : i / q->rows;
-        const size_t m = (size_t)j->t->channel[row * j->op->lanes + lane];
-        const int high =
-            w->block_high[m * (size_t)blocks + (size_t)(k / w->block)] != 0;
-        put(b, high ? (uint32_t)(uint8_t)q->value[i] : (uint32_t)(q->code[i] & 1),
-            high ? 8 : 1);
-        j->t->nonzero += q->value[i] != 0;
-    }
-    j->t->entries += (uint64_t)q->count;
-}
-
-static uint64_t lane_bits_max(const tile_job *j, int32_t rows)
-{
-    const uint64_t n = (uint64_t)rows * (uint64_t)j->t->columns;
-
-    return 64 + n * (uint64_t)(1 + j->code_bits + j->t->gap_bits) +
-           (uint64_t)rows * n / 8;
-}
-
-static void put_constants(tile_job *j, uint8_t *at)
-{
-    for (int32_t i = 0; i < j->t->m_count; i++, at += 8) {
-        const int32_t m = j->t->m_first + i;
-        const uint16_t mult = (uint16_t)j->op->mult[m];
-        const uint32_t bias = (uint32_t)j->op->bias[m];
-        at[0] = (uint8_t)(mult & 255);
-        at[1] = (uint8_t)(mult >> 8);
-        at[2] = j->op->shift[m];
-        at[3] = (uint8_t)(bias & 255);
-        at[4] = (uint8_t)(bias >> 8 & 255);
-        at[5] = (uint8_t)(bias >> 16 & 255);
-    }
-}
-
-static dscq_status write_streams(tile_job *j)
-{
-    lowering *l = j->l;
-    dscq_hw_wtile *t = j->t;
-    const int32_t lanes = j->op->lanes;
-    const uint64_t align = (uint64_t)l->m->burst_bytes;
-    uint32_t longest = 0;
-    dscq_status status = DSCQ_OK;
-
-    l->p->image_bytes = (l->p->image_bytes + align - 1) / align * align;
-    t->dram_addr = l->p->image_bytes;
-    for (int32_t lane = 0; lane < lanes; lane++) {
-        const lane_seq q = gather(j, lane);
-        DSCQ_TRY(image_room(l, lane_bits_max(j, q.rows) / 8 + 64));
-        bit_writer b = {l->p->image + l->p->image_bytes, 0};
-        t->lane_offset[lane] = (uint32_t)(l->p->image_bytes - t->dram_addr);
-        if (q.rows == 0)
-            continue;
-        if (t->kind == DSCQ_STREAM_DENSE)
-            lane_dense(j, &b, &q);
-        else if (t->kind == DSCQ_STREAM_BITMAP)
-            lane_bitmap(j, &b, &q);
-        else if (t->kind == DSCQ_STREAM_GAP)
-            lane_gap(j, &b, &q);
-        else
-            lane_binary(j, &b, lane, &q);
-        const uint32_t bytes = (uint32_t)((b.pos + 31) / 32 * 4);
-        l->p->image_bytes += bytes;
-        longest = bytes > longest ? bytes : longest;
-    }
-    t->lane_offset[lanes] = (uint32_t)(l->p->image_bytes - t->dram_addr);
-    /* constants go with the piece that is post-processed, the last one */
-    const int ends =
-        j->depthwise || t->c_first + t->c_count == j->group_first + j->w->c;
-    const size_t fixed =
-        (ends ? 8 * (size_t)t->m_count : 0) + 2 * (size_t)t->codebook_count;
-    DSCQ_TRY(image_room(l, fixed));
-    if (ends)
-        put_constants(j, l->p->image + l->p->image_bytes);
-    l->p->image_bytes += fixed;
-    t->stream_bytes = (uint32_t)(l->p->image_bytes - t->dram_addr);
-    t->buffer_bytes = (int64_t)longest * lanes + (int64_t)fixed;
-done:
-    return status;
-}
-
 /* ---- tiles
  * -----------------------------------------------------------------------------------
  */
@@ -325,7 +34,7 @@ typedef struct piece {
     int32_t m_first, m_count, c_first, c_count;
 } piece;
 
-static dscq_status tile_scratch(tile_job *j)
+static dscq_status tile_scratch(low_tile_job *j)
 {
     const size_t columns = (size_t)j->t->columns, places = columns * (size_t)j->t->rows;
 
@@ -335,11 +44,11 @@ static dscq_status tile_scratch(tile_job *j)
     if (j->column == NULL || j->code == NULL || j->value == NULL)
         return dscq_fail_nomem(j->l->err, "a weight tile", places * 4);
     for (int32_t k = 0; k < j->t->columns; k++)
-        j->column[k] = column_at(j, k);
+        j->column[k] = low__column_at(j, k);
     return DSCQ_OK;
 }
 
-static void tile_scratch_free(tile_job *j)
+static void tile_scratch_free(low_tile_job *j)
 {
     dscq_free(j->column);
     dscq_free(j->code);
@@ -349,7 +58,7 @@ static void tile_scratch_free(tile_job *j)
     j->value = NULL;
 }
 
-static void count_entries(const tile_job *j, int32_t *entries)
+static void count_entries(const low_tile_job *j, int32_t *entries)
 {
     const dscq_hw_wtile *t = j->t;
     const size_t per = j->w->count / (size_t)j->w->k;
@@ -364,7 +73,7 @@ static void count_entries(const tile_job *j, int32_t *entries)
     }
 }
 
-static dscq_status make_tile(tile_job *j, piece x, choice enc)
+static dscq_status make_tile(low_tile_job *j, piece x, low_choice enc)
 {
     lowering *l = j->l;
     const int32_t lanes = j->op->lanes, rows = ceil_div(x.m_count, lanes);
@@ -411,7 +120,7 @@ static dscq_status make_tile(tile_job *j, piece x, choice enc)
                        l->err));
     for (int32_t i = 0; i < rows * lanes; i++)
         t->channel[i] += t->channel[i] >= 0 ? x.m_first : 0;
-    DSCQ_TRY(write_streams(j));
+    DSCQ_TRY(low__write_streams(j));
 done:
     tile_scratch_free(j);
     dscq_free(entries);
@@ -420,7 +129,7 @@ done:
 
 /* Rows of a tile so that it takes at most half the weight buffer (the other half is for
  * the next one); 0: not even one row fits, the columns must be cut as well. */
-static int32_t rows_that_fit(const tile_job *j, int32_t columns, double bits,
+static int32_t rows_that_fit(const low_tile_job *j, int32_t columns, double bits,
                              int32_t most)
 {
     const double row = j->op->lanes * ((double)columns * bits / 8 * 1.1 + 24);
@@ -429,7 +138,7 @@ static int32_t rows_that_fit(const tile_job *j, int32_t columns, double bits,
     return fit >= most ? most : (int32_t)fit;
 }
 
-static dscq_status make_group(tile_job *j, int32_t group, choice enc)
+static dscq_status make_group(low_tile_job *j, int32_t group, low_choice enc)
 {
     lowering *l = j->l;
     low_op *low = &l->op[j->op - l->p->op];
@@ -485,7 +194,7 @@ done:
  */
 
 /* stored[k * channels + m] of the first group. */
-static void mark_stored(uint8_t *stored, const tile_job *j, int32_t channels,
+static void mark_stored(uint8_t *stored, const low_tile_job *j, int32_t channels,
                         int32_t columns, int all)
 {
     const dscq_qweights *w = j->w;
@@ -506,7 +215,7 @@ static double vectors_of(const dscq_hw_op *op, const dscq_hw_tensor *y, int32_t 
     return ceil_div((int64_t)y->h * y->w, vector);
 }
 
-/* Lanes when there is no choice, else 0: forced, or one pixel, where the vector is
+/* Lanes when there is no low_choice, else 0: forced, or one pixel, where the vector is
  * empty but for one place and lanes are all that counts. */
 static int32_t only_shape(const lowering *l, const dscq_hw_op *op,
                           const dscq_hw_tensor *y)
@@ -523,7 +232,7 @@ static int32_t only_shape(const lowering *l, const dscq_hw_op *op,
     return most;
 }
 
-static dscq_status choose_shape(tile_job *j, choice enc)
+static dscq_status choose_shape(low_tile_job *j, low_choice enc)
 {
     lowering *l = j->l;
     const int32_t at = (int32_t)(j->op - l->p->op);
@@ -595,13 +304,13 @@ static dscq_status make_conv(lowering *l, int32_t at)
     if (codes == NULL)
         return dscq_fail_nomem(l->err, "weight codes", w->count * 2);
     dscq_qweights_codes(w, codes);
-    tile_job j = {.l = l,
-                  .w = w,
-                  .codes = codes,
-                  .op = op,
-                  .depthwise = depthwise,
-                  .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
-    const choice enc = choose_encoding(l, w);
+    low_tile_job j = {.l = l,
+                      .w = w,
+                      .codes = codes,
+                      .op = op,
+                      .depthwise = depthwise,
+                      .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
+    const low_choice enc = low__choose_encoding(l, w);
     DSCQ_TRY(choose_shape(&j, enc));
     l->op[at].wtile_first = l->p->wtile_count;
     for (int32_t g = 0; g < groups; g++)
@@ -695,12 +404,12 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
     if (codes == NULL)
         return dscq_fail_nomem(l->err, "weight codes", w->count * 2);
     dscq_qweights_codes(w, codes);
-    tile_job j = {.l = l,
-                  .w = w,
-                  .codes = codes,
-                  .op = op,
-                  .depthwise = depthwise,
-                  .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
+    low_tile_job j = {.l = l,
+                      .w = w,
+                      .codes = codes,
+                      .op = op,
+                      .depthwise = depthwise,
+                      .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
     drop_tiles(l, at);
     op->lanes = by_input ? low__holding_lanes(l, at) : filled_lanes(l, group);
     op->vector = l->m->multipliers / op->lanes;
@@ -713,7 +422,7 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
         const piece x = by_input    ? (piece){0, w->k, c, n}
                         : depthwise ? (piece){c, n, c, n}
                                     : (piece){c, n, 0, w->c};
-        DSCQ_TRY(make_tile(&j, x, choose_encoding(l, w)));
+        DSCQ_TRY(make_tile(&j, x, low__choose_encoding(l, w)));
         low->weight_bytes += j.t->stream_bytes;
         low->weight_buffer += (j.t->buffer_bytes + 63) / 64 * 64;
         if (j.t->buffer_bytes > l->m->weight_bytes)
