@@ -343,7 +343,6 @@ static void run_wide(const conv_ctx *c)
         }
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): y is written through c.out */
 void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
                      const dscq_int_kernels *k, const uint8_t *x, uint8_t *y,
                      uint8_t *scratch)
@@ -355,9 +354,9 @@ void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
                   .y = &m->tensor[n->output],
                   .k = k,
                   .in = x,
-                  .out = y,
                   .s = shape_of(f)};
 
+    c.out = y;
     c.padded = scratch;
     c.tile = c.padded + fast_round(f->padded_bytes);
     c.acc = c.tile + fast_round(f->tile_bytes);
