@@ -289,11 +289,28 @@ static void share_intervals(dscq_clip *c, const side sides[2], int32_t b)
         c->kn = 1;
 }
 
+/* Where the interval of a code ends, away from zero. */
+static double far_edge(const ruler r[2], const dscq_clip *c, int32_t code)
+{
+    const ruler *of = &r[code > c->kp];
+    int32_t k = code - of->first;
+
+    if (of->map != NULL) { /* the last cell of the interval */
+        int32_t cell = ENTROPY_BINS - 1;
+        while (cell > 0 && of->map[cell] != k)
+            cell--;
+        k = cell;
+    }
+    return of->from + (of->inv_width > 0.0 ? (k + 1) / of->inv_width : 0.0);
+}
+
 /* Means by code; empty intervals get no level. level comes out ascending. */
 static void make_levels(dscq_clip *c, float value[DSCQ_CODEBOOK_MAX],
                         const double sum[DSCQ_CODEBOOK_MAX],
-                        const size_t number[DSCQ_CODEBOOK_MAX])
+                        const size_t number[DSCQ_CODEBOOK_MAX], const ruler r[2])
 {
+    int32_t last = 0;
+
     value[0] = 0.0F;
     c->level_count = 0;
     for (int32_t i = 0; i < c->kp + c->kn; i++) {
@@ -302,8 +319,13 @@ static void make_levels(dscq_clip *c, float value[DSCQ_CODEBOOK_MAX],
 
         if (number[code] == 0)
             continue;
+        if (c->level_count > 0) /* the edge of whichever of the two lies nearer to 0 */
+            c->edge[c->level_count - 1] = code > c->kp   ? -far_edge(r, c, code)
+                                          : last > c->kp ? 0.0
+                                                         : far_edge(r, c, last);
         c->level[c->level_count] = sum[code] / (double)number[code];
         value[code] = (float)c->level[c->level_count++];
+        last = code;
     }
 }
 
@@ -346,7 +368,7 @@ void dscq_clipq(dscq_clip *out, float *used, uint8_t *mask, const float *w, size
         }
     }
     partition(s, sum, number, r, out, w, n);
-    make_levels(out, value, sum, number);
+    make_levels(out, value, sum, number, r);
     out->kept = n - number[0];
     for (size_t i = 0; used != NULL && i < n; i++)
         used[i] = value[s->code[i]];

@@ -67,6 +67,8 @@ struct dscq_compressor {
     uint64_t steps, steps_per_epoch, freeze_step, step, stage_begin;
     uint32_t epochs;
     int frozen, copies;
+    int settled; /* frozen, and batch norm statistics stand still       */
+    uint64_t settle_step;
     double t; /* progress of the stage */
 
     /* of scored methods (schedule.c) */
@@ -97,9 +99,11 @@ double compress_rate_left(const dscq_clayer *l, double p);
 /* Integers by the rule's form from mask and w: k-means codebook, linear, binary. */
 dscq_status compress_freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
                                  dscq_error *err);
-/* A codebook from real levels (in units of scale[k] when per channel, else NULL). */
+/* A codebook from real levels (in units of scale[k] when per channel, else NULL) with
+ * the edges between them (NULL: midpoints). */
 dscq_status compress_freeze_levels(dscq_clayer *l, const double *level, int32_t n,
-                                   const double *scale, dscq_error *err);
+                                   const double *edge, const double *scale,
+                                   dscq_error *err);
 /* The rule is not CLIP-Q's own business: linear or binary. */
 int compress_is_plain(const dscq_clayer *l);
 /* For methods of uniform codes: codebook rules become linear ones. */

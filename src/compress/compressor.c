@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SETTLE_STEPS = 60 };
+
 /* ---- making one -------------------------------------------------------------- */
 
 static dscq_status find_stages(dscq_compressor *c, dscq_error *err)
@@ -247,6 +249,8 @@ dscq_status dscq_compressor_start(dscq_compressor *c, uint32_t epochs,
     return begin_stage(c, 0, 0, err);
 }
 
+static dscq_status freeze_codes(dscq_compressor *c, dscq_error *err);
+
 /* ---- a step -------------------------------------------------------------------- */
 
 static void layer_task(void *ctx, size_t task, int worker)
@@ -278,6 +282,27 @@ static double progress(const dscq_compressor *c, uint64_t step)
     return (double)(step - c->stage_begin) / (double)(end - c->stage_begin);
 }
 
+static void settle(dscq_compressor *c)
+{
+    c->settled = 1;
+    if (c->exec != NULL)
+        dscq_exec_freeze_norm(c->exec, 1);
+}
+
+/* Until now statistics averaged over codebooks that changed in every step. They get
+ * some steps to find those of the fixed one before they stop as well. */
+static dscq_status freeze_in_training(dscq_compressor *c, uint64_t step,
+                                      dscq_error *err)
+{
+    const uint64_t third = c->steps > step ? (c->steps - step) / 3 : 0;
+    const dscq_status status = freeze_codes(c, err);
+
+    c->settle_step = step + (third < SETTLE_STEPS ? third : SETTLE_STEPS);
+    if (status == DSCQ_OK && c->settle_step == step)
+        settle(c);
+    return status;
+}
+
 dscq_status dscq_compressor_before_step(void *ctx, dscq_model *m, uint64_t step,
                                         dscq_error *err)
 {
@@ -288,7 +313,9 @@ dscq_status dscq_compressor_before_step(void *ctx, dscq_model *m, uint64_t step,
     (void)m;
     c->step = step;
     if (!c->frozen && step >= c->freeze_step)
-        return dscq_compressor_freeze(c, err);
+        return freeze_in_training(c, step, err);
+    if (c->frozen && !c->settled && step >= c->settle_step)
+        settle(c);
     while (!c->frozen && status == DSCQ_OK && c->at + 1 < c->stages &&
            step >= c->stage_end[c->at])
         status = begin_stage(c, c->at + 1, step, err);
@@ -391,7 +418,7 @@ static dscq_status run_untrained(dscq_compressor *c, dscq_error *err)
     return status;
 }
 
-dscq_status dscq_compressor_freeze(dscq_compressor *c, dscq_error *err)
+static dscq_status freeze_codes(dscq_compressor *c, dscq_error *err)
 {
     freeze_job job = {c, NULL};
     dscq_status status = DSCQ_OK;
@@ -413,14 +440,21 @@ dscq_status dscq_compressor_freeze(dscq_compressor *c, dscq_error *err)
     if (status != DSCQ_OK)
         return status;
     c->frozen = 1;
-    if (c->exec != NULL)
-        dscq_exec_freeze_norm(c->exec, 1);
     return DSCQ_OK;
+}
+
+dscq_status dscq_compressor_freeze(dscq_compressor *c, dscq_error *err)
+{
+    const dscq_status status = freeze_codes(c, err);
+
+    if (status == DSCQ_OK && !c->settled)
+        settle(c);
+    return status;
 }
 
 int dscq_compressor_frozen(const dscq_compressor *c)
 {
-    return c->frozen;
+    return c->frozen && c->settled;
 }
 
 /* ---- looking at one ---------------------------------------------------------------

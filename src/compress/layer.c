@@ -125,7 +125,8 @@ void compress_copy_form(dscq_compressor *c, dscq_clayer *l, int worker)
 }
 
 dscq_status compress_freeze_levels(dscq_clayer *l, const double *level, int32_t n,
-                                   const double *scale, dscq_error *err)
+                                   const double *edge, const double *scale,
+                                   dscq_error *err)
 {
     dscq_wquant *q;
     const dscq_status status =
@@ -137,6 +138,8 @@ dscq_status compress_freeze_levels(dscq_clayer *l, const double *level, int32_t 
     if (scale != NULL)
         memcpy(q->scale, scale, (size_t)l->w->k * sizeof *scale);
     dscq_wquant_set_levels(q, level, n);
+    if (edge != NULL)
+        dscq_wquant_set_edges(q, level, edge, n);
     memcpy(q->mask, l->mask, l->w->count);
     dscq_wquant_destroy(l->q);
     l->q = q;
@@ -151,7 +154,7 @@ static dscq_status freeze_kmeans(dscq_clayer *l, dscq_error *err)
 
     if (n < 0)
         return dscq_fail_nomem(err, "k-means", 20ULL * l->w->count);
-    return compress_freeze_levels(l, level, n, NULL, err);
+    return compress_freeze_levels(l, level, n, NULL, NULL, err);
 }
 
 dscq_status compress_freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,

@@ -84,7 +84,7 @@ static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
         return compress_freeze_form(c, l, worker, err);
     }
     clip(c, l, worker, &found, NULL);
-    return compress_freeze_levels(l, found.level, found.level_count,
+    return compress_freeze_levels(l, found.level, found.level_count, found.edge,
                                   l->rule.per_channel ? l->scale : NULL, err);
 }
 

@@ -27,7 +27,7 @@ static dscq_status cluster(dscq_clayer *l, dscq_error *err)
 
     if (k < 0)
         return dscq_fail_nomem(err, "k-means", 20ULL * n);
-    status = compress_freeze_levels(l, level, k, NULL, err);
+    status = compress_freeze_levels(l, level, k, NULL, NULL, err);
     if (status != DSCQ_OK)
         return status;
     dscq_wquant_assign(l->q, l->w->w);
@@ -105,7 +105,7 @@ static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
     for (int32_t e = 1; e < l->q->codebook_count; e++)
         if (number[e] > 0)
             level[n++] = sum[e] / (double)number[e];
-    return compress_freeze_levels(l, level, n, NULL, err);
+    return compress_freeze_levels(l, level, n, NULL, NULL, err);
 }
 
 const dscq_method dscq_method_deep_compression = {

@@ -72,6 +72,7 @@ dscq_status dscq_wquant_clone(dscq_wquant **out, const dscq_wquant *q, dscq_erro
     memcpy(d->mask, q->mask, q->count);
     memcpy(d->scale, q->scale, (size_t)q->scale_count * sizeof *q->scale);
     memcpy(d->codebook, q->codebook, sizeof q->codebook);
+    memcpy(d->edge, q->edge, sizeof q->edge);
     memcpy(d->codebook_real, q->codebook_real, sizeof q->codebook_real);
     d->codebook_count = q->codebook_count;
     d->nonzero = q->nonzero;
@@ -119,6 +120,10 @@ void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
     }
     q->codebook[0] = 0;
     q->codebook_count = count;
+    for (int32_t e = 1; e + 1 < count; e++) /* midpoints; between the signs: zero */
+        q->edge[e] = (int16_t)((q->codebook[e] < 0) != (q->codebook[e + 1] < 0)
+                                   ? 0
+                                   : q->codebook[e] + q->codebook[e + 1]);
     for (int32_t i = 0; i < q->scale_count; i++)
         q->scale[i] *= step;
     for (int32_t i = 0; i < count; i++)
@@ -126,9 +131,34 @@ void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
             q->codebook[i] * (q->scale_count == 1 ? q->scale[0] : step);
 }
 
+void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *edge,
+                           int32_t n)
+{
+    double top = 0.0;
+    int32_t e = 1;
+
+    for (int32_t i = 0; i < n; i++)
+        top = fmax(top, fabs(level[i]));
+    const double step = top > 0.0 ? top / 127.0 : 1.0;
+    for (int32_t i = 0; i + 1 < n; i++) {
+        const int low = (int)compress_round(level[i] / step);
+        const int high = (int)compress_round(level[i + 1] / step);
+        double x = compress_round(2.0 * edge[i] / step);
+
+        while (e + 1 < q->codebook_count && q->codebook[e] < low)
+            e++;
+        /* levels that fell onto one entry, or onto zero, have no edge of their own */
+        if (e + 1 >= q->codebook_count || q->codebook[e] != low ||
+            q->codebook[e + 1] != high || low * high < 0)
+            continue;
+        x = x < 2 * low ? 2 * low : x > 2 * high ? 2 * high : x;
+        q->edge[e] = (int16_t)x;
+    }
+}
+
 /* Where x (in codebook steps) goes, by half steps: side 0 x >= 0, side 1 x < 0; slot j
- * stands for (j-1)/2 < |x| <= j/2. Entries are whole numbers, so a boundary between two
- * never falls inside a slot, and a tie belongs to the slot of the smaller magnitude. */
+ * stands for (j-1)/2 < |x| <= j/2. Edges are whole numbers of half steps, so none falls
+ * inside a slot, and a weight on an edge belongs to the smaller magnitude. */
 enum { SLOTS = 514 };
 typedef struct nearest {
     uint8_t code[2][SLOTS];
@@ -138,17 +168,14 @@ static void nearest_make(nearest *t, const dscq_wquant *q)
 {
     for (int side = 0; side < 2; side++)
         for (int j = 0; j < SLOTS; j++) {
-            /* a point inside the slot, in quarter steps */
-            const int x4 = (side == 0 ? 1 : -1) * (j == 0 ? 0 : 2 * j - 1);
-            int best = 0;
+            int e = 1;
 
-            for (int e = 1; e < q->codebook_count; e++) {
-                const int d = abs(4 * q->codebook[e] - x4);
-                const int b = abs(4 * q->codebook[best] - x4);
-                if (best == 0 || d < b || (d == b && q->codebook[e] > 0))
-                    best = e;
+            for (; e + 1 < q->codebook_count; e++) {
+                const int edge = q->edge[e];
+                if (side == 0 ? edge > 0 && j <= edge : j > -edge)
+                    break;
             }
-            t->code[side][j] = (uint8_t)best;
+            t->code[side][j] = (uint8_t)(q->codebook_count > 1 ? e : 0);
         }
 }
 

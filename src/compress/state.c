@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS = 16, REALS = 8, LAYER_REALS = 3, LAYER_WORDS = 12 };
+enum { WORDS = 17, REALS = 8, LAYER_REALS = 3, LAYER_WORDS = 12 };
 
 /* One array at a time, into or out of a checkpoint. */
 typedef struct state_io {
@@ -91,6 +91,8 @@ static void quant_io(state_io *io, const char *prefix, dscq_wquant *q)
     numbers(io, name, DSCQ_ENTRY_F64, q->scale, (size_t)q->scale_count);
     (void)snprintf(name, sizeof name, "%s.codebook", prefix);
     shorts_io(io, name, q->codebook, (size_t)q->codebook_count);
+    (void)snprintf(name, sizeof name, "%s.edge", prefix);
+    shorts_io(io, name, q->edge, (size_t)q->codebook_count);
     (void)snprintf(name, sizeof name, "%s.real", prefix);
     numbers(io, name, DSCQ_ENTRY_F64, q->codebook_real, (size_t)q->codebook_count);
     (void)snprintf(name, sizeof name, "%s.keep", prefix);
@@ -227,7 +229,8 @@ static void driver_io(state_io *io, dscq_compressor *c)
                         (int64_t)c->steps,
                         (int64_t)c->steps_per_epoch,
                         (int64_t)c->layers,
-                        0};
+                        c->settled,
+                        (int64_t)c->settle_step};
     double r[REALS] = {c->t, c->score0, c->alpha, c->alpha_step, 0.0, 0.0, 0.0, 0.0};
 
     numbers(io, "compress.words", DSCQ_ENTRY_I64, v, WORDS);
@@ -255,6 +258,8 @@ static void driver_io(state_io *io, dscq_compressor *c)
     c->undone = (int32_t)v[9];
     c->done = v[10] != 0;
     c->phase = (int)v[11];
+    c->settled = v[15] != 0;
+    c->settle_step = (uint64_t)v[16];
     c->t = r[0];
     c->score0 = r[1];
     c->alpha = r[2];
@@ -296,7 +301,7 @@ dscq_status dscq_compressor_load(dscq_compressor *c, const dscq_checkpoint *from
             return dscq_fail(err, DSCQ_FORMAT,
                              "checkpoint: integers of layer %d contradict themselves",
                              c->layer[i].rule.node);
-    if (c->frozen && c->exec != NULL)
+    if (c->settled && c->exec != NULL)
         dscq_exec_freeze_norm(c->exec, 1);
     return DSCQ_OK;
 }

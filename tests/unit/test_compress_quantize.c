@@ -69,8 +69,13 @@ START_TEST(assigns_the_nearest)
         const double s = q->scale[q->scale_count == 1 ? 0 : i / (COUNT / 3)];
         double best = (double)INFINITY;
 
+        int sides = 0;
         for (int32_t e = 1; e < q->codebook_count; e++)
-            best = fmin(best, fabs((double)w[i] - s * q->codebook[e]));
+            sides |= q->codebook[e] < 0 ? 1 : 2;
+        for (int32_t e = 1; e < q->codebook_count; e++)
+            if (sides != 3 ||
+                (q->codebook[e] < 0) == (w[i] < 0.0F)) /* keeps its sign */
+                best = fmin(best, fabs((double)w[i] - s * q->codebook[e]));
         ck_assert_double_eq_tol(fabs((double)w[i] - s * q->value[i]), best, 1e-9);
     }
     dscq_wquant_destroy(q);

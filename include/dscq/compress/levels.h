@@ -27,6 +27,7 @@ typedef struct dscq_clip {
     int32_t kp, kn;      /* intervals of each side; 0: a side without weights   */
     int32_t level_count; /* levels of intervals that are not empty, ascending   */
     double level[DSCQ_CODEBOOK_MAX]; /* mean of the full-precision weights         */
+    double edge[DSCQ_CODEBOOK_MAX];  /* between level[i] and level[i + 1]          */
 } dscq_clip;
 
 /* Of every function here and in prune.h that asks for scratch, 64-byte aligned. */

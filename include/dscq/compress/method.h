@@ -15,8 +15,9 @@
  *     dscq_compressor_wquant(c, i)   integers of node i, for the packer
  *
  * In the last part of the steps (freeze_frac) masks, codebooks and scales are fixed,
- * levels lie on the file's 8-bit grid, batch norm statistics stop moving, and weights
- * may only change codes: what training then evaluates is what the file computes.
+ * levels lie on the file's 8-bit grid, and weights may only change codes; up to 60
+ * steps (a third of what is left) later batch norm statistics stop moving as well, and
+ * the compressor is frozen: what training then evaluates is what the file computes.
  *
  * The work of a step is cut by layers, so results do not depend on threads.
  */
@@ -111,6 +112,7 @@ void dscq_compressor_use(dscq_compressor *c, int copies);
 
 /* Fix masks and codebooks now, from the master weights; no effect when frozen. */
 dscq_status dscq_compressor_freeze(dscq_compressor *c, dscq_error *err);
+/* Everything stands still: codebooks, masks, batch norm statistics. */
 int dscq_compressor_frozen(const dscq_compressor *c);
 
 /* Integers of node i, made from the current master weights with the frozen codebooks

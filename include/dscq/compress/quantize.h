@@ -42,8 +42,9 @@ typedef struct dscq_wquant {
     size_t nonzero;      /* values that are not 0                                    */
     int32_t scale_count; /* 1, or k: one per output channel                      */
     double *scale;       /* [scale_count] > 0                                    */
-    int32_t codebook_count;                  /* entries, entry 0 = 0                 */
-    int16_t codebook[DSCQ_CODEBOOK_MAX];     /* entries 1.. ascending, distinct      */
+    int32_t codebook_count;              /* entries, entry 0 = 0                 */
+    int16_t codebook[DSCQ_CODEBOOK_MAX]; /* entries 1.. ascending, distinct      */
+    int16_t edge[DSCQ_CODEBOOK_MAX]; /* between entries e and e + 1, in half steps  */
     double codebook_real[DSCQ_CODEBOOK_MAX]; /* codebook * scale[0]; in units of the
                                                 channel's scale when scale_count > 1 */
     int16_t *level;      /* binary: [k], > 0                                     */
@@ -66,11 +67,18 @@ void dscq_wquant_destroy(dscq_wquant *q); /* NULL is fine */
  * grid whose step is max|level|/127, repeats and zeros dropped; all scales are
  * multiplied by the step. Values and codes are left to dscq_wquant_assign(). */
 void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n);
+/* After set_levels with the same ascending levels: edge[i] lies between level[i] and
+ * level[i + 1], in their units; a weight beyond an edge belongs to the next level. An
+ * edge is rounded to half a grid step and kept between its entries; between a negative
+ * and a positive entry the sign decides. Without this call edges are midpoints. */
+void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *edge,
+                           int32_t n);
 
 /* Values and codes for the weights w[count], everything else as it is: the nearest
- * value the form has (nonzero codebook entries for kept weights, ties to the smaller
- * magnitude), 0 where the mask says so. Binary: sign(w), +-0 counts as plus.
- * Same answer for the same w (idempotent on its own output). */
+ * value the form has (codebook: the nonzero entry between whose edges it lies, on an
+ * edge the one of smaller magnitude, for kept weights), 0 where the mask says so.
+ * Binary: sign(w), +-0 counts as plus. Same answer for the same w (idempotent on its
+ * own output). */
 void dscq_wquant_assign(dscq_wquant *q, const float *w);
 
 /* out[i] = (float)(scale * value[i]): what w_used shall be. */
