@@ -385,12 +385,13 @@ dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error 
     return DSCQ_OK;
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): y is written through c.y */
 void infer__other_run(const fast_node *f, const dscq_qmodel *m, const uint8_t *const *x,
                       uint8_t *y)
 {
-    const run_ctx c = {
-        f, f->n, m, x, y, &m->tensor[f->n->input[0]], &m->tensor[f->n->output]};
+    run_ctx c = {.f = f, .n = f->n, .m = m, .x = x};
 
+    c.y = y;
+    c.in = &m->tensor[f->n->input[0]];
+    c.out = &m->tensor[f->n->output];
     k_run[f->n->op](&c);
 }
