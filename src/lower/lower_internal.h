@@ -129,6 +129,24 @@ int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width);
 int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t width,
                         int32_t channels);
 
+/* need.c */
+enum { CUT_DRAM, CUT_CHIP, CUTS };
+
+typedef struct low_need {
+    int64_t rings; /* bytes */
+    double bytes;  /* DRAM traffic of activations */
+} low_need;
+
+int64_t low__whole_bytes(const lowering *l, int32_t t);
+uint64_t low__dram_bytes(const lowering *l, int32_t t);
+int low__crosses(const lowering *l, int32_t t, int32_t at);
+int low__is_block(const lowering *l, int32_t first, int32_t last);
+low_need low__group_need(const lowering *l, int32_t first, int32_t last,
+                         const int cut[2], int32_t group);
+int low__separable(const dscq_hw_op *op);
+int64_t low__strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
+                         int32_t chan);
+
 /* The rows of every tensor of a stage, band by band. Tensors by program index in
  * `tensor`; end[i * (bands + 1) + s] = rows there after s bands. */
 typedef struct low_bands {

@@ -7,8 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { CUT_DRAM, CUT_CHIP, CUTS };
-
 int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width)
 {
     const int32_t word = l->m->act_word_bytes;
@@ -28,20 +26,6 @@ int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t
     const int64_t bytes = dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
 
     return (bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
-}
-
-static int64_t whole_bytes(const lowering *l, int32_t t)
-{
-    const dscq_hw_tensor *x = &l->p->tensor[t];
-
-    return low__ring_bytes(l, t, x->h, x->w, x->c);
-}
-
-static uint64_t dram_bytes(const lowering *l, int32_t t)
-{
-    const dscq_hw_tensor *x = &l->p->tensor[t];
-
-    return (uint64_t)x->h * (uint64_t)x->w * (uint64_t)x->c * (uint64_t)x->elem_bytes;
 }
 
 /* Cycles of rows [a, b) of an operation's output. */
@@ -79,28 +63,16 @@ static int64_t crossing(const lowering *l, int32_t at)
     for (int32_t t = 0; t < l->p->tensor_count; t++) {
         const low_tensor *x = &l->tensor[t];
         if (!x->is_input && x->first_op < at && x->last_op >= at)
-            sum += whole_bytes(l, t);
+            sum += low__whole_bytes(l, t);
     }
     return sum;
 }
 
-static int crosses(const lowering *l, int32_t t, int32_t at)
-{
-    const low_tensor *x = &l->tensor[t];
-
-    return !x->is_input && x->first_op < at && x->last_op >= at;
-}
-
-typedef struct stage_need {
-    int64_t rings; /* bytes */
-    double bytes;  /* DRAM traffic of activations */
-} stage_need;
-
 /* What the rings of a stage take, `slack`: one band more for loaded and stored ones. */
-static stage_need need_of(const lowering *l, const low_bands *b, int32_t first,
-                          int32_t last, int left, int right, int slack)
+static low_need need_of(const lowering *l, const low_bands *b, int32_t first,
+                        int32_t last, int left, int right, int slack)
 {
-    stage_need n = {0, 0};
+    low_need n = {0, 0};
 
     for (int32_t i = 0; i < b->count; i++) {
         const int32_t t = b->tensor[i];
@@ -113,9 +85,9 @@ static stage_need need_of(const lowering *l, const low_bands *b, int32_t first,
                  : !x->is_input && left == CUT_CHIP && (!out || right == CUT_CHIP);
         const int on_chip_left = !made && !x->is_input && left == CUT_CHIP;
         if (stays || on_chip_left) {
-            n.rings += whole_bytes(l, t);
+            n.rings += low__whole_bytes(l, t);
             if (made && x->is_output)
-                n.bytes += (double)dram_bytes(l, t);
+                n.bytes += (double)low__dram_bytes(l, t);
             continue;
         }
         const int moves = !made || out || x->is_output;
@@ -125,13 +97,13 @@ static stage_need need_of(const lowering *l, const low_bands *b, int32_t first,
         rows = rows > ht->h ? ht->h : rows;
         n.rings += low__ring_bytes(l, t, rows, ht->w, ht->c);
         if (moves)
-            n.bytes += (double)dram_bytes(l, t);
+            n.bytes += (double)low__dram_bytes(l, t);
     }
     /* whole tensors that only pass by */
     for (int32_t t = 0; t < l->p->tensor_count; t++)
-        if (low__bands_find(b, t) < 0 && crosses(l, t, first) &&
+        if (low__bands_find(b, t) < 0 && low__crosses(l, t, first) &&
             l->tensor[t].last_op > last && left == CUT_CHIP && right == CUT_CHIP)
-            n.rings += whole_bytes(l, t);
+            n.rings += low__whole_bytes(l, t);
     return n;
 }
 
@@ -179,12 +151,12 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
 {
     const dscq_hw_op *op = &l->p->op[o];
     const low_op *low = &l->op[o];
-    const stage_need n = need_of(l, b, o, o, left, right, 1);
+    const low_need n = need_of(l, b, o, o, left, right, 1);
     flow_cost f = {flow, 0, n.bytes, n.rings, 1};
     const int32_t tiles = low->wtile_count > 0 ? low->wtile_count : 1;
     const double weights = (double)low->weight_bytes;
     const double in_dram = l->tensor[op->in[0]].is_input || left == CUT_DRAM
-                               ? (double)dram_bytes(l, op->in[0])
+                               ? (double)low__dram_bytes(l, op->in[0])
                                : 0;
 
     f.kept = low->weight_buffer <= l->m->weight_bytes;
@@ -203,13 +175,13 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
         /* the whole input stays; an output that goes to DRAM only needs its tile */
         f.rings = 0;
         for (int32_t i = 0; i < op->in_count; i++)
-            f.rings += whole_bytes(l, op->in[i]);
+            f.rings += low__whole_bytes(l, op->in[i]);
         const dscq_hw_tensor *y = &l->p->tensor[op->out];
         const int to_dram = l->tensor[op->out].last_op > o && right == CUT_DRAM;
         f.rings += to_dram || l->tensor[op->out].last_op <= o
                        ? 2 * low__ring_bytes(l, op->out, ceil_div(y->h, b->bands), y->w,
                                              widest_tile(l, o))
-                       : whole_bytes(l, op->out);
+                       : low__whole_bytes(l, op->out);
     }
     return f;
 }
@@ -301,7 +273,7 @@ static void try_fused(planner *pl, const low_bands *b, int32_t first, int32_t la
                       int left, int right)
 {
     const lowering *l = pl->l;
-    const stage_need n = need_of(l, b, first, last, left, right, 1);
+    const low_need n = need_of(l, b, first, last, left, right, 1);
     int64_t buffer = 0;
     double weights = 0;
 
@@ -320,77 +292,6 @@ static void try_fused(planner *pl, const low_bands *b, int32_t first, int32_t la
     consider(pl, first, last, left, right, &s, cost);
 }
 
-/* [expand] depthwise project, nothing of the middle used elsewhere. */
-static int is_block(const lowering *l, int32_t first, int32_t last)
-{
-    const dscq_hw_op *op = l->p->op;
-    const int32_t n = last - first + 1, dw = last - 1;
-
-    if (n < 2 || n > 3 || op[dw].mode != DSCQ_HW_DEPTHWISE || op[dw].has_residual ||
-        op[last].mode != DSCQ_HW_BROADCAST || op[last].in[0] != op[dw].out ||
-        l->tensor[op[dw].out].last_op != last || l->tensor[op[dw].out].is_output ||
-        l->q->node[l->op[last].node].groups != 1 || op[last].kernel_h != 1 ||
-        op[last].kernel_w != 1 ||
-        l->q->node[l->op[last].node].weights->form == DSCQ_FORM_BINARY)
-        return 0;
-    if (n == 2)
-        return 1;
-    return op[first].mode == DSCQ_HW_BROADCAST && !op[first].has_residual &&
-           op[dw].in[0] == op[first].out && l->tensor[op[first].out].last_op == dw &&
-           !l->tensor[op[first].out].is_output &&
-           l->q->node[l->op[first].node].groups == 1;
-}
-
-static int32_t group_out_rows(int32_t h)
-{
-    const int32_t rows = 2 * ceil_div(h, 4);
-
-    return rows < h ? rows : h;
-}
-
-/* What a block in groups of `group` middle channels takes; 0 rings: its weights do not
- * fit twice. */
-static stage_need group_need(const lowering *l, int32_t first, int32_t last,
-                             const int cut[2], int32_t group)
-{
-    const dscq_hw_op *op = l->p->op;
-    stage_need n = {0, 0};
-    double weights = 0;
-
-    for (int32_t o = first; o <= last; o++) {
-        const dscq_qweights *w = l->q->node[l->op[o].node].weights;
-        const double per = (double)w->count / (o == last ? w->c : w->k);
-        weights +=
-            group * (per * w->bits / 8 * 1.15 + 32) + (o == last ? 12.0 * w->k : 0);
-    }
-    if (1.5 * weights > (double)l->m->weight_bytes)
-        return n;
-    for (int32_t o = first; o < last; o++) {
-        const dscq_hw_tensor *t = &l->p->tensor[op[o].out];
-        n.rings += low__ring_bytes(l, op[o].out, t->h, t->w, group);
-    }
-    const int32_t ins[2] = {op[first].in[0],
-                            op[last].has_residual ? op[last].in[1] : op[first].in[0]};
-    for (int i = 0; i < 2; i++) {
-        if (i == 1 && ins[1] == ins[0])
-            continue;
-        n.rings += whole_bytes(l, ins[i]);
-        if (cut[0] == CUT_DRAM || l->tensor[ins[i]].is_input)
-            n.bytes += (double)dram_bytes(l, ins[i]);
-    }
-    const int32_t out = op[last].out;
-    const dscq_hw_tensor *y = &l->p->tensor[out];
-    const int stays = cut[1] == CUT_CHIP && l->tensor[out].last_op > last;
-    n.rings += low__ring_bytes(l, out, stays ? y->h : group_out_rows(y->h), y->w, y->c);
-    if (!stays || l->tensor[out].is_output)
-        n.bytes += (double)dram_bytes(l, out);
-    for (int32_t t = 0; t < l->p->tensor_count; t++)
-        if (t != ins[0] && t != ins[1] && crosses(l, t, first) &&
-            l->tensor[t].last_op > last && cut[0] == CUT_CHIP && cut[1] == CUT_CHIP)
-            n.rings += whole_bytes(l, t);
-    return n;
-}
-
 static void try_groups(planner *pl, int32_t first, int32_t last, int left, int right)
 {
     static const int32_t k_groups[] = {256, 128, 64, 32, 16, 8};
@@ -398,14 +299,14 @@ static void try_groups(planner *pl, int32_t first, int32_t last, int left, int r
     const int cut[2] = {left, right};
     const int32_t middle = l->p->tensor[l->p->op[last - 1].out].c;
 
-    if (l->op[last].no_group || !is_block(l, first, last) ||
+    if (l->op[last].no_group || !low__is_block(l, first, last) ||
         low__holding_lanes(l, last) == 0 || l->m->acc_banks < 2)
         return;
     for (size_t i = 0; i < sizeof k_groups / sizeof k_groups[0]; i++) {
         const int32_t group = k_groups[i];
         if (group >= middle)
             continue;
-        const stage_need n = group_need(l, first, last, cut, group);
+        const low_need n = low__group_need(l, first, last, cut, group);
         if (n.rings == 0 || n.rings > pl->room)
             continue;
         low_stage s = {.first = first,
@@ -487,40 +388,6 @@ static int may_cut(const lowering *l, int32_t at)
 /* ---- one operation that does not fit: strips of columns, pieces of channels
  * ----------------------- */
 
-static int separable(const dscq_hw_op *op)
-{
-    return op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL ||
-           op->mode == DSCQ_HW_LUT;
-}
-
-static int64_t strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
-                           int32_t chan)
-{
-    const dscq_hw_op *op = &l->p->op[o];
-    const int32_t w = l->p->tensor[op->out].w, h = l->p->tensor[op->out].h;
-    const int32_t mid = h / 2 / rows * rows;
-    int64_t sum = 0;
-    int32_t lo, hi;
-
-    for (int32_t i = 0; i < op->in_count; i++) {
-        const dscq_hw_tensor *x = &l->p->tensor[op->in[i]];
-        int32_t need = 0, wide = 0;
-        low__rows(l->p, o, i, mid, mid + rows < h ? mid + rows : h, &lo, &hi);
-        need = hi - lo;
-        low__rows(l->p, o, i, 0, rows < h ? rows : h, &lo, &hi);
-        need = hi - lo > need ? hi - lo : need;
-        for (int32_t at = 0; at < w; at += width) {
-            low__columns(l->p, o, i, at, at + width < w ? at + width : w, &lo, &hi);
-            wide = hi - lo > wide ? hi - lo : wide;
-        }
-        const int32_t c = chan > 0 ? chan : x->c;
-        need = need < 1 ? 1 : need > x->h ? x->h : need;
-        sum += low__ring_bytes(l, op->in[i], need, wide < 1 ? 1 : wide, c);
-    }
-    return sum + low__ring_bytes(l, op->out, rows, width < w ? width : w,
-                                 chan > 0 ? chan : l->p->tensor[op->out].c);
-}
-
 /* The widest strip of single rows that fits; DSCQ_ARG when none does. */
 static dscq_status strip_stage(planner *pl, int32_t o)
 {
@@ -531,14 +398,14 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     low_stage s = {.first = o, .last = o, .flow = LOW_BANDS};
     int32_t chan = 0, width = w;
 
-    while (width > 1 && strip_bytes(l, o, 1, width, 0) > pl->room)
+    while (width > 1 && low__strip_bytes(l, o, 1, width, 0) > pl->room)
         width = (width + 1) / 2;
-    int64_t need = strip_bytes(l, o, 1, width, 0);
-    if (need > pl->room && separable(op)) {
+    int64_t need = low__strip_bytes(l, o, 1, width, 0);
+    if (need > pl->room && low__separable(op)) {
         width = w;
-        for (chan = all; chan > 1 && strip_bytes(l, o, 1, width, chan) > pl->room;)
+        for (chan = all; chan > 1 && low__strip_bytes(l, o, 1, width, chan) > pl->room;)
             chan = (chan + 1) / 2;
-        need = strip_bytes(l, o, 1, width, chan);
+        need = low__strip_bytes(l, o, 1, width, chan);
     }
     if (need > pl->room || (l->op[o].k_pieces > 1 && width < w))
         return dscq_fail(
@@ -550,14 +417,15 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     s.strip = width;
     s.chan = chan;
     int32_t rows = l->p->tensor[op->out].h;
-    while (rows > 1 && strip_bytes(l, o, rows, width, chan) > pl->room)
+    while (rows > 1 && low__strip_bytes(l, o, rows, width, chan) > pl->room)
         rows = (rows + 1) / 2;
     s.bands = ceil_div(l->p->tensor[op->out].h, rows);
     s.kept = l->op[o].weight_buffer <= l->m->weight_bytes;
     const int32_t strips = ceil_div(w, width);
-    s.bytes = (double)dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
+    s.bytes =
+        (double)low__dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
     for (int32_t i = 0; i < op->in_count; i++)
-        s.bytes += 1.5 * (double)dram_bytes(l, op->in[i]);
+        s.bytes += 1.5 * (double)low__dram_bytes(l, op->in[i]);
     const double cost =
         price(l, row_cycles(l, o, rows) * s.bands * strips, s.bytes, &s.cycles);
     consider(pl, o, o, CUT_DRAM, CUT_DRAM, &s, cost);
@@ -650,7 +518,7 @@ static dscq_status take_path(planner *pl)
         const int32_t i = at * CUTS + cut;
         l->stage[--n] = pl->stage[i];
         for (int32_t t = 0; t < l->p->tensor_count && cut == CUT_DRAM; t++)
-            if (crosses(l, t, at))
+            if (low__crosses(l, t, at))
                 l->tensor[t].stays = 0;
         cut = pl->from_cut[i];
         at = pl->from[i];
