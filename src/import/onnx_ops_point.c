@@ -218,9 +218,11 @@ static dscq_status line_up(ox_call *c, ox_tensor *b)
     const ox_tensor *a = c->in[0];
     const ox_attr *axis = ox_attr_find(c->node, "axis");
 
-    if (c->opset >= 7 || axis == NULL)
+    const int channels = strcmp(c->node->op, "PRelu") == 0 && b->rank == 1;
+
+    if (c->opset >= 7 || (axis == NULL && !channels) || (channels && b->count == 1))
         return DSCQ_OK;
-    int64_t at = axis->i;
+    int64_t at = channels ? 1 : axis->i;
     if (!ox_axis(&at, a->rank) || at + b->rank > a->rank)
         return ox_bad(c, "axis is out of range");
     const int32_t rank = a->rank - (int32_t)at;

@@ -77,7 +77,7 @@ static double source_of(const axis_map *a, int64_t i, const char *mode)
     if (strcmp(mode, "asymmetric") == 0)
         return x / a->scale;
     if (strcmp(mode, "align_corners") == 0)
-        return a->out == 1 ? 0 : x * (in - 1) / (out - 1);
+        return a->out == 1 ? 0 : x * (in - 1) / (in * a->scale - 1);
     if (strcmp(mode, "pytorch_half_pixel") == 0 && a->out == 1)
         return 0;
     if (strcmp(mode, "tf_crop_and_resize") == 0)

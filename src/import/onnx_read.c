@@ -293,21 +293,34 @@ done:
     return status;
 }
 
-static void read_type(ox_value *v, const Onnx__TypeProto *p)
+/* 0: no dense tensor of a type that is understood. */
+static int read_type(ox_value *v, const Onnx__TypeProto *p)
 {
-    if (p == NULL || p->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
-        p->tensor_type == NULL)
-        return;
+    if (p == NULL || p->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET)
+        return 1;
+    if (p->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || p->tensor_type == NULL)
+        return 0;
     v->type = p->tensor_type->elem_type;
+    if (v->type != DSCQ_ONNX_NONE && element_bytes(v->type) == 0)
+        return 0;
     const Onnx__TensorShapeProto *s = p->tensor_type->shape;
     if (s == NULL || s->n_dim > DSCQ_ONNX_RANK)
-        return;
+        return 1;
     v->rank = (int32_t)s->n_dim;
     for (size_t i = 0; i < s->n_dim; i++)
         v->dim[i] = s->dim[i]->value_case ==
                             ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE
                         ? s->dim[i]->dim_value
                         : -1;
+    return 1;
+}
+
+static dscq_status not_a_tensor(const reader *r, const char *name)
+{
+    return dscq_fail(r->err, DSCQ_UNSUPPORTED,
+                     "%s: '%.100s' is not a dense tensor of numbers (text, bfloat16, "
+                     "sequences and maps are not supported)",
+                     r->f->name, name);
 }
 
 static dscq_status read_ports(reader *r, const Onnx__GraphProto *g)
@@ -322,7 +335,8 @@ static dscq_status read_ports(reader *r, const Onnx__GraphProto *g)
         const int32_t v = value_of(r, g->input[i]->name);
         if (v < 0)
             return dscq_fail(r->err, DSCQ_FORMAT, "%s: an input has no name", f->name);
-        read_type(&f->value[v], g->input[i]->type);
+        if (!read_type(&f->value[v], g->input[i]->type))
+            return not_a_tensor(r, f->value[v].name);
         if (f->value[v].init != NULL || f->value[v].is_input)
             continue; /* an initialiser that is listed as an input too */
         f->value[v].is_input = 1;
@@ -332,7 +346,8 @@ static dscq_status read_ports(reader *r, const Onnx__GraphProto *g)
         const int32_t v = value_of(r, g->output[i]->name);
         if (v < 0)
             return dscq_fail(r->err, DSCQ_FORMAT, "%s: an output has no name", f->name);
-        read_type(&f->value[v], g->output[i]->type);
+        if (!read_type(&f->value[v], g->output[i]->type))
+            return not_a_tensor(r, f->value[v].name);
         f->value[v].is_output = 1;
         f->output[f->output_count++] = v;
     }
