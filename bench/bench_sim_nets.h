@@ -175,7 +175,7 @@ static dscq_qmodel *net_end(net *n, const char *name)
 
 /* MobileNetV2 1.0 at 224: pointwise layers and the classifier at `density`, depthwise
  * and first layers dense. */
-static dscq_qmodel *net_mobilenet_v2(double density, int32_t bits, uint64_t seed)
+static inline dscq_qmodel *net_mobilenet_v2(double density, int32_t bits, uint64_t seed)
 {
     static const int k_block[7][4] = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2},
                                       {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2},
@@ -212,7 +212,7 @@ static dscq_qmodel *net_mobilenet_v2(double density, int32_t bits, uint64_t seed
 }
 
 /* AlexNet (two groups, no normalisation) at the densities of its table. */
-static dscq_qmodel *net_alexnet(double conv, const double fc[3], int32_t bits,
+static inline dscq_qmodel *net_alexnet(double conv, const double fc[3], int32_t bits,
                                 uint64_t seed)
 {
     net n = {.bits = bits};
