@@ -146,8 +146,9 @@ static verdict run_network(dscq_onnx *f, const sample *s, dscq_error *err)
     const size_t map = (size_t)in.h * (size_t)in.w, c = (size_t)in.c;
     const dscq_exec_options o = {.batch = 1};
     const int64_t images = s->in[0]->rank > 0 ? s->in[0]->dim[0] : 0;
-    if (images < 1 || s->in[0]->count != (size_t)images * map * c ||
-        s->in[0]->rank == 3 || dscq_model_outputs(m) > PORTS ||
+    if (images < 1 || s->in[0]->type != DSCQ_ONNX_FLOAT ||
+        s->in[0]->count != (size_t)images * map * c || s->in[0]->rank == 3 ||
+        dscq_model_outputs(m) > PORTS ||
         (s->in[0]->rank == 4 && s->in[0]->dim[1] != in.c))
         goto done;
     x = dscq_malloc(map * c, sizeof *x);
