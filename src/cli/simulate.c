@@ -38,6 +38,7 @@ dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
     const dscq_simulate_options so = {.frames = o->frames,
                                       .no_data = o->no_data,
                                       .verify = o->verify,
+                                      .trace = o->trace,
                                       .log = call->log};
     char data_dir[DSCQ_PATH_MAX];
     dscq_machine machine;
@@ -45,6 +46,8 @@ dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
     dscq_status status;
 
     memset(out, 0, sizeof *out);
+    if (o->trace[0] != '\0')
+        DSCQ_TRY(cli_check_overwrite(call, o->trace, err));
     cli_data_dir(data_dir, sizeof data_dir);
     if (o->config[0] != '\0')
         DSCQ_TRY(dscq_config_load(&cfg, o->config, err));

@@ -9,7 +9,7 @@
 #include "dscq/pack/qmodel.h"
 
 typedef struct cli_simulate_options {
-    char machine[DSCQ_PATH_MAX], config[DSCQ_PATH_MAX];
+    char machine[DSCQ_PATH_MAX], config[DSCQ_PATH_MAX], trace[DSCQ_PATH_MAX];
     int32_t frames, no_data, verify, explain, stalls;
     /* of `report` only */
     int32_t energy;
@@ -31,6 +31,8 @@ typedef struct cli_simulate_options {
                  "compare every layer with the integer reference"), \
     CLI_OPT_FLAG(cli_simulate_options, explain, "--explain-schedule", 0, \
                  "show what the scheduler chose for each layer"), \
+    CLI_OPT_STR(cli_simulate_options, trace, "--trace", 0, "FILE", "", \
+                "write every command's time: Perfetto JSON, or VCD for a name in .vcd"), \
     CLI_OPT_FLAG(cli_simulate_options, stalls, "--stalls", 0, \
                  "show where every cycle of every unit went")
 /* clang-format on */

@@ -1,6 +1,7 @@
 #include "dscq/flow/simulate.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/hw/trace.h"
 #include "dscq/infer/reference.h"
 #include "dscq/lower/lower.h"
 
@@ -166,6 +167,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     dscq_simulation s = {.machine = *m, .verified = -1};
     dscq_energy coefficients;
     uint8_t *codes = NULL;
+    dscq_trace *trace = NULL;
     dscq_status status;
 
     memset(out, 0, sizeof *out);
@@ -176,6 +178,8 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     DSCQ_TRY(dscq_lower(&s.program, &s.schedule, q, m, &lo, err));
     if (!o->no_data)
         DSCQ_TRY(make_input(&codes, q, frames, o->input, err));
+    if (o->trace != NULL && o->trace[0] != '\0')
+        DSCQ_TRY(dscq_trace_open(&trace, o->trace, s.program, err));
     const void *input = codes;
     const dscq_sim_options so = {.no_data = o->no_data,
                                  .capture = o->verify,
@@ -183,10 +187,15 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                             : o->certify < 0 ? 0
                                                              : o->certify,
                                  .certify_seed = CERTIFY_SEED,
-                                 .event = o->event,
-                                 .event_ctx = o->event_ctx};
+                                 .event = trace != NULL ? dscq_trace_event : NULL,
+                                 .event_ctx = trace};
     dscq_log_progress(o->log, "simulate", 0, 1, q->name);
     DSCQ_TRY(dscq_sim_run(&s.sim, s.program, m, o->no_data ? NULL : &input, &so, err));
+    if (trace != NULL) {
+        dscq_trace *finished = trace;
+        trace = NULL;
+        DSCQ_TRY(dscq_trace_close(finished, err));
+    }
     s.totals = dscq_sim_total(s.sim);
     const dscq_dram_energy dram = dscq_sim_dram_energy(s.sim);
     DSCQ_TRY(dscq_energy_price(&s.bill, &coefficients, m, dscq_sim_counters(s.sim),
@@ -197,6 +206,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     *out = s;
     s = (dscq_simulation){0};
 done:
+    dscq_trace_abandon(trace);
     dscq_free(codes);
     dscq_simulation_clear(&s);
     return status;

@@ -42,8 +42,7 @@ typedef struct dscq_simulate_options {
     /* Frames as input codes, [frames][bytes of input 0]; NULL: the inputs embedded
      * in the file, then zero points. */
     const void *input;
-    void (*event)(void *ctx, const dscq_sim_event *e);
-    void *event_ctx;
+    const char *trace; /* file for hw/trace.h; NULL or "": none                  */
     const dscq_log *log;
 } dscq_simulate_options;
 
