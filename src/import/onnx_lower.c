@@ -160,13 +160,12 @@ done:
 dscq_status lw_add_like(lower *l, const ox_node *n, const char *type,
                         const void *params, const lw_value *x)
 {
-    const lw_tail tail = lw_follow(l, n->out[0], 0, 0);
     const lw_value v = *x;
     int32_t node;
-    const dscq_status status = lw_add(&node, l, n, type, params, v.part, 1, &tail, 0);
+    const dscq_status status = lw_add(&node, l, n, type, params, v.part, 1, NULL, 0);
 
     if (status == DSCQ_OK)
-        lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
+        lw_set(l, n->out[0], node, v.rank, v.dim, v.rows);
     return status;
 }
 

@@ -180,14 +180,13 @@ static dscq_status add_pool(lower *l, const ox_node *n, const lw_value *x, int m
                             const dscq_pool_params *p, int keep)
 {
     const lw_value v = *x;
-    const lw_tail tail = lw_follow(l, n->out[0], 0, 0);
     int32_t node;
     dscq_status status;
 
-    DSCQ_TRY(lw_add(&node, l, n, max ? "maxpool" : "avgpool", p, v.part, 1, &tail, 0));
+    DSCQ_TRY(lw_add(&node, l, n, max ? "maxpool" : "avgpool", p, v.part, 1, NULL, 0));
     const dscq_shape out = dscq_model_node(l->m, node)->out;
     const int64_t dim[] = {v.dim[0], out.c, out.h, out.w};
-    lw_set(l, tail.value, node, keep ? 4 : 2, dim, 0);
+    lw_set(l, n->out[0], node, keep ? 4 : 2, dim, 0);
 done:
     return status;
 }

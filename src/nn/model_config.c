@@ -241,13 +241,14 @@ static dscq_status make_input(dscq_model **out, builder *b, dscq_error *err)
     return dscq_model_create(out, name, input, err);
 }
 
-/* Detector heads, else the last layer. */
-static dscq_status declare_outputs(dscq_model *m, dscq_error *err)
+/* Detector heads and what says net_output=1, else the last layer. */
+static dscq_status declare_outputs(const builder *b, dscq_model *m, dscq_error *err)
 {
     dscq_status status = DSCQ_OK;
 
     for (int32_t i = 0; i < m->count && status == DSCQ_OK; i++)
-        if ((m->node[i].ops->flags & DSCQ_LAYER_HEAD) != 0)
+        if ((m->node[i].ops->flags & DSCQ_LAYER_HEAD) != 0 ||
+            b->item[i].common.net_output)
             status = dscq_model_add_output(m, i, err);
     return status;
 }
@@ -271,7 +272,7 @@ dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
     DSCQ_TRY(make_input(&m, &b, err));
     for (int32_t i = 0; i < b.count; i++)
         DSCQ_TRY(add_section(&b, m, i, err));
-    DSCQ_TRY(declare_outputs(m, err));
+    DSCQ_TRY(declare_outputs(&b, m, err));
     m->net = dscq_malloc(1, sizeof *m->net);
     if (m->net == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "[net] settings", sizeof *m->net));

@@ -1,0 +1,35 @@
+/*
+ * flow/import.h - networks of other people in, ours out.
+ */
+#ifndef DSCQ_FLOW_IMPORT_H
+#define DSCQ_FLOW_IMPORT_H
+
+#include "dscq/base/status.h"
+#include "dscq/base/table.h"
+#include "dscq/nn/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dscq_import_options {
+    const char *network; /* MODEL.onnx, or a Darknet cfg                        */
+    const char *weights; /* the cfg's weights; NULL with ONNX                    */
+    const char *dir;     /* output folder: net.cfg, float.ckpt                   */
+    const char *data;    /* text of a [data] section (without its heading), or NULL */
+} dscq_import_options;
+
+/* Read the network, write dir/net.cfg and dir/float.ckpt, on which train, compress and
+ * eval work. *out: the network (owned by the caller; may be NULL); *refused (may be
+ * NULL): with DSCQ_UNSUPPORTED, the table of nodes that cannot be imported, or NULL. */
+dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
+                             const dscq_import_options *o, dscq_error *err);
+
+/* Write the network for Darknet: <stem>.cfg and <stem>.weights. */
+dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
+                                     dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,31 @@
+/*
+ * import/cfg.h - a network as the text of a net.cfg, which dscq_model_from_config()
+ * reads back: same graph, same names, so that a checkpoint of the one fits the other.
+ *
+ * A cfg chains its sections: where a node's first input is not the one before it, a
+ * [route] of one layer is put in (it computes nothing).
+ */
+#ifndef DSCQ_IMPORT_CFG_H
+#define DSCQ_IMPORT_CFG_H
+
+#include "dscq/base/str.h"
+#include "dscq/nn/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum dscq_cfg_dialect {
+    DSCQ_CFG_OURS,   /* every key this program reads                              */
+    DSCQ_CFG_DARKNET /* only what Darknet reads: depthwise becomes groups, names go;
+                        DSCQ_UNSUPPORTED for what it cannot say, by node            */
+} dscq_cfg_dialect;
+
+/* Appends to *text ([net] first). DSCQ_UNSUPPORTED when a section cannot say it. */
+dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
+                                 dscq_cfg_dialect dialect, dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,79 @@
+#include "cmd.h"
+#include "dscq/base/str.h"
+#include "dscq/flow/import.h"
+
+#include <string.h>
+
+typedef struct import_options {
+    cli_words data;
+} import_options;
+
+static const cli_opt k_options[] = {
+    CLI_OPT_MANY(
+        import_options, data, "--data", 0, "KEY=VALUE",
+        "a line of the [data] section: type=..., train=..., mean=..., std=..."),
+    CLI_OPT_END};
+
+static dscq_status run(cli_call *call, const void *options, dscq_error *err)
+{
+    const import_options *given = options;
+    const char *dir = call->common.output;
+    dscq_import_options o = {.network = call->arg[0], .dir = dir};
+    dscq_table *refused = NULL, *layers = NULL;
+    dscq_model *m = NULL;
+    dscq_str data = {0};
+    dscq_status status;
+
+    if (dir[0] == '\0')
+        return dscq_fail(err, DSCQ_ARG, "where to? give a folder with -o DIR");
+    if (call->arg_count > 1)
+        o.weights = call->arg[1];
+    for (int32_t i = 0; i < given->data.count; i++)
+        dscq_str_addf(&data, "%s\n", given->data.v[i]);
+    o.data = data.text;
+    DSCQ_TRY(cli_check_overwrite(call, dir, err));
+    status = dscq_flow_import(&m, &refused, &o, err);
+    if (refused != NULL)
+        cli_out_table(call, refused);
+    if (status != DSCQ_OK)
+        goto done;
+    DSCQ_TRY(dscq_model_table(&layers, m, err));
+    cli_out_table(call, layers);
+    cli_out_text(call, "parameters %llu, multiply-accumulates %llu an image\n",
+                 (unsigned long long)dscq_model_param_count(m),
+                 (unsigned long long)dscq_model_macs(m));
+    cli_out_text(call, "wrote %s/net.cfg and %s/float.ckpt\n", dir, dir);
+    cli_out_int(call, "params", (int64_t)dscq_model_param_count(m));
+    cli_out_int(call, "macs", (int64_t)dscq_model_macs(m));
+done:
+    dscq_str_free(&data);
+    dscq_table_destroy(refused);
+    dscq_table_destroy(layers);
+    dscq_model_destroy(m);
+    return status;
+}
+
+const cli_cmd cli_cmd_import = {
+    .name = "import",
+    .group = CLI_MODEL,
+    .synopsis = "MODEL.onnx | NET.cfg NET.weights",
+    .summary = "bring in a network that others trained",
+    .description =
+        "Reads an ONNX file, or a Darknet cfg with its weights, and writes "
+        "net.cfg and float.ckpt into the folder -o: train, eval and compress "
+        "work on those.\n\n"
+        "A file that holds something no layer here can do is refused with a "
+        "table of all such nodes: name, operator, opset, reason.\n\n"
+        "The files do not say how pictures become the network's input; --data "
+        "lines are written into the [data] section of net.cfg.",
+    .examples = "A network with its preprocessing:\n"
+                "$ dscq import resnet20.onnx -o runs/resnet20 --data type=cifar10 "
+                "--data train=cifar --data mean=0.485,0.456,0.406 "
+                "--data std=0.229,0.224,0.225\n",
+    .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
+    .min_args = 1,
+    .max_args = 2,
+    .options = k_options,
+    .option_bytes = sizeof(import_options),
+    .run = run,
+};

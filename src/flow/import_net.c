@@ -1,0 +1,124 @@
+#include "dscq/base/config.h"
+#include "dscq/base/io.h"
+#include "dscq/base/rng.h"
+#include "dscq/base/str.h"
+#include "dscq/flow/import.h"
+#include "dscq/import/cfg.h"
+#include "dscq/import/darknet.h"
+#include "dscq/import/onnx.h"
+#include "dscq/nn/checkpoint.h"
+#include "dscq/nn/layers.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static dscq_status read_onnx(dscq_model **out, dscq_table **refused, const char *path,
+                             dscq_error *err)
+{
+    dscq_onnx *f = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_onnx_load(&f, path, err));
+    DSCQ_TRY(dscq_onnx_to_model(out, refused, f, err));
+done:
+    dscq_onnx_close(f);
+    return status;
+}
+
+/* pjreddie's dialect divides by sqrt(var) + 1e-6; ours by sqrt(var + eps): a variance
+ * that gives the same quotient. */
+static void convert_dialect(dscq_model *m)
+{
+    const dscq_net_params *net = dscq_model_net(m);
+
+    if (net == NULL || net->dialect != 1)
+        return;
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_weights *w = dscq_model_node(m, i)->weights;
+        for (int32_t k = 0; w->var != NULL && k < w->channels; k++) {
+            const double root = sqrt((double)w->var[k]) + 1e-6;
+            w->var[k] = (float)fmax(0, root * root - w->bn_eps);
+        }
+    }
+}
+
+static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
+                                dscq_error *err)
+{
+    const dscq_rng rng = dscq_rng_seeded(1);
+    dscq_config *cfg = NULL;
+    dscq_status status;
+
+    if (o->weights == NULL)
+        return dscq_fail(err, DSCQ_ARG, "%s: a Darknet cfg needs its weights file too",
+                         o->network);
+    DSCQ_TRY(dscq_config_load(&cfg, o->network, err));
+    DSCQ_TRY(
+        dscq_model_from_config(out, cfg, "data|train|compress|machine", &rng, err));
+    DSCQ_TRY(dscq_darknet_load(*out, o->weights, 0, NULL, err));
+    convert_dialect(*out);
+done:
+    dscq_config_destroy(cfg);
+    return status;
+}
+
+static int is_onnx(const char *path)
+{
+    const size_t n = strlen(path);
+    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+}
+
+dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
+                             const dscq_import_options *o, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_model *m = NULL;
+    dscq_str text = {0};
+    dscq_status status;
+
+    if (out != NULL)
+        *out = NULL;
+    if (refused != NULL)
+        *refused = NULL;
+    DSCQ_TRY(is_onnx(o->network) ? read_onnx(&m, refused, o->network, err)
+                                 : read_darknet(&m, o, err));
+    dscq_str_addf(&text, "# Imported from %s\n\n", dscq_path_base(o->network));
+    DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_OURS, err));
+    if (o->data != NULL && o->data[0] != '\0')
+        dscq_str_addf(&text, "\n[data]\n%s", o->data);
+    if (text.bad)
+        DSCQ_TRY(dscq_fail_nomem(err, "a cfg", text.len));
+    DSCQ_TRY(dscq_path_make_dirs(o->dir, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->dir, "net.cfg", err));
+    DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_model_save(m, path, err));
+    if (out != NULL) {
+        *out = m;
+        m = NULL;
+    }
+done:
+    dscq_str_free(&text);
+    dscq_model_destroy(m);
+    return status;
+}
+
+dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
+                                     dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_str text = {0};
+    dscq_status status;
+
+    if (strlen(stem) + 16 > sizeof path)
+        return dscq_fail(err, DSCQ_ARG, "%s: path is too long", stem);
+    DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_DARKNET, err));
+    snprintf(path, sizeof path, "%s.weights", stem);
+    DSCQ_TRY(dscq_darknet_save(m, path, 0, err));
+    snprintf(path, sizeof path, "%s.cfg", stem);
+    DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
+done:
+    dscq_str_free(&text);
+    return status;
+}
