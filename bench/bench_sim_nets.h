@@ -85,7 +85,7 @@ static void net_weights(net *n, dscq_qweights *w, double density)
                             dscq_rng_below(&n->rng, (uint64_t)w->codebook_count - 1)];
         else
             w->value[i] = (int16_t)((1 + (int)dscq_rng_below(&n->rng, 127)) *
-                          (dscq_rng_below(&n->rng, 2) ? 1 : -1));
+                                    (dscq_rng_below(&n->rng, 2) ? 1 : -1));
     }
 }
 
@@ -213,7 +213,7 @@ static inline dscq_qmodel *net_mobilenet_v2(double density, int32_t bits, uint64
 
 /* AlexNet (two groups, no normalisation) at the densities of its table. */
 static inline dscq_qmodel *net_alexnet(double conv, const double fc[3], int32_t bits,
-                                uint64_t seed)
+                                       uint64_t seed)
 {
     net n = {.bits = bits};
 

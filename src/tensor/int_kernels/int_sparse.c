@@ -201,7 +201,8 @@ INL void upper_channels(const uint32_t *packed, const uint32_t *x, uint32_t *y,
     }
 X(1)
 X(2)
-X(3) X(4)
+X(3)
+X(4)
 #undef X
 
 #if HAS_UPPER
