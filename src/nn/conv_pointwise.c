@@ -338,7 +338,7 @@ static int is_wide(const matrix *planned)
 
 size_t nn__dw_groups(size_t items, size_t weights)
 {
-    const size_t by_memory = (size_t)6 * 1024 * 1024 / nn__max(weights, 1);
+    const size_t by_memory = (size_t)1024 * 1024 / nn__max(weights, 1);
 
     return nn__min(nn__min(items, DSCQ_SUM_GROUPS), nn__max(by_memory, 4));
 }
