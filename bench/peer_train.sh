@@ -15,6 +15,7 @@ rounds=${2:-5}
 nets=${*:-mbv1-0.25 mbv1-0.5 mbv1-1.0 tinydsc96 mbv2-1.0 alex-cifar}
 shared=${DSCQ_SHARED:-$here/../shared}
 python=${PYTHON:-python3}
+"$python" -c 'import torch' 2>/dev/null || python=/usr/bin/python3
 cpu=${CPU:-1}
 script=$shared/peers/train_torch.py
 if [ ! -f "$script" ] || ! "$python" -c 'import torch' 2>/dev/null; then
