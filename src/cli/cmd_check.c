@@ -1,0 +1,146 @@
+#include "cmd.h"
+#include "dscq/base/io.h"
+#include "dscq/data/dataset.h"
+#include "dscq/flow/project.h"
+#include "dscq/nn/checkpoint.h"
+#include "dscq/pack/pack.h"
+
+#include <string.h>
+
+static void add(dscq_table *t, const char *severity, const char *kind, const char *file,
+                const char *text)
+{
+    const size_t row = dscq_table_add_row(t);
+
+    dscq_table_set_text(t, row, "severity", severity);
+    dscq_table_set_text(t, row, "kind", kind);
+    dscq_table_set_text(t, row, "file", file);
+    dscq_table_set_text(t, row, "text", text);
+}
+
+static void add_all(dscq_table *to, const dscq_table *from)
+{
+    static const char *const columns[] = {"severity", "kind", "file", "text"};
+
+    for (size_t i = 0; i < dscq_table_rows(from); i++) {
+        const char *cell[4];
+        for (size_t c = 0; c < 4; c++) {
+            const int at = dscq_table_find(from, columns[c]);
+            cell[c] = at >= 0 ? dscq_table_text(from, i, (size_t)at) : "";
+        }
+        add(to, cell[0], cell[1], cell[2], cell[3]);
+    }
+}
+
+/* A network file: its text, its graph, and every picture and label it names. */
+static size_t check_network(dscq_table *t, cli_call *call, const char *path)
+{
+    const dscq_project_options o = {.set = call->common.set.v,
+                                    .set_count = (size_t)call->common.set.count};
+    dscq_project *p = NULL;
+    dscq_dataset *d;
+    dscq_table *found = NULL;
+    dscq_error err;
+    char dir[DSCQ_PATH_MAX];
+    size_t errors = 0;
+
+    if (dscq_project_open(&p, path, &o, &err) != DSCQ_OK) {
+        add(t, "error", "network", path, err.msg);
+        return 1;
+    }
+    if (!dscq_project_has_data(p)) {
+        add(t, "warning", "no_data", path, "no [data] section: nothing to train on");
+        goto done;
+    }
+    dscq_path_dir(dir, sizeof dir, path);
+    if (dscq_dataset_check(&found, &errors, dscq_project_data(p), dir, call->log,
+                           &err) != DSCQ_OK) {
+        add(t, "error", "data", path, err.msg);
+        errors = 1;
+    } else {
+        add_all(t, found);
+        if (errors == 0 && dscq_project_dataset(&d, p, call->log, &err) != DSCQ_OK) {
+            add(t, "error", "fit", path, err.msg);
+            errors = 1;
+        }
+    }
+done:
+    dscq_table_destroy(found);
+    dscq_project_destroy(p);
+    return errors;
+}
+
+static int ends_with(const char *text, const char *tail)
+{
+    const size_t n = strlen(text), m = strlen(tail);
+
+    return n >= m && strcmp(text + n - m, tail) == 0;
+}
+
+static size_t check_file(dscq_table *t, cli_call *call, const char *path)
+{
+    dscq_qmodel *q = NULL;
+    dscq_checkpoint *c = NULL;
+    dscq_error err;
+    dscq_status status;
+
+    if (ends_with(path, ".cfg"))
+        return check_network(t, call, path);
+    if (ends_with(path, ".ckpt"))
+        status = dscq_checkpoint_read(&c, path, &err);
+    else
+        status = dscq_pack_read(&q, path, &err);
+    if (status != DSCQ_OK)
+        add(t, "error", ends_with(path, ".ckpt") ? "checkpoint" : "packed", path,
+            err.msg);
+    dscq_checkpoint_destroy(c);
+    dscq_qmodel_destroy(q);
+    return status != DSCQ_OK;
+}
+
+static dscq_status run(cli_call *call, const void *options, dscq_error *err)
+{
+    dscq_table *t = NULL;
+    size_t errors = 0;
+    dscq_status status;
+
+    (void)options;
+    DSCQ_TRY(dscq_table_create(&t, "problems", err));
+    dscq_table_add_text(t, "severity", "");
+    dscq_table_add_text(t, "kind", "");
+    dscq_table_add_text(t, "file", "");
+    dscq_table_add_text(t, "text", "");
+    for (int i = 0; i < call->arg_count; i++)
+        errors += check_file(t, call, call->arg[i]);
+    DSCQ_TRY(dscq_table_check(t, err));
+    if (dscq_table_rows(t) > 0)
+        cli_out_table(call, t);
+    else
+        cli_out_text(call, "nothing to complain about\n");
+    cli_out_int(call, "errors", (int64_t)errors);
+    if (errors > 0)
+        status = dscq_fail(err, DSCQ_FORMAT, "%zu errors, %zu remarks in all", errors,
+                           dscq_table_rows(t));
+done:
+    dscq_table_destroy(t);
+    return status;
+}
+
+const cli_cmd cli_cmd_check = {
+    .name = "check",
+    .group = CLI_MODEL,
+    .synopsis = "FILE...",
+    .summary = "look for everything that would go wrong in an hour of work",
+    .description =
+        "For a NET.cfg: its sections and keys, its graph, and every picture, label and "
+        "box of its [data] section, test part included; all problems of the data at "
+        "once. For a checkpoint (.ckpt) or a packed file: whether it is whole. Exit "
+        "code "
+        "5 when there are errors; warnings alone end with 0.",
+    .examples = "Before training on a folder of pictures:\n"
+                "$ dscq check data/nets/demo.cfg\n",
+    .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_PROGRESS,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};
