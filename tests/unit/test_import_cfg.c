@@ -5,6 +5,7 @@
 #include "dscq/import/cfg.h"
 #include "dscq/import/darknet.h"
 #include "dscq/import/onnx.h"
+#include "dscq/import/onnx_write.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/exec.h"
 #include "support.h"
@@ -180,6 +181,35 @@ START_TEST(bytes_that_are_no_onnx_file_are_refused)
 }
 END_TEST
 
+START_TEST(an_exported_network_comes_back)
+{
+    dscq_model *a = example(), *b = NULL;
+    dscq_onnx *f = NULL;
+    dscq_error err = {0};
+
+    if (!dscq_onnx_available()) {
+        printf("SKIP: built without ONNX\n");
+        return;
+    }
+    const dscq_weights *w = dscq_model_node(a, 0)->weights;
+    w->mean[1] = 0.25f;
+    w->var[2] = 1.5f;
+    w->beta[3] = -0.125f;
+    ck_assert_msg(dscq_onnx_write(a, test_path("a.onnx"), &err) == DSCQ_OK, "%s",
+                  err.msg);
+    ck_assert_msg(dscq_onnx_load(&f, test_path("a.onnx"), &err) == DSCQ_OK, "%s",
+                  err.msg);
+    ck_assert_msg(dscq_onnx_to_model(&b, NULL, f, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_str_eq(dscq_model_node(b, 0)->type, "convolutional");
+    ck_assert_int_eq(dscq_model_node(b, 0)->act, DSCQ_ACT_LEAKY);
+    ck_assert_int_ne(dscq_model_node(b, 0)->normalised, 0); /* one layer, not three */
+    same_answer(a, b);
+    dscq_onnx_close(f);
+    dscq_model_destroy(a);
+    dscq_model_destroy(b);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -189,6 +219,7 @@ static Suite *make(void)
     tcase_add_test(tc, darknet_cfg_and_weights_come_back);
     tcase_add_test(tc, darknet_weights_of_another_size_are_refused);
     tcase_add_test(tc, several_outputs_come_back);
+    tcase_add_test(tc, an_exported_network_comes_back);
     tcase_add_test(tc, bytes_that_are_no_onnx_file_are_refused);
     return s;
 }
