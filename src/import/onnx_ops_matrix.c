@@ -160,14 +160,52 @@ static int64_t pixels_of(const ox_tensor *x)
     return n;
 }
 
+/* Statistics of the batch, and the running ones moved towards them. */
+static dscq_status train_batch_norm(ox_call *c)
+{
+    const ox_tensor *x = c->in[0];
+    const double eps = ox_attr_real(c->node, "epsilon", 1e-5),
+                 keep = ox_attr_real(c->node, "momentum", 0.9);
+    const int64_t channels = x->rank > 1 ? x->dim[1] : 1, pixels = pixels_of(x);
+    const double n = channels > 0 ? (double)x->count / (double)channels : 0;
+    dscq_status status;
+
+    for (int32_t i = 1; i < 5; i++)
+        if (c->in[i]->count != (size_t)channels)
+            return ox_bad(c, "one value a channel is wanted");
+    DSCQ_TRY(ox_out(c, 0, x->type, x->rank, x->dim));
+    DSCQ_TRY(ox_out(c, 1, x->type, 1, &channels));
+    DSCQ_TRY(ox_out(c, 2, x->type, 1, &channels));
+    double *mean = c->out[1]->v, *var = c->out[2]->v;
+    for (size_t i = 0; i < x->count; i++)
+        mean[(int64_t)i / pixels % channels] += x->v[i] / n;
+    for (size_t i = 0; i < x->count; i++) {
+        const int64_t k = (int64_t)i / pixels % channels;
+        var[k] += (x->v[i] - mean[k]) * (x->v[i] - mean[k]) / n;
+    }
+    for (size_t i = 0; i < x->count; i++) {
+        const int64_t k = (int64_t)i / pixels % channels;
+        const double a = c->in[1]->v[k] / sqrt(var[k] + eps);
+        c->out[0]->v[i] =
+            ox_round_to(x->type, a * (x->v[i] - mean[k]) + c->in[2]->v[k], 0);
+    }
+    for (int64_t k = 0; k < channels; k++) {
+        mean[k] = ox_round_to(x->type, keep * c->in[3]->v[k] + (1 - keep) * mean[k], 0);
+        var[k] = ox_round_to(x->type, keep * c->in[4]->v[k] + (1 - keep) * var[k], 0);
+    }
+done:
+    return status;
+}
+
 static dscq_status run_batch_norm(ox_call *c)
 {
     const ox_tensor *x = c->in[0];
     const double eps = ox_attr_real(c->node, "epsilon", 1e-5);
     dscq_status status;
 
-    if (ox_attr_int(c->node, "training_mode", 0) != 0 || c->node->out_count > 1 ||
-        ox_attr_int(c->node, "spatial", 1) == 0 ||
+    if (ox_attr_int(c->node, "training_mode", 0) != 0)
+        return train_batch_norm(c);
+    if (c->node->out_count > 1 || ox_attr_int(c->node, "spatial", 1) == 0 ||
         (c->opset < 7 && ox_attr_int(c->node, "is_test", 0) == 0))
         return ox_unsupported(c, "training mode, or statistics per pixel");
     const int64_t channels = x->rank > 1 ? x->dim[1] : 1, pixels = pixels_of(x);

@@ -357,6 +357,7 @@ static dscq_status pool(ox_call *c, const ox_window *w, pool_kind kind)
 {
     const ox_tensor *x = c->in[0];
     const int count_pad = ox_attr_int(c->node, "count_include_pad", 0) != 0;
+    const int by_column = ox_attr_int(c->node, "storage_order", 0) != 0 && w->n == 2;
     const double p = (double)ox_attr_int(c->node, "p", 2);
     const int64_t in = volume(w->in, w->n), out = volume(w->out, w->n);
     const int64_t maps = x->dim[0] * x->dim[1];
@@ -367,14 +368,17 @@ static dscq_status pool(ox_call *c, const ox_window *w, pool_kind kind)
         dim[2 + i] = w->out[i];
     DSCQ_TRY(ox_out(c, 0, x->type, x->rank, dim));
     if (c->node->out_count > 1) {
-        if (kind != POOL_MAX || ox_attr_int(c->node, "storage_order", 0) != 0)
-            return ox_unsupported(c, "indices in column order");
+        if (kind != POOL_MAX ||
+            (ox_attr_int(c->node, "storage_order", 0) != 0 && w->n != 2))
+            return ox_unsupported(c, "indices in column order, or of no maximum");
         DSCQ_TRY(ox_out(c, 1, DSCQ_ONNX_INT64, x->rank, dim));
     }
     for (int64_t m = 0; m < maps; m++)
         for (int64_t o = 0; o < out; o++) {
             c->out[0]->v[m * out + o] = ox_round_to(
                 x->type, pool_one(x->v + m * in, w, o, kind, p, count_pad, &where), 0);
+            if (by_column)
+                where = where % w->in[1] * w->in[0] + where / w->in[1];
             if (c->out[1] != NULL)
                 c->out[1]->v[m * out + o] = (double)(m * in + where);
         }
