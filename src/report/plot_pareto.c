@@ -26,7 +26,7 @@ static dscq_status find_front(point **out, size_t *count, const dscq_points *poi
                               dscq_error *err)
 {
     size_t n = 0, kept = 0;
-    double best = -INFINITY;
+    double best = -HUGE_VAL;
 
     *count = 0;
     *out = dscq_malloc(points->count, sizeof **out);
