@@ -212,12 +212,15 @@ X(4)
     {                                                                                  \
         upper_channels(packed, x, y, n, nv, h);                                        \
     }
-    X(1) X(2) X(3) X(4)
+X(1)
+X(2)
+X(3)
+X(4)
 #undef X
 #endif
 
-    /* Accumulators of y[n][BLOCK] to words of four codes y[n/4][BLOCK], in place. */
-    static void requant_words(uint32_t *y, size_t n, const requant_head *h)
+/* Accumulators of y[n][BLOCK] to words of four codes y[n/4][BLOCK], in place. */
+static void requant_words(uint32_t *y, size_t n, const requant_head *h)
 {
     for (size_t j = 0; j < n; j++) {
         requant_group g;
