@@ -365,9 +365,7 @@ static dscq_status end_epoch(dscq_trainer *t,
     DSCQ_TRY(validate(t, &r.score, err));
     if (row != NULL)
         row(row_ctx, &r);
-    t->state.epoch++;
-    t->state.batch = 0;
-    t->state.loss_sum = t->state.top1_sum = t->state.samples = 0;
+    dscq_trainer_next_epoch(t);
     if (t->p.patience > 0 && t->state.has_best &&
         t->state.epochs_since_best >= (uint32_t)t->p.patience)
         t->state.stopped_early = 1;
