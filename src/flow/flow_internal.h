@@ -59,6 +59,12 @@ dscq_truth flow__truth_from_box(const dscq_box *box);
 dscq_status flow__feed_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
                              size_t number, dscq_error *err);
 
+/* Float and packed detectors are scored alike. */
+#define FLOW_SCORE_FLOOR  0.005
+#define FLOW_SUPPRESS_IOU 0.45
+#define FLOW_MATCH_IOU    0.5
+enum { FLOW_KEEP_PER_IMAGE = 100 };
+
 /* ---- score.c: the number that validation maximises ---------------------- */
 
 typedef struct flow_score {

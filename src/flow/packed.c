@@ -246,9 +246,6 @@ typedef struct box_sink {
     int32_t max_truths;
 } box_sink;
 
-static const double k_score_floor = 0.005, k_suppress_iou = 0.45, k_match_iou = 0.5;
-enum { KEEP_PER_IMAGE = 100 };
-
 static dscq_status add_boxes(void *ctx, size_t i, const double *real, dscq_error *err)
 {
     box_sink *s = ctx;
@@ -260,7 +257,7 @@ static dscq_status add_boxes(void *ctx, size_t i, const double *real, dscq_error
         for (size_t v = 0; v < each; v++)
             s->raw[v] = (float)real[v];
         DSCQ_TRY(dscq_head_decode(&s->found, &s->head[o], s->raw, (int32_t)i,
-                                  k_score_floor, err));
+                                  FLOW_SCORE_FLOOR, err));
         real += each;
     }
     const dscq_box *box = dscq_dataset_boxes(s->d, s->split, i, &n);
@@ -293,10 +290,10 @@ dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
     for (int32_t i = 0; i < q->output_count; i++)
         DSCQ_TRY(dscq_head_parse(&s.head[i], q->output[i].params, err));
     DSCQ_TRY(run_split(s.d, q, split, o, add_boxes, &s, err));
-    dscq_detections_suppress(&s.found, k_suppress_iou, KEEP_PER_IMAGE);
-    DSCQ_TRY(dscq_average_precision(map_out, per_class, &s.found, s.truth, s.count,
-                                    s.max_truths, (int32_t)images,
-                                    dscq_dataset_classes(s.d), rule, k_match_iou, err));
+    dscq_detections_suppress(&s.found, FLOW_SUPPRESS_IOU, FLOW_KEEP_PER_IMAGE);
+    DSCQ_TRY(dscq_average_precision(
+        map_out, per_class, &s.found, s.truth, s.count, s.max_truths, (int32_t)images,
+        dscq_dataset_classes(s.d), rule, FLOW_MATCH_IOU, err));
 done:
     dscq_detections_clear(&s.found);
     dscq_free(s.count);

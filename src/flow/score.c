@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-enum { SCORE_BATCH = 100, KEEP_PER_IMAGE = 100 };
-static const double k_score_floor = 0.005, k_suppress_iou = 0.45, k_match_iou = 0.5;
+enum { SCORE_BATCH = 100 };
 
 dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
                              dscq_pool *pool, const dscq_kernels *kernels,
@@ -65,7 +64,7 @@ static dscq_status decode_batch(box_store *store, flow_score *s, int32_t first,
         const size_t each = (size_t)shape.h * (size_t)shape.w * (size_t)shape.c;
         for (int32_t i = 0; i < b->n; i++)
             DSCQ_TRY(dscq_head_decode(&store->found, &head, raw + (size_t)i * each,
-                                      first + i, k_score_floor, err));
+                                      first + i, FLOW_SCORE_FLOOR, err));
     }
     for (int32_t i = 0; i < b->n; i++) {
         store->count[first + i] = b->truth_count[i];
@@ -103,10 +102,10 @@ dscq_status flow__score_boxes(double *map_out, double *per_class, flow_score *s,
         done_images += b.n;
         dscq_log_progress(s->log, "evaluate", done_images, s->images, "");
     }
-    dscq_detections_suppress(&store.found, k_suppress_iou, KEEP_PER_IMAGE);
+    dscq_detections_suppress(&store.found, FLOW_SUPPRESS_IOU, FLOW_KEEP_PER_IMAGE);
     DSCQ_TRY(dscq_average_precision(map_out, per_class, &store.found, store.truth,
                                     store.count, s->feed.max_truths, s->images,
-                                    s->classes, rule, k_match_iou, err));
+                                    s->classes, rule, FLOW_MATCH_IOU, err));
 done:
     dscq_detections_clear(&store.found);
     dscq_free(store.truth);
