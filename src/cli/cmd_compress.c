@@ -34,14 +34,22 @@ static void print_result(cli_call *call, const dscq_compress_result *r)
     if (r->is_detector)
         cli_out_text(call, "  packed  %6.2f %%\n", 100 * r->packed_score);
     else
-        cli_out_text(call,
-                     "  packed  %6.2f %%  (95 %%: %.2f..%.2f; McNemar p = %.3g)\n",
-                     100 * r->packed_score, 100 * r->packed_low, 100 * r->packed_high,
-                     r->mcnemar_p);
+        cli_out_text(
+            call,
+            "  packed  %6.2f %%  (95 %%: %.2f..%.2f)\n"
+            "  change  %+6.2f    (95 %%: %+.2f..%+.2f, same images; McNemar p = "
+            "%.3g)\n",
+            100 * r->packed_score, 100 * r->packed_low, 100 * r->packed_high,
+            100 * r->change.change, 100 * r->change.low, 100 * r->change.high,
+            r->mcnemar_p);
     cli_out_text(call, "bytes\n  float   %10llu  weights and biases, float32\n",
                  (unsigned long long)r->float_bytes);
     cli_out_text(call, "  packed  %10llu  the whole file: %.2fx smaller\n",
                  (unsigned long long)r->file_bytes, ratio);
+    cli_out_text(call,
+                 "  values  %10.0f  non-zero codes alone\n"
+                 "  bound   %10.0f  entropy of positions and codes\n",
+                 r->values_bytes, r->entropy_bytes);
     cli_out_text(call, "zeros     %.1f %% of the weights\nfile      %s\n",
                  100 * r->sparsity, r->packed_path);
 }
@@ -55,6 +63,13 @@ static void json_result(cli_call *call, const dscq_compress_result *r)
     cli_out_real(call, "packed_low_frac", r->packed_low);
     cli_out_real(call, "packed_high_frac", r->packed_high);
     cli_out_real(call, "mcnemar_p", r->mcnemar_p);
+    if (!r->is_detector) {
+        cli_out_real(call, "change_frac", r->change.change);
+        cli_out_real(call, "change_low_frac", r->change.low);
+        cli_out_real(call, "change_high_frac", r->change.high);
+    }
+    cli_out_real(call, "values_bytes", r->values_bytes);
+    cli_out_real(call, "entropy_bytes", r->entropy_bytes);
     cli_out_real(call, "valid_float_frac", r->valid_float);
     cli_out_real(call, "valid_tuned_frac", r->valid_tuned);
     cli_out_int(call, "float_bytes", (int64_t)r->float_bytes);

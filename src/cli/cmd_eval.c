@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct eval_options {
-    char weights[DSCQ_PATH_MAX], packed[DSCQ_PATH_MAX];
+    char weights[DSCQ_PATH_MAX], packed[DSCQ_PATH_MAX], baseline[DSCQ_PATH_MAX];
     int32_t split, per_class, confusion, rule;
 } eval_options;
 
@@ -16,6 +16,8 @@ static const cli_opt k_options[] = {
                 "float weights: a checkpoint, or Darknet .weights"),
     CLI_OPT_STR(eval_options, packed, "--packed", 'p', "FILE", "",
                 "packed file, executed in integers"),
+    CLI_OPT_STR(eval_options, baseline, "--baseline", 0, "FILE", "",
+                "another packed file to compare with, on the same images"),
     CLI_OPT_ENUM(eval_options, split, "--split", 0, "train|valid|test", "test",
                  "part of the data"),
     CLI_OPT_FLAG(eval_options, per_class, "--per-class", 0, "a row a class"),
@@ -41,7 +43,7 @@ static void show_score(cli_call *call, const char *what, const dscq_eval *e)
 
     dscq_wilson(dscq_eval_top1(e), dscq_eval_count(e), 1.96, &lo, &hi);
     cli_out_text(call,
-                 "%-7s top-1 %6.2f %% (95 %%: %.2f..%.2f)  top-5 %6.2f %%  loss %.4f  "
+                 "%-8s top-1 %6.2f %% (95 %%: %.2f..%.2f)  top-5 %6.2f %%  loss %.4f  "
                  "%llu images\n",
                  what, 100 * dscq_eval_top1_frac(e), 100 * lo, 100 * hi,
                  100 * dscq_eval_top5_frac(e), dscq_eval_loss(e),
@@ -78,20 +80,34 @@ done:
     return status;
 }
 
-static void show_mcnemar(cli_call *call, const dscq_eval *a, const dscq_eval *b)
+/* `a` is what `b` is compared with. */
+static void show_pair(cli_call *call, const char *what, const dscq_eval *a,
+                      const dscq_eval *b)
 {
     size_t n = 0, m = 0;
     const int32_t *pa = dscq_eval_predictions(a, &n);
     const int32_t *pb = dscq_eval_predictions(b, &m);
     const int32_t *label = dscq_eval_labels(a, &n);
 
-    if (n != m)
+    if (n != m || dscq_eval_count(b) == 0)
         return;
     const dscq_mcnemar t = dscq_mcnemar_test(pa, pb, label, n);
-    cli_out_text(call,
-                 "float only right %llu, packed only right %llu: McNemar p = %.3g\n",
-                 (unsigned long long)t.only_a, (unsigned long long)t.only_b, t.p);
-    cli_out_real(call, "mcnemar_p", t.p);
+    const dscq_paired c = dscq_paired_change(t.only_a, t.only_b, dscq_eval_count(b));
+    cli_out_text(
+        call,
+        "packed less %s %+.2f (95 %%: %+.2f..%+.2f): %s only right %llu, packed "
+        "only right %llu, McNemar p = %.3g\n",
+        what, 100 * c.change, 100 * c.low, 100 * c.high, what,
+        (unsigned long long)t.only_a, (unsigned long long)t.only_b, t.p);
+    dscq_json *j = dscq_json_object();
+    dscq_json_put_real(j, "change_frac", c.change);
+    dscq_json_put_real(j, "change_low_frac", c.low);
+    dscq_json_put_real(j, "change_high_frac", c.high);
+    dscq_json_put_real(j, "mcnemar_p", t.p);
+    cli_out_json(call,
+                 strcmp(what, "float") == 0 ? "against_float" : "against_baseline", j);
+    if (strcmp(what, "float") == 0)
+        cli_out_real(call, "mcnemar_p", t.p);
 }
 
 static dscq_status boxes(cli_call *call, const eval_options *o, dscq_project *p,
@@ -122,7 +138,8 @@ static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *
                            const dscq_qmodel *q, const dscq_run_options *ro,
                            dscq_error *err)
 {
-    dscq_eval *real = NULL, *packed = NULL;
+    dscq_eval *real = NULL, *packed = NULL, *other = NULL;
+    dscq_qmodel *base = NULL;
     dscq_dataset *d;
     dscq_status status;
 
@@ -135,12 +152,21 @@ static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *
         DSCQ_TRY(dscq_flow_eval_packed(&packed, p, q, (dscq_split)o->split, ro, err));
         show_score(call, "packed", packed);
     }
+    if (o->baseline[0] != '\0') {
+        DSCQ_TRY(dscq_pack_read(&base, o->baseline, err));
+        DSCQ_TRY(dscq_flow_eval_packed(&other, p, base, (dscq_split)o->split, ro, err));
+        show_score(call, "baseline", other);
+    }
     if (real != NULL && packed != NULL)
-        show_mcnemar(call, real, packed);
+        show_pair(call, "float", real, packed);
+    if (other != NULL && packed != NULL)
+        show_pair(call, "baseline", other, packed);
     DSCQ_TRY(show_tables(call, o, packed != NULL ? packed : real, d, err));
 done:
     dscq_eval_destroy(real);
     dscq_eval_destroy(packed);
+    dscq_eval_destroy(other);
+    dscq_qmodel_destroy(base);
     return status;
 }
 
@@ -159,6 +185,12 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         status = dscq_fail(err, DSCQ_ARG,
                            "what to evaluate? give --weights, --packed or "
                            "both");
+        goto done;
+    }
+    if (o->baseline[0] != '\0' &&
+        (o->packed[0] == '\0' || dscq_project_is_detector(p))) {
+        status =
+            dscq_fail(err, DSCQ_ARG, "--baseline: needs --packed, and a classifier");
         goto done;
     }
     if (o->weights[0] != '\0')
@@ -184,7 +216,8 @@ const cli_cmd cli_cmd_eval = {
         "Top-1 with its 95 % Wilson interval, top-5 and loss (mean average precision "
         "for "
         "a detector) on one part of the data of NET.cfg. With both --weights and "
-        "--packed, the two are compared on the same images by McNemar's test.",
+        "--packed, or with --baseline, the two are compared on the same images: the "
+        "difference with its 95 % interval, and McNemar's test.",
     .examples = "Float and packed side by side:\n"
                 "$ dscq eval data/nets/demo.cfg -w runs/demo/float.ckpt -p "
                 "runs/demo/packed.bin --per-class\n",

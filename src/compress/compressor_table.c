@@ -61,3 +61,16 @@ dscq_status dscq_compressor_table(dscq_table **out, const dscq_compressor *c,
         dscq_table_destroy(t);
     return status;
 }
+
+void dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
+                           const dscq_compressor *c)
+{
+    double values = 0, entropy = 0;
+
+    for (size_t i = 0; c->frozen && i < c->layers; i++) {
+        values += dscq_wquant_bits_values(c->layer[i].q);
+        entropy += dscq_wquant_bits_entropy(c->layer[i].q);
+    }
+    *values_bytes_out = values / 8;
+    *entropy_bytes_out = entropy / 8;
+}

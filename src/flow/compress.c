@@ -98,8 +98,11 @@ static void compare(dscq_compress_result *out, const scores *before,
     const int32_t *a = dscq_eval_predictions(before->eval, &n);
     const int32_t *b = dscq_eval_predictions(after->eval, &m);
     const int32_t *label = dscq_eval_labels(after->eval, &m);
-    if (n == m)
-        out->mcnemar_p = dscq_mcnemar_test(a, b, label, n).p;
+    if (n != m)
+        return;
+    const dscq_mcnemar t = dscq_mcnemar_test(a, b, label, n);
+    out->mcnemar_p = t.p;
+    out->change = dscq_paired_change(t.only_a, t.only_b, out->images);
 }
 
 /* ---- writing --------------------------------------------------------------------- */
@@ -193,6 +196,7 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
     out->valid_tuned = tune.final_score;
     out->sparsity = dscq_compressor_sparsity(tune.compressor);
     DSCQ_TRY(dscq_compressor_table(layers, tune.compressor, err));
+    dscq_compressor_sizes(&out->values_bytes, &out->entropy_bytes, tune.compressor);
     DSCQ_TRY(make_meta(&meta, p, d, kernels, out->valid_float, out->valid_tuned, err));
     const flow_parts parts = {.model = dscq_project_model(p),
                               .compressor = tune.compressor,

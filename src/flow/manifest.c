@@ -56,6 +56,13 @@ dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
     dscq_json_put_real(run, "float_score_frac", r->float_score);
     dscq_json_put_real(run, "packed_score_frac", r->packed_score);
     dscq_json_put_real(run, "mcnemar_p", r->mcnemar_p);
+    dscq_json_put_real(run, "change_frac", r->packed_score - r->float_score);
+    if (!r->is_detector) {
+        dscq_json_put_real(run, "change_low_frac", r->change.low);
+        dscq_json_put_real(run, "change_high_frac", r->change.high);
+    }
+    dscq_json_put_real(run, "values_bytes", r->values_bytes);
+    dscq_json_put_real(run, "entropy_bytes", r->entropy_bytes);
     dscq_project_print(p, put_line, settings);
     dscq_json_put(run, "settings", settings);
     settings = NULL;

@@ -318,3 +318,13 @@ dscq_mcnemar dscq_mcnemar_test(const int32_t *a, const int32_t *b, const int32_t
     m.p = erfc(sqrt(m.statistic / 2)); /* chi-square, one degree of freedom */
     return m;
 }
+
+dscq_paired dscq_paired_change(uint64_t lost, uint64_t gained, uint64_t n)
+{
+    const double all = (double)n, d = (double)gained - (double)lost;
+    const double var =
+        ((double)lost + (double)gained + 1.0 - d * d / all) / (all * all);
+    const double half = 1.96 * sqrt(var > 0.0 ? var : 0.0);
+
+    return (dscq_paired){d / all, d / all - half, d / all + half};
+}

@@ -2,6 +2,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/compress/levels.h"
 #include "dscq/compress/prune.h"
+#include "dscq/nn/eval.h"
 #include "sense_internal.h"
 
 #include <math.h>
@@ -162,14 +163,11 @@ dscq_sense_layer sense_look(const dscq_model *m, int32_t node, dscq_layer_kind k
 
 void sense_finish(dscq_sense_cell *c, size_t images)
 {
-    const double n = (double)images, b = (double)c->lost, g = (double)c->gained;
-    /* paired difference of two proportions (Agresti 2013, section 11.1), with one
-     * image more on each side so that a drop of 0 has a width */
-    const double var = (b + g + 1.0 - (b - g) * (b - g) / n) / (n * n);
-    const double half = 1.96 * sqrt(var > 0.0 ? var : 0.0);
+    /* a drop is a loss: the change with its sign turned */
+    const dscq_paired p = dscq_paired_change(c->gained, c->lost, images);
 
-    c->drop = (b - g) / n;
-    c->lo = c->drop - half;
-    c->hi = c->drop + half;
+    c->drop = p.change;
+    c->lo = p.low;
+    c->hi = p.high;
     c->done = 1;
 }

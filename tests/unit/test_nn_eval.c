@@ -109,6 +109,19 @@ START_TEST(mcnemar_exact_and_chi_square)
 }
 END_TEST
 
+START_TEST(paired_change_has_a_width_even_when_nothing_changed)
+{
+    dscq_paired c = dscq_paired_change(30, 10, 1000);
+
+    ck_assert_double_eq_tol(c.change, -0.02, 1e-12);
+    ck_assert_double_eq_tol(c.high - c.change, 1.96 * sqrt(40.6) / 1000, 1e-12);
+    ck_assert_double_eq_tol(c.change - c.low, 1.96 * sqrt(40.6) / 1000, 1e-12);
+    c = dscq_paired_change(0, 0, 100);
+    ck_assert_double_eq_tol(c.low, -0.0196, 1e-12);
+    ck_assert_double_eq_tol(c.high, 0.0196, 1e-12);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -117,6 +130,7 @@ static Suite *make(void)
     tcase_add_test(tc, counts_are_those_of_a_hand_worked_example);
     tcase_add_test(tc, wilson_interval_is_newcombes);
     tcase_add_test(tc, mcnemar_exact_and_chi_square);
+    tcase_add_test(tc, paired_change_has_a_width_even_when_nothing_changed);
     return s;
 }
 

@@ -128,6 +128,10 @@ const dscq_rule *dscq_compressor_rule(const dscq_compressor *c, int32_t node);
 const dscq_settings *dscq_compressor_settings(const dscq_compressor *c);
 /* Fraction of all weights that are zero in the copies. */
 double dscq_compressor_sparsity(const dscq_compressor *c);
+/* Bytes of all weights by definition A (non-zero codes alone) and C (entropy of
+ * positions and codes), docs/methods.md section 11. 0 before the freeze. */
+void dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
+                           const dscq_compressor *c);
 
 /* One row a layer with weights: name, kind, form, bits, weights, nonzero, density,
  * levels, scale count, values bits (A), entropy bits (C), SQNR; what was asked. */

@@ -40,7 +40,10 @@ typedef struct dscq_compress_result {
     double float_score, packed_score; /* top-1 fraction, or AP50                 */
     double packed_low, packed_high;   /* Wilson 95 %; classifiers                 */
     double mcnemar_p;                 /* float against packed; classifiers        */
+    dscq_paired change;               /* packed less float, same images           */
     uint64_t float_bytes, file_bytes;
+    double values_bytes, entropy_bytes; /* of all weights: definitions A and C of
+                                         * docs/methods.md section 11 */
     double sparsity;
     char packed_path[DSCQ_PATH_MAX];
     char sha256[65];

@@ -61,6 +61,17 @@ typedef struct dscq_mcnemar {
 dscq_mcnemar dscq_mcnemar_test(const int32_t *a, const int32_t *b, const int32_t *label,
                                size_t n);
 
+/* By how much more of the same n images a second network is right than a first one:
+ * (gained - lost) / n, where the first alone was right on `lost`, the second alone on
+ * `gained`; with its 95 % interval (Agresti, Categorical Data Analysis, 2013, section
+ * 11.1, with one image more in the variance, so that an unchanged answer has a width).
+ * Fractions in -1..1; n >= 1. Example: lost 30, gained 10, n 1000: -0.02,
+ * -0.0325..-0.0075. */
+typedef struct dscq_paired {
+    double change, low, high;
+} dscq_paired;
+dscq_paired dscq_paired_change(uint64_t lost, uint64_t gained, uint64_t n);
+
 #ifdef __cplusplus
 }
 #endif
