@@ -151,7 +151,9 @@ void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *ed
         if (e + 1 >= q->codebook_count || q->codebook[e] != low ||
             q->codebook[e + 1] != high || low * high < 0)
             continue;
-        x = x < 2 * low ? 2 * low : x > 2 * high ? 2 * high : x;
+        /* Strictly between, so that each entry lies inside its own interval even when
+         * the float of scale * value lands on either side of it. */
+        x = x < 2 * low + 1 ? 2 * low + 1 : x > 2 * high - 1 ? 2 * high - 1 : x;
         q->edge[e] = (int16_t)x;
     }
 }

@@ -82,6 +82,42 @@ START_TEST(assigns_the_nearest)
 }
 END_TEST
 
+/* Edges that touch the levels (an interval whose weights all lie at its end): every
+ * entry still belongs to itself, whatever the scale does to its float. */
+START_TEST(levels_stay_inside_their_edges)
+{
+    dscq_rng rng = dscq_rng_seeded((uint64_t)_i);
+    const int32_t n = 2 + (int32_t)dscq_rng_below(&rng, 60);
+    float w[128], again[128];
+    double level[64], edge[64];
+    const dscq_weights of = shape(w, 2, 1, 1, 64);
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_wquant *q = NULL;
+
+    level[0] = -1.0 - dscq_rng_unit64(&rng);
+    for (int32_t i = 1; i < n; i++)
+        level[i] = level[i - 1] + 0.002 + 0.1 * dscq_rng_unit64(&rng);
+    for (int32_t i = 0; i + 1 < n; i++)
+        edge[i] = level[i + (int32_t)dscq_rng_below(&rng, 2)];
+    test_ok(dscq_wquant_create(&q, &of, DSCQ_W_CODEBOOK, 6, 2, 1, &err));
+    q->scale[0] = 0.3 + dscq_rng_unit64(&rng);
+    q->scale[1] = 7.0 + dscq_rng_unit64(&rng);
+    dscq_wquant_set_levels(q, level, n);
+    dscq_wquant_set_edges(q, level, edge, n);
+    for (int i = 0; i < 128; i++) {
+        const int32_t e = 1 + i % 64 % (q->codebook_count - 1);
+        w[i] = (float)(q->scale[i / 64] * q->codebook[e]);
+    }
+    dscq_wquant_assign(q, w);
+    test_ok(dscq_wquant_check(q, &err));
+    dscq_wquant_apply(q, again);
+    ck_assert_mem_eq(again, w, sizeof w);
+    dscq_wquant_fake(q, w, again);
+    ck_assert_mem_eq(again, w, sizeof w);
+    dscq_wquant_destroy(q);
+}
+END_TEST
+
 START_TEST(binary_with_blocks)
 {
     /* two channels of 8 weights, blocks of 4: block 1 of channel 0 is far from binary
@@ -225,6 +261,7 @@ static Suite *quantize_suite(void)
 
     tcase_add_test(tc, levels_on_the_grid);
     tcase_add_loop_test(tc, assigns_the_nearest, 0, 30);
+    tcase_add_loop_test(tc, levels_stay_inside_their_edges, 0, 30);
     tcase_add_test(tc, binary_with_blocks);
     tcase_add_test(tc, broken_settings);
     tcase_add_test(tc, rules_in_their_order);

@@ -69,7 +69,8 @@ void dscq_wquant_destroy(dscq_wquant *q); /* NULL is fine */
 void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n);
 /* After set_levels with the same ascending levels: edge[i] lies between level[i] and
  * level[i + 1], in their units; a weight beyond an edge belongs to the next level. An
- * edge is rounded to half a grid step and kept between its entries; between a negative
+ * edge is rounded to half a grid step and kept at least half a step away from both its
+ * entries, so that a rounded level stays inside its own interval; between a negative
  * and a positive entry the sign decides. Without this call edges are midpoints. */
 void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *edge,
                            int32_t n);
