@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct compress_options {
-    char weights[DSCQ_PATH_MAX], profile[DSCQ_NAME_MAX];
+    char weights[DSCQ_PATH_MAX], profile[DSCQ_NAME_MAX], recipe[DSCQ_PATH_MAX];
     int32_t resume, no_test;
 } compress_options;
 
@@ -16,6 +16,8 @@ static const cli_opt k_options[] = {
                 "float network to start from, instead of training one"),
     CLI_OPT_STR(compress_options, profile, "--profile", 0, "NAME", "machine",
                 "encodings the file may use: machine, loaded, archive, or one by name"),
+    CLI_OPT_STR(compress_options, recipe, "--recipe", 0, "FILE", "",
+                "[compress_layer] sections that come after those of NET.cfg"),
     CLI_OPT_FLAG(compress_options, resume, "--resume", 0,
                  "continue the run in the output folder"),
     CLI_OPT_FLAG(compress_options, no_test, "--no-test", 0,
@@ -95,7 +97,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         .run = cli_run_options(call, dir, c->weights, c->resume),
         .profile = c->profile,
         .no_test = c->no_test};
-    DSCQ_TRY(cli_project_open(&p, call, err));
+    DSCQ_TRY(cli_project_open_recipe(&p, call, c->recipe, err));
     if (cli_project_printed(call, p))
         goto done;
     DSCQ_TRY(dscq_flow_compress(&result, &layers, p, &o, err));

@@ -8,11 +8,18 @@
 
 dscq_status cli_project_open(dscq_project **out, cli_call *call, dscq_error *err)
 {
+    return cli_project_open_recipe(out, call, "", err);
+}
+
+dscq_status cli_project_open_recipe(dscq_project **out, cli_call *call,
+                                    const char *recipe, dscq_error *err)
+{
     const cli_common *c = &call->common;
     const dscq_project_options o = {.set = c->set.v,
                                     .set_count = (size_t)c->set.count,
                                     .has_seed = c->seed >= 0,
-                                    .seed = c->seed >= 0 ? (uint64_t)c->seed : 0};
+                                    .seed = c->seed >= 0 ? (uint64_t)c->seed : 0,
+                                    .recipe = recipe[0] != '\0' ? recipe : NULL};
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 

@@ -11,6 +11,7 @@
 #include "dscq/nn/layers.h"
 #include "dscq/nn/train.h"
 #include "dscq/pack/encoding.h"
+#include "dscq/sense/sense.h"
 #include "help.h"
 
 #include <float.h>
@@ -225,6 +226,7 @@ static dscq_status print_keys(cli_call *call, dscq_error *err)
     put_section(&s, "train", dscq_train_keys);
     put_section(&s, "compress", dscq_compress_keys);
     put_section(&s, "compress_layer", dscq_layer_keys);
+    put_section(&s, "sensitivity", dscq_sense_keys);
     put_section(&s, "machine", dscq_machine_keys());
     put_section(&s, "schedule", dscq_schedule_keys());
     return help_print(call, &s, err);

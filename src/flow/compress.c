@@ -18,9 +18,8 @@ static const double k_z95 = 1.96;
 
 /* ---- the float network --------------------------------------------------------- */
 
-/* From given weights, an earlier run's float.ckpt (--resume), or training. */
-static dscq_status float_network(dscq_compress_result *out, dscq_project *p,
-                                 const dscq_run_options *o, dscq_error *err)
+dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
+                                const dscq_run_options *o, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX] = "";
     dscq_status status;
@@ -42,7 +41,7 @@ static dscq_status float_network(dscq_compress_result *out, dscq_project *p,
             "[train] epochs = 0 and no --weights: compressing fresh weights");
         return DSCQ_OK;
     }
-    DSCQ_TRY(dscq_flow_train(&out->train, p, o, err));
+    DSCQ_TRY(dscq_flow_train(out, p, o, err));
 done:
     return status;
 }
@@ -231,7 +230,7 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
     out->is_detector = dscq_project_is_detector(p);
     DSCQ_TRY(flow__prepare_dir(&o->run, "packed.bin", err));
     DSCQ_TRY(dscq_project_dataset(&d, p, o->run.log, err));
-    DSCQ_TRY(float_network(out, p, &o->run, err));
+    DSCQ_TRY(flow__float_network(&out->train, p, &o->run, err));
     const dscq_split split =
         !o->no_test && dscq_dataset_has_test(d) ? DSCQ_SPLIT_TEST : DSCQ_SPLIT_VALID;
     out->split = dscq_split_name(split);

@@ -8,9 +8,12 @@
 #include "dscq/flow/compress.h"
 #include "dscq/flow/project.h"
 #include "dscq/flow/train.h"
+#include "dscq/report/plot.h"
+#include "dscq/sense/sense.h"
 
 /* Sections of a net.cfg that are not layers. */
-#define FLOW_SECTIONS "data|train|compress|compress_layer|machine|schedule"
+#define FLOW_SECTIONS                                                                  \
+    "data|train|compress|compress_layer|sensitivity|search|machine|schedule"
 
 struct dscq_project {
     char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX];
@@ -19,7 +22,9 @@ struct dscq_project {
     dscq_train_params train;
     dscq_data_params data;
     int has_data;
-    dscq_settings *settings; /* [compress], [compress_layer] */
+    dscq_settings *settings; /* [compress], [compress_layer], those of the recipe */
+    dscq_config *recipe;     /* NULL: none                                        */
+    dscq_sense_params sense; /* [sensitivity] */
     dscq_dataset *dataset;
     char sha256[65];
 };
@@ -31,6 +36,10 @@ typedef struct flow_machine_file {
 /* Bind (and so check) [machine] and [schedule] of a net.cfg. */
 dscq_status flow__machine_section(flow_machine_file *file, dscq_config *cfg,
                                   dscq_error *err);
+
+/* The file of [compress_layer] sections of dscq_project_options; before
+ * flow__bind_more(), which adds them to the settings. */
+dscq_status flow__load_recipe(dscq_project *p, const char *path, dscq_error *err);
 
 /* Sections bound by the later stages. */
 dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
@@ -83,6 +92,13 @@ void flow__score_clear(flow_score *s);
 dscq_status flow__score_run(double *out, flow_score *s, dscq_error *err);
 dscq_status flow__score_boxes(double *map_out, double *per_class, flow_score *s,
                               dscq_ap_rule rule, dscq_error *err);
+
+/* ---- compress.c ----------------------------------------------------------- */
+
+/* The float network of a project: from given weights, an earlier run's float.ckpt
+ * (resume), or training (then *out says how it went). */
+dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
+                                const dscq_run_options *o, dscq_error *err);
 
 /* ---- curve.c: one row an epoch, kept across --resume --------------------- */
 
@@ -148,6 +164,55 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
                             const dscq_compressor *c, dscq_pool *pool,
                             const dscq_kernels *kernels, const dscq_log *log,
                             dscq_error *err);
+
+/* ---- judge.c: some images of a part, and which of them a network gets right -- */
+
+/* A fixed, evenly spread choice of images; several threads may read it. */
+typedef struct flow_pick {
+    dscq_dataset *dataset;
+    dscq_split split;
+    uint32_t *index; /* [count] */
+    size_t count;
+} flow_pick;
+/* want 0: all. DSCQ_FORMAT when the part is empty. */
+dscq_status flow__pick_init(flow_pick *pick, dscq_project *p, dscq_split split,
+                            size_t want, const dscq_log *log, dscq_error *err);
+void flow__pick_clear(flow_pick *pick);
+
+/* Batches of a choice, in its order, for one thread; zero-initialise. */
+typedef struct flow_pick_feed {
+    const flow_pick *pick;
+    int32_t batch;
+    float *x;       /* [batch][h][w][c] */
+    int32_t *label; /* [batch] */
+} flow_pick_feed;
+dscq_status flow__pick_feed_init(flow_pick_feed *f, const flow_pick *pick,
+                                 int32_t batch, dscq_error *err);
+void flow__pick_feed_clear(flow_pick_feed *f);
+/* A dscq_batch_fn; ctx is the feed; the epoch makes no difference. */
+dscq_status flow__pick_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
+                             size_t number, dscq_error *err);
+/* right[pick->count]: 1 where the largest logit of a classifier is the label's. The
+ * engine's batch is at least the feed's. */
+dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
+                        dscq_error *err);
+
+/* ---- sense_run.c, sensitivity.c -------------------------------------------------- */
+
+#define FLOW_SENSE_JOURNAL "sensitivity.json"
+/* Every cell of [sensitivity] for the project's model as it is; the journal is in
+ * o->out_dir. *out is owned by the caller. */
+dscq_status flow__sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
+                        const dscq_kernels *kernels, const dscq_run_options *o,
+                        dscq_error *err);
+/* "match, p, b" of the rows from `first` on, as a file that --recipe reads. */
+dscq_status flow__recipe_write(const dscq_settings *s, size_t first, const char *about,
+                               const char *path, dscq_error *err);
+dscq_status flow__write_csv(const dscq_table *t, const char *dir, const char *name,
+                            dscq_error *err);
+/* dir/stem.svg and dir/stem.png. */
+dscq_status flow__write_picture(const dscq_picture *picture, const char *dir,
+                                const char *stem, dscq_error *err);
 
 /* ---- assemble.c ------------------------------------------------------------ */
 

@@ -75,6 +75,13 @@ static dscq_status digest_config(dscq_project *p, const dscq_project_options *o,
         dscq_sha256_add(&s, o->set[i], strlen(o->set[i]) + 1);
     if (o != NULL && o->has_seed)
         dscq_sha256_add(&s, &p->train.seed, sizeof p->train.seed);
+    if (p->recipe != NULL) {
+        dscq_free(text);
+        text = NULL;
+        DSCQ_TRY(dscq_file_read(&text, &bytes, dscq_config_name(p->recipe),
+                                CFG_BYTES_MAX, err));
+        dscq_sha256_add(&s, text, bytes);
+    }
     dscq_sha256_end(p->sha256, &s);
 done:
     dscq_free(text);
@@ -152,6 +159,8 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
                       (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
         goto done;
     }
+    if (o != NULL && o->recipe != NULL)
+        DSCQ_TRY(flow__load_recipe(p, o->recipe, err));
     DSCQ_TRY(flow__bind_more(p, err));
     DSCQ_TRY(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
     DSCQ_TRY(digest_config(p, o, err));
@@ -170,6 +179,7 @@ void dscq_project_destroy(dscq_project *p)
     dscq_settings_destroy(p->settings);
     dscq_model_destroy(p->model);
     dscq_config_destroy(p->cfg);
+    dscq_config_destroy(p->recipe);
     dscq_free(p);
 }
 

@@ -126,19 +126,23 @@ dscq_status dscq_sense_table(dscq_table **out, const dscq_sense *s, const dscq_m
 static void verdict(char *out, size_t cap, const dscq_sense *s,
                     const dscq_sense_layer *l)
 {
-    const double half = dscq_sense_drop(s, l->node, 0.5, 4);
+    const int bits_only = l->kind == DSCQ_KIND_DEPTHWISE; /* too small to prune */
+    const double half = dscq_sense_drop(s, l->node, bits_only ? 0.0 : 0.5, 4);
     const double gain = l->sqnr8_channel_db - l->sqnr8_layer_db;
 
     if (isfinite(half) && half > 0.05)
-        (void)snprintf(out, cap, "leave alone: p = 0.5, b = 4 would cost %.1f points",
-                       100.0 * half);
+        (void)snprintf(out, cap,
+                       "leave alone: %sb = 4 would cost %.1f points; ranges differ "
+                       "%.0f-fold, 8 bits %.0f dB",
+                       bits_only ? "" : "p = 0.5, ", 100.0 * half, l->range_ratio,
+                       l->sqnr8_layer_db);
     else if (gain > 6.0 || l->range_ratio > 16.0)
         (void)snprintf(out, cap,
                        "one scale per channel: ranges differ %.0f-fold (%.1f dB)",
                        l->range_ratio, gain);
     else if (isfinite(half) && half > 0.01)
-        (void)snprintf(out, cap, "mildly: p = 0.5, b = 4 would cost %.1f points",
-                       100.0 * half);
+        (void)snprintf(out, cap, "mildly: %sb = 4 would cost %.1f points",
+                       bits_only ? "" : "p = 0.5, ", 100.0 * half);
     else
         (void)snprintf(out, cap, "compress");
 }
@@ -164,7 +168,7 @@ dscq_status dscq_sense_verdicts(dscq_table **out, const dscq_sense *s,
         const dscq_sense_layer *l = &s->layer[i];
         const double half = dscq_sense_drop(s, l->node, 0.5, 4);
         const size_t row = dscq_table_add_row(t);
-        char text[96];
+        char text[160];
 
         verdict(text, sizeof text, s, l);
         dscq_table_set_text(t, row, "layer", dscq_model_node(m, l->node)->name);

@@ -21,6 +21,11 @@ const dscq_key dscq_sense_keys[] = {
                       "score that the starting recipe may lose"),
     DSCQ_KEY_ENUM_ROW(P, solver, "knapsack|greedy", "knapsack",
                       "how the starting recipe is chosen"),
+    DSCQ_KEY_INT_ROW(P, images, 0, 10000000, "2000",
+                     "validation images to use, evenly spread; 0: all"),
+    DSCQ_KEY_INT_ROW(P, norm_images, 0, 10000000, "512",
+                     "training images on which batch norm is measured again for every "
+                     "cell; 0: left as it is"),
     DSCQ_KEY_END};
 #undef P
 

@@ -16,6 +16,11 @@ enum { LINE_BYTES = 1024, TOUR_SECONDS = 500 };
 static const char *const k_short = " --set data.count=300 --set data.test_count=60 "
                                    "--set train.epochs=1 --set compress.epochs=1";
 
+static const char *const k_quick = " --set data.count=300 --set sensitivity.prune=0.5 "
+                                   "--set sensitivity.bits=4 --set "
+                                   "sensitivity.channels= --set "
+                                   "sensitivity.norm_images=64";
+
 static void run_line(const char *line)
 {
     char command[4 * LINE_BYTES];
@@ -24,11 +29,14 @@ static void run_line(const char *line)
     const char *args = line + strlen("$ build/dscq ");
     const int is_training =
         strncmp(args, "train ", 6) == 0 || strncmp(args, "compress ", 9) == 0;
+    const int is_sense = strncmp(args, "sensitivity ", 12) == 0;
 
     snprintf(command, sizeof command,
              "cd '%s' && DSCQ_DATA='%s' '%s' %.*s%s >out.txt 2>err.txt", test_path(""),
              test_source("data"), DSCQ_BINARY, n - (int)strlen("$ build/dscq "), args,
-             is_training ? k_short : "");
+             is_training ? k_short
+             : is_sense  ? k_quick
+                         : "");
     const int code = system(command);
     if (code != 0) {
         char *said = test_read(test_path("err.txt"));

@@ -21,6 +21,7 @@ static const char *const k_part_name[] = {"MAC", "SRAM <on chip>"};
 static const double k_bar[] = {1e6, 2e6, 0, 5e5, 2.5e6, 3e6};
 static const double k_size[] = {1000, 2000, 4000, 4000, 100000, 1500};
 static const double k_score[] = {0.5, 0.7, 0.8, 0.75, 0.8, 0.4};
+static const double k_drop[] = {0, 12.5, -0.5, 100, (double)NAN, 50};
 static const char *const k_label[] = {"a", "b", "c", NULL, "e", "f"};
 
 static dscq_status draw(dscq_picture **p, int which, dscq_error *err)
@@ -32,13 +33,16 @@ static dscq_status draw(dscq_picture **p, int which, dscq_error *err)
     const dscq_axes front = {"Trials", "bytes", "accuracy", 1, 0, 0};
     const dscq_bars bars = {k_bar_name, k_part_name, k_bar, 3, 2};
     const dscq_points points = {k_size, k_score, k_label, 6, 0, 0};
+    const dscq_axes map = {"Lost", NULL, NULL, 0, 0, 0};
+    const dscq_heat heat = {k_bar_name, k_part_name, k_drop, 3, 2};
 
     return which == 0   ? dscq_plot_line(p, &line, series, 2, err)
            : which == 1 ? dscq_plot_bar(p, &bar, &bars, err)
-                        : dscq_plot_pareto(p, &front, &points, err);
+           : which == 2 ? dscq_plot_pareto(p, &front, &points, err)
+                        : dscq_plot_heat(p, &map, &heat, err);
 }
 
-static const char *const k_name[] = {"line", "bar", "pareto"};
+static const char *const k_name[] = {"line", "bar", "pareto", "heat"};
 
 START_TEST(the_svg_is_exact)
 {
@@ -111,8 +115,8 @@ START_TEST(the_pixels_are_exact)
     test_ok(dscq_picture_write_png(p, test_path("p.png"), &err));
     test_ok(dscq_file_read(&png, &bytes, test_path("p.png"), 1 << 22, &err));
     uint8_t *rgb = decode(png, bytes, &width, &height);
-    ck_assert_uint_eq(width, 1440);
-    ck_assert_uint_eq(height, 880);
+    ck_assert_uint_eq(width, _i < 3 ? 1440 : 320); /* a map is as large as it needs */
+    ck_assert_uint_eq(height, _i < 3 ? 880 : 312);
     dscq_sha256_hex(hex, rgb, (size_t)3 * width * height);
     memcpy(hex + 64, "\n", 2);
     (void)snprintf(name, sizeof name, "report/%s.png.sha256", k_name[_i]);
@@ -337,8 +341,8 @@ static Suite *make(void)
     TCase *tc = NULL;
     Suite *s = test_suite("report/plots and report/html", &tc);
 
-    tcase_add_loop_test(tc, the_svg_is_exact, 0, 3);
-    tcase_add_loop_test(tc, the_pixels_are_exact, 0, 3);
+    tcase_add_loop_test(tc, the_svg_is_exact, 0, 4);
+    tcase_add_loop_test(tc, the_pixels_are_exact, 0, 4);
     tcase_add_test(tc, any_pixels_become_a_png);
     tcase_add_test(tc, plots_without_sense_are_refused);
     tcase_add_test(tc, any_numbers_are_drawn);

@@ -30,6 +30,8 @@ typedef struct dscq_project_options {
     size_t set_count;
     int has_seed; /* --seed: overrides [train] seed                       */
     uint64_t seed;
+    const char *recipe; /* file of [compress_layer] sections that come after those of
+                           the cfg; NULL: none                                       */
 } dscq_project_options;
 
 /* Parse `path`, build the network with fresh weights (from the seed). Owned by the

@@ -63,6 +63,18 @@ typedef struct dscq_bars {
 dscq_status dscq_plot_bar(dscq_picture **out, const dscq_axes *axes,
                           const dscq_bars *bars, dscq_error *err);
 
+/* A map: rows down, columns across, a colour and a number a cell: white at 0 and below,
+ * darkest at the largest value. A value that is not finite leaves its cell empty. At
+ * most 400 rows and 60 columns; only the axes' title is used. */
+typedef struct dscq_heat {
+    const char *const *row_name;    /* row_count    */
+    const char *const *column_name; /* column_count */
+    const double *value;            /* [row_count][column_count] */
+    size_t row_count, column_count;
+} dscq_heat;
+dscq_status dscq_plot_heat(dscq_picture **out, const dscq_axes *axes,
+                           const dscq_heat *heat, dscq_error *err);
+
 /* Points, and the steps through those that no other point beats in both x (smaller
  * is better unless max_x) and y (larger is better unless min_y). `label` may be
  * NULL, as may its entries; points on the front are drawn full and labelled. */

@@ -37,6 +37,10 @@ typedef struct dscq_sense_params {
     char layers[DSCQ_PATH_MAX];      /* globs; "*" all                             */
     double max_loss;                 /* of the starting recipe, sum over layers    */
     int32_t solver;                  /* 0 knapsack, 1 greedy                       */
+    /* What the caller's eval does; this module does not read them. */
+    int32_t images;      /* of the validation part, evenly spread; 0: all          */
+    int32_t norm_images; /* batch norm measured again on so many of the training   */
+                         /* part; 0: left as it is                                 */
 } dscq_sense_params;
 
 extern const dscq_key dscq_sense_keys[];
