@@ -1,11 +1,22 @@
 #include "cmd.h"
 #include "dscq/base/io.h"
+#include "dscq/base/str.h"
 #include "dscq/data/dataset.h"
+#include "dscq/flow/anchors.h"
 #include "dscq/flow/project.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/pack/pack.h"
 
 #include <string.h>
+
+typedef struct check_options {
+    int32_t anchors;
+} check_options;
+
+static const cli_opt k_options[] = {
+    CLI_OPT_INT(check_options, anchors, "--anchors", 0, "N", 0, DSCQ_ANCHORS_MAX, "0",
+                "print N anchors that suit the boxes of the training part"),
+    CLI_OPT_END};
 
 static void add(dscq_table *t, const char *severity, const char *kind, const char *file,
                 const char *text)
@@ -98,13 +109,52 @@ static size_t check_file(dscq_table *t, cli_call *call, const char *path)
     return status != DSCQ_OK;
 }
 
+/* As a line of a [yolo] section, and one row each. */
+static dscq_status print_anchors(cli_call *call, const char *path, int32_t count,
+                                 dscq_error *err)
+{
+    const dscq_project_options o = {.set = call->common.set.v,
+                                    .set_count = (size_t)call->common.set.count};
+    dscq_project *p = NULL;
+    dscq_table *t = NULL;
+    dscq_str line = {0};
+    double mean = 0;
+    dscq_status status;
+
+    if (!ends_with(path, ".cfg"))
+        return dscq_fail(err, DSCQ_ARG, "%s: --anchors wants a NET.cfg", path);
+    DSCQ_TRY(dscq_project_open(&p, path, &o, err));
+    DSCQ_TRY(dscq_flow_anchors(&t, &mean, p, count, call->log, err));
+    const int w = dscq_table_find(t, "width"), h = dscq_table_find(t, "height");
+    for (size_t i = 0; i < dscq_table_rows(t); i++)
+        dscq_str_addf(&line, "%s%.0f,%.0f", i > 0 ? ", " : "",
+                      dscq_table_real(t, i, (size_t)w),
+                      dscq_table_real(t, i, (size_t)h));
+    if (line.bad)
+        DSCQ_TRY(dscq_fail_nomem(err, "anchors", line.cap));
+    cli_out_table(call, t);
+    cli_out_text(call, "mean overlap %.3f\nanchors = %s\n", mean, line.text);
+    cli_out_string(call, "anchors_line", line.text);
+    cli_out_real(call, "mean_overlap_frac", mean);
+done:
+    dscq_str_free(&line);
+    dscq_table_destroy(t);
+    dscq_project_destroy(p);
+    return status;
+}
+
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
+    const check_options *o = options;
     dscq_table *t = NULL;
     size_t errors = 0;
     dscq_status status;
 
-    (void)options;
+    if (o->anchors > 0) {
+        if (call->arg_count != 1)
+            return dscq_fail(err, DSCQ_ARG, "--anchors wants one NET.cfg");
+        return print_anchors(call, call->arg[0], o->anchors, err);
+    }
     DSCQ_TRY(dscq_table_create(&t, "problems", err));
     dscq_table_add_text(t, "severity", "");
     dscq_table_add_text(t, "kind", "");
@@ -136,11 +186,18 @@ const cli_cmd cli_cmd_check = {
         "box of its [data] section, test part included; all problems of the data at "
         "once. For a checkpoint (.ckpt) or a packed file: whether it is whole. Exit "
         "code "
-        "5 when there are errors; warnings alone end with 0.",
+        "5 when there are errors; warnings alone end with 0.\n\n"
+        "With --anchors nothing is checked: the boxes of the training part, at the "
+        "size of the network's input, are put into N groups (k-means by overlap), and "
+        "the shapes are printed as they stand in a [yolo] section.",
     .examples = "Before training on a folder of pictures:\n"
-                "$ dscq check data/nets/demo.cfg\n",
+                "$ dscq check data/nets/demo.cfg\n"
+                "Anchors for a detector:\n"
+                "$ dscq check data/nets/dsc_detector.cfg --anchors 6\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = -1,
+    .options = k_options,
+    .option_bytes = sizeof(check_options),
     .run = run,
 };

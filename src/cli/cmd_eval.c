@@ -1,15 +1,10 @@
 #include "cmd.h"
 #include "dscq/base/alloc.h"
-#include "dscq/flow/compress.h"
 #include "dscq/pack/pack.h"
+#include "eval.h"
 #include "project.h"
 
 #include <string.h>
-
-typedef struct eval_options {
-    char weights[DSCQ_PATH_MAX], packed[DSCQ_PATH_MAX], baseline[DSCQ_PATH_MAX];
-    int32_t split, per_class, confusion, rule;
-} eval_options;
 
 static const cli_opt k_options[] = {
     CLI_OPT_STR(eval_options, weights, "--weights", 'w', "FILE", "",
@@ -22,6 +17,10 @@ static const cli_opt k_options[] = {
                  "part of the data"),
     CLI_OPT_FLAG(eval_options, per_class, "--per-class", 0, "a row a class"),
     CLI_OPT_FLAG(eval_options, confusion, "--confusion", 0, "the confusion matrix"),
+    CLI_OPT_STR(eval_options, predictions, "--predictions", 0, "FILE", "",
+                "write label and prediction of every image there"),
+    CLI_OPT_STR(eval_options, against, "--against", 0, "FILE", "",
+                "compare with such a file of another run"),
     CLI_OPT_ENUM(eval_options, rule, "--ap", 0, "voc11|area|coco", "area",
                  "rule of average precision, for detectors"),
     CLI_OPT_END};
@@ -110,30 +109,6 @@ static void show_pair(cli_call *call, const char *what, const dscq_eval *a,
         cli_out_real(call, "mcnemar_p", t.p);
 }
 
-static dscq_status boxes(cli_call *call, const eval_options *o, dscq_project *p,
-                         const dscq_qmodel *q, const dscq_run_options *ro,
-                         dscq_error *err)
-{
-    const dscq_ap_rule rule = (dscq_ap_rule)o->rule;
-    double map;
-    dscq_status status = DSCQ_OK;
-
-    if (o->weights[0] != '\0' || q == NULL) {
-        DSCQ_TRY(
-            dscq_flow_eval_boxes(&map, NULL, p, (dscq_split)o->split, rule, ro, err));
-        cli_out_text(call, "float   mAP %6.2f %%\n", 100 * map);
-        cli_out_real(call, "float_map_frac", map);
-    }
-    if (q != NULL) {
-        DSCQ_TRY(dscq_flow_eval_packed_boxes(&map, NULL, p, q, (dscq_split)o->split,
-                                             rule, ro, err));
-        cli_out_text(call, "packed  mAP %6.2f %%\n", 100 * map);
-        cli_out_real(call, "packed_map_frac", map);
-    }
-done:
-    return status;
-}
-
 static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *p,
                            const dscq_qmodel *q, const dscq_run_options *ro,
                            dscq_error *err)
@@ -161,7 +136,13 @@ static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *
         show_pair(call, "float", real, packed);
     if (other != NULL && packed != NULL)
         show_pair(call, "baseline", other, packed);
-    DSCQ_TRY(show_tables(call, o, packed != NULL ? packed : real, d, err));
+    const dscq_eval *last = packed != NULL ? packed : real;
+    if (o->against[0] != '\0')
+        DSCQ_TRY(eval_against(call, o->against, last, d, (dscq_split)o->split, err));
+    DSCQ_TRY(show_tables(call, o, last, d, err));
+    if (o->predictions[0] != '\0')
+        DSCQ_TRY(eval_write_predictions(call, o->predictions, last, d,
+                                        (dscq_split)o->split, err));
 done:
     dscq_eval_destroy(real);
     dscq_eval_destroy(packed);
@@ -198,7 +179,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     if (o->packed[0] != '\0')
         DSCQ_TRY(dscq_pack_read(&q, o->packed, err));
     if (dscq_project_is_detector(p))
-        DSCQ_TRY(boxes(call, o, p, q, &ro, err));
+        DSCQ_TRY(eval_boxes(call, o, p, q, &ro, err));
     else
         DSCQ_TRY(classes(call, o, p, q, &ro, err));
 done:
@@ -217,10 +198,18 @@ const cli_cmd cli_cmd_eval = {
         "for "
         "a detector) on one part of the data of NET.cfg. With both --weights and "
         "--packed, or with --baseline, the two are compared on the same images: the "
-        "difference with its 95 % interval, and McNemar's test.",
+        "difference with its 95 % interval, and McNemar's test. --predictions keeps "
+        "what "
+        "was predicted (packed, or else float), --against compares a later run of any "
+        "network with it.",
     .examples = "Float and packed side by side:\n"
                 "$ dscq eval data/nets/demo.cfg -w runs/demo/float.ckpt -p "
-                "runs/demo/packed.bin --per-class\n",
+                "runs/demo/packed.bin --per-class\n"
+                "Two networks on the same images:\n"
+                "$ dscq eval data/nets/demo.cfg -w runs/demo/float.ckpt --predictions "
+                "first.csv\n"
+                "$ dscq eval data/nets/demo.cfg -w runs/other/float.ckpt --against "
+                "first.csv\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_SEED | CLI_TAKES_THREADS |
              CLI_TAKES_PROGRESS,
     .min_args = 1,

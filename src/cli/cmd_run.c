@@ -5,6 +5,7 @@
 typedef struct run_options {
     int32_t top;
     double threshold;
+    char draw[DSCQ_PATH_MAX];
 } run_options;
 
 static const cli_opt k_options[] = {
@@ -12,6 +13,8 @@ static const cli_opt k_options[] = {
                 "classes to list for each picture"),
     CLI_OPT_REAL(run_options, threshold, "--threshold", 't', "SCORE", 0, 1, "0.3",
                  "smallest score of a box"),
+    CLI_OPT_STR(run_options, draw, "--draw", 0, "DIR", "",
+                "write the pictures with their boxes there, as NAME.png"),
     CLI_OPT_END};
 
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
@@ -19,6 +22,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     const run_options *r = options;
     const dscq_answer_options o = {.top = r->top,
                                    .threshold = r->threshold,
+                                   .draw = r->draw,
                                    .threads = call->common.threads,
                                    .log = call->log};
     dscq_table *answers = NULL;
@@ -46,7 +50,9 @@ const cli_cmd cli_cmd_run = {
         "probability, or boxes in pixels of the picture. A folder stands for the "
         "pictures in it.",
     .examples = "The three likeliest classes of one picture:\n"
-                "$ dscq run runs/demo/packed.bin photo.jpg --top 3\n",
+                "$ dscq run runs/demo/packed.bin photo.jpg --top 3\n"
+                "What a detector finds, drawn:\n"
+                "$ dscq run runs/bccd/packed.bin pictures --draw found\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_THREADS | CLI_TAKES_PROGRESS,
     .min_args = 2,
     .max_args = -1,

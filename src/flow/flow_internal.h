@@ -68,6 +68,27 @@ dscq_truth flow__truth_from_box(const dscq_box *box);
 dscq_status flow__feed_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
                              size_t number, dscq_error *err);
 
+/* ---- teacher.c: distillation ---------------------------------------------- */
+
+typedef struct flow_teacher {
+    dscq_project *project; /* another network, or ... */
+    dscq_model *own;       /* ... a copy of this one  */
+    dscq_model *model;     /* whichever it is; NULL: nobody teaches */
+    dscq_exec *exec;
+    const float **map; /* [outputs] */
+    int32_t outputs;
+} flow_teacher;
+
+/* As [train] teacher, teacher_net and distil_weight say; self_taught: without a
+ * `teacher` the project's weights as they are now. Release with flow__teacher_clear().
+ */
+dscq_status flow__teacher_init(flow_teacher *t, dscq_project *p, int32_t batch,
+                               dscq_pool *pool, const dscq_kernels *kernels,
+                               int self_taught, const dscq_log *log, dscq_error *err);
+void flow__teacher_clear(flow_teacher *t);
+/* The teacher's answer to a batch, put beside it. */
+void flow__teach(flow_teacher *t, dscq_train_batch *b);
+
 /* Float and packed detectors are scored alike. */
 #define FLOW_SCORE_FLOOR  0.005
 #define FLOW_SUPPRESS_IOU 0.45
@@ -112,6 +133,9 @@ void flow__curve_clear(flow_curve *c);
 void flow__curve_add(void *ctx, const dscq_train_row *row);
 /* The rows of epochs below `epochs` of an earlier run's curve.csv, if it is there. */
 void flow__curve_load(flow_curve *c, const char *dir, uint32_t epochs);
+/* One line of talk; a detector has no top-1 on its training batches. */
+void flow__tell_row(const dscq_log *log, const char *what, const dscq_train_row *row,
+                    int32_t epochs, int is_detector, const char *more);
 dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *title,
                               dscq_error *err);
 
@@ -137,8 +161,7 @@ typedef struct flow_tune {
     flow_curve curve;
     dscq_compressor *compressor;
     dscq_trainer *trainer;
-    dscq_model *teacher; /* the float network, when distilling */
-    dscq_exec *teacher_exec;
+    flow_teacher teacher;
     dscq_model *best; /* weights of the best frozen epoch */
     int has_best;
     uint32_t best_epoch;
@@ -232,6 +255,17 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
 enum { FLOW_EMBEDDED_MAX = 8 };
 /* Digests of what `count` standard inputs compute; they cost four bytes a layer. */
 dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err);
+
+/* ---- draw.c -------------------------------------------------------------- */
+
+typedef struct flow_drawn_box {
+    double x0, y0, x1, y1, score; /* pixels of the picture */
+    int32_t cls;
+    const char *name;
+} flow_drawn_box;
+/* dir/NAME.png: the picture with its boxes. */
+dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,
+                       const flow_drawn_box *box, size_t count, dscq_error *err);
 
 /* ---- small things --------------------------------------------------------- */
 

@@ -190,8 +190,21 @@ static int ends_with(const char *text, const char *tail)
     return n >= t && strcmp(text + n - t, tail) == 0;
 }
 
-dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
-                                      const dscq_log *log, dscq_error *err)
+static void tell_loaded(const dscq_log *log, const char *path,
+                        const dscq_match_report *r)
+{
+    const int32_t left = r->missing + r->misfit;
+
+    dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers%s%s%s", path,
+                    (int)r->loaded, left != 0 ? "; fresh weights in '" : "",
+                    left != 0 ? r->first_left : "",
+                    left > 1    ? "' and others"
+                    : left == 1 ? "'"
+                                : "");
+}
+
+static dscq_status load_weights(dscq_project *p, const char *path, dscq_match match,
+                                const dscq_log *log, dscq_error *err)
 {
     dscq_match_report r = {0};
     dscq_status status;
@@ -203,19 +216,41 @@ dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
                         (int)info.layers_loaded);
         return DSCQ_OK;
     }
-    DSCQ_TRY(dscq_model_load(p->model, path, DSCQ_MATCH_NAME, &r, err));
+    DSCQ_TRY(dscq_model_load(p->model, path, match, &r, err));
     if (r.loaded == 0)
         return dscq_fail(err, DSCQ_FORMAT,
-                         "%s: no layer has the name and size of one in %s", path,
-                         p->path);
-    dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers%s%s%s", path,
-                    (int)r.loaded,
-                    r.missing + r.misfit != 0 ? "; fresh weights in '" : "",
-                    r.missing + r.misfit != 0 ? r.first_left : "",
-                    r.missing + r.misfit > 1    ? "' and others"
-                    : r.missing + r.misfit == 1 ? "'"
-                                                : "");
+                         "%s: no layer has the %s and size of one in %s", path,
+                         match == DSCQ_MATCH_ORDER ? "place" : "name", p->path);
+    tell_loaded(log, path, &r);
 done:
+    return status;
+}
+
+dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
+                                      const dscq_log *log, dscq_error *err)
+{
+    return load_weights(p, path, DSCQ_MATCH_NAME, log, err);
+}
+
+dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
+                                       const dscq_log *log, dscq_error *err)
+{
+    const dscq_match match = p->train.load == 1 ? DSCQ_MATCH_ORDER : DSCQ_MATCH_NAME;
+    dscq_model *fresh = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_model_check_patterns(p->model, "reinit_layers",
+                                       p->train.reinit_layers, err));
+    DSCQ_TRY(dscq_model_clone(&fresh, p->model, err));
+    DSCQ_TRY(load_weights(p, path, match, log, err));
+    if (p->train.reinit_layers[0] != '\0') {
+        const int32_t n =
+            dscq_model_copy_layers(p->model, fresh, p->train.reinit_layers);
+        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: %d layers start afresh",
+                        p->train.reinit_layers, (int)n);
+    }
+done:
+    dscq_model_destroy(fresh);
     return status;
 }
 

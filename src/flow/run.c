@@ -5,6 +5,7 @@
 #include "dscq/base/str.h"
 #include "dscq/infer/runtime.h"
 #include "dscq/nn/detect.h"
+#include "flow_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -115,11 +116,44 @@ static void add_classes(answering *a, const char *path)
     }
 }
 
+/* From fractions of the input to pixels of the picture. */
+static flow_drawn_box on_picture(const answering *a, const dscq_detection *d,
+                                 const dscq_image *im, const dscq_placement *where)
+{
+    const double w = a->preproc.width, h = a->preproc.height;
+    const double x0 = ((double)(d->x - d->w / 2) * w - where->dx) / where->sx;
+    const double x1 = ((double)(d->x + d->w / 2) * w - where->dx) / where->sx;
+    const double y0 = ((double)(d->y - d->h / 2) * h - where->dy) / where->sy;
+    const double y1 = ((double)(d->y + d->h / 2) * h - where->dy) / where->sy;
+
+    return (flow_drawn_box){.x0 = fmax(x0, 0),
+                            .y0 = fmax(y0, 0),
+                            .x1 = fmin(x1, im->width),
+                            .y1 = fmin(y1, im->height),
+                            .score = (double)d->score,
+                            .cls = d->cls,
+                            .name = class_name(a->q, d->cls)};
+}
+
+static void add_box(answering *a, const char *path, const flow_drawn_box *b)
+{
+    const size_t row = dscq_table_add_row(a->t);
+
+    dscq_table_set_text(a->t, row, "image", path);
+    dscq_table_set_int(a->t, row, "class", b->cls);
+    dscq_table_set_text(a->t, row, "name", b->name);
+    dscq_table_set_real(a->t, row, "score_frac", b->score);
+    dscq_table_set_real(a->t, row, "left", b->x0);
+    dscq_table_set_real(a->t, row, "top", b->y0);
+    dscq_table_set_real(a->t, row, "right", b->x1);
+    dscq_table_set_real(a->t, row, "bottom", b->y1);
+}
+
 static dscq_status add_boxes(answering *a, const char *path, const dscq_image *im,
                              const dscq_placement *where, dscq_error *err)
 {
-    static const double suppress_iou = 0.45;
     dscq_detections found = {0};
+    flow_drawn_box *drawn = NULL;
     dscq_status status = DSCQ_OK;
 
     for (int32_t o = 0; o < a->q->output_count; o++) {
@@ -131,25 +165,18 @@ static dscq_status add_boxes(answering *a, const char *path, const dscq_image *i
         DSCQ_TRY(
             dscq_head_decode(&found, &a->head[o], a->raw, 0, a->o->threshold, err));
     }
-    dscq_detections_suppress(&found, suppress_iou, 100);
+    dscq_detections_suppress(&found, FLOW_SUPPRESS_IOU, FLOW_KEEP_PER_IMAGE);
+    drawn = dscq_calloc(found.count + 1, sizeof *drawn);
+    if (drawn == NULL)
+        DSCQ_TRY(dscq_fail_nomem(err, "boxes", found.count * sizeof *drawn));
     for (size_t i = 0; i < found.count; i++) {
-        const dscq_detection *d = &found.item[i];
-        const double w = a->preproc.width, h = a->preproc.height;
-        const double x0 = ((double)(d->x - d->w / 2) * w - where->dx) / where->sx;
-        const double x1 = ((double)(d->x + d->w / 2) * w - where->dx) / where->sx;
-        const double y0 = ((double)(d->y - d->h / 2) * h - where->dy) / where->sy;
-        const double y1 = ((double)(d->y + d->h / 2) * h - where->dy) / where->sy;
-        const size_t row = dscq_table_add_row(a->t);
-        dscq_table_set_text(a->t, row, "image", path);
-        dscq_table_set_int(a->t, row, "class", d->cls);
-        dscq_table_set_text(a->t, row, "name", class_name(a->q, d->cls));
-        dscq_table_set_real(a->t, row, "score_frac", (double)d->score);
-        dscq_table_set_real(a->t, row, "left", fmax(x0, 0));
-        dscq_table_set_real(a->t, row, "top", fmax(y0, 0));
-        dscq_table_set_real(a->t, row, "right", fmin(x1, im->width));
-        dscq_table_set_real(a->t, row, "bottom", fmin(y1, im->height));
+        drawn[i] = on_picture(a, &found.item[i], im, where);
+        add_box(a, path, &drawn[i]);
     }
+    if (a->o->draw != NULL && a->o->draw[0] != '\0')
+        DSCQ_TRY(flow__draw(a->o->draw, path, im, drawn, found.count, err));
 done:
+    dscq_free(drawn);
     dscq_detections_clear(&found);
     return status;
 }
@@ -242,6 +269,9 @@ static dscq_status prepare(answering *a, dscq_error *err)
         return dscq_fail(err, DSCQ_UNSUPPORTED,
                          "%s ends in raw maps ('%s'): no classes and no boxes to print",
                          q->name, q->output[0].role);
+    if (!a->is_detector && a->o->draw != NULL && a->o->draw[0] != '\0')
+        return dscq_fail(err, DSCQ_ARG, "%s finds no boxes that could be drawn",
+                         q->name);
     a->codes = dscq_malloc(dscq_qtensor_bytes(&q->tensor[q->input[0].tensor]), 1);
     a->output = dscq_calloc(outputs, sizeof *a->output);
     a->head = dscq_calloc(outputs, sizeof *a->head);

@@ -16,6 +16,7 @@ typedef struct train_run {
     dscq_pool *pool;
     const dscq_kernels *kernels;
     flow_feed feed;
+    flow_teacher teacher;
     flow_score score;
     flow_curve curve;
     dscq_trainer *trainer;
@@ -44,20 +45,31 @@ static dscq_status validate(void *ctx, dscq_model *m, uint32_t epoch, double *sc
     return flow__score_run(score, &r->score, err);
 }
 
+static dscq_status next_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
+                              size_t number, dscq_error *err)
+{
+    train_run *r = ctx;
+    const dscq_status status = flow__feed_batch(&r->feed, out, epoch, number, err);
+
+    if (status == DSCQ_OK)
+        flow__teach(&r->teacher, out);
+    return status;
+}
+
 /* After every epoch: the picture is up to date even if the run is killed. */
 static void keep_row(void *ctx, const dscq_train_row *row)
 {
     train_run *r = ctx;
     dscq_error ignored;
+    dscq_train_row kept = *row;
 
-    flow__curve_add(&r->curve, row);
+    if (r->score.is_detector)
+        kept.top1_frac = (double)NAN;
+    flow__curve_add(&r->curve, &kept);
     if (r->o->out_dir[0] != '\0')
         (void)flow__curve_write(&r->curve, r->o->out_dir, dscq_project_path(r->p),
                                 &ignored);
-    dscq_log_printf(r->o->log, DSCQ_LOG_INFO,
-                    "epoch %u/%d  rate %.4g  loss %.4f  train %.2f %%  valid %.2f %%",
-                    (unsigned)row->epoch + 1, (int)r->params.epochs, row->rate,
-                    row->loss, 100 * row->top1_frac, 100 * row->score);
+    flow__tell_row(r->o->log, "epoch", row, r->params.epochs, r->score.is_detector, "");
 }
 
 dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
@@ -96,6 +108,13 @@ static dscq_status open_run(train_run *r, dscq_error *err)
                              err));
     DSCQ_TRY(flow__score_init(&r->score, r->p, DSCQ_SPLIT_VALID, r->pool, r->kernels,
                               NULL, err));
+    DSCQ_TRY(flow__teacher_init(&r->teacher, r->p, r->params.batch, r->pool, r->kernels,
+                                0, r->o->log, err));
+    if (r->params.distil_weight > 0 && r->teacher.exec == NULL)
+        dscq_log_printf(
+            r->o->log, DSCQ_LOG_INFO,
+            "[train] distil_weight without a teacher: it counts in compress "
+            "only");
     DSCQ_TRY(dscq_trainer_create(&r->trainer, dscq_project_model(r->p), &r->params,
                                  dscq_loader_batches(r->feed.loader), r->pool,
                                  r->kernels, err));
@@ -109,6 +128,7 @@ static void close_run(train_run *r)
 {
     dscq_trainer_destroy(r->trainer);
     flow__score_clear(&r->score);
+    flow__teacher_clear(&r->teacher);
     flow__feed_clear(&r->feed);
     flow__curve_clear(&r->curve);
     dscq_pool_destroy(r->pool);
@@ -140,13 +160,12 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     memset(out, 0, sizeof *out);
     DSCQ_TRY(flow__prepare_dir(o, "train.ckpt", err));
     if (o->weights != NULL)
-        DSCQ_TRY(dscq_project_load_weights(p, o->weights, o->log, err));
+        DSCQ_TRY(dscq_project_start_weights(p, o->weights, o->log, err));
     if (o->out_dir[0] != '\0')
         DSCQ_TRY(flow__path(r.params.save, o->out_dir, "train.ckpt", err));
     DSCQ_TRY(open_run(&r, err));
     DSCQ_TRY(continue_run(&r, err));
-    DSCQ_TRY(dscq_trainer_run(r.trainer, flow__feed_batch, &r.feed, keep_row, &r,
-                              o->log, err));
+    DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
     const dscq_train_state *s = dscq_trainer_state(r.trainer);
     out->epochs = s->epoch;
     out->best_epoch = s->best_epoch;

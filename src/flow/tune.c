@@ -64,7 +64,7 @@ static dscq_status after_backward(void *ctx, dscq_model *m, dscq_exec *e, uint64
     return dscq_compressor_after_backward(t->compressor, m, e, step, err);
 }
 
-/* Batches with the float teacher's logits beside them. */
+/* Batches with the float teacher's answers beside them. */
 static dscq_status taught_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
                                 size_t number, dscq_error *err)
 {
@@ -72,11 +72,7 @@ static dscq_status taught_batch(void *ctx, dscq_train_batch *out, uint32_t epoch
     dscq_status status;
 
     DSCQ_TRY(flow__feed_batch(&t->feed, out, epoch, number, err));
-    if (t->teacher_exec != NULL && out->n > 0) {
-        dscq_shape shape;
-        dscq_exec_forward(t->teacher_exec, DSCQ_PASS_EVAL, out->x, out->n, NULL);
-        out->teacher = dscq_exec_output(t->teacher_exec, 0, &shape);
-    }
+    flow__teach(&t->teacher, out);
 done:
     return status;
 }
@@ -207,20 +203,6 @@ done:
     return status;
 }
 
-static dscq_status make_teacher(flow_tune *t, dscq_error *err)
-{
-    dscq_status status;
-
-    DSCQ_TRY(dscq_model_clone(&t->teacher, dscq_project_model(t->project), err));
-    const dscq_exec_options eo = {.batch = t->params.batch,
-                                  .raw_outputs = 1,
-                                  .pool = t->pool,
-                                  .kernels = t->kernels};
-    DSCQ_TRY(dscq_exec_create(&t->teacher_exec, t->teacher, &eo, err));
-done:
-    return status;
-}
-
 dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                             const dscq_kernels *kernels, const char *dir,
                             const dscq_log *log, dscq_error *err)
@@ -263,8 +245,8 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     DSCQ_TRY(
         flow__score_init(&t->score, p, DSCQ_SPLIT_VALID, pool, kernels, NULL, err));
     DSCQ_TRY(dscq_model_clone(&t->best, m, err));
-    if (t->params.distil_weight > 0)
-        DSCQ_TRY(make_teacher(t, err));
+    DSCQ_TRY(flow__teacher_init(&t->teacher, p, t->params.batch, pool, kernels, 1, log,
+                                err));
     DSCQ_TRY(dscq_compressor_create(&t->compressor, m, p->settings, pool, err));
     DSCQ_TRY(dscq_trainer_create(&t->trainer, m, &t->params,
                                  dscq_loader_batches(t->feed.loader), pool, kernels,
@@ -281,8 +263,7 @@ void flow__tune_clear(flow_tune *t)
 {
     dscq_trainer_destroy(t->trainer);
     dscq_compressor_destroy(t->compressor);
-    dscq_exec_destroy(t->teacher_exec);
-    dscq_model_destroy(t->teacher);
+    flow__teacher_clear(&t->teacher);
     dscq_model_destroy(t->best);
     flow__score_clear(&t->score);
     flow__feed_clear(&t->feed);
@@ -295,6 +276,7 @@ void flow__tune_clear(flow_tune *t)
 static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
 {
     const dscq_train_state *s = dscq_trainer_state(t->trainer);
+    char more[64];
     double score;
     dscq_status status;
 
@@ -309,16 +291,14 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
     const dscq_train_row row = {.epoch = epoch,
                                 .rate = s->rate,
                                 .loss = t->epoch_loss,
-                                .top1_frac = t->epoch_top1,
+                                .top1_frac =
+                                    t->score.is_detector ? (double)NAN : t->epoch_top1,
                                 .score = score};
     flow__curve_add(&t->curve, &row);
-    dscq_log_printf(t->log, DSCQ_LOG_INFO,
-                    "tune %u/%d  rate %.4g  loss %.4f  train %.2f %%  valid %.2f %%  "
-                    "zeros %.1f %%%s",
-                    (unsigned)epoch + 1, (int)t->params.epochs, row.rate, row.loss,
-                    100 * row.top1_frac, 100 * score,
-                    100 * dscq_compressor_sparsity(t->compressor),
-                    t->has_edges ? "  frozen" : "");
+    snprintf(more, sizeof more, "  zeros %.1f %%%s",
+             100 * dscq_compressor_sparsity(t->compressor),
+             t->has_edges ? "  frozen" : "");
+    flow__tell_row(t->log, "tune", &row, t->params.epochs, t->score.is_detector, more);
     DSCQ_TRY(dscq_compressor_epoch(t->compressor, epoch, score, err));
     if (t->dir[0] != '\0') {
         DSCQ_TRY(flow__curve_write(&t->curve, t->dir, "fine-tuning", err));

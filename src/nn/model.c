@@ -384,6 +384,37 @@ void nn__init_weights(dscq_model *m, const dscq_rng *rng)
     }
 }
 
+/* Few of a detector's boxes hold an object: objectness starts at 1 % (Lin et al. 2017,
+ * section 4.1), or the first epochs only unlearn what is not there. */
+void nn__init_heads(dscq_model *m)
+{
+    static const double prior = 0.01;
+
+    for (int32_t i = 0; i < m->count; i++) {
+        const dscq_node *n = &m->node[i];
+        if ((n->ops->flags & DSCQ_LAYER_HEAD) == 0 || n->input[0] < 0)
+            continue;
+        const dscq_yolo_params *p = n->params;
+        const dscq_weights *w = m->node[n->input[0]].weights;
+        for (int32_t c = 4; w->bias != NULL && c < w->channels; c += 5 + p->classes)
+            w->bias[c] = (float)log(prior / (1 - prior));
+    }
+}
+
+int32_t dscq_model_copy_layers(dscq_model *to, const dscq_model *from,
+                               const char *patterns)
+{
+    int32_t matched = 0;
+
+    assert(to->count == from->count);
+    for (int32_t i = 0; i < to->count; i++)
+        if (dscq_glob_match_any(patterns, to->node[i].name)) {
+            copy_weights(to->node[i].weights, from->node[i].weights);
+            matched++;
+        }
+    return matched;
+}
+
 int32_t dscq_model_freeze(dscq_model *m, const char *patterns, int frozen)
 {
     int32_t matched = 0;

@@ -278,6 +278,7 @@ dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
         DSCQ_TRY(dscq_fail_nomem(err, "[net] settings", sizeof *m->net));
     *m->net = b.params;
     nn__init_weights(m, rng);
+    nn__init_heads(m);
     *out = m;
     m = NULL;
 done:

@@ -35,6 +35,7 @@ dscq_node *nn__node(dscq_model *m, int32_t i);
 /* Shape of node i, or of the input. */
 dscq_shape nn__shape(const dscq_model *m, int32_t i);
 void nn__init_weights(dscq_model *m, const dscq_rng *rng);
+void nn__init_heads(dscq_model *m); /* biases in front of detector heads */
 /* The node whose output node i passes on unchanged (itself when it computes). */
 int32_t nn__view_root(const dscq_model *m, int32_t i, unsigned view_flags);
 

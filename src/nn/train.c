@@ -45,14 +45,6 @@ static dscq_status check_output(dscq_trainer *t, dscq_error *err)
                      dscq_model_node(t->m, node)->name, (int)s.h, (int)s.w, (int)s.c);
 }
 
-static void apply_patterns(dscq_model *m, const dscq_train_params *p)
-{
-    if (p->freeze[0] != '\0')
-        dscq_model_freeze(m, p->freeze, 1);
-    if (p->head_rate_layers[0] != '\0')
-        dscq_model_rate(m, p->head_rate_layers, p->head_rate);
-}
-
 static dscq_status take_arrays(dscq_trainer *t, dscq_error *err)
 {
     const size_t n = t->learned_floats;
@@ -91,7 +83,7 @@ dscq_status dscq_trainer_create(dscq_trainer **out, dscq_model *m,
     t->batches = batches_per_epoch;
     t->pool = pool;
     t->k = kernels != NULL ? kernels : dscq_kernels_get(NULL);
-    apply_patterns(m, p);
+    DSCQ_TRY(nn__apply_patterns(m, p, err));
     DSCQ_TRY(find_heads(t, err));
     DSCQ_TRY(check_output(t, err));
     DSCQ_TRY(dscq_exec_create(&t->e, m, &o, err));
@@ -163,11 +155,35 @@ static uint64_t count_right(const float *logits, const int32_t *label, int32_t n
     return right;
 }
 
+/* The mean over images of all heads' losses: truths, and a teacher's maps. */
+static double head_losses(dscq_trainer *t, const dscq_train_batch *b)
+{
+    const double soft = b->teacher_map != NULL ? t->p.distil_weight : 0;
+    const double hard = 1 - soft;
+    const dscq_detect_loss own = {hard * t->p.box_weight, hard * t->p.object_weight,
+                                  hard * t->p.noobject_weight,
+                                  hard * t->p.class_weight};
+    const dscq_detect_loss taught = {soft * t->p.box_weight, soft * t->p.object_weight,
+                                     0, soft * t->p.class_weight};
+    double sum = 0;
+
+    for (int32_t i = 0; i < dscq_model_outputs(t->m); i++) {
+        float *grad = dscq_exec_output_grad(t->e, i);
+        const float *raw = dscq_exec_output(t->e, i, NULL);
+        if (t->head[i].anchors == 0)
+            continue;
+        sum += dscq_head_loss(grad, &t->head[i], raw, b->n, b->truth, b->truth_count,
+                              b->max_truths, &own);
+        if (soft > 0)
+            sum += dscq_head_distil(grad, &t->head[i], raw, b->teacher_map[i], b->n,
+                                    &taught);
+    }
+    return sum;
+}
+
 /* Loss and its gradient at the outputs: the sum over images; *counted of them. */
 static double losses(dscq_trainer *t, const dscq_train_batch *b, int32_t *counted)
 {
-    double sum = 0;
-
     if (!t->is_detector) {
         const dscq_loss_params l = {t->p.label_smoothing, t->p.distil_temperature,
                                     t->p.distil_weight};
@@ -176,15 +192,8 @@ static double losses(dscq_trainer *t, const dscq_train_batch *b, int32_t *counte
         return dscq_loss_softmax(dscq_exec_output_grad(t->e, 0), logits, b->label,
                                  b->teacher, b->n, t->classes, &l, counted);
     }
-    const dscq_detect_loss l = {t->p.box_weight, t->p.object_weight,
-                                t->p.noobject_weight, t->p.class_weight};
-    for (int32_t i = 0; i < dscq_model_outputs(t->m); i++)
-        if (t->head[i].anchors > 0)
-            sum += dscq_head_loss(dscq_exec_output_grad(t->e, i), &t->head[i],
-                                  dscq_exec_output(t->e, i, NULL), b->n, b->truth,
-                                  b->truth_count, b->max_truths, &l);
     *counted = b->n;
-    return sum * b->n;
+    return b->n * head_losses(t, b);
 }
 
 /* Leave the model as it was when it was last known to be sound. */

@@ -39,6 +39,9 @@ struct dscq_trainer {
 /* Values of the model into a flat array and back. */
 void nn__params_get(const dscq_trainer *t, float *to);
 void nn__params_set(dscq_trainer *t, const float *from);
+/* freeze, head_rate_layers, layer_rates. */
+dscq_status nn__apply_patterns(dscq_model *m, const dscq_train_params *p,
+                               dscq_error *err);
 int nn__params_finite(const dscq_trainer *t);
 dscq_status nn__params_list(dscq_trainer *t, dscq_error *err);
 

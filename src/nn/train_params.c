@@ -188,26 +188,32 @@ dscq_status nn__update(dscq_trainer *t, dscq_error *err)
     return DSCQ_OK;
 }
 
+/* How far the fall is, 0..1, with `cycles` falls one after the other. */
+static double fallen(const dscq_train_params *p, double at, double start, double total)
+{
+    const double done =
+        total > start ? fmin(1, fmax(0, at - start) / (total - start)) : 0;
+    const double turns = done * (p->cycles > 1 ? p->cycles : 1);
+
+    return done < 1 ? turns - floor(turns) : 1;
+}
+
 double dscq_train_rate(const dscq_train_params *p, uint64_t step,
                        size_t batches_per_epoch)
 {
-    const double per = (double)nn__max(batches_per_epoch, 1);
-    const double warm = p->warmup_epochs * per, total = p->epochs * per;
-    const double at = (double)step;
+    const double per = (double)nn__max(batches_per_epoch, 1), at = (double)step;
+    const double warm = p->warmup_epochs * per;
+    const double done = fallen(p, at, warm + p->hold_epochs * per, p->epochs * per);
+    const double low = p->final_rate;
+    double rate = p->learning_rate;
 
     if (at < warm)
-        return p->learning_rate * (at + 1) / (warm + 1);
-    const double done = total > warm ? fmin(1, (at - warm) / (total - warm)) : 0;
-    const double floor_rate = p->final_rate;
-    if (p->schedule == DSCQ_SCHED_COSINE)
-        return p->learning_rate *
-               (floor_rate +
-                (1 - floor_rate) * 0.5 * (1 + cos(3.14159265358979323846 * done)));
-    if (p->schedule == DSCQ_SCHED_POLY)
-        return p->learning_rate *
-               (floor_rate + (1 - floor_rate) * pow(1 - done, p->poly_power));
-    double rate = p->learning_rate;
-    for (int32_t i = 0; p->schedule == DSCQ_SCHED_STEP && i < p->steps.count; i++)
+        rate *= (at + 1) / (warm + 1);
+    else if (p->schedule == DSCQ_SCHED_COSINE)
+        rate *= low + (1 - low) * 0.5 * (1 + cos(3.14159265358979323846 * done));
+    else if (p->schedule == DSCQ_SCHED_POLY)
+        rate *= low + (1 - low) * pow(1 - done, p->poly_power);
+    for (int32_t i = 0; i < p->steps.count; i++)
         if (at >= p->steps.v[i] * per)
             rate *= p->step_scale;
     return rate;

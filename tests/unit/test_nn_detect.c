@@ -32,6 +32,13 @@ static const char k_yolo[] =
     "[yolo]\nmask=1,2\nnum=3\nclasses=2\nanchors=4,4, 16,8, 32,16\nscale_x_y=1.2\n"
     "ignore_thresh=.5\n";
 
+static const char k_region[] =
+    "[net]\nwidth=64\nheight=32\nchannels=3\n"
+    "[convolutional]\nfilters=8\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
+    "[maxpool]\nsize=8\nstride=8\n"
+    "[convolutional]\nfilters=14\nsize=1\nactivation=linear\n"
+    "[region]\nnum=2\nclasses=2\nanchors=1,0.5, 2,1\n";
+
 static dscq_head make_head(int is_region)
 {
     dscq_head h = {0};
@@ -175,6 +182,50 @@ START_TEST(loss_gradient_is_the_slope_of_the_loss)
         ck_assert_msg(fabs(slope - (double)grad[i]) < 2e-3, "%d: %g, slope %g", i,
                       (double)grad[i], slope);
     }
+}
+END_TEST
+
+START_TEST(a_teachers_gradient_is_the_slope_too)
+{
+    const dscq_head h = make_head(_i);
+    float raw[224], teacher[224], grad[224] = {0}, none[224];
+    const dscq_detect_loss p = {1.5, 1.0, 0.5, 0.7};
+    dscq_rng r = dscq_rng_seeded(3);
+
+    for (int i = 0; i < 224; i++) {
+        raw[i] = dscq_rng_normal(&r);
+        teacher[i] = dscq_rng_normal(&r);
+    }
+    ck_assert(dscq_head_distil(grad, &h, raw, teacher, 2, &p) > 0);
+    for (int i = 0; i < 224; i++) {
+        const float old = raw[i];
+        raw[i] = old + 1e-2f;
+        const double hi = (double)raw[i];
+        const double up = dscq_head_distil(none, &h, raw, teacher, 2, &p);
+        raw[i] = old - 1e-2f;
+        const double down = dscq_head_distil(none, &h, raw, teacher, 2, &p);
+        const double slope = (up - down) / (hi - (double)raw[i]);
+        raw[i] = old;
+        ck_assert_msg(fabs(slope - (double)grad[i]) < 1e-4, "%d: %g, slope %g", i,
+                      (double)grad[i], slope);
+    }
+    /* who says the same as the teacher pays nothing */
+    memset(grad, 0, sizeof grad);
+    ck_assert_double_eq_tol(dscq_head_distil(grad, &h, raw, raw, 2, &p), 0, 1e-9);
+    for (int i = 0; i < 224; i++)
+        ck_assert_double_eq_tol((double)grad[i], 0, 1e-7);
+}
+END_TEST
+
+START_TEST(objectness_starts_low)
+{
+    dscq_model *m = from_text(k_yolo);
+    const dscq_weights *w = dscq_model_node(m, 2)->weights;
+
+    for (int32_t c = 0; c < w->channels; c++)
+        ck_assert_double_eq_tol((double)w->bias[c], c % 7 == 4 ? log(1.0 / 99) : 0,
+                                1e-6);
+    dscq_model_destroy(m);
 }
 END_TEST
 
@@ -351,7 +402,7 @@ static scenes *make_scenes(void)
 START_TEST(a_detector_learns_to_find_squares)
 {
     scenes *s = make_scenes();
-    dscq_model *m = from_text(k_yolo);
+    dscq_model *m = from_text(_i ? k_region : k_yolo);
     dscq_train_params p = {0};
     dscq_error err = {0};
     dscq_trainer *t = NULL;
@@ -404,11 +455,13 @@ static Suite *make(void)
     tcase_add_test(tc, overlap_is_intersection_over_union);
     tcase_add_test(tc, suppression_keeps_the_best_of_each_class_and_image);
     tcase_add_loop_test(tc, loss_gradient_is_the_slope_of_the_loss, 0, 2);
+    tcase_add_loop_test(tc, a_teachers_gradient_is_the_slope_too, 0, 2);
+    tcase_add_test(tc, objectness_starts_low);
     tcase_add_test(tc, the_right_answer_is_the_minimum);
     tcase_add_loop_test(tc, average_precision_of_a_hand_worked_case, 0, 3);
     tcase_add_test(tc, ignored_truths_are_neither_found_nor_missed);
     tcase_add_test(tc, coco_averages_over_overlaps);
-    tcase_add_test(tc, a_detector_learns_to_find_squares);
+    tcase_add_loop_test(tc, a_detector_learns_to_find_squares, 0, 2);
     return s;
 }
 

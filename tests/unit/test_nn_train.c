@@ -473,6 +473,44 @@ START_TEST(frozen_layers_stay_and_rates_differ)
 }
 END_TEST
 
+START_TEST(rates_are_set_by_pattern_and_a_pattern_must_match)
+{
+    static const struct {
+        const char *freeze, *head, *rates, *said;
+    } k_bad[] = {
+        {"stem,nothing*", "", "", "nothing*"}, {"", "haed", "", "haed"},
+        {"", "", "stem:0.5,none:2", "none"},   {"", "", "stem", "pattern:factor"},
+        {"", "", "stem:-1", "pattern:factor"}, {"", "", "stem:2x", "pattern:factor"},
+    };
+    dscq_error err = {0};
+    dscq_model *m = make_net();
+    dscq_train_params p = make_params(1);
+    dscq_trainer *tr = NULL;
+
+    for (size_t i = 0; i < sizeof k_bad / sizeof *k_bad; i++) {
+        snprintf(p.freeze, sizeof p.freeze, "%s", k_bad[i].freeze);
+        snprintf(p.head_rate_layers, sizeof p.head_rate_layers, "%s", k_bad[i].head);
+        snprintf(p.layer_rates, sizeof p.layer_rates, "%s", k_bad[i].rates);
+        ck_assert_int_eq(dscq_trainer_create(&tr, m, &p, 3, NULL, NULL, &err),
+                         DSCQ_FORMAT);
+        ck_assert_ptr_null(tr);
+        ck_assert_msg(strstr(err.msg, k_bad[i].said) != NULL, "%s", err.msg);
+    }
+    p = make_params(1);
+    snprintf(p.layer_rates, sizeof p.layer_rates, "*:0.25, stem:0.1 ,head:3");
+    tr = make_trainer(m, &p, NULL);
+    const int32_t stem = dscq_model_find(m, "stem"), head = dscq_model_find(m, "head");
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
+        ck_assert_double_eq_tol(dscq_model_node(m, i)->rate,
+                                i == stem   ? 0.1
+                                : i == head ? 3
+                                            : 0.25,
+                                1e-12);
+    dscq_trainer_destroy(tr);
+    dscq_model_destroy(m);
+}
+END_TEST
+
 /* One SGD step by hand: decay on weights, none on biases. */
 START_TEST(sgd_does_what_the_formula_says)
 {
@@ -526,8 +564,32 @@ START_TEST(schedules_pass_through_known_points)
     ck_assert_double_eq_tol(dscq_train_rate(&p, 500, 100), 0.1, 1e-12);
     ck_assert_double_eq_tol(dscq_train_rate(&p, 800, 100), 0.01, 1e-12);
     p.schedule = DSCQ_SCHED_POLY;
+    p.steps.count = 0;
     p.poly_power = 2;
     ck_assert_double_eq_tol(dscq_train_rate(&p, 500, 100), 0.25, 1e-12);
+}
+END_TEST
+
+/* Warm-up 1, flat 3, then two cosine falls over the remaining 6 epochs; at epoch 7 all
+ * of it times a tenth. */
+START_TEST(schedules_can_be_combined)
+{
+    dscq_train_params p = make_params(10);
+
+    p.learning_rate = 1;
+    p.warmup_epochs = 1;
+    p.hold_epochs = 3;
+    p.cycles = 2;
+    p.final_rate = 0.2;
+    p.steps = (dscq_list){1, {7}};
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 49, 100), 50.0 / 101, 1e-12);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 100, 100), 1, 1e-12);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 400, 100), 1, 1e-12);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 550, 100), 0.6, 1e-12);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 699, 100), 0.2, 1e-3);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 700, 100), 0.1, 1e-12);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 850, 100), 0.06, 1e-12);
+    ck_assert_double_eq_tol(dscq_train_rate(&p, 1000, 100), 0.02, 1e-12);
 }
 END_TEST
 
@@ -638,7 +700,9 @@ static Suite *make(void)
     tcase_add_test(tc, the_best_validation_wins_and_patience_ends_the_run);
     tcase_add_test(tc, frozen_layers_stay_and_rates_differ);
     tcase_add_test(tc, sgd_does_what_the_formula_says);
+    tcase_add_test(tc, rates_are_set_by_pattern_and_a_pattern_must_match);
     tcase_add_test(tc, schedules_pass_through_known_points);
+    tcase_add_test(tc, schedules_can_be_combined);
     tcase_add_loop_test(tc, loss_gradient_is_the_slope_of_the_loss, 0, 3);
     tcase_add_test(tc, plan_is_what_is_used);
     tcase_add_test(tc, every_failed_allocation_is_reported);

@@ -53,6 +53,11 @@ int dscq_project_is_detector(const dscq_project *p);    /* ends in yolo or regio
 dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
                                       const dscq_log *log, dscq_error *err);
 
+/* Weights to start a training run from: as [train] load says (by name or by order), the
+ * layers of reinit_layers left fresh. */
+dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
+                                       const dscq_log *log, dscq_error *err);
+
 /* Open the data set (relative paths start at the cfg's folder), check that it fits
  * the network: size, channels, number of classes. Once; later calls hand back the
  * same one, borrowed. */

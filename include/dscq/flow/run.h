@@ -27,6 +27,8 @@ void dscq_flow_codes(void *codes, const dscq_qmodel *q, uint8_t *pixels);
 typedef struct dscq_answer_options {
     int top;          /* classes to list per picture, >= 1       */
     double threshold; /* smallest score of a box                 */
+    const char *draw; /* detectors: folder for DRAW/NAME.png, the pictures with their
+                       * boxes; NULL or "": none */
     int threads;      /* 0 = one per CPU                         */
     const dscq_log *log;
 } dscq_answer_options;

@@ -77,6 +77,11 @@ double dscq_head_loss(float *grad, const dscq_head *h, const float *raw, int32_t
                       const dscq_truth *truth, const int32_t *truth_count,
                       int32_t max_truths, const dscq_detect_loss *p);
 
+/* Distance to a teacher's raw map of the same head (knowledge distillation): adds to
+ * grad, returns the divergence (sum over images / n). noobject is not used. */
+double dscq_head_distil(float *grad, const dscq_head *h, const float *raw,
+                        const float *teacher, int32_t n, const dscq_detect_loss *p);
+
 typedef enum dscq_ap_rule {
     DSCQ_AP_VOC11, /* mean of the best precision at 11 recalls   */
     DSCQ_AP_AREA,  /* area under the falling precision (VOC 2010) */

@@ -141,6 +141,13 @@ void dscq_node_fold(const dscq_node *n, float *scale, float *shift);
 
 /* Freeze (or thaw) all nodes whose name matches a comma-separated glob list. */
 int32_t dscq_model_freeze(dscq_model *m, const char *patterns, int frozen);
+/* Every pattern of the list must match a layer with weights: else DSCQ_FORMAT, naming
+ * `key` and the pattern. */
+dscq_status dscq_model_check_patterns(const dscq_model *m, const char *key,
+                                      const char *patterns, dscq_error *err);
+/* Weights of the matching layers from a network of the same graph (a clone). */
+int32_t dscq_model_copy_layers(dscq_model *to, const dscq_model *from,
+                               const char *patterns);
 /* Per-node learning rate factors: nodes matching get factor (default 1). */
 int32_t dscq_model_rate(dscq_model *m, const char *patterns, double factor);
 

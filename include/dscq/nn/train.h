@@ -43,9 +43,11 @@ typedef struct dscq_train_params {
     double learning_rate, momentum, decay, beta1, beta2, adam_eps;
     int32_t nesterov;
     int32_t schedule;                  /* dscq_rate_schedule */
-    double warmup_epochs, final_rate;  /* final_rate: fraction of learning_rate */
+    double warmup_epochs, hold_epochs; /* rise; then stay, before it falls          */
+    double final_rate;                 /* fraction of learning_rate                 */
+    int32_t cycles;                    /* cosine, poly: falls from the top so often */
     dscq_list steps;                   /* epochs at which the rate is multiplied ... */
-    double step_scale, poly_power;     /* ... by step_scale                          */
+    double step_scale, poly_power;     /* ... by step_scale, under any schedule      */
     double label_smoothing, clip_norm; /* clip_norm 0: off                          */
     double ema;           /* decay of the averaged weights, 0: off                   */
     double norm_momentum; /* of running statistics                                  */
@@ -54,7 +56,12 @@ typedef struct dscq_train_params {
     int32_t keep_best; /* end with the weights of the best validation              */
     char freeze[DSCQ_PATH_MAX]; /* glob list of layer names                      */
     char head_rate_layers[DSCQ_PATH_MAX]; /* glob list: these layers ...             */
-    double head_rate; /* ... learn at this multiple of the rate        */
+    double head_rate;                /* ... learn at this multiple of the rate        */
+    char layer_rates[DSCQ_PATH_MAX]; /* pattern:factor, ...; later ones win        */
+    int32_t load;                    /* start weights: 0 by name, 1 by order       */
+    char reinit_layers[DSCQ_PATH_MAX]; /* glob list: these start afresh              */
+    char teacher[DSCQ_PATH_MAX];       /* weights of the teacher; "": none           */
+    char teacher_net[DSCQ_PATH_MAX];   /* its cfg; "": the same network              */
     double distil_temperature, distil_weight; /* weight 0: off                     */
     double box_weight, object_weight, noobject_weight, class_weight; /* detectors  */
     char save[DSCQ_PATH_MAX]; /* checkpoint file; "": none is written               */
@@ -68,9 +75,10 @@ extern const dscq_key dscq_train_keys[];
  * call. */
 typedef struct dscq_train_batch {
     int32_t n;
-    const float *x;             /* [n][h][w][c]                                     */
-    const int32_t *label;       /* [n]; -1: ignored by the loss                     */
-    const float *teacher;       /* [n][classes] logits for distillation, or NULL    */
+    const float *x;       /* [n][h][w][c]                                     */
+    const int32_t *label; /* [n]; -1: ignored by the loss                     */
+    const float *teacher; /* [n][classes] logits for distillation, or NULL    */
+    const float *const *teacher_map; /* detectors: its raw outputs, or NULL         */
     const dscq_truth *truth;    /* [n][max_truths]; detectors                      */
     const int32_t *truth_count; /* [n]                                          */
     int32_t max_truths;

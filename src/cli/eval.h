@@ -1,0 +1,30 @@
+/*
+ * eval.h - the parts of `dscq eval`.
+ */
+#ifndef DSCQ_CLI_EVAL_H
+#define DSCQ_CLI_EVAL_H
+
+#include "cmd.h"
+#include "dscq/flow/compress.h"
+#include "dscq/pack/qmodel.h"
+
+typedef struct eval_options {
+    char weights[DSCQ_PATH_MAX], packed[DSCQ_PATH_MAX];
+    char baseline[DSCQ_PATH_MAX], predictions[DSCQ_PATH_MAX], against[DSCQ_PATH_MAX];
+    int32_t split, per_class, confusion, rule;
+} eval_options;
+
+/* A detector: mean average precision, float and packed (q may be NULL). */
+dscq_status eval_boxes(cli_call *call, const eval_options *o, dscq_project *p,
+                       const dscq_qmodel *q, const dscq_run_options *ro,
+                       dscq_error *err);
+
+/* label,predicted,image of every image of the split, as CSV. */
+dscq_status eval_write_predictions(cli_call *call, const char *path, const dscq_eval *e,
+                                   const dscq_dataset *d, dscq_split split,
+                                   dscq_error *err);
+/* McNemar's test against such a file. DSCQ_FORMAT when it is of other images. */
+dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
+                         const dscq_dataset *d, dscq_split split, dscq_error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* Pictures with the boxes that a detector found. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
+#include "dscq/base/str.h"
+#include "dscq/report/mark.h"
+#include "dscq/report/png.h"
+#include "flow_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* dir/NAME.png for a picture .../NAME.jpg. */
+static dscq_status drawing_path(char out[DSCQ_PATH_MAX], const char *dir,
+                                const char *picture, dscq_error *err)
+{
+    char name[512];
+
+    if (!dscq_str_copy(name, sizeof name - 4, dscq_path_base(picture)))
+        return dscq_fail(err, DSCQ_ARG, "%.60s...: the name is too long to be drawn",
+                         picture);
+    char *dot = strrchr(name, '.');
+    if (dot != NULL && dot != name)
+        *dot = '\0';
+    memcpy(name + strlen(name), ".png", sizeof ".png");
+    return flow__path(out, dir, name, err);
+}
+
+dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,
+                       const flow_drawn_box *box, size_t count, dscq_error *err)
+{
+    dscq_image copy = {0};
+    char path[DSCQ_PATH_MAX], label[96];
+    dscq_status status;
+
+    DSCQ_TRY(dscq_path_make_dirs(dir, err));
+    DSCQ_TRY(drawing_path(path, dir, picture, err));
+    DSCQ_TRY(dscq_image_init(&copy, im->width, im->height, im->channels, err));
+    memcpy(copy.px, im->px,
+           (size_t)im->width * (size_t)im->height * (size_t)im->channels);
+    DSCQ_TRY(dscq_image_set_channels(&copy, 3, err));
+    for (size_t i = count; i-- > 0;) { /* the surest is painted last */
+        snprintf(label, sizeof label, "%s %.0f%%", box[i].name, 100 * box[i].score);
+        dscq_mark_box(copy.px, copy.width, copy.height, box[i].x0, box[i].y0, box[i].x1,
+                      box[i].y1, dscq_mark_colour(box[i].cls), label);
+    }
+    DSCQ_TRY(dscq_png_write_rgb(path, copy.px, (size_t)copy.width, (size_t)copy.height,
+                                err));
+done:
+    dscq_image_clear(&copy);
+    return status;
+}
