@@ -2,6 +2,7 @@
 #ifndef DSCQ_HW_INTERNAL_H
 #define DSCQ_HW_INTERNAL_H
 
+#include "datapath_kernels.h"
 #include "dscq/hw/lanes.h"
 #include "dscq/hw/memory.h"
 #include "dscq/hw/program.h"
@@ -14,12 +15,19 @@ typedef struct hw_decoded {
     int32_t *column;                  /* [columns] original column number */
     uint16_t *work;                   /* max(1, entries)                  */
     uint64_t entries, nonzero, empty; /* empty: (column, lane) pairs without entry */
-    /* per channel place i = row * lanes + lane: its non-zero weights */
-    uint32_t *first; /* [rows * lanes + 1]; NULL when timing only */
-    int32_t *k;      /* broadcast: index into column[]; depthwise: tap */
-    int16_t *value;
+    /* Values; NULL when timing only. Channel place i = row * lanes + lane has the pairs
+     * [first[i], last[i]) of weights that are not both zero (datapath_kernels.h).
+     * Broadcast: pair n is columns 2 n and 2 n + 1; depthwise: pair r * row_pairs + q
+     * is taps (r, 2 q) and (r, 2 q + 1). */
+    uint32_t *first, *last; /* [rows * lanes] */
+    uint32_t *at;           /* pair number */
+    int32_t *value;
+    size_t pairs;
+    int32_t row_pairs;
+    uint32_t *used; /* pairs that some channel has, ascending */
+    size_t used_count;
     size_t bytes;
-    uint64_t used; /* for the cache */
+    uint64_t asked; /* when, for the cache */
 } hw_decoded;
 
 dscq_status hw__decode(hw_decoded **out, const dscq_program *p, const dscq_hw_wtile *w,
@@ -41,11 +49,10 @@ typedef struct hw_data {
     uint8_t **captured; /* per tensor, HWC, or NULL */
     int32_t *acc;       /* sums kept by ACC_KEEP */
     size_t acc_count;
-    int32_t *tile; /* scratch: sums of one chunk */
-    int16_t *columns;
-    size_t columns_count;
-    int32_t *wide; /* inputs of more than 15 bits */
-    size_t wide_count;
+    const hw_kernels *kernels;
+    struct hw_scratch *scratch; /* datapath_internal.h */
+    int32_t *x;                 /* pairs of inputs of one block */
+    size_t x_count;
 } hw_data;
 
 dscq_status hw__data_init(hw_data *d, const dscq_program *p, int64_t act_bytes,
@@ -81,13 +88,6 @@ static inline uint8_t *hw__line(const hw_data *d, const dscq_hw_ring *r, int32_t
     return d->act + r->base + (int64_t)(y % r->rows) * r->row_bytes +
            (int64_t)(c - r->c0) * r->line_bytes;
 }
-
-/* to[i] = code i - zero, n signed 8-bit codes that lie side by side. */
-void hw__widen(int16_t *to, const uint8_t *from, int32_t n, int32_t zero);
-
-/* Sums of n <= 64 pixels: sum over entries of value[e] * x[k[e] * stride + pixel]. */
-void hw__mac_narrow(int32_t *sum, const int16_t *x, size_t stride, const int32_t *k,
-                    const int16_t *value, uint32_t entries, int32_t n);
 
 /* ---- timing ------------------------------------------------------------------- */
 

@@ -54,7 +54,7 @@ static void evict(sim_state *st, int32_t keep)
         int32_t oldest = -1;
         for (int32_t i = 0; i < st->p->wtile_count; i++)
             if (st->decoded[i] != NULL && i != keep &&
-                (oldest < 0 || st->decoded[i]->used < st->decoded[oldest]->used))
+                (oldest < 0 || st->decoded[i]->asked < st->decoded[oldest]->asked))
                 oldest = i;
         if (oldest < 0)
             return;
@@ -78,7 +78,7 @@ static dscq_status weights_of(sim_state *st, const dscq_hw_cmd *c, hw_decoded **
         st->decoded_bytes += (*d)->bytes;
         evict(st, c->wtile);
     }
-    (*d)->used = ++st->decode_clock;
+    (*d)->asked = ++st->decode_clock;
     *out = *d;
     return DSCQ_OK;
 }
