@@ -1,194 +1,199 @@
-/* bench_infer_int - the integer runtime on MobileNetV1's shapes.
+/*
+ * bench_infer_int - milliseconds of one inference by the integer runtime.
  *
- *     bench_infer_int [WIDTH RESOLUTION [DENSITY]]     (default: several)
+ *   bench_infer_int [--seconds S] [--density D] [--profile] [--cpu] [--all] [NET...]
  *
- * One thread, batch 1, processor time of a pass (median of 7 of at least 50 ms), per
- * kernel family, dense and with pointwise weights pruned at random.
+ * One thread, batch 1, median of 7 slices. The networks have random weights, which are
+ * pruned to the density D (depthwise layers are not), quantised to 8 bits and packed
+ * as `dscq compress` does it without training; activations are calibrated on random
+ * pixels. --all: every kernel family of this CPU, not just the best.
  */
-#include "bench_util.h"
+#include "bench_nets.h"
 #include "dscq/base/alloc.h"
-#include "dscq/base/rng.h"
+#include "dscq/compress/calibrate.h"
+#include "dscq/compress/method.h"
 #include "dscq/infer/runtime.h"
 #include "dscq/pack/build.h"
 #include "dscq/tensor/int_kernels.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+enum { SLICES = 7, CALIBRATE = 4 };
 
-static void die(const dscq_error *err)
+static void check(dscq_status status, const dscq_error *err)
 {
-    fprintf(stderr, "bench_infer_int: %s\n", err->msg);
-    exit(1);
+    if (status != DSCQ_OK)
+        bench_fail("bench_infer_int", err);
 }
 
-static double cpu_now(void)
+static dscq_settings *settings(double density)
 {
-    struct timespec t;
+    dscq_settings *s = NULL;
+    dscq_error err = {0};
 
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    check(dscq_settings_create(&s, &err), &err);
+    (void)snprintf(s->all.method, sizeof s->all.method, "magnitude");
+    s->all.p = 1.0 - density;
+    s->all.b = 8;
+    s->all.form = DSCQ_W_LINEAR;
+    s->all.scale = 1;
+    return s;
 }
 
-typedef struct net {
-    dscq_qmodel *m;
-    dscq_rng rng;
-    double density;
-} net;
-
-static void set_tensor(dscq_qtensor *t, int32_t i, int32_t h, int32_t w, int32_t c)
+static dscq_calibrated *calibrated(dscq_model *m, const dscq_settings *s)
 {
-    (void)snprintf(t->name, sizeof t->name, "t%d", i);
-    t->h = h;
-    t->w = w;
-    t->c = c;
-    t->bits = 8;
-    t->scale = 1.0;
-    t->zero_point = i == 0 ? 0 : -128;
+    const dscq_exec_options o = {.batch = CALIBRATE, .raw_outputs = 1};
+    const dscq_shape in = dscq_model_input(m);
+    const size_t floats = dscq_shape_count(&in) * CALIBRATE;
+    float *x = dscq_malloc(floats, sizeof *x);
+    dscq_observer *seen = NULL;
+    dscq_calibrated *c = NULL;
+    dscq_exec *e = NULL;
+    dscq_error err = {0};
+    dscq_rng r = dscq_rng_seeded(2);
+
+    if (x == NULL)
+        exit(1);
+    for (size_t i = 0; i < floats; i++)
+        x[i] = dscq_rng_normal(&r);
+    check(dscq_observer_create(&seen, m, &err), &err);
+    check(dscq_exec_create(&e, m, &o, &err), &err);
+    dscq_exec_observe(e, dscq_observer_see, seen);
+    dscq_exec_forward(e, DSCQ_PASS_EVAL, x, CALIBRATE, NULL);
+    check(dscq_calibrate(&c, seen, s, &err), &err);
+    dscq_exec_destroy(e);
+    dscq_observer_destroy(seen);
+    dscq_free(x);
+    return c;
 }
 
-static void add_conv(net *b, int32_t i, int32_t k, int32_t size, int32_t stride,
-                     int32_t groups, double density)
+static dscq_build_edge edge_of(const dscq_aquant *a)
 {
-    dscq_qnode *n = &b->m->node[i];
-    const dscq_qtensor *x = &b->m->tensor[i];
-    dscq_error err;
-
-    (void)snprintf(n->name, sizeof n->name, "n%d", i);
-    n->op = DSCQ_Q_CONV;
-    n->input_count = 1;
-    n->input[0] = i;
-    n->output = i + 1;
-    n->stride_h = n->stride_w = stride;
-    n->pad_top = n->pad_left = n->pad_bottom = n->pad_right = size / 2;
-    n->groups = groups;
-    n->clamp_lo = -128;
-    n->clamp_hi = 127;
-    set_tensor(&b->m->tensor[i + 1], i + 1,
-               dscq_qwindow_out(x->h, size, stride, size / 2 * 2, 1),
-               dscq_qwindow_out(x->w, size, stride, size / 2 * 2, 1), k);
-    if (dscq_qweights_create(&n->weights, k, size, size, x->c / groups,
-                             DSCQ_FORM_LINEAR, 0, &err) != DSCQ_OK ||
-        dscq_qnode_reserve(n, k, 1, 0, &err) != DSCQ_OK)
-        die(&err);
-    n->weights->bits = 8;
-    for (size_t j = 0; j < n->weights->count; j++)
-        if (dscq_rng_unit64(&b->rng) < density)
-            n->weights->value[j] = (int16_t)(dscq_rng_below(&b->rng, 255) - 127);
-    const double fan = size * size * (double)(x->c / groups);
-    for (int32_t c = 0; c < k; c++)
-        (void)dscq_pack_multiplier(&n->mult[c], &n->shift[c],
-                                   256.0 / (80.0 * sqrt(fan * density)));
+    return (dscq_build_edge){a->scale, a->zero_point, a->bits, a->is_signed};
 }
 
-static void add_mean(net *b, int32_t i)
+static dscq_qmodel *assemble(dscq_model *m, const dscq_compressor *c,
+                             const dscq_calibrated *cal)
 {
-    dscq_qnode *n = &b->m->node[i];
-    const dscq_qtensor *x = &b->m->tensor[i];
-    dscq_error err;
+    const size_t nodes = (size_t)dscq_model_nodes(m);
+    dscq_build_edge *edge = dscq_calloc(nodes, sizeof *edge);
+    dscq_build_weights *w = dscq_calloc(nodes, sizeof *w);
+    dscq_qmodel *q = NULL;
+    dscq_error err = {0};
 
-    (void)snprintf(n->name, sizeof n->name, "n%d", i);
-    n->op = DSCQ_Q_AVGPOOL;
-    n->input_count = 1;
-    n->input[0] = i;
-    n->output = i + 1;
-    n->clamp_lo = -128;
-    n->clamp_hi = 127;
-    set_tensor(&b->m->tensor[i + 1], i + 1, 1, 1, x->c);
-    if (dscq_qnode_reserve(n, 1, 0, 1, &err) != DSCQ_OK)
-        die(&err);
-    n->scale_key[0] = x->h * x->w;
-    (void)dscq_pack_multiplier(n->mult, n->shift, 256.0 / n->scale_key[0]);
-}
-
-static dscq_qmodel *mobilenet(double width, int32_t side, double density)
-{
-    static const int32_t block[13][2] = {
-        {64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2}, {512, 1},
-        {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
-    net b = {NULL, dscq_rng_seeded(3), density};
-    dscq_error err;
-    int32_t n = 0;
-
-    if (dscq_qmodel_create(&b.m, &err) != DSCQ_OK ||
-        dscq_qmodel_reserve(b.m, 30, 29, 1, 1, &err) != DSCQ_OK)
-        die(&err);
-    set_tensor(&b.m->tensor[0], 0, side, side, 3);
-    b.m->input[0].scale = 1.0;
-    add_conv(&b, n++, (int32_t)(32 * width), 3, side > 64 ? 2 : 1, 1, 1.0);
-    for (int i = 0; i < 13; i++) {
-        const int32_t c = b.m->tensor[n].c;
-        add_conv(&b, n, c, 3, block[i][1], c, 1.0);
-        n++;
-        add_conv(&b, n++, (int32_t)(block[i][0] * width), 1, 1, 1, density);
+    if (edge == NULL || w == NULL)
+        exit(1);
+    for (size_t i = 0; i < nodes; i++) {
+        const dscq_wquant *quant = dscq_compressor_wquant(c, (int32_t)i);
+        edge[i] = edge_of(&cal->edge[i]);
+        w[i].encoding = -1;
+        if (quant != NULL)
+            dscq_build_weights_from(&w[i], quant);
     }
-    add_mean(&b, n++);
-    add_conv(&b, n++, side > 64 ? 1000 : 10, 1, 1, 1, density);
-    b.m->output[0].tensor = n;
-    (void)snprintf(b.m->output[0].role, sizeof b.m->output[0].role, "logits");
-    if (dscq_qmodel_check(b.m, &err) != DSCQ_OK)
-        die(&err);
-    return b.m;
+    const dscq_build_spec spec = {.input = edge_of(&cal->input),
+                                  .node_count = (int32_t)nodes,
+                                  .edge = edge,
+                                  .weights = w};
+    check(dscq_pack_build(&q, m, &spec, &err), &err);
+    dscq_free(edge);
+    dscq_free(w);
+    return q;
 }
 
-static double pass_seconds(dscq_runtime *r, const void *const *in, void *const *out)
+static dscq_qmodel *packed(const bench_args *a, const bench_net *n)
 {
-    double t[7];
+    dscq_model *m = bench_load(a, n);
+    dscq_settings *s = settings(a->density);
+    dscq_compressor *c = NULL;
+    dscq_error err = {0};
 
-    dscq_runtime_run(r, 1, in, out);
-    for (int i = 0; i < 7; i++) {
-        const double start = cpu_now();
-        int runs = 0;
-        for (; cpu_now() - start < 0.05; runs++)
-            dscq_runtime_run(r, 1, in, out);
-        t[i] = (cpu_now() - start) / runs;
+    check(dscq_compressor_create(&c, m, s, NULL, &err), &err);
+    check(dscq_compressor_start(c, 1, 1, 0, &err), &err);
+    check(dscq_compressor_freeze(c, &err), &err);
+    dscq_calibrated *cal = calibrated(m, s);
+    dscq_qmodel *q = assemble(m, c, cal);
+    dscq_calibrated_destroy(cal);
+    dscq_compressor_destroy(c);
+    dscq_settings_destroy(s);
+    dscq_model_destroy(m);
+    return q;
+}
+
+static void print_profile(const dscq_qmodel *m, const dscq_runtime *r, double passes)
+{
+    for (int32_t i = 0; i < m->node_count; i++) {
+        const dscq_qnode *n = &m->node[i];
+        const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
+        const double s = dscq_runtime_seconds(r, i) / passes;
+        const double bytes = (double)dscq_qtensor_bytes(x) +
+                             (double)dscq_qtensor_bytes(y) +
+                             (n->weights != NULL ? (double)n->weights->count : 0);
+        printf("  %-22s %4dx%-4d %4d -> %-4d  %8.1f us %6.1f GMAC/s %6.1f GB/s\n",
+               n->name, (int)x->h, (int)x->w, (int)x->c, (int)y->c, 1e6 * s,
+               1e-9 * (double)dscq_qnode_macs(m, n) / s, 1e-9 * bytes / s);
     }
-    qsort(t, 7, sizeof *t, bench_order);
-    return t[3];
 }
 
-static void report(double width, int32_t side, double density)
+static void measure(const bench_args *a, const bench_net *net, dscq_qmodel *m,
+                    const char *kernels)
 {
-    dscq_qmodel *m = mobilenet(width, side, density);
-    void *in = dscq_calloc(dscq_qtensor_bytes(&m->tensor[0]), 1);
+    void *in = dscq_calloc(dscq_qtensor_bytes(&m->tensor[m->input[0].tensor]), 1);
     void *out = dscq_calloc(dscq_qtensor_bytes(&m->tensor[m->output[0].tensor]), 1);
     const void *inputs[1] = {in};
     void *outputs[1] = {out};
-    double macs = 0.0;
-    dscq_error err;
+    const dscq_runtime_options o = {NULL, kernels};
+    double ms[SLICES], passes = 0, macs = 0;
+    dscq_runtime *r = NULL;
+    dscq_error err = {0};
 
+    if (in == NULL || out == NULL)
+        exit(1);
+    check(dscq_runtime_create(&r, m, &o, &err), &err);
+    for (int i = 0; i < 5; i++)
+        dscq_runtime_run(r, 1, inputs, outputs);
+    if (a->profile)
+        dscq_runtime_profile(r, a->now);
+    for (int i = 0; i < SLICES; i++) {
+        const double begin = a->now();
+        double count = 0, now;
+        do {
+            dscq_runtime_run(r, 1, inputs, outputs);
+            count++;
+        } while ((now = a->now()) - begin < a->seconds);
+        ms[i] = 1e3 * (now - begin) / count;
+        passes += count;
+    }
     for (int32_t i = 0; i < m->node_count; i++)
         macs += (double)dscq_qnode_macs(m, &m->node[i]);
-    for (int f = 0; dscq_int_kernels_family(f) != NULL; f++) {
-        const dscq_runtime_options o = {NULL, dscq_int_kernels_family(f)};
-        dscq_runtime *r;
-        if (dscq_runtime_create(&r, m, &o, &err) != DSCQ_OK)
-            die(&err);
-        const double s = pass_seconds(r, inputs, outputs);
-        printf(
-            "V1 %.2f at %3d, density %.2f  %-11s %9.3f ms  %8.1f GMAC/s (dense count)  "
-            "arena %zu KiB\n",
-            width, side, density, o.kernels, s * 1e3, macs / s / 1e9,
-            dscq_runtime_arena_bytes(r) >> 10);
-        dscq_runtime_destroy(r);
-    }
+    qsort(ms, SLICES, sizeof ms[0], bench_order);
+    printf("%-14s ms %.4f min %.4f max %.4f density %.2f kernels %s gmac_per_s %.1f "
+           "arena_kb %.0f\n",
+           net->name, ms[SLICES / 2], ms[0], ms[SLICES - 1], a->density, kernels,
+           1e-6 * macs / ms[SLICES / 2], (double)dscq_runtime_arena_bytes(r) / 1e3);
+    if (a->profile)
+        print_profile(m, r, passes);
+    (void)fflush(stdout);
+    dscq_runtime_destroy(r);
     dscq_free(in);
     dscq_free(out);
-    dscq_qmodel_destroy(m);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc >= 3) {
-        report(strtod(argv[1], NULL), (int32_t)strtol(argv[2], NULL, 10),
-               argc > 3 ? strtod(argv[3], NULL) : 1.0);
-        return 0;
+    bench_args a = {"bench_infer_int", .seconds = 0.1, .density = 1.0, .threads = 1,
+                    .batch = 1};
+    int families = 1;
+
+    bench_parse(&a, argc, argv);
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--all") == 0)
+            families = 100;
+    for (int i = 0; i < BENCH_INFERENCE_NETS; i++) {
+        const bench_net *n = &bench_inference_nets[i];
+        if (!bench_wanted(&a, n->name))
+            continue;
+        dscq_qmodel *m = packed(&a, n);
+        for (int f = 0; f < families && dscq_int_kernels_family(f) != NULL; f++)
+            measure(&a, n, m, dscq_int_kernels_family(f));
+        dscq_qmodel_destroy(m);
     }
-    report(0.25, 32, 1.0);
-    report(0.25, 224, 1.0);
-    report(1.0, 224, 1.0);
-    report(1.0, 224, 0.25);
-    report(1.0, 224, 0.1);
     return 0;
 }

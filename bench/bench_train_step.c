@@ -2,36 +2,32 @@
  * bench_train_step - images per second of a whole training step (forward, loss,
  * backward, update with momentum and decay) on generated pixels, and peak memory.
  *
- *   bench_train_step [--seconds S] [--threads N] [--profile] [--cpu] [NET...]
+ *   bench_train_step [--seconds S] [--threads N] [--batch B] [--profile] [--cpu]
+ * [NET...]
  *
  * NET: one of the names below (default: all). Medians of 5 slices of S seconds
  * (default 1.0). --cpu counts this program's CPU time instead of the clock's, for a
  * busy machine (one thread only). bench/peer_train.sh runs it in turn with a peer.
  */
-#include "bench_util.h"
+#include "bench_nets.h"
 #include "dscq/base/alloc.h"
 #include "dscq/nn/train.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 
-typedef struct bench_net {
-    const char *name, *file, *set[3];
-    int32_t batch;
-} bench_net;
+enum { BATCH = 128, SLICES = 5 };
 
 static const bench_net k_nets[] = {
-    {"mbv1-0.25", "mobilenet_v1_32.cfg", {"net.width_multiplier=0.25"}, 128},
-    {"mbv1-0.5", "mobilenet_v1_32.cfg", {"net.width_multiplier=0.5"}, 128},
-    {"mbv1-1.0", "mobilenet_v1_32.cfg", {NULL}, 128},
-    {"mbv2-1.0", "mobilenet_v2_32.cfg", {NULL}, 128},
-    {"tinydsc96", "tiny_dsc.cfg", {NULL}, 128},
-    {"tinydsc64", "tiny_dsc.cfg", {"net.width=64", "net.height=64"}, 128},
-    {"alex-cifar", "alexnet_cifar_wide.cfg", {NULL}, 128},
+    {"mbv1-0.25", "mobilenet_v1_32.cfg", {"net.width_multiplier=0.25"}},
+    {"mbv1-0.5", "mobilenet_v1_32.cfg", {"net.width_multiplier=0.5"}},
+    {"mbv1-1.0", "mobilenet_v1_32.cfg", {NULL}},
+    {"mbv2-1.0", "mobilenet_v2_32.cfg", {NULL}},
+    {"tinydsc96", "tiny_dsc.cfg", {NULL}},
+    {"tinydsc64", "tiny_dsc.cfg", {"net.width=64", "net.height=64"}},
+    {"alex-cifar", "alexnet_cifar_wide.cfg", {NULL}},
 };
 
-enum { NETS = sizeof k_nets / sizeof k_nets[0], SLICES = 5 };
+enum { NETS = sizeof k_nets / sizeof k_nets[0] };
 
 typedef struct bench_run {
     dscq_model *m;
@@ -41,66 +37,39 @@ typedef struct bench_run {
     int32_t *label;
 } bench_run;
 
-static void fail(const dscq_error *err)
+static bench_run start(const bench_args *a, const bench_net *n, dscq_pool *pool)
 {
-    fprintf(stderr, "bench_train_step: %s\n", err->msg);
-    exit(1);
-}
-
-static dscq_model *load(const bench_net *n)
-{
-    char path[1024];
-    dscq_config *cfg = NULL;
-    dscq_model *m = NULL;
-    dscq_error err = {0};
-    const dscq_rng r = dscq_rng_seeded(1);
-
-    snprintf(path, sizeof path, "%s/data/nets/%s", BENCH_SOURCE_DIR, n->file);
-    if (dscq_config_load(&cfg, path, &err) != DSCQ_OK)
-        fail(&err);
-    for (int i = 0; i < 3 && n->set[i] != NULL; i++)
-        if (dscq_config_set(cfg, n->set[i], "bench", &err) != DSCQ_OK)
-            fail(&err);
-    if (dscq_model_from_config(&m, cfg, "data|train|compress|machine", &r, &err) !=
-        DSCQ_OK)
-        fail(&err);
-    dscq_config_destroy(cfg);
-    return m;
-}
-
-static bench_run start(const bench_net *n, dscq_pool *pool)
-{
-    bench_run b = {.m = load(n)};
+    bench_run b = {.m = bench_load(a, n)};
     dscq_train_params p = {0};
     dscq_error err = {0};
     dscq_rng r = dscq_rng_seeded(2);
     const dscq_shape in = dscq_model_input(b.m);
-    const size_t floats = dscq_shape_count(&in) * (size_t)n->batch;
+    const size_t floats = dscq_shape_count(&in) * (size_t)a->batch;
 
     if (dscq_keys_defaults(&p, dscq_train_keys, &err) != DSCQ_OK)
-        fail(&err);
-    p.batch = n->batch;
+        bench_fail(a->program, &err);
+    p.batch = a->batch;
     p.learning_rate = 0.01;
     if (dscq_trainer_create(&b.t, b.m, &p, 1000, pool, NULL, &err) != DSCQ_OK)
-        fail(&err);
+        bench_fail(a->program, &err);
     b.x = dscq_malloc(floats, sizeof *b.x);
-    b.label = dscq_malloc((size_t)n->batch, sizeof *b.label);
+    b.label = dscq_malloc((size_t)a->batch, sizeof *b.label);
     if (b.x == NULL || b.label == NULL)
         exit(1);
     for (size_t i = 0; i < floats; i++)
         b.x[i] = dscq_rng_normal(&r);
-    for (int32_t i = 0; i < n->batch; i++)
+    for (int32_t i = 0; i < a->batch; i++)
         b.label[i] = i % 10;
-    b.batch = (dscq_train_batch){.n = n->batch, .x = b.x, .label = b.label};
+    b.batch = (dscq_train_batch){.n = a->batch, .x = b.x, .label = b.label};
     return b;
 }
 
-static void step(const bench_run *b)
+static void step(const bench_args *a, const bench_run *b)
 {
     dscq_error err = {0};
 
     if (dscq_trainer_step(b->t, &b->batch, NULL, &err) != DSCQ_OK)
-        fail(&err);
+        bench_fail(a->program, &err);
 }
 
 static void print_profile(const bench_run *b, double steps)
@@ -118,44 +87,35 @@ static void print_profile(const bench_run *b, double steps)
     }
 }
 
-static double cpu_now(void)
+static void measure(const bench_args *a, const bench_net *n, dscq_pool *pool)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void measure(const bench_net *n, double seconds, dscq_pool *pool, int profile,
-                    double (*clock_now)(void))
-{
-    bench_run b = start(n, pool);
+    bench_run b = start(a, n, pool);
     double rate[SLICES], steps = 0;
     struct rusage use;
 
-    step(&b);
-    step(&b);
-    if (profile)
-        dscq_exec_profile(dscq_trainer_exec(b.t), clock_now);
+    step(a, &b);
+    step(a, &b);
+    if (a->profile)
+        dscq_exec_profile(dscq_trainer_exec(b.t), a->now);
     for (int i = 0; i < SLICES; i++) {
-        const double begin = clock_now();
+        const double begin = a->now();
         double count = 0, now;
         do {
-            step(&b);
+            step(a, &b);
             count++;
-        } while ((now = clock_now()) - begin < seconds);
-        rate[i] = count * n->batch / (now - begin);
+        } while ((now = a->now()) - begin < a->seconds);
+        rate[i] = count * a->batch / (now - begin);
         steps += count;
     }
     qsort(rate, SLICES, sizeof rate[0], bench_order);
     getrusage(RUSAGE_SELF, &use);
     printf("%-12s img_per_s %.1f min %.1f max %.1f batch %d threads %d kernels %s "
            "planned_mb %.1f peak_rss_mb %.1f\n",
-           n->name, rate[SLICES / 2], rate[0], rate[SLICES - 1], (int)n->batch,
+           n->name, rate[SLICES / 2], rate[0], rate[SLICES - 1], (int)a->batch,
            dscq_pool_threads(pool), dscq_exec_kernels(dscq_trainer_exec(b.t)),
            (double)dscq_trainer_bytes(b.t) * 1e-6, (double)use.ru_maxrss * 1024e-6);
     fflush(stdout);
-    if (profile)
+    if (a->profile)
         print_profile(&b, steps);
     dscq_trainer_destroy(b.t);
     dscq_model_destroy(b.m);
@@ -165,33 +125,13 @@ static void measure(const bench_net *n, double seconds, dscq_pool *pool, int pro
 
 int main(int argc, char **argv)
 {
-    double seconds = 1.0;
-    int threads = 1, profile = 0, named = 0;
-    double (*clock_now)(void) = bench_now;
-    dscq_pool *pool = NULL;
-    dscq_error err = {0};
+    bench_args a = {"bench_train_step", .seconds = 1.0, .threads = 1, .batch = BATCH};
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
-            seconds = strtod(argv[++i], NULL);
-        else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
-            threads = (int)strtol(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--profile") == 0)
-            profile = 1;
-        else if (strcmp(argv[i], "--cpu") == 0)
-            clock_now = cpu_now;
-        else
-            named++;
-    }
-    if (dscq_pool_create(&pool, threads, &err) != DSCQ_OK)
-        fail(&err);
-    for (int i = 0; i < NETS; i++) {
-        int wanted = named == 0;
-        for (int j = 1; j < argc; j++)
-            wanted |= strcmp(argv[j], k_nets[i].name) == 0;
-        if (wanted)
-            measure(&k_nets[i], seconds, pool, profile, clock_now);
-    }
+    bench_parse(&a, argc, argv);
+    dscq_pool *pool = bench_pool(&a);
+    for (int i = 0; i < NETS; i++)
+        if (bench_wanted(&a, k_nets[i].name))
+            measure(&a, &k_nets[i], pool);
     dscq_pool_destroy(pool);
     return 0;
 }
