@@ -1,13 +1,18 @@
 #include "cmd.h"
 #include "dscq/flow/compress.h"
 #include "dscq/flow/manifest.h"
+#include "dscq/flow/search.h"
+#include "dscq/flow/simulate.h"
 #include "dscq/report/writers.h"
 #include "project.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct compress_options {
     char weights[DSCQ_PATH_MAX], profile[DSCQ_NAME_MAX], recipe[DSCQ_PATH_MAX];
+    char search[DSCQ_NAME_MAX], budget[DSCQ_NAME_MAX], machine[DSCQ_PATH_MAX];
     int32_t resume, no_test;
 } compress_options;
 
@@ -18,6 +23,13 @@ static const cli_opt k_options[] = {
                 "encodings the file may use: machine, loaded, archive, or one by name"),
     CLI_OPT_STR(compress_options, recipe, "--recipe", 0, "FILE", "",
                 "[compress_layer] sections that come after those of NET.cfg"),
+    CLI_OPT_STR(compress_options, search, "--search", 0, "HOW", "",
+                "find the recipe: greedy, knapsack, bayes or none; overrides [search]"),
+    CLI_OPT_STR(compress_options, budget, "--budget", 0, "TIME", "",
+                "time for sensitivity and trials: 90s, 30m, 2h; overrides [search]"),
+    CLI_OPT_STR(compress_options, machine, "--machine", 'm', "NAME", "",
+                "simulate the trials of a search on this machine; default: [machine], "
+                "when [search] asks for cycles, energy or RAM"),
     CLI_OPT_FLAG(compress_options, resume, "--resume", 0,
                  "continue the run in the output folder"),
     CLI_OPT_FLAG(compress_options, no_test, "--no-test", 0,
@@ -81,13 +93,111 @@ static void json_result(cli_call *call, const dscq_compress_result *r)
     cli_out_string(call, "packed", r->packed_path);
 }
 
+static double now_s(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void report_search(cli_call *call, const dscq_search_result *r)
+{
+    if (r->pareto != NULL)
+        cli_out_table(call, r->pareto);
+    if (r->finalists != NULL)
+        cli_out_table(call, r->finalists);
+    cli_out_text(call,
+                 "\n%zu trials (%zu from the journal), %.2f s each; trial %lld %s\n",
+                 r->trials, r->replayed, r->trial_seconds, (long long)r->best,
+                 r->feasible ? "meets the limits" : "is the nearest to the limits");
+    cli_out_int(call, "trials", (int64_t)r->trials);
+    cli_out_int(call, "trials_replayed", (int64_t)r->replayed);
+    cli_out_int(call, "trial", r->best);
+    cli_out_int(call, "feasible", r->feasible);
+    if (r->binds[0] != '\0')
+        cli_out_string(call, "binds", r->binds);
+}
+
+/* With a search the gate of the search is the command's, after everything is printed.
+ */
+static dscq_status search(cli_call *call, dscq_project *p, const compress_options *c,
+                          const dscq_compress_options *o, dscq_error *err)
+{
+    const char *name = c->machine[0] != '\0' ? c->machine : NULL;
+    dscq_search_options so = {.compress = *o, .now = now_s};
+    char data_dir[DSCQ_PATH_MAX];
+    dscq_search_result found;
+    dscq_compress_result result;
+    dscq_table *layers = NULL;
+    dscq_machine machine;
+    dscq_status status;
+
+    if (name != NULL || dscq_search_wants_machine(dscq_project_search(p))) {
+        cli_data_dir(data_dir, sizeof data_dir);
+        status = dscq_flow_machine(&machine, name, dscq_project_config(p), data_dir,
+                                   NULL, 0, err);
+        if (status != DSCQ_OK)
+            return status;
+        so.machine = &machine;
+    }
+    status = dscq_flow_search(&found, &result, &layers, p, &so, err);
+    if (status == DSCQ_OK || status == DSCQ_GATE)
+        report_search(call, &found);
+    if (found.has_packed) {
+        dscq_error second;
+        const dscq_status written = dscq_manifest_write(p, o, &result, &second);
+        if (written != DSCQ_OK) {
+            *err = second;
+            status = written;
+        }
+        cli_out_table(call, layers);
+        print_result(call, &result);
+        json_result(call, &result);
+    }
+    dscq_table_destroy(layers);
+    dscq_search_clear(&found);
+    return status;
+}
+
+static dscq_status plain(cli_call *call, dscq_project *p,
+                         const dscq_compress_options *o, dscq_error *err)
+{
+    dscq_compress_result result;
+    dscq_table *layers = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_flow_compress(&result, &layers, p, o, err));
+    DSCQ_TRY(dscq_manifest_write(p, o, &result, err));
+    cli_out_table(call, layers);
+    print_result(call, &result);
+    json_result(call, &result);
+done:
+    dscq_table_destroy(layers);
+    return status;
+}
+
+/* An option of its own is a setting given later than --set. */
+static dscq_status add_setting(cli_call *call, char *text, size_t cap, const char *key,
+                               const char *value, dscq_error *err)
+{
+    cli_words *set = &call->common.set;
+
+    if (value[0] == '\0')
+        return DSCQ_OK;
+    if (set->count == CLI_WORDS_MAX)
+        return dscq_fail(err, DSCQ_ARG, "--set: given more than %d times",
+                         CLI_WORDS_MAX);
+    (void)snprintf(text, cap, "search.%s=%s", key, value);
+    set->v[set->count++] = text;
+    return DSCQ_OK;
+}
+
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const compress_options *c = options;
-    char dir[DSCQ_PATH_MAX];
+    char dir[DSCQ_PATH_MAX], how[2 * DSCQ_NAME_MAX], budget[2 * DSCQ_NAME_MAX];
     dscq_project *p = NULL;
-    dscq_compress_result result;
-    dscq_table *layers = NULL;
     dscq_status status;
 
     cli_default_dir(dir, sizeof dir, call->arg[0]);
@@ -97,16 +207,15 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         .run = cli_run_options(call, dir, c->weights, c->resume),
         .profile = c->profile,
         .no_test = c->no_test};
+    DSCQ_TRY(add_setting(call, how, sizeof how, "search", c->search, err));
+    DSCQ_TRY(add_setting(call, budget, sizeof budget, "budget", c->budget, err));
     DSCQ_TRY(cli_project_open_recipe(&p, call, c->recipe, err));
     if (cli_project_printed(call, p))
         goto done;
-    DSCQ_TRY(dscq_flow_compress(&result, &layers, p, &o, err));
-    DSCQ_TRY(dscq_manifest_write(p, &o, &result, err));
-    cli_out_table(call, layers);
-    print_result(call, &result);
-    json_result(call, &result);
+    status = dscq_project_search(p)->search != DSCQ_SEARCH_NONE
+                 ? search(call, p, c, &o, err)
+                 : plain(call, p, &o, err);
 done:
-    dscq_table_destroy(layers);
     dscq_project_destroy(p);
     return status;
 }
@@ -126,9 +235,21 @@ const cli_cmd cli_cmd_compress = {
         "seen.\n\n"
         "The output folder (-o, default runs/NET) also gets the float network, the "
         "curves, layers.csv and the run manifest run.json. --resume continues after "
-        "Ctrl-C or kill -9, to the same bytes.",
-    .examples = "Compress a small network for generated road signs:\n"
-                "$ dscq compress data/nets/demo.cfg -o runs/demo\n",
+        "Ctrl-C or kill -9, to the same bytes.\n\n"
+        "With --search (or [search] in NET.cfg) the recipe is found: sensitivity, then "
+        "trials that are not fine-tuned, measured by the packer and, for cycles, "
+        "energy "
+        "and RAM, by the simulator; the finalists go through the pipeline. The best "
+        "recipe so far is always in recipe.cfg, every trial in search.json. When no "
+        "recipe meets the limits, the nearest is kept and the exit code is 3. "
+        "`dscq explain` tells what decided.",
+    .examples =
+        "Compress a small network for generated road signs:\n"
+        "$ dscq compress data/nets/demo.cfg -o runs/demo\n"
+        "Find the recipe that takes least energy on a machine, in half an hour:\n"
+        "$ dscq compress data/nets/demo.cfg -w runs/demo/float.ckpt --search "
+        "bayes --budget 30m --machine zynq7020 --set search.objective=energy -o "
+        "runs/demo-search\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_SEED | CLI_TAKES_THREADS |
              CLI_TAKES_OUTPUT | CLI_TAKES_FORCE | CLI_TAKES_PROGRESS,
     .min_args = 1,

@@ -4,6 +4,7 @@
 #include "dscq/compress/settings.h"
 #include "dscq/data/dataset.h"
 #include "dscq/energy/energy.h"
+#include "dscq/flow/search.h"
 #include "dscq/hw/dram.h"
 #include "dscq/hw/dram_config.h"
 #include "dscq/hw/machine.h"
@@ -123,6 +124,21 @@ static dscq_status print_methods(cli_call *call, dscq_error *err)
     return help_print(call, &s, err);
 }
 
+static dscq_status print_search(cli_call *call, dscq_error *err)
+{
+    dscq_str s = {0};
+
+    put_section(&s, "sensitivity", dscq_sense_keys);
+    put_section(&s, "search", dscq_search_keys);
+    dscq_str_add(&s, "\nWhat is measured of a trial:\n");
+    for (int m = 0; m < DSCQ_METRICS; m++)
+        help_item(&s, dscq_metric_name(m), dscq_metric_text(m), NAME_COLUMN);
+    return help_print(call, &s, err);
+}
+
+const cli_topic cli_topic_search = {"search", "keys of [sensitivity] and [search]",
+                                    print_search};
+
 const cli_topic cli_topic_methods = {"methods", "compression: methods and their keys",
                                      print_methods};
 
@@ -227,6 +243,7 @@ static dscq_status print_keys(cli_call *call, dscq_error *err)
     put_section(&s, "compress", dscq_compress_keys);
     put_section(&s, "compress_layer", dscq_layer_keys);
     put_section(&s, "sensitivity", dscq_sense_keys);
+    put_section(&s, "search", dscq_search_keys);
     put_section(&s, "machine", dscq_machine_keys());
     put_section(&s, "schedule", dscq_schedule_keys());
     return help_print(call, &s, err);

@@ -7,6 +7,7 @@
 #include "dscq/data/batch.h"
 #include "dscq/flow/compress.h"
 #include "dscq/flow/project.h"
+#include "dscq/flow/search.h"
 #include "dscq/flow/train.h"
 #include "dscq/report/plot.h"
 #include "dscq/sense/sense.h"
@@ -22,9 +23,11 @@ struct dscq_project {
     dscq_train_params train;
     dscq_data_params data;
     int has_data;
-    dscq_settings *settings; /* [compress], [compress_layer], those of the recipe */
-    dscq_config *recipe;     /* NULL: none                                        */
-    dscq_sense_params sense; /* [sensitivity] */
+    dscq_settings *settings;   /* [compress], [compress_layer], those of the recipe */
+    dscq_config *recipe;       /* NULL: none                                        */
+    dscq_config *searched;     /* recipe that a search found; NULL: none            */
+    dscq_sense_params sense;   /* [sensitivity] */
+    dscq_search_params search; /* [search] */
     dscq_dataset *dataset;
     char sha256[65];
 };

@@ -180,6 +180,7 @@ void dscq_project_destroy(dscq_project *p)
     dscq_model_destroy(p->model);
     dscq_config_destroy(p->cfg);
     dscq_config_destroy(p->recipe);
+    dscq_config_destroy(p->searched);
     dscq_free(p);
 }
 

@@ -63,6 +63,7 @@ dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
     if (status != DSCQ_OK)
         return dscq_fail_at(err, "%s", p->path);
     DSCQ_TRY(bind_section(&p->sense, p, "sensitivity", dscq_sense_keys, err));
+    DSCQ_TRY(bind_section(&p->search, p, "search", dscq_search_keys, err));
     DSCQ_TRY(flow__machine_section(&file, p->cfg, err));
 done:
     return status;
@@ -91,8 +92,14 @@ void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *
     print_layers(p, p->cfg, &row, put, ctx);
     if (p->recipe != NULL)
         print_layers(p, p->recipe, &row, put, ctx);
+    if (p->searched != NULL)
+        print_layers(p, p->searched, &row, put, ctx);
     const int sense = dscq_config_find(p->cfg, "sensitivity");
     if (sense >= 0)
         dscq_config_print_section(p->cfg, sense, "sensitivity", &p->sense,
                                   dscq_sense_keys, put, ctx);
+    const int search = dscq_config_find(p->cfg, "search");
+    if (search >= 0)
+        dscq_config_print_section(p->cfg, search, "search", &p->search,
+                                  dscq_search_keys, put, ctx);
 }

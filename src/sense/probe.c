@@ -161,13 +161,22 @@ dscq_sense_layer sense_look(const dscq_model *m, int32_t node, dscq_layer_kind k
     return l;
 }
 
+void dscq_sense_interval(double *lo, double *hi, uint64_t lost, uint64_t gained,
+                         size_t images)
+{
+    const double n = (double)images, b = (double)lost, g = (double)gained;
+    /* paired difference of two proportions (Agresti 2013, section 11.1), with one
+     * image more on each side so that a drop of 0 has a width */
+    const double var = (b + g + 1.0 - (b - g) * (b - g) / n) / (n * n);
+    const double half = 1.96 * sqrt(var > 0.0 ? var : 0.0);
+
+    *lo = (b - g) / n - half;
+    *hi = (b - g) / n + half;
+}
+
 void sense_finish(dscq_sense_cell *c, size_t images)
 {
-    /* a drop is a loss: the change with its sign turned */
-    const dscq_paired p = dscq_paired_change(c->gained, c->lost, images);
-
-    c->drop = p.change;
-    c->lo = p.low;
-    c->hi = p.high;
+    c->drop = ((double)c->lost - (double)c->gained) / (double)images;
+    dscq_sense_interval(&c->lo, &c->hi, c->lost, c->gained, images);
     c->done = 1;
 }

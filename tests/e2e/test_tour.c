@@ -21,6 +21,13 @@ static const char *const k_quick = " --set data.count=300 --set sensitivity.prun
                                    "sensitivity.channels= --set "
                                    "sensitivity.norm_images=64";
 
+static const char *const k_search =
+    " --set data.count=300 --set data.test_count=60 --set compress.epochs=1 --set "
+    "sensitivity.prune=0.5 --set sensitivity.bits=4,8 --set sensitivity.channels= "
+    "--set "
+    "sensitivity.norm_images=64 --set search.trials=4 --set search.max_loss=1 --set "
+    "search.trial_loss=1";
+
 static void run_line(const char *line)
 {
     char command[4 * LINE_BYTES];
@@ -30,13 +37,15 @@ static void run_line(const char *line)
     const int is_training =
         strncmp(args, "train ", 6) == 0 || strncmp(args, "compress ", 9) == 0;
     const int is_sense = strncmp(args, "sensitivity ", 12) == 0;
+    const int is_search = strstr(args, "--search") != NULL;
 
     snprintf(command, sizeof command,
              "cd '%s' && DSCQ_DATA='%s' '%s' %.*s%s >out.txt 2>err.txt", test_path(""),
              test_source("data"), DSCQ_BINARY, n - (int)strlen("$ build/dscq "), args,
-             is_training ? k_short
-             : is_sense  ? k_quick
-                         : "");
+             is_search     ? k_search
+             : is_training ? k_short
+             : is_sense    ? k_quick
+                           : "");
     const int code = system(command);
     if (code != 0) {
         char *said = test_read(test_path("err.txt"));

@@ -95,6 +95,11 @@ dscq_status dscq_sense_measure(dscq_sense **out, const dscq_model *m,
                                dscq_error *err);
 void dscq_sense_destroy(dscq_sense *s); /* NULL is fine */
 
+/* Paired 95 % interval of the drop when `lost` of n answers went wrong and `gained`
+ * came right. */
+void dscq_sense_interval(double *lo, double *hi, uint64_t lost, uint64_t gained,
+                         size_t images);
+
 /* One row a cell: layer, kind, probe, value, score, drop_frac, lo_frac, hi_frac. */
 dscq_status dscq_sense_table(dscq_table **out, const dscq_sense *s, const dscq_model *m,
                              dscq_error *err);
