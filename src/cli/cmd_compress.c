@@ -6,6 +6,7 @@
 #include "dscq/report/writers.h"
 #include "project.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -36,11 +37,20 @@ static const cli_opt k_options[] = {
                  "leave the test part of the data alone"),
     CLI_OPT_END};
 
-static void print_result(cli_call *call, const dscq_compress_result *r)
+static void print_agreement(cli_call *call, const dscq_compress_result *r)
+{
+    cli_out_text(call, "packed against float on the %s part (%llu images, no labels)\n",
+                 r->split, (unsigned long long)r->images);
+    if (!isnan(r->agreement))
+        cli_out_text(call, "  same top class  %6.2f %%  (95 %%: %.2f..%.2f)\n",
+                     100 * r->agreement, 100 * r->packed_low, 100 * r->packed_high);
+    cli_out_text(call, "  outputs         %6.2f dB signal to quantisation noise\n",
+                 r->sqnr_db);
+}
+
+static void print_scores(cli_call *call, const dscq_compress_result *r)
 {
     const char *what = r->is_detector ? "AP50" : "top-1";
-    const double ratio =
-        r->file_bytes > 0 ? (double)r->float_bytes / (double)r->file_bytes : 0;
 
     cli_out_text(call, "%s on the %s part (%llu images)\n", what, r->split,
                  (unsigned long long)r->images);
@@ -56,6 +66,21 @@ static void print_result(cli_call *call, const dscq_compress_result *r)
             100 * r->packed_score, 100 * r->packed_low, 100 * r->packed_high,
             100 * r->change.change, 100 * r->change.low, 100 * r->change.high,
             r->mcnemar_p);
+    if (!isnan(r->agreement))
+        cli_out_text(
+            call, "  same    %6.2f %%  of the images get the float network's class\n",
+            100 * r->agreement);
+}
+
+static void print_result(cli_call *call, const dscq_compress_result *r)
+{
+    const double ratio =
+        r->file_bytes > 0 ? (double)r->float_bytes / (double)r->file_bytes : 0;
+
+    if (r->has_truth)
+        print_scores(call, r);
+    else
+        print_agreement(call, r);
     cli_out_text(call, "bytes\n  float   %10llu  weights and biases, float32\n",
                  (unsigned long long)r->float_bytes);
     cli_out_text(call, "  packed  %10llu  the whole file: %.2fx smaller\n",
@@ -68,10 +93,8 @@ static void print_result(cli_call *call, const dscq_compress_result *r)
                  100 * r->sparsity, r->packed_path);
 }
 
-static void json_result(cli_call *call, const dscq_compress_result *r)
+static void json_scores(cli_call *call, const dscq_compress_result *r)
 {
-    cli_out_string(call, "split", r->split);
-    cli_out_int(call, "images", (int64_t)r->images);
     cli_out_real(call, "float_score_frac", r->float_score);
     cli_out_real(call, "packed_score_frac", r->packed_score);
     cli_out_real(call, "packed_low_frac", r->packed_low);
@@ -82,10 +105,22 @@ static void json_result(cli_call *call, const dscq_compress_result *r)
         cli_out_real(call, "change_low_frac", r->change.low);
         cli_out_real(call, "change_high_frac", r->change.high);
     }
-    cli_out_real(call, "values_bytes", r->values_bytes);
-    cli_out_real(call, "entropy_bytes", r->entropy_bytes);
     cli_out_real(call, "valid_float_frac", r->valid_float);
     cli_out_real(call, "valid_tuned_frac", r->valid_tuned);
+}
+
+static void json_result(cli_call *call, const dscq_compress_result *r)
+{
+    cli_out_string(call, "split", r->split);
+    cli_out_int(call, "images", (int64_t)r->images);
+    if (r->has_truth)
+        json_scores(call, r);
+    if (!isnan(r->agreement))
+        cli_out_real(call, "agreement_frac", r->agreement);
+    if (isfinite(r->sqnr_db))
+        cli_out_real(call, "sqnr_db", r->sqnr_db);
+    cli_out_real(call, "values_bytes", r->values_bytes);
+    cli_out_real(call, "entropy_bytes", r->entropy_bytes);
     cli_out_int(call, "float_bytes", (int64_t)r->float_bytes);
     cli_out_int(call, "file_bytes", (int64_t)r->file_bytes);
     cli_out_real(call, "sparsity_frac", r->sparsity);
@@ -242,14 +277,21 @@ const cli_cmd cli_cmd_compress = {
         "and RAM, by the simulator; the finalists go through the pipeline. The best "
         "recipe so far is always in recipe.cfg, every trial in search.json. When no "
         "recipe meets the limits, the nearest is kept and the exit code is 3. "
-        "`dscq explain` tells what decided.",
+        "`dscq explain` tells what decided.\n\n"
+        "With [compress] epochs = 0 nothing is trained: a float network (-w) is "
+        "compressed from a few hundred pictures, and labels are needed for scoring "
+        "only. Without labels the agreement with the float network is printed.",
     .examples =
         "Compress a small network for generated road signs:\n"
         "$ dscq compress data/nets/demo.cfg -o runs/demo\n"
         "Find the recipe that takes least energy on a machine, in half an hour:\n"
         "$ dscq compress data/nets/demo.cfg -w runs/demo/float.ckpt --search "
         "bayes --budget 30m --machine zynq7020 --set search.objective=energy -o "
-        "runs/demo-search\n",
+        "runs/demo-search\n"
+        "Compress an imported network from a folder of pictures:\n"
+        "$ dscq compress imported/net.cfg -w imported/float.ckpt --set "
+        "data.type=images --set data.train=photos --set compress.method=obq "
+        "--set compress.epochs=0 --set compress.reestimate_norm=1\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_SEED | CLI_TAKES_THREADS |
              CLI_TAKES_OUTPUT | CLI_TAKES_FORCE | CLI_TAKES_PROGRESS,
     .min_args = 1,

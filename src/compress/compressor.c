@@ -502,6 +502,11 @@ const dscq_rule *dscq_compressor_rule(const dscq_compressor *c, int32_t node)
     return l != NULL ? &l->rule : NULL;
 }
 
+const dscq_method *dscq_compressor_last(const dscq_compressor *c)
+{
+    return c->stage[c->stages - 1];
+}
+
 const dscq_settings *dscq_compressor_settings(const dscq_compressor *c)
 {
     return c->settings;

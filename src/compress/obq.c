@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EXACT_COLS = 320, BLOCK = 128 };
 static const double k_damp = 0.01;
 
 typedef struct obq_job {
     size_t rows, cols;
     const float *w;
+    const uint8_t *keep;   /* [rows][cols] 0: pruned before; NULL: none */
     const double *inverse; /* of the damped H */
     const double *step;
     double *loss;   /* [rows][cols] of pruning the k-th weight of a row; +inf beyond */
@@ -113,7 +115,12 @@ static void row_task(void *ctx, size_t r, int worker)
         w[j] = (double)o->w[r * n + j];
         alive[j] = 1.0;
     }
-    for (size_t k = 0; k < cuts; k++, left--) {
+    for (size_t j = 0; o->keep != NULL && j < n; j++)
+        if (!o->keep[r * n + j]) {
+            eliminate(inv, w, alive, n, j, 0.0);
+            left--;
+        }
+    for (size_t k = 0; k < cuts && left > 0; k++, left--) {
         double cost;
         const size_t j = cheapest(inv, w, alive, n, &cost);
 
@@ -179,6 +186,9 @@ static void free_work(obq_job *o, int workers)
     dscq_free(o->row);
     dscq_free(o->loss);
     dscq_free(o->count);
+    o->inv = o->row = NULL;
+    o->loss = NULL;
+    o->count = NULL;
 }
 
 static dscq_status make_work(obq_job *o, int workers, dscq_error *err)
@@ -237,53 +247,213 @@ static double output_error(const obq_job *o, const double *h)
     return total;
 }
 
+/* Prune and round one matrix with the inverse given. */
+static dscq_status prune_and_round(obq_job *o, double p, dscq_pool *pool,
+                                   dscq_error *err)
+{
+    const int workers = dscq_pool_threads(pool);
+    const size_t all = o->rows * o->cols;
+    size_t total = (size_t)floor(p * (double)all * (1.0 + 1e-12)), gone = 0;
+    size_t *count = dscq_calloc(o->rows, sizeof *count);
+    dscq_status status;
+
+    if (count == NULL)
+        return dscq_fail_nomem(err, "second-order rounding", o->rows * sizeof *count);
+    for (size_t i = 0; o->keep != NULL && i < all; i++)
+        gone += !o->keep[i];
+    total = total > gone ? total - gone : 0;
+    o->longest = (size_t)ceil((double)o->cols * fmin(1.0, p + 0.5 * (1.0 - p)));
+    o->count = NULL;
+    status = make_work(o, workers, err);
+    if (status == DSCQ_OK && total > 0) {
+        for (size_t i = 0; i < all; i++)
+            o->loss[i] = (double)INFINITY;
+        dscq_pool_run(pool, o->rows, row_task, o);
+    }
+    o->count = count;
+    if (status == DSCQ_OK && total > 0)
+        status = share_cuts(o, total, err);
+    if (status == DSCQ_OK)
+        dscq_pool_run(pool, o->rows, row_task, o);
+    free_work(o, workers);
+    return status;
+}
+
+/* ---- wide matrices: block after block ------------------------------------------ */
+
+typedef struct blocks {
+    const obq_job *whole;
+    size_t first, n;    /* the block in work: columns [first, first + n)          */
+    double *inverse;    /* [cols][cols] inverse of H over the columns not yet done */
+    double *left;       /* [rows][cols] weights as earlier blocks left them       */
+    double *pass;       /* [n][cols - first - n] what a block's error does to others */
+    float *w;           /* [rows][n] */
+    int16_t *value;     /* [rows][n] */
+    uint8_t *keep;      /* [rows][n] */
+    double *own, *core; /* [n][n] inverse of the block, and its inverse           */
+} blocks;
+
+static void blocks_free(blocks *b)
+{
+    dscq_free(b->left);
+    dscq_free(b->pass);
+    dscq_free(b->w);
+    dscq_free(b->value);
+    dscq_free(b->keep);
+    dscq_free(b->own);
+    dscq_free(b->core);
+}
+
+static dscq_status blocks_make(blocks *b, dscq_error *err)
+{
+    const size_t rows = b->whole->rows, cols = b->whole->cols;
+
+    b->left = dscq_malloc(rows * cols, sizeof *b->left);
+    b->pass = dscq_malloc(BLOCK * cols, sizeof *b->pass);
+    b->w = dscq_malloc(rows * BLOCK, sizeof *b->w);
+    b->value = dscq_malloc(rows * BLOCK, sizeof *b->value);
+    b->keep = dscq_malloc(rows * BLOCK, 1);
+    b->own = dscq_malloc((size_t)BLOCK * BLOCK, sizeof *b->own);
+    b->core = dscq_malloc((size_t)BLOCK * BLOCK, sizeof *b->core);
+    if (b->left == NULL || b->pass == NULL || b->w == NULL || b->value == NULL ||
+        b->keep == NULL || b->own == NULL || b->core == NULL)
+        return dscq_fail_nomem(err, "second-order rounding", rows * cols * 8ULL);
+    for (size_t i = 0; i < rows * cols; i++)
+        b->left[i] = (double)b->whole->w[i];
+    return DSCQ_OK;
+}
+
+static void take_block(blocks *b)
+{
+    const obq_job *o = b->whole;
+
+    for (size_t r = 0; r < o->rows; r++)
+        for (size_t j = 0; j < b->n; j++) {
+            const size_t at = r * o->cols + b->first + j;
+            b->w[r * b->n + j] = (float)b->left[at];
+            b->keep[r * b->n + j] = o->keep == NULL || o->keep[at];
+        }
+    for (size_t i = 0; i < b->n; i++)
+        memcpy(b->own + i * b->n, b->inverse + (b->first + i) * o->cols + b->first,
+               b->n * sizeof *b->own);
+}
+
+/* Where the rest must go when the block is fixed: -e core inverse[block][rest]. */
+static void rest_task(void *ctx, size_t r, int worker)
+{
+    blocks *b = ctx;
+    const obq_job *o = b->whole;
+    const size_t from = b->first + b->n, rest = o->cols - from;
+    double *left = b->left + r * o->cols;
+
+    (void)worker;
+    for (size_t j = 0; j < b->n; j++) {
+        const int16_t v = b->value[r * b->n + j];
+        const double e = left[b->first + j] - o->step[r] * v;
+
+        o->value[r * o->cols + b->first + j] = v;
+        for (size_t k = 0; e != 0.0 && k < rest; k++)
+            left[from + k] -= e * b->pass[j * rest + k];
+    }
+}
+
+/* The inverse over the columns that are left, once the block is fixed. */
+static void shrink_task(void *ctx, size_t i, int worker)
+{
+    blocks *b = ctx;
+    const size_t cols = b->whole->cols, from = b->first + b->n, rest = cols - from;
+    double *row = b->inverse + (from + i) * cols + from;
+
+    (void)worker;
+    for (size_t j = 0; j < b->n; j++) {
+        const double f = b->inverse[(b->first + j) * cols + from + i];
+        for (size_t k = 0; k < rest; k++)
+            row[k] -= f * b->pass[j * rest + k];
+    }
+}
+
+static dscq_status pass_on(blocks *b, dscq_pool *pool, dscq_error *err)
+{
+    const size_t cols = b->whole->cols, from = b->first + b->n, rest = cols - from;
+
+    memcpy(b->core, b->own, b->n * b->n * sizeof *b->core);
+    if (!dscq_spd_inverse(b->core, b->n))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "second-order rounding: the inputs of a layer are not finite");
+    memset(b->pass, 0, b->n * rest * sizeof *b->pass);
+    for (size_t i = 0; i < b->n; i++)
+        for (size_t j = 0; j < b->n; j++) {
+            const double f = b->core[i * b->n + j];
+            const double *base = b->inverse + (b->first + j) * cols + from;
+            for (size_t k = 0; k < rest; k++)
+                b->pass[i * rest + k] += f * base[k];
+        }
+    dscq_pool_run(pool, b->whole->rows, rest_task, b);
+    dscq_pool_run(pool, rest, shrink_task, b);
+    return DSCQ_OK;
+}
+
+/* Cubes of the number of columns are too much for wide layers: a row's own order holds
+ * inside a block, and what a block cannot make up for is passed on to later ones
+ * exactly (as in GPTQ, Frantar et al., ICLR 2023). Each block is pruned at rate p. */
+static dscq_status in_blocks(obq_job *o, double *inverse, double p, dscq_pool *pool,
+                             dscq_error *err)
+{
+    blocks b = {.whole = o, .inverse = inverse};
+    dscq_status status = blocks_make(&b, err);
+
+    for (; status == DSCQ_OK && b.first < o->cols; b.first += b.n) {
+        b.n = o->cols - b.first < BLOCK ? o->cols - b.first : BLOCK;
+        take_block(&b);
+        obq_job part = {.rows = o->rows,
+                        .cols = b.n,
+                        .w = b.w,
+                        .keep = b.keep,
+                        .inverse = b.own,
+                        .step = o->step,
+                        .top = o->top,
+                        .value = b.value};
+        status = prune_and_round(&part, p, pool, err);
+        if (status == DSCQ_OK)
+            status = pass_on(&b, pool, err);
+    }
+    blocks_free(&b);
+    return status;
+}
+
+dscq_status dscq_obq_masked(int16_t *value, const float *w, const uint8_t *keep,
+                            size_t rows, size_t cols, const double *hessian,
+                            const double *step, double p, int32_t bits, dscq_pool *pool,
+                            double *error, dscq_error *err)
+{
+    double *inverse = dscq_malloc(cols * cols, sizeof *inverse);
+    obq_job o = {.rows = rows,
+                 .cols = cols,
+                 .w = w,
+                 .keep = keep,
+                 .inverse = inverse,
+                 .step = step,
+                 .top = (1 << (bits - 1)) - 1,
+                 .value = value};
+    dscq_status status;
+
+    if (inverse == NULL)
+        return dscq_fail_nomem(err, "second-order rounding", cols * cols * 8ULL);
+    DSCQ_TRY(invert(inverse, hessian, cols, err));
+    DSCQ_TRY(cols > EXACT_COLS ? in_blocks(&o, inverse, p, pool, err)
+                               : prune_and_round(&o, p, pool, err));
+    if (error != NULL)
+        *error = output_error(&o, hessian);
+done:
+    dscq_free(inverse);
+    return status;
+}
+
 dscq_status dscq_obq_layer(int16_t *value, const float *w, size_t rows, size_t cols,
                            const double *hessian, const double *step, double p,
                            int32_t bits, dscq_pool *pool, double *error,
                            dscq_error *err)
 {
-    const int workers = dscq_pool_threads(pool);
-    const size_t total = (size_t)floor(p * (double)(rows * cols) * (1.0 + 1e-12));
-    const double most = (double)cols * fmin(1.0, p + 0.5 * (1.0 - p));
-    double *inverse = dscq_malloc(cols * cols, sizeof *inverse);
-    obq_job o = {rows,
-                 cols,
-                 w,
-                 inverse,
-                 step,
-                 NULL,
-                 NULL,
-                 (size_t)ceil(most),
-                 (1 << (bits - 1)) - 1,
-                 value,
-                 NULL,
-                 NULL};
-    dscq_status status = DSCQ_OK;
-    size_t *count = dscq_calloc(rows, sizeof *count);
-
-    if (inverse == NULL || count == NULL) {
-        status = dscq_fail_nomem(err, "second-order rounding", cols * cols * 8ULL);
-        goto done;
-    }
-    DSCQ_TRY(make_work(&o, workers, err));
-    DSCQ_TRY(invert(inverse, hessian, cols, err));
-    if (total > 0) {
-        for (size_t i = 0; i < rows * cols; i++)
-            o.loss[i] = (double)INFINITY;
-        dscq_pool_run(pool, rows, row_task, &o);
-        o.count = count;
-        count = NULL;
-        DSCQ_TRY(share_cuts(&o, total, err));
-    } else {
-        o.count = count;
-        count = NULL;
-    }
-    dscq_pool_run(pool, rows, row_task, &o);
-    if (error != NULL)
-        *error = output_error(&o, hessian);
-done:
-    dscq_free(count);
-    dscq_free(inverse);
-    free_work(&o, workers);
-    return status;
+    return dscq_obq_masked(value, w, NULL, rows, cols, hessian, step, p, bits, pool,
+                           error, err);
 }

@@ -53,6 +53,21 @@ static dscq_status make_exec(dscq_exec **e, dscq_model *m, const dscq_post_data 
     return dscq_exec_create(e, m, &o, err);
 }
 
+static dscq_status check_twins(const dscq_model *a, const dscq_model *b,
+                               dscq_error *err)
+{
+    int same = dscq_model_nodes(a) == dscq_model_nodes(b);
+
+    for (int32_t i = 0; same && i < dscq_model_nodes(a); i++)
+        same = dscq_model_node(a, i)->weights->count ==
+               dscq_model_node(b, i)->weights->count;
+    if (!same)
+        return dscq_fail(err, DSCQ_ARG,
+                         "post-training: the float network has another "
+                         "graph than the compressed one");
+    return DSCQ_OK;
+}
+
 /* ---- batch norm --------------------------------------------------------------------
  */
 
@@ -71,6 +86,41 @@ dscq_status dscq_post_norm(dscq_model *m, const dscq_post_data *data, dscq_error
     if (status == DSCQ_OK)
         status = pass_images(e, DSCQ_PASS_TRAIN, data, average, NULL, err);
     dscq_exec_destroy(e);
+    return status;
+}
+
+/* What the float network has + (seen by the quantised - seen by the float one);
+ * variances by their ratio. */
+static void shift_norm(dscq_weights *w, const dscq_weights *old, const dscq_weights *f)
+{
+    for (int32_t c = 0; c < w->channels; c++) {
+        const double ratio = f->var[c] > 0.0F && w->var[c] > 0.0F
+                                 ? (double)w->var[c] / (double)f->var[c]
+                                 : 1.0;
+
+        w->mean[c] =
+            (float)((double)old->mean[c] + (double)w->mean[c] - (double)f->mean[c]);
+        w->var[c] = (float)((double)old->var[c] * ratio);
+    }
+}
+
+dscq_status dscq_post_norm_shift(dscq_model *m, const dscq_model *origin,
+                                 const dscq_post_data *data, dscq_error *err)
+{
+    dscq_model *twin = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(check_twins(m, origin, err));
+    DSCQ_TRY(dscq_model_clone(&twin, origin, err));
+    DSCQ_TRY(dscq_post_norm(m, data, err));
+    DSCQ_TRY(dscq_post_norm(twin, data, err));
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
+        if (dscq_model_node(m, i)->normalised)
+            shift_norm(dscq_model_node(m, i)->weights,
+                       dscq_model_node(origin, i)->weights,
+                       dscq_model_node(twin, i)->weights);
+done:
+    dscq_model_destroy(twin);
     return status;
 }
 
@@ -153,21 +203,6 @@ static void shift_node(const means *s, const dscq_node *n, const dscq_weights *o
         else if (w->bias != NULL)
             w->bias[o] -= (float)shift;
     }
-}
-
-static dscq_status check_twins(const dscq_model *a, const dscq_model *b,
-                               dscq_error *err)
-{
-    int same = dscq_model_nodes(a) == dscq_model_nodes(b);
-
-    for (int32_t i = 0; same && i < dscq_model_nodes(a); i++)
-        same = dscq_model_node(a, i)->weights->count ==
-               dscq_model_node(b, i)->weights->count;
-    if (!same)
-        return dscq_fail(err, DSCQ_ARG,
-                         "post-training: the float network has another "
-                         "graph than the compressed one");
-    return DSCQ_OK;
 }
 
 dscq_status dscq_post_bias(dscq_model *m, dscq_model *origin,
@@ -323,20 +358,35 @@ static void moments_clear(moments *s)
     s->count = 0;
 }
 
+/* One step a row, whatever the scales say. Freed with dscq_free(). */
+static dscq_status spread_steps(double **out, const dscq_wquant *q, dscq_error *err)
+{
+    *out = dscq_malloc((size_t)q->k, sizeof **out);
+    if (*out == NULL)
+        return dscq_fail_nomem(err, "steps", (size_t)q->k * sizeof **out);
+    for (int32_t o = 0; o < q->k; o++)
+        (*out)[o] = q->scale[q->scale_count == 1 ? 0 : o];
+    return DSCQ_OK;
+}
+
 /* New integers of one layer from its moments. */
 static dscq_status solve(dscq_compressor *c, const dscq_model *origin, moment *m,
                          dscq_pool *pool, dscq_error *err)
 {
     const dscq_weights *w = dscq_model_node(origin, m->node)->weights;
     const dscq_rule *rule = dscq_compressor_rule(c, m->node);
+    const uint8_t *held = c->layer[c->layer_of[m->node]].held;
+    const int32_t scales = rule->per_channel ? w->k : 1;
     const size_t rows = (size_t)w->k / (size_t)m->groups, square = m->cols * m->cols;
     dscq_wquant *q = NULL;
+    double *step = NULL;
     dscq_status status;
 
-    DSCQ_TRY(dscq_wquant_create(&q, w, DSCQ_W_LINEAR, rule->b, w->k, 1, err));
-    for (int32_t o = 0; o < w->k; o++)
-        q->scale[o] =
-            dscq_linear_step(w->w + (size_t)o * m->cols, NULL, m->cols, rule->b);
+    DSCQ_TRY(dscq_wquant_create(&q, w, DSCQ_W_LINEAR, rule->b, scales, 1, err));
+    const size_t each = w->count / (size_t)scales;
+    for (int32_t o = 0; o < scales; o++)
+        q->scale[o] = dscq_linear_step(w->w + (size_t)o * each, NULL, each, rule->b);
+    DSCQ_TRY(spread_steps(&step, q, err));
     for (int32_t g = 0; g < m->groups; g++) {
         const size_t at = (size_t)g * rows;
         double *h = m->h + (size_t)g * square;
@@ -344,9 +394,10 @@ static dscq_status solve(dscq_compressor *c, const dscq_model *origin, moment *m
         for (size_t i = 0; i < square; i++)
             h[i] *= m->n > 0.0 ? 2.0 / m->n : 0.0;
         dscq_mirror(h, m->cols);
-        DSCQ_TRY(dscq_obq_layer(q->value + at * m->cols, w->w + at * m->cols, rows,
-                                m->cols, h, q->scale + at, rule->p, rule->b, pool, NULL,
-                                err));
+        DSCQ_TRY(dscq_obq_masked(q->value + at * m->cols, w->w + at * m->cols,
+                                 held != NULL ? held + at * m->cols : NULL, rows,
+                                 m->cols, h, step + at, rule->p, rule->b, pool, NULL,
+                                 err));
     }
     q->nonzero = 0;
     for (size_t i = 0; i < q->count; i++) {
@@ -354,8 +405,10 @@ static dscq_status solve(dscq_compressor *c, const dscq_model *origin, moment *m
         q->mask[i] = q->value[i] != 0;
         q->nonzero += q->mask[i];
     }
+    dscq_free(step);
     return dscq_compressor_set_wquant(c, m->node, q, err);
 done:
+    dscq_free(step);
     dscq_wquant_destroy(q);
     return status;
 }

@@ -166,6 +166,12 @@ static dscq_status check_methods(const dscq_compress_params *p, dscq_error *err)
         }
         stages++;
         at += n + (at[n] == ',');
+        if (*at != '\0' && (dscq_method_find(word)->flags & DSCQ_METHOD_POST) != 0)
+            return dscq_fail(
+                err, DSCQ_FORMAT,
+                "[compress] method: %s rounds the finished network and must "
+                "be the last stage",
+                word);
     }
     if (stages == 0 || stages > COMPRESS_STAGES)
         return dscq_fail(err, DSCQ_FORMAT, "[compress] method: %d stages; want 1 to %d",
@@ -174,6 +180,11 @@ static dscq_status check_methods(const dscq_compress_params *p, dscq_error *err)
         return dscq_fail(err, DSCQ_FORMAT,
                          "[compress] share: %d numbers for %d stages of method = %s",
                          p->share.count, stages, p->method);
+    if (p->bias_correction && p->epochs > 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "[compress] bias_correction compares with the network before "
+                         "compression, which training has left behind: set epochs = 0, "
+                         "or leave it out");
     return DSCQ_OK;
 }
 

@@ -66,6 +66,7 @@ const dscq_key dscq_data_keys[] = {
     STR(test, "", "test source; not opened before the final test"),
     STR(test_labels, "", "its label or annotation file"),
     STR(names, "", "file of class names, one a line; default: found in the data"),
+    STR(calibrate, "", "folder of unlabelled pictures to calibrate with; default: training part"),
     BOOL(fine, "1", "cifar100: use the 100 fine labels, not the 20 coarse ones"),
 
     INT(width, 0, DSCQ_IMAGE_SIDE_MAX, "0", "input width in pixels; 0 = as stored"),

@@ -84,7 +84,7 @@ done:
 static void compare(dscq_compress_result *out, const scores *before,
                     const scores *after)
 {
-    size_t n = 0, m = 0;
+    size_t n = 0, m = 0, same = 0;
 
     out->float_score = before->value;
     out->packed_score = after->value;
@@ -100,11 +100,44 @@ static void compare(dscq_compress_result *out, const scores *before,
     if (n != m)
         return;
     const dscq_mcnemar t = dscq_mcnemar_test(a, b, label, n);
+    for (size_t i = 0; i < n; i++)
+        same += a[i] == b[i];
+    out->agreement = n > 0 ? (double)same / (double)n : (double)NAN;
     out->mcnemar_p = t.p;
     out->change = dscq_paired_change(t.only_a, t.only_b, out->images);
 }
 
+/* Without labels: how near the packed network is to the float one. */
+static dscq_status compare_outputs(dscq_compress_result *out, dscq_project *p,
+                                   dscq_model *origin, const dscq_qmodel *q,
+                                   dscq_split split, const dscq_run_options *o,
+                                   dscq_error *err)
+{
+    flow_agreement a;
+    dscq_status status;
+
+    DSCQ_TRY(flow__agree(&a, p, origin, q, split, o, err));
+    out->images = a.images;
+    out->sqnr_db = a.sqnr_db;
+    if (!a.has_top1 || a.images == 0)
+        return DSCQ_OK;
+    out->agreement = (double)a.same / (double)a.images;
+    dscq_wilson(a.same, a.images, k_z95, &out->packed_low, &out->packed_high);
+done:
+    return status;
+}
+
 /* ---- writing --------------------------------------------------------------------- */
+
+static void add_score(dscq_str *meta, const char *key, double score)
+{
+    char text[40];
+
+    if (isnan(score))
+        return;
+    dscq_str_real(text, sizeof text, score);
+    dscq_str_addf(meta, "%s=%s\n", key, text);
+}
 
 static dscq_status make_meta(dscq_str *meta, dscq_project *p, dscq_dataset *d,
                              const dscq_kernels *kernels, double valid_float,
@@ -118,10 +151,8 @@ static dscq_status make_meta(dscq_str *meta, dscq_project *p, dscq_dataset *d,
     dscq_str_addf(meta, "data_digest=%s\n", digest);
     dscq_str_addf(meta, "seed=%lld\n", (long long)p->train.seed);
     dscq_str_addf(meta, "kernels=%s\n", kernels->name);
-    dscq_str_real(text, sizeof text, valid_float);
-    dscq_str_addf(meta, "valid_float_frac=%s\n", text);
-    dscq_str_real(text, sizeof text, valid_tuned);
-    dscq_str_addf(meta, "valid_tuned_frac=%s\n", text);
+    add_score(meta, "valid_float_frac", valid_float);
+    add_score(meta, "valid_tuned_frac", valid_tuned);
     if (dscq_dataset_preproc(d)->resize == DSCQ_RESIZE_CROP) {
         dscq_str_real(text, sizeof text, (double)dscq_dataset_preproc(d)->crop_frac);
         dscq_str_addf(meta, "crop_frac=%s\n", text);
@@ -189,10 +220,12 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
     DSCQ_TRY(dscq_project_dataset(&d, p, run->log, err));
     DSCQ_TRY(flow__tune_init(&tune, p, pool, kernels, run->out_dir, run->log, err));
     dscq_compressor_use(tune.compressor, 0);
-    DSCQ_TRY(flow__score_run(&out->valid_float, &tune.score, err));
+    if (out->has_truth)
+        DSCQ_TRY(flow__score_run(&out->valid_float, &tune.score, err));
     dscq_compressor_use(tune.compressor, 1);
     DSCQ_TRY(flow__tune_run(&tune, run->resume, out->valid_float, err));
-    out->valid_tuned = tune.final_score;
+    if (out->has_truth)
+        out->valid_tuned = tune.final_score;
     out->sparsity = dscq_compressor_sparsity(tune.compressor);
     DSCQ_TRY(dscq_compressor_table(layers, tune.compressor, err));
     dscq_compressor_sizes(&out->values_bytes, &out->entropy_bytes, tune.compressor);
@@ -221,25 +254,35 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
     scores before = {0}, after = {0};
     dscq_table *table = NULL;
     dscq_qmodel *q = NULL;
+    dscq_model *origin = NULL;
     dscq_dataset *d;
     dscq_status status;
 
     memset(out, 0, sizeof *out);
+    out->agreement = out->sqnr_db = out->valid_float = out->valid_tuned = (double)NAN;
     if (layers != NULL)
         *layers = NULL;
     out->is_detector = dscq_project_is_detector(p);
     DSCQ_TRY(flow__prepare_dir(&o->run, "packed.bin", err));
     DSCQ_TRY(dscq_project_dataset(&d, p, o->run.log, err));
+    out->has_truth = flow__has_truth(p, d);
     DSCQ_TRY(flow__float_network(&out->train, p, &o->run, err));
     const dscq_split split =
         !o->no_test && dscq_dataset_has_test(d) ? DSCQ_SPLIT_TEST : DSCQ_SPLIT_VALID;
     out->split = dscq_split_name(split);
     /* Scored here because fine-tuning changes the weights; only printed at the end. */
-    DSCQ_TRY(score_float(&before, p, split, &o->run, err));
+    if (out->has_truth)
+        DSCQ_TRY(score_float(&before, p, split, &o->run, err));
+    else
+        DSCQ_TRY(dscq_model_clone(&origin, dscq_project_model(p), err));
     DSCQ_TRY(tune_and_pack(out, &q, &table, p, o, err));
     DSCQ_TRY(write_packed(out, q, o, err));
-    DSCQ_TRY(score_packed(&after, p, q, split, &o->run, err));
-    compare(out, &before, &after);
+    if (out->has_truth) {
+        DSCQ_TRY(score_packed(&after, p, q, split, &o->run, err));
+        compare(out, &before, &after);
+    } else {
+        DSCQ_TRY(compare_outputs(out, p, origin, q, split, &o->run, err));
+    }
     if (o->run.out_dir[0] != '\0')
         DSCQ_TRY(write_layers(table, o->run.out_dir, err));
     if (layers != NULL) {
@@ -249,6 +292,7 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
 done:
     dscq_table_destroy(table);
     dscq_qmodel_destroy(q);
+    dscq_model_destroy(origin);
     dscq_eval_destroy(before.eval);
     dscq_eval_destroy(after.eval);
     return status;

@@ -28,7 +28,7 @@ struct dscq_project {
     dscq_config *searched;     /* recipe that a search found; NULL: none            */
     dscq_sense_params sense;   /* [sensitivity] */
     dscq_search_params search; /* [search] */
-    dscq_dataset *dataset;
+    dscq_dataset *dataset, *calibration; /* the latter: data.calibrate, or NULL */
     char sha256[65];
 };
 
@@ -48,6 +48,11 @@ dscq_status flow__load_recipe(dscq_project *p, const char *path, dscq_error *err
 dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
 void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),
                       void *ctx);
+
+/* Number of classes the network decides between; 0 unless it is a classifier. */
+int32_t flow__classes(const dscq_project *p);
+/* Does the data set say what the network should answer? */
+int flow__has_truth(const dscq_project *p, const dscq_dataset *d);
 
 /* ---- feed.c: batches of a data set for a trainer ------------------------ */
 
@@ -97,6 +102,30 @@ void flow__teach(flow_teacher *t, dscq_train_batch *b);
 #define FLOW_SUPPRESS_IOU 0.45
 #define FLOW_MATCH_IOU    0.5
 enum { FLOW_KEEP_PER_IMAGE = 100 };
+
+/* ---- images.c: pictures without labels ----------------------------------- */
+
+/* What calibration looks at: data.calibrate, opened once, with the preprocessing of
+ * [data]; else the project's data set. Its training part. Borrowed. */
+dscq_status flow__calibration_data(dscq_dataset **out, dscq_project *p,
+                                   const dscq_log *log, dscq_error *err);
+
+typedef struct flow_images {
+    dscq_dataset *data;
+    uint32_t *index; /* [count] of the training part */
+    size_t count;
+    int32_t batch;
+    float *x; /* [batch] */
+} flow_images;
+
+/* The calibration_images of [compress], evenly spread. Release with
+ * flow__images_clear(), also after a failure. */
+dscq_status flow__images_init(flow_images *f, dscq_project *p, int32_t batch,
+                              const dscq_log *log, dscq_error *err);
+void flow__images_clear(flow_images *f);
+/* A dscq_batch_fn without labels; ctx is the flow_images. */
+dscq_status flow__images_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
+                               size_t number, dscq_error *err);
 
 /* ---- score.c: the number that validation maximises ---------------------- */
 
@@ -165,14 +194,16 @@ typedef struct flow_tune {
     dscq_compressor *compressor;
     dscq_trainer *trainer;
     flow_teacher teacher;
-    dscq_model *best; /* weights of the best frozen epoch */
+    dscq_model *origin; /* unquantised: what rounding and biases are compared with */
+    dscq_model *best;   /* weights of the best frozen epoch */
     int has_best;
     uint32_t best_epoch;
     double best_score, final_score, epoch_loss, epoch_top1;
     uint64_t saved_step;
 } flow_tune;
 
-/* The project's model is fine-tuned in place; release with flow__tune_clear(), also
+/* The project's model is fine-tuned in place, or, with [compress] epochs = 0,
+ * compressed without training and without labels; release with flow__tune_clear(), also
  * after a failure. */
 dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                             const dscq_kernels *kernels, const char *dir,
@@ -180,6 +211,8 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
 dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
                            dscq_error *err);
 void flow__tune_clear(flow_tune *t);
+/* post.c: what [compress] asks for after the freeze, from pictures alone. */
+dscq_status flow__post(flow_tune *t, dscq_error *err);
 
 /* Set every edge with bits != 0 as fake quantisation; edge[0] is the input. */
 dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *edge, int32_t nodes,
@@ -253,9 +286,28 @@ typedef struct flow_parts {
 } flow_parts;
 dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err);
 
+/* ---- agree.c: against the float network, where nobody knows the truth ----- */
+
+typedef struct flow_agreement {
+    uint64_t images, same; /* same: equal top class                         */
+    int has_top1;          /* the network is a classifier                   */
+    double sqnr_db;        /* of all outputs; +inf when they are equal      */
+} flow_agreement;
+
+dscq_status flow__agree(flow_agreement *out, dscq_project *p, dscq_model *origin,
+                        const dscq_qmodel *q, dscq_split split,
+                        const dscq_run_options *o, dscq_error *err);
+
 /* ---- packed.c ---------------------------------------------------------------- */
 
 enum { FLOW_EMBEDDED_MAX = 8 };
+/* All dequantised outputs of image i of a split, one after another. */
+typedef dscq_status flow_packed_sink(void *ctx, size_t i, const double *real,
+                                     dscq_error *err);
+/* Every image of a split through the integer runtime, in order. */
+dscq_status flow__packed_each(dscq_project *p, const dscq_qmodel *q, dscq_split split,
+                              const dscq_run_options *o, flow_packed_sink *sink,
+                              void *ctx, dscq_error *err);
 /* Digests of what `count` standard inputs compute; they cost four bytes a layer. */
 dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err);
 

@@ -6,6 +6,7 @@
 #include "dscq/base/json.h"
 #include "flow_internal.h"
 
+#include <math.h>
 #include <string.h>
 
 static void put_line(void *ctx, const char *line)
@@ -25,6 +26,39 @@ static dscq_status put_file(dscq_json *files, const char *dir, const char *name,
         return DSCQ_OK;
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
     dscq_json_put_text(files, name, digest);
+done:
+    return status;
+}
+
+static void put_scores(dscq_json *run, const dscq_compress_result *r)
+{
+    if (r->has_truth) {
+        dscq_json_put_real(run, "float_score_frac", r->float_score);
+        dscq_json_put_real(run, "packed_score_frac", r->packed_score);
+        dscq_json_put_real(run, "mcnemar_p", r->mcnemar_p);
+        dscq_json_put_real(run, "change_frac", r->packed_score - r->float_score);
+    }
+    if (r->has_truth && !r->is_detector) {
+        dscq_json_put_real(run, "change_low_frac", r->change.low);
+        dscq_json_put_real(run, "change_high_frac", r->change.high);
+    }
+    if (!isnan(r->agreement))
+        dscq_json_put_real(run, "agreement_frac", r->agreement);
+    if (isfinite(r->sqnr_db))
+        dscq_json_put_real(run, "sqnr_db", r->sqnr_db);
+}
+
+static dscq_status put_calibration(dscq_json *run, dscq_project *p, dscq_error *err)
+{
+    char digest[17];
+    dscq_dataset *d;
+    dscq_status status = DSCQ_OK;
+
+    if (p->data.calibrate[0] == '\0')
+        return DSCQ_OK;
+    DSCQ_TRY(flow__calibration_data(&d, p, NULL, err));
+    dscq_dataset_digest(digest, d);
+    dscq_json_put_text(run, "calibration_digest", digest);
 done:
     return status;
 }
@@ -49,18 +83,12 @@ dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
     DSCQ_TRY(dscq_project_dataset(&d, p, NULL, err));
     dscq_dataset_digest(digest, d);
     dscq_json_put_text(run, "data_digest", digest);
+    DSCQ_TRY(put_calibration(run, p, err));
     dscq_json_put_int(run, "float_bytes", (int64_t)r->float_bytes);
     dscq_json_put_int(run, "file_bytes", (int64_t)r->file_bytes);
     dscq_json_put_text(run, "split", r->split);
     dscq_json_put_int(run, "images", (int64_t)r->images);
-    dscq_json_put_real(run, "float_score_frac", r->float_score);
-    dscq_json_put_real(run, "packed_score_frac", r->packed_score);
-    dscq_json_put_real(run, "mcnemar_p", r->mcnemar_p);
-    dscq_json_put_real(run, "change_frac", r->packed_score - r->float_score);
-    if (!r->is_detector) {
-        dscq_json_put_real(run, "change_low_frac", r->change.low);
-        dscq_json_put_real(run, "change_high_frac", r->change.high);
-    }
+    put_scores(run, r);
     dscq_json_put_real(run, "values_bytes", r->values_bytes);
     dscq_json_put_real(run, "entropy_bytes", r->entropy_bytes);
     dscq_project_print(p, put_line, settings);

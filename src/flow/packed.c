@@ -89,12 +89,8 @@ static size_t outputs_count(const dscq_qmodel *q)
     return n;
 }
 
-/* Called with all dequantised outputs of image `i` of the split, one after another. */
-typedef dscq_status packed_sink(void *ctx, size_t i, const double *real,
-                                dscq_error *err);
-
-static dscq_status hand_over(packed_run *r, size_t n, double *real, packed_sink *sink,
-                             void *ctx, dscq_error *err)
+static dscq_status hand_over(packed_run *r, size_t n, double *real,
+                             flow_packed_sink *sink, void *ctx, dscq_error *err)
 {
     const dscq_qmodel *q = r->q;
     dscq_status status = DSCQ_OK;
@@ -124,11 +120,33 @@ static dscq_status run_batch(packed_run *r, dscq_runtime *runtime, dscq_pool *po
     return DSCQ_OK;
 }
 
-static dscq_status run_split(dscq_dataset *d, const dscq_qmodel *q, dscq_split split,
-                             const dscq_run_options *o, packed_sink *sink, void *ctx,
-                             dscq_error *err)
+static dscq_status open_split(dscq_dataset **d, dscq_project *p, const dscq_qmodel *q,
+                              dscq_split split, const dscq_run_options *o,
+                              dscq_error *err)
 {
-    const size_t images = dscq_dataset_count(d, split);
+    dscq_status status;
+
+    DSCQ_TRY(dscq_project_dataset(d, p, o->log, err));
+    if (split == DSCQ_SPLIT_TEST)
+        DSCQ_TRY(dscq_dataset_open_test(*d, err));
+    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+    const dscq_preproc *pre = dscq_dataset_preproc(*d);
+    if (in->h != pre->height || in->w != pre->width || in->c != pre->channels)
+        return dscq_fail(
+            err, DSCQ_FORMAT,
+            "the packed network takes %d x %d x %d, the data are %d x %d x "
+            "%d",
+            (int)in->w, (int)in->h, (int)in->c, (int)pre->width, (int)pre->height,
+            (int)pre->channels);
+done:
+    return status;
+}
+
+dscq_status flow__packed_each(dscq_project *p, const dscq_qmodel *q, dscq_split split,
+                              const dscq_run_options *o, flow_packed_sink *sink,
+                              void *ctx, dscq_error *err)
+{
+    dscq_dataset *d;
     packed_run r = {0};
     dscq_runtime *runtime = NULL;
     dscq_pool *pool = NULL;
@@ -139,6 +157,8 @@ static dscq_status run_split(dscq_dataset *d, const dscq_qmodel *q, dscq_split s
         status = dscq_fail_nomem(err, "outputs", outputs_count(q) * sizeof *real);
         goto done;
     }
+    DSCQ_TRY(open_split(&d, p, q, split, o, err));
+    const size_t images = dscq_dataset_count(d, split);
     DSCQ_TRY(dscq_pool_create(&pool, o->threads, err));
     const dscq_runtime_options ro = {.pool = pool};
     DSCQ_TRY(dscq_runtime_create(&runtime, q, &ro, err));
@@ -183,28 +203,6 @@ static dscq_status add_logits(void *ctx, size_t i, const double *real, dscq_erro
     return dscq_eval_add(s->eval, s->logits, &label, 1, err);
 }
 
-static dscq_status open_split(dscq_dataset **d, dscq_project *p, const dscq_qmodel *q,
-                              dscq_split split, const dscq_run_options *o,
-                              dscq_error *err)
-{
-    dscq_status status;
-
-    DSCQ_TRY(dscq_project_dataset(d, p, o->log, err));
-    if (split == DSCQ_SPLIT_TEST)
-        DSCQ_TRY(dscq_dataset_open_test(*d, err));
-    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
-    const dscq_preproc *pre = dscq_dataset_preproc(*d);
-    if (in->h != pre->height || in->w != pre->width || in->c != pre->channels)
-        return dscq_fail(
-            err, DSCQ_FORMAT,
-            "the packed network takes %d x %d x %d, the data are %d x %d x "
-            "%d",
-            (int)in->w, (int)in->h, (int)in->c, (int)pre->width, (int)pre->height,
-            (int)pre->channels);
-done:
-    return status;
-}
-
 dscq_status dscq_flow_eval_packed(dscq_eval **out, dscq_project *p,
                                   const dscq_qmodel *q, dscq_split split,
                                   const dscq_run_options *o, dscq_error *err)
@@ -223,7 +221,7 @@ dscq_status dscq_flow_eval_packed(dscq_eval **out, dscq_project *p,
     if (s.logits == NULL)
         return dscq_fail_nomem(err, "logits", (size_t)s.classes * sizeof *s.logits);
     DSCQ_TRY(dscq_eval_create(&s.eval, s.classes, err));
-    DSCQ_TRY(run_split(s.d, q, split, o, add_logits, &s, err));
+    DSCQ_TRY(flow__packed_each(p, q, split, o, add_logits, &s, err));
     *out = s.eval;
     s.eval = NULL;
 done:
@@ -289,7 +287,7 @@ dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
     }
     for (int32_t i = 0; i < q->output_count; i++)
         DSCQ_TRY(dscq_head_parse(&s.head[i], q->output[i].params, err));
-    DSCQ_TRY(run_split(s.d, q, split, o, add_boxes, &s, err));
+    DSCQ_TRY(flow__packed_each(p, q, split, o, add_boxes, &s, err));
     dscq_detections_suppress(&s.found, FLOW_SUPPRESS_IOU, FLOW_KEEP_PER_IMAGE);
     DSCQ_TRY(dscq_average_precision(
         map_out, per_class, &s.found, s.truth, s.count, s.max_truths, (int32_t)images,

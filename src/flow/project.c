@@ -175,6 +175,7 @@ void dscq_project_destroy(dscq_project *p)
 {
     if (p == NULL)
         return;
+    dscq_dataset_destroy(p->calibration);
     dscq_dataset_destroy(p->dataset);
     dscq_settings_destroy(p->settings);
     dscq_model_destroy(p->model);
@@ -255,15 +256,22 @@ done:
     return status;
 }
 
-/* Number of classes the network decides between; 0 for detectors. */
-static int32_t network_classes(const dscq_project *p)
+int32_t flow__classes(const dscq_project *p)
 {
     const dscq_model *m = p->model;
 
-    if (dscq_project_is_detector(p))
+    if (dscq_project_is_detector(p) || dscq_model_outputs(m) != 1)
         return 0;
     const dscq_node *n = dscq_model_node(m, dscq_model_output(m, 0));
     return n->out.h == 1 && n->out.w == 1 ? n->out.c : 0;
+}
+
+int flow__has_truth(const dscq_project *p, const dscq_dataset *d)
+{
+    if (dscq_project_is_detector(p))
+        return dscq_dataset_has_boxes(d);
+    return flow__classes(p) > 0 && dscq_dataset_classes(d) > 0 &&
+           !dscq_dataset_has_boxes(d);
 }
 
 dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
@@ -279,7 +287,7 @@ dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
         DSCQ_TRY(dscq_dataset_open(&p->dataset, &p->data, p->dir, log, err));
     }
     const int32_t classes = dscq_dataset_classes(p->dataset);
-    const int32_t wanted = network_classes(p);
+    const int32_t wanted = flow__classes(p);
     if (wanted > 0 && classes > 0 && classes != wanted) {
         dscq_dataset_destroy(p->dataset);
         p->dataset = NULL;

@@ -14,6 +14,14 @@ dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
 
     memset(s, 0, sizeof *s);
     DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
+    if (!flow__has_truth(p, d))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: scoring needs %s, which data of type %s do not have; "
+                         "`dscq compress` with [compress] epochs = 0 measures the "
+                         "agreement with the float network instead",
+                         dscq_project_path(p),
+                         dscq_project_is_detector(p) ? "boxes" : "classes",
+                         dscq_data_type_name((size_t)dscq_dataset_params(d)->type));
     if (split == DSCQ_SPLIT_TEST)
         DSCQ_TRY(dscq_dataset_open_test(d, err));
     const size_t images = dscq_dataset_count(d, split);

@@ -24,6 +24,19 @@ done:
     return status;
 }
 
+static dscq_status use_edges(flow_tune *t, dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+
+    if (t->trainer != NULL)
+        DSCQ_TRY(flow__quantise_edges(dscq_trainer_exec(t->trainer), t->edge, t->nodes,
+                                      err));
+    if (t->score.exec != NULL)
+        DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
+done:
+    return status;
+}
+
 /* The codebooks have just been frozen: measure the ranges of what flows between the
  * layers and quantise it from now on, in training and in validation alike. */
 static dscq_status quantise_activations(flow_tune *t, dscq_error *err)
@@ -33,13 +46,12 @@ static dscq_status quantise_activations(flow_tune *t, dscq_error *err)
     DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
     DSCQ_TRY(flow__calibrate(t->edge, t->project, t->compressor, t->pool, t->kernels,
                              t->log, err));
-    DSCQ_TRY(
-        flow__quantise_edges(dscq_trainer_exec(t->trainer), t->edge, t->nodes, err));
-    DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
+    DSCQ_TRY(use_edges(t, err));
     t->has_edges = 1;
-    dscq_log_printf(
-        t->log, DSCQ_LOG_INFO,
-        "codebooks and ranges frozen; the rest trains what the file computes");
+    if (t->trainer != NULL)
+        dscq_log_printf(
+            t->log, DSCQ_LOG_INFO,
+            "codebooks and ranges frozen; the rest trains what the file computes");
 done:
     return status;
 }
@@ -175,11 +187,8 @@ static dscq_status load_state(flow_tune *t, dscq_error *err)
             goto done;
         }
     }
-    if (t->has_edges) {
-        dscq_exec *e = dscq_trainer_exec(t->trainer);
-        DSCQ_TRY(flow__quantise_edges(e, t->edge, t->nodes, err));
-        DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
-    }
+    if (t->has_edges)
+        DSCQ_TRY(use_edges(t, err));
     flow__curve_load(&t->curve, t->dir, dscq_trainer_state(t->trainer)->epoch);
     dscq_log_printf(t->log, DSCQ_LOG_INFO, "%s: fine-tuning continues at epoch %u",
                     t->save, (unsigned)dscq_trainer_state(t->trainer)->epoch + 1);
@@ -203,14 +212,39 @@ done:
     return status;
 }
 
+static dscq_status init_training(flow_tune *t, dscq_dataset *d, dscq_error *err)
+{
+    dscq_model *m = dscq_project_model(t->project);
+    const unsigned flags =
+        DSCQ_LOADER_SHUFFLE | DSCQ_LOADER_AUGMENT | DSCQ_LOADER_DROP_LAST;
+    const size_t images = dscq_dataset_count(d, DSCQ_SPLIT_TRAIN);
+    dscq_status status;
+
+    if (images < (size_t)t->params.batch)
+        t->params.batch = images > 0 ? (int32_t)images : 1;
+    DSCQ_TRY(flow__feed_init(&t->feed, d, DSCQ_SPLIT_TRAIN, t->params.batch, flags,
+                             (uint64_t)t->params.seed + 1, dscq_pool_threads(t->pool),
+                             err));
+    DSCQ_TRY(dscq_model_clone(&t->best, m, err));
+    DSCQ_TRY(flow__teacher_init(&t->teacher, t->project, t->params.batch, t->pool,
+                                t->kernels, 1, t->log, err));
+    DSCQ_TRY(dscq_trainer_create(&t->trainer, m, &t->params,
+                                 dscq_loader_batches(t->feed.loader), t->pool,
+                                 t->kernels, err));
+    dscq_compressor_attach(t->compressor, dscq_trainer_exec(t->trainer));
+    const dscq_train_hooks hooks = {
+        .ctx = t, .before_step = before_step, .after_backward = after_backward};
+    dscq_trainer_set_hooks(t->trainer, &hooks);
+done:
+    return status;
+}
+
 dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                             const dscq_kernels *kernels, const char *dir,
                             const dscq_log *log, dscq_error *err)
 {
     const dscq_compress_params *cp = &p->settings->all;
     dscq_model *m = dscq_project_model(p);
-    const unsigned flags =
-        DSCQ_LOADER_SHUFFLE | DSCQ_LOADER_AUGMENT | DSCQ_LOADER_DROP_LAST;
     dscq_dataset *d;
     dscq_status status;
 
@@ -236,25 +270,21 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     if (t->edge == NULL)
         return dscq_fail_nomem(err, "the edges of a network", sizeof *t->edge);
     DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
-    const size_t images = dscq_dataset_count(d, DSCQ_SPLIT_TRAIN);
-    if (images < (size_t)t->params.batch)
-        t->params.batch = images > 0 ? (int32_t)images : 1;
-    DSCQ_TRY(flow__feed_init(&t->feed, d, DSCQ_SPLIT_TRAIN, t->params.batch, flags,
-                             (uint64_t)t->params.seed + 1, dscq_pool_threads(pool),
-                             err));
-    DSCQ_TRY(
-        flow__score_init(&t->score, p, DSCQ_SPLIT_VALID, pool, kernels, NULL, err));
-    DSCQ_TRY(dscq_model_clone(&t->best, m, err));
-    DSCQ_TRY(flow__teacher_init(&t->teacher, p, t->params.batch, pool, kernels, 1, log,
-                                err));
+    if (flow__has_truth(p, d))
+        DSCQ_TRY(
+            flow__score_init(&t->score, p, DSCQ_SPLIT_VALID, pool, kernels, NULL, err));
+    else if (cp->epochs > 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: [compress] epochs = %d trains on labels, which data of "
+                         "type %s do not have for this network; epochs = 0 compresses "
+                         "without training",
+                         dscq_project_path(p), (int)cp->epochs,
+                         dscq_data_type_name((size_t)dscq_dataset_params(d)->type));
     DSCQ_TRY(dscq_compressor_create(&t->compressor, m, p->settings, pool, err));
-    DSCQ_TRY(dscq_trainer_create(&t->trainer, m, &t->params,
-                                 dscq_loader_batches(t->feed.loader), pool, kernels,
-                                 err));
-    dscq_compressor_attach(t->compressor, dscq_trainer_exec(t->trainer));
-    const dscq_train_hooks hooks = {
-        .ctx = t, .before_step = before_step, .after_backward = after_backward};
-    dscq_trainer_set_hooks(t->trainer, &hooks);
+    if (cp->epochs > 0)
+        DSCQ_TRY(init_training(t, d, err));
+    else
+        DSCQ_TRY(dscq_model_clone(&t->origin, m, err));
 done:
     return status;
 }
@@ -264,6 +294,7 @@ void flow__tune_clear(flow_tune *t)
     dscq_trainer_destroy(t->trainer);
     dscq_compressor_destroy(t->compressor);
     flow__teacher_clear(&t->teacher);
+    dscq_model_destroy(t->origin);
     dscq_model_destroy(t->best);
     flow__score_clear(&t->score);
     flow__feed_clear(&t->feed);
@@ -328,26 +359,41 @@ static dscq_status run_epoch(flow_tune *t, dscq_error *err)
     return end_epoch(t, epoch, err);
 }
 
-dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
-                           dscq_error *err)
+static dscq_status train(flow_tune *t, int resume, dscq_error *err)
 {
     const dscq_train_state *s = dscq_trainer_state(t->trainer);
-    const size_t per_epoch = dscq_loader_batches(t->feed.loader);
-    dscq_status status;
+    dscq_status status = DSCQ_OK;
 
-    DSCQ_TRY(dscq_compressor_start(t->compressor, (uint32_t)t->params.epochs, per_epoch,
-                                   score_before, err));
     if (resume && t->dir[0] != '\0' && dscq_path_exists(t->save))
         DSCQ_TRY(load_state(t, err));
     while (s->epoch < (uint32_t)t->params.epochs)
         DSCQ_TRY(run_epoch(t, err));
     if (t->has_best)
         DSCQ_TRY(copy_weights(dscq_project_model(t->project), t->best, err));
+done:
+    return status;
+}
+
+dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
+                           dscq_error *err)
+{
+    const size_t per_epoch =
+        t->feed.loader != NULL ? dscq_loader_batches(t->feed.loader) : 0;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_compressor_start(t->compressor, (uint32_t)t->params.epochs, per_epoch,
+                                   score_before, err));
+    if (t->trainer != NULL) {
+        DSCQ_TRY(train(t, resume, err));
+        DSCQ_TRY(dscq_model_clone(&t->origin, dscq_project_model(t->project), err));
+    }
     DSCQ_TRY(dscq_compressor_freeze(t->compressor, err));
     DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
+    DSCQ_TRY(flow__post(t, err));
     if (!t->has_edges)
         DSCQ_TRY(quantise_activations(t, err));
-    DSCQ_TRY(flow__score_run(&t->final_score, &t->score, err));
+    if (t->score.exec != NULL)
+        DSCQ_TRY(flow__score_run(&t->final_score, &t->score, err));
 done:
     return status;
 }

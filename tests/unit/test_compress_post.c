@@ -133,6 +133,75 @@ START_TEST(second_order_meets_the_rate)
 }
 END_TEST
 
+/* Wide enough to go block by block. */
+START_TEST(wide_layers_go_in_blocks)
+{
+    enum { WIDE = 400, TALL = 6, SEEN = 500 };
+    float *w = dscq_calloc((size_t)TALL * WIDE, sizeof *w);
+    double *h = dscq_calloc((size_t)WIDE * WIDE, sizeof *h), step[TALL];
+    uint8_t *keep = dscq_malloc((size_t)TALL * WIDE, 1);
+    int16_t *value[2];
+    dscq_rng rng = dscq_rng_seeded(8);
+    dscq_error err = {DSCQ_OK, ""};
+    double error[2], plain = 0.0;
+
+    for (int s = 0; s < SEEN; s++) {
+        double x[WIDE];
+        const double common = (double)dscq_rng_normal(&rng);
+
+        for (int j = 0; j < WIDE; j++)
+            x[j] = 0.7 * common + 0.7 * (double)dscq_rng_normal(&rng);
+        for (int i = 0; i < WIDE; i++)
+            for (int j = 0; j < WIDE; j++)
+                h[i * WIDE + j] += 2.0 / SEEN * x[i] * x[j];
+    }
+    for (int i = 0; i < TALL * WIDE; i++) {
+        w[i] = dscq_rng_normal(&rng);
+        keep[i] = dscq_rng_below(&rng, 4) != 0;
+    }
+    for (int r = 0; r < TALL; r++) {
+        double d[WIDE];
+
+        step[r] = dscq_linear_step(w + r * WIDE, NULL, WIDE, 4);
+        for (int j = 0; j < WIDE; j++) {
+            const double x = (double)w[r * WIDE + j] / step[r];
+            d[j] = step[r] * (x - fmax(-7, fmin(7, nearbyint(x))));
+        }
+        for (int i = 0; i < WIDE; i++)
+            for (int j = 0; j < WIDE; j++)
+                plain += 0.5 * d[i] * h[i * WIDE + j] * d[j];
+    }
+    for (int k = 0; k < 2; k++) {
+        dscq_pool *pool = NULL;
+
+        value[k] = dscq_calloc((size_t)TALL * WIDE, sizeof **value);
+        test_ok(dscq_pool_create(&pool, k == 0 ? 1 : 8, &err));
+        test_ok(dscq_obq_layer(value[k], w, TALL, WIDE, h, step, 0.0, 4, pool,
+                               &error[k], &err));
+        dscq_pool_destroy(pool);
+    }
+    ck_assert_mem_eq(value[0], value[1], (size_t)TALL * WIDE * sizeof **value);
+    ck_assert_double_lt(error[0], 0.6 * plain);
+    /* pruned before stays pruned and counts */
+    size_t zero = 0, held = 0;
+    test_ok(dscq_obq_masked(value[0], w, keep, TALL, WIDE, h, step, 0.5, 4, NULL, NULL,
+                            &err));
+    for (int i = 0; i < TALL * WIDE; i++) {
+        ck_assert(keep[i] || value[0][i] == 0);
+        zero += value[0][i] == 0;
+        held += !keep[i];
+    }
+    ck_assert_uint_gt(zero, held + 100);
+    ck_assert_uint_ge(zero, TALL * WIDE / 2 - 4); /* floors of four blocks */
+    ck_assert_uint_lt(zero, TALL * WIDE * 7 / 10);
+    dscq_free(value[0]);
+    dscq_free(value[1]);
+    dscq_free(keep);
+    dscq_free(h);
+    dscq_free(w);
+}
+END_TEST
+
 /* ---- a network ---------------------------------------------------------------------
  */
 
@@ -170,6 +239,29 @@ static double distance(dscq_model *m)
     return d;
 }
 
+START_TEST(what_an_earlier_stage_pruned_stays)
+{
+    static const char k_settings[] = "[compress]\nmethod=magnitude, obq\np=0.5\nb=4\n";
+    dscq_error err = {DSCQ_OK, ""};
+    const dscq_post_data data = post_data();
+    dscq_model *m = NULL;
+    uint8_t mask[2048];
+
+    test_ok(dscq_model_clone(&m, g_float, &err));
+    dscq_compressor *c = frozen(m, k_settings);
+    const int32_t node = dscq_model_find(m, "b2_pw");
+    const dscq_wquant *q = dscq_compressor_wquant(c, node);
+    ck_assert_uint_le(q->count, sizeof mask);
+    memcpy(mask, q->mask, q->count);
+    test_ok(dscq_post_obq(c, g_float, &data, &err));
+    q = dscq_compressor_wquant(c, node);
+    for (size_t i = 0; i < q->count; i++)
+        ck_assert(mask[i] || q->value[i] == 0);
+    dscq_compressor_destroy(c);
+    dscq_model_destroy(m);
+}
+END_TEST
+
 START_TEST(obq_keeps_the_network)
 {
     static const char k_settings[] = "[compress]\nmethod=obq\np=0.5\nb=4\n";
@@ -196,9 +288,9 @@ START_TEST(norm_and_bias_come_nearer)
         "[compress]\nmethod=uniform\nb=3\nlast_b=3\nform=linear\n";
     dscq_error err = {DSCQ_OK, ""};
     const dscq_post_data data = post_data();
-    double d[3];
+    double d[4];
 
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 4; k++) {
         dscq_model *m = NULL;
 
         test_ok(dscq_model_clone(&m, g_float, &err));
@@ -207,12 +299,34 @@ START_TEST(norm_and_bias_come_nearer)
             test_ok(dscq_post_bias(m, g_float, &data, &err));
         if (k == 2)
             test_ok(dscq_post_norm(m, &data, &err));
+        if (k ==
+            3) { /* few images are enough for the difference; biases do not add up */
+            dscq_post_data few = data;
+
+            few.images = BATCH;
+            test_ok(dscq_post_bias(m, g_float, &data, &err));
+            test_ok(dscq_post_norm_shift(m, g_float, &few, &err));
+        }
         d[k] = distance(m);
         dscq_compressor_destroy(c);
         dscq_model_destroy(m);
     }
     ck_assert_double_lt(d[1], d[0]);
     ck_assert_double_lt(d[2], d[0]);
+    ck_assert_double_lt(d[3], d[0]);
+}
+END_TEST
+
+START_TEST(an_unchanged_network_stays)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    const dscq_post_data data = post_data();
+    dscq_model *m = NULL;
+
+    test_ok(dscq_model_clone(&m, g_float, &err));
+    test_ok(dscq_post_norm_shift(m, g_float, &data, &err));
+    ck_assert_double_lt(distance(m), 1e-9);
+    dscq_model_destroy(m);
 }
 END_TEST
 
@@ -365,6 +479,9 @@ static Suite *post_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, second_order_beats_rounding);
     tcase_add_test(tc, second_order_meets_the_rate);
+    tcase_add_test(tc, wide_layers_go_in_blocks);
+    tcase_add_test(tc, what_an_earlier_stage_pruned_stays);
+    tcase_add_test(tc, an_unchanged_network_stays);
     tcase_add_test(tc, obq_keeps_the_network);
     tcase_add_test(tc, norm_and_bias_come_nearer);
     tcase_add_test(tc, other_graphs_are_refused);

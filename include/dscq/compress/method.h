@@ -125,6 +125,8 @@ dscq_status dscq_compressor_set_wquant(dscq_compressor *c, int32_t node, dscq_wq
                                        dscq_error *err);
 
 const dscq_rule *dscq_compressor_rule(const dscq_compressor *c, int32_t node);
+/* The method of the last stage. */
+const dscq_method *dscq_compressor_last(const dscq_compressor *c);
 const dscq_settings *dscq_compressor_settings(const dscq_compressor *c);
 /* Fraction of all weights that are zero in the copies. */
 double dscq_compressor_sparsity(const dscq_compressor *c);

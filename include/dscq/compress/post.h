@@ -37,8 +37,9 @@ typedef struct dscq_post_data {
  * of the rule, counts per output channel from the sorted losses of all of them) and
  * then rounded one at a time, each time the one that costs least, the others making up
  * for it (Frantar, Singh, Alistarh, NeurIPS 2022). c must be frozen. H is damped by 1 %
- * of its mean diagonal; at most 128 positions of an image are used. Time: inputs per
- * output channel cubed, times channels. */
+ * of its mean diagonal; at most 128 positions of an image are used. What an earlier
+ * stage pruned is pruned first. Time: inputs per output channel cubed, times channels;
+ * beyond 320 inputs in blocks of 128 columns, linear in the inputs. */
 dscq_status dscq_post_obq(dscq_compressor *c, dscq_model *origin,
                           const dscq_post_data *data, dscq_error *err);
 
@@ -50,6 +51,13 @@ dscq_status dscq_obq_layer(int16_t *value, const float *w, size_t rows, size_t c
                            int32_t bits, dscq_pool *pool, double *error,
                            dscq_error *err);
 
+/* The same; keep[rows][cols] (NULL: all 1): weights with 0 are pruned before all
+ * others and count towards p. */
+dscq_status dscq_obq_masked(int16_t *value, const float *w, const uint8_t *keep,
+                            size_t rows, size_t cols, const double *hessian,
+                            const double *step, double p, int32_t bits, dscq_pool *pool,
+                            double *error, dscq_error *err);
+
 /* Shift biases (or batch norm means) of m, whose copies are quantised, by the mean that
  * the change of weights moves each output channel: (Wq - W) E[x] (Nagel et al., ICCV
  * 2019, section 4.2). */
@@ -59,6 +67,12 @@ dscq_status dscq_post_bias(dscq_model *m, dscq_model *origin,
 /* Running statistics of every batch norm measured again with the weights that m uses:
  * the mean over the batches (each of at least 32 images to be of use). */
 dscq_status dscq_post_norm(dscq_model *m, const dscq_post_data *data, dscq_error *err);
+/* From few images the statistics themselves are noisy, what quantisation does to them
+ * is not: m gets the running statistics of origin, moved by the difference of means and
+ * the ratio of variances that the two show on the same images. For networks that were
+ * not trained after quantisation. */
+dscq_status dscq_post_norm_shift(dscq_model *m, const dscq_model *origin,
+                                 const dscq_post_data *data, dscq_error *err);
 
 #ifdef __cplusplus
 }

@@ -56,7 +56,8 @@ typedef struct dscq_data_params {
     char train[DSCQ_PATH_MAX], train_labels[DSCQ_PATH_MAX];
     char test[DSCQ_PATH_MAX], test_labels[DSCQ_PATH_MAX];
     char names[DSCQ_PATH_MAX];
-    int32_t fine; /* cifar100: fine (1) or coarse (0) labels */
+    char calibrate[DSCQ_PATH_MAX]; /* flow/ opens it */
+    int32_t fine;                  /* cifar100: fine (1) or coarse (0) labels */
 
     int32_t width, height, channels; /* 0 = as stored (fixed-size formats only) */
     int32_t resize, filter, order, fill;

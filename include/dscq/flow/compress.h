@@ -32,7 +32,7 @@ typedef struct dscq_compress_options {
 
 typedef struct dscq_compress_result {
     dscq_train_result train; /* zero when weights were given                     */
-    double valid_float, valid_tuned; /* score on the validation part               */
+    double valid_float, valid_tuned; /* score on the validation part; NaN: no labels */
     double tuned_seconds;
     /* On the test part (the validation part without one): */
     uint64_t images;
@@ -41,6 +41,11 @@ typedef struct dscq_compress_result {
     double packed_low, packed_high;   /* Wilson 95 %; classifiers                 */
     double mcnemar_p;                 /* float against packed; classifiers        */
     dscq_paired change;               /* packed less float, same images           */
+    int has_truth;    /* the data have labels; else the scores above are not set   */
+    double agreement; /* images with equal top class; NaN: no classifier           */
+    double sqnr_db;   /* of the packed outputs against the float ones; without
+                         labels only, else NaN; packed_low, packed_high then belong
+                         to the agreement                                          */
     uint64_t float_bytes, file_bytes;
     double values_bytes, entropy_bytes; /* of all weights: definitions A and C of
                                          * docs/methods.md section 11 */

@@ -1,0 +1,295 @@
+/* Compression without training and without labels, as a user does it: a folder of
+ * pictures, a float network, `dscq compress`. */
+#include "dscq/base/alloc.h"
+#include "dscq/base/hash.h"
+#include "dscq/base/io.h"
+#include "dscq/base/json.h"
+#include "dscq/data/dataset.h"
+#include "dscq/report/png.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { SIDE = 16, PICTURES = 80, ARGS_MAX = 40 };
+
+static const char k_net[] =
+    "[net]\nwidth=16\nheight=16\nchannels=3\n"
+    "[convolutional]\nname=stem\nfilters=8\nsize=3\nstride=2\npad=1\nbatch_normalize="
+    "1\n"
+    "activation=relu\n"
+    "[depthwise]\nname=dw\nsize=3\npad=1\nbatch_normalize=1\nactivation=relu\n"
+    "[convolutional]\nname=pw\nfilters=16\nsize=1\nbatch_normalize=1\nactivation="
+    "relu6\n"
+    "[avgpool]\n[connected]\nname=fc\noutput=4\nactivation=linear\n[softmax]\n"
+    "[data]\ntype=signs\nclasses=4\ncount=400\ntest_count=100\nmean=0.5\nstd=0.25\n"
+    "[train]\nepochs=4\nbatch=16\nlearning_rate=0.05\n"
+    "[compress]\nepochs=0\nmethod=obq\nb=4\np=0.2\ncalibration_images=64\n";
+
+static test_output g_said;
+
+/* `dscq` with words separated by spaces, in the test's folder. */
+static int dscq(const char *words)
+{
+    static char text[2048];
+    const char *argv[ARGS_MAX + 2] = {NULL};
+    int n = 0;
+
+    (void)snprintf(text, sizeof text, "%s", words);
+    for (char *w = strtok(text, " "); w != NULL; w = strtok(NULL, " ")) {
+        ck_assert_int_lt(n, ARGS_MAX);
+        argv[n++] = w;
+    }
+    setenv("DSCQ_DATA", test_source("data"), 1);
+    return test_command(&g_said, NULL, argv);
+}
+
+static void run_ok(const char *words)
+{
+    const int code = dscq(words);
+
+    ck_assert_msg(code == 0, "dscq %s: exit code %d: %s", words, code, g_said.err);
+}
+
+static void refuse(const char *words, int want, const char *message)
+{
+    const int code = dscq(words);
+
+    ck_assert_msg(code == want, "dscq %s: exit code %d: %s", words, code, g_said.err);
+    ck_assert_msg(strstr(g_said.err, message) != NULL, "dscq %s says: %s", words,
+                  g_said.err);
+}
+
+/* A number of DIR/run.json, or -1. */
+static double number(const char *dir, const char *key)
+{
+    char path[64];
+    dscq_json *j = NULL;
+
+    (void)snprintf(path, sizeof path, "%s/run.json", dir);
+    ck_assert_int_eq(dscq_json_load(&j, test_path(path), NULL), DSCQ_OK);
+    const double v = dscq_json_real(dscq_json_get(j, key), -1);
+    dscq_json_free(j);
+    return v;
+}
+
+static void make_pictures(void)
+{
+    dscq_data_params p;
+    dscq_dataset *d = NULL;
+    dscq_error err = {DSCQ_OK, ""};
+    uint8_t px[SIDE * SIDE * 3];
+    char name[64];
+
+    test_ok(dscq_keys_defaults(&p, dscq_data_keys, &err));
+    for (size_t i = 0; i < dscq_data_type_count(); i++)
+        if (strcmp(dscq_data_type_name(i), "signs") == 0)
+            p.type = (int32_t)i;
+    p.count = PICTURES + 10;
+    p.seed = 5;
+    p.classes = 4;
+    p.width = p.height = SIDE;
+    p.channels = 3;
+    test_ok(dscq_dataset_open(&d, &p, NULL, NULL, &err));
+    ck_assert_int_eq(mkdir(test_path("plain"), 0700), 0);
+    for (size_t i = 0; i < PICTURES; i++) {
+        (void)snprintf(name, sizeof name, "plain/%03zu.png", i);
+        test_ok(dscq_dataset_pixels(px, NULL, d, DSCQ_SPLIT_TRAIN, i, &err));
+        test_ok(dscq_png_write_rgb(test_path(name), px, SIDE, SIDE, &err));
+    }
+    dscq_dataset_destroy(d);
+}
+
+static void setup(void)
+{
+    test_file("net.cfg", k_net);
+    make_pictures();
+    run_ok("train net.cfg -o float --quiet");
+}
+
+#define UNLABELLED                                                                     \
+    " --quiet -w float/float.ckpt --set data.type=images --set data.train=plain"
+
+START_TEST(a_folder_of_pictures_is_enough)
+{
+    if (!test_has_json())
+        return;
+    run_ok("compress net.cfg -o a" UNLABELLED);
+    ck_assert_ptr_nonnull(strstr(g_said.out, "same top class"));
+    ck_assert_double_gt(number("a", "agreement_frac"), 0.6);
+    ck_assert_double_gt(number("a", "sqnr_db"), 3.0);
+    ck_assert_double_eq(number("a", "float_score_frac"), -1);
+    ck_assert_double_eq(number("a", "images"), PICTURES / 10);
+    run_ok("verify a/packed.bin");
+    /* every step alone and together; the bytes do not depend on threads */
+    run_ok("compress net.cfg -o b --set compress.bias_correction=1 --threads "
+           "2" UNLABELLED);
+    run_ok("compress net.cfg -o c --set compress.reestimate_norm=1" UNLABELLED);
+    run_ok("compress net.cfg -o d --set compress.method=uniform --set compress.b=8 "
+           "--set compress.p=0 --set compress.bias_correction=1 "
+           "--set compress.reestimate_norm=1" UNLABELLED);
+    ck_assert_double_gt(number("d", "agreement_frac"), 0.8);
+    run_ok("compress net.cfg -o e --set compress.bias_correction=1 --threads "
+           "1" UNLABELLED);
+    char *b = test_read(test_path("b/run.json")),
+         *e = test_read(test_path("e/run.json"));
+    ck_assert_str_eq(b, e);
+    dscq_free(b);
+    dscq_free(e);
+}
+END_TEST
+
+START_TEST(labels_are_only_scored)
+{
+    char digest[2][80];
+
+    if (!test_has_json())
+        return;
+    /* calibrated on the folder, scored on labelled pictures */
+    run_ok(
+        "compress net.cfg -o l --quiet -w float/float.ckpt --set data.calibrate=plain "
+        "--set compress.reestimate_norm=1");
+    ck_assert_ptr_nonnull(strstr(g_said.out, "McNemar"));
+    ck_assert_double_gt(number("l", "agreement_frac"), 0.6);
+    ck_assert_double_lt(fabs(number("l", "change_frac")), 0.2);
+    for (int k = 0; k < 2; k++) {
+        char words[256];
+        uint8_t *data = NULL;
+        size_t bytes;
+        (void)snprintf(
+            words, sizeof words,
+            "compress net.cfg -o m --force --quiet -w float/float.ckpt --set "
+            "data.calibrate=plain --set data.count=%d",
+            k == 0 ? 400 : 300);
+        run_ok(words); /* the labelled part has no influence on the weights */
+        run_ok("unpack m/packed.bin -o m/w.npz --force");
+        ck_assert_int_eq(
+            dscq_file_read(&data, &bytes, test_path("m/w.npz"), 1 << 24, NULL),
+            DSCQ_OK);
+        dscq_sha256_hex(digest[k], data, bytes);
+        dscq_free(data);
+    }
+    ck_assert_str_eq(digest[0], digest[1]);
+}
+END_TEST
+
+START_TEST(what_cannot_be_done_is_said)
+{
+    refuse("compress net.cfg -o x --set compress.epochs=2" UNLABELLED, 5,
+           "epochs = 2 trains on labels");
+    refuse(
+        "compress net.cfg -o x --quiet --set data.type=images --set data.train=plain",
+        5, "scoring needs classes, which data of type images do not have");
+    refuse("eval net.cfg" UNLABELLED, 5, "scoring needs classes");
+    refuse("compress net.cfg -o x --set data.calibrate=nowhere" UNLABELLED, 7,
+           "data.calibrate: ");
+    refuse("compress net.cfg -o x --set compress.epochs=2 --set "
+           "compress.bias_correction=1",
+           5, "bias_correction compares with the network before compression");
+    refuse("compress net.cfg -o x --set compress.method=obq,clipq", 5,
+           "obq rounds the finished network and must be the last stage");
+}
+END_TEST
+
+/* ---- networks of other people ---------------------------------------------------- */
+
+typedef struct foreign {
+    const char *file, *weights; /* in ../shared/models */
+    const char *settings;
+} foreign;
+
+#define EIGHT " --set compress.method=uniform --set compress.p=0 --set compress.b=8"
+#define OBQ   " --set compress.method=obq --set compress.p=0.1 --set compress.b=6"
+
+static const foreign k_foreign[] = {
+    {"cifar10_resnet/resnet20_cifar10.onnx", NULL, OBQ},
+    {"cifar10_resnet/resnet20_cifar10.cfg", "cifar10_resnet/resnet20_cifar10.weights",
+     EIGHT},
+    {"cifar10_dsc/dsc_cifar10.onnx", NULL, OBQ},
+    {"cifar10_dsc/dsc_cifar10.cfg", "cifar10_dsc/dsc_cifar10.weights", EIGHT},
+    {"mlperf_tiny/resnet8_cifar10.onnx", NULL, OBQ},
+    {"mlperf_tiny/vww_96.onnx", NULL, OBQ},
+    {"mlperf_tiny/kws_dscnn.onnx", NULL, OBQ},
+    {"mobilenet_v1_0.25_128/mobilenet_v1_0.25_128.onnx", NULL, EIGHT},
+    {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx", NULL, EIGHT},
+    {"mobilenet_v1_1.0_224/mobilenet_v1_1.0_224.onnx.xz", NULL, EIGHT},
+    {"mobilenet_v2_1.0_224/mobilenet_v2_1.0_224.onnx.xz", NULL, EIGHT},
+    {"yolo-fastest-1.1-coco/yolo-fastest-1.1.cfg",
+     "yolo-fastest-1.1-coco/yolo-fastest-1.1.weights", EIGHT},
+    {"mobilenetv2-yolov3-nano-voc/mobilenetv2-yolov3-nano-voc.cfg",
+     "mobilenetv2-yolov3-nano-voc/mobilenetv2-yolov3-nano-voc.weights", EIGHT},
+    {"face/slim-320.onnx", NULL, EIGHT},
+    {"face/yunet_n_320.onnx", NULL, OBQ},
+};
+
+/* The path in the shared folder, an .xz unpacked; NULL: not there. */
+static const char *shared_model(char out[600], const char *file)
+{
+    char relative[256], command[1400];
+
+    (void)snprintf(relative, sizeof relative, "models/%s", file);
+    const char *path = test_shared(relative);
+    if (path == NULL)
+        return NULL;
+    (void)snprintf(out, 600, "%s", path);
+    if (strstr(path, ".xz") == NULL)
+        return out;
+    (void)snprintf(out, 600, "%s", test_path("big.onnx"));
+    (void)snprintf(command, sizeof command, "xz -dc '%s' > '%s' 2>/dev/null", path,
+                   out);
+    return system(command) == 0 ? out : NULL;
+}
+
+START_TEST(networks_of_others_go_through)
+{
+    const foreign *f = &k_foreign[_i];
+    char file[600], weights[600] = "", words[2048];
+
+    if (shared_model(file, f->file) == NULL ||
+        (f->weights != NULL && shared_model(weights, f->weights) == NULL))
+        return;
+    (void)snprintf(words, sizeof words, "import %s %s -o imp --force --quiet", file,
+                   weights);
+    const int code = dscq(words);
+    if (code == 4 && strstr(g_said.err, "ONNX") != NULL)
+        return; /* built without it */
+    ck_assert_msg(code == 0, "%s: %s", f->file, g_said.err);
+    (void)snprintf(
+        words, sizeof words,
+        "compress imp/net.cfg -o imp/out --force --quiet -w imp/float.ckpt "
+        "--set data.type=images --set data.train=%s --set data.mean=0.5 --set "
+        "data.std=0.25 --set data.limit=12 --set data.valid_frac=0.1 --set "
+        "compress.epochs=0 --set compress.calibration_images=8 --set "
+        "compress.bias_correction=1%s",
+        test_path("plain"), f->settings);
+    run_ok(words);
+    ck_assert_ptr_nonnull(strstr(g_said.out, "signal to quantisation noise"));
+}
+END_TEST
+
+static Suite *make(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("post-training", &tc);
+
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_set_timeout(tc, 600);
+    tcase_add_test(tc, a_folder_of_pictures_is_enough);
+    tcase_add_test(tc, labels_are_only_scored);
+    tcase_add_test(tc, what_cannot_be_done_is_said);
+    tc = tcase_create("foreign networks");
+    tcase_add_checked_fixture(tc, make_pictures, NULL);
+    tcase_set_timeout(tc, 600);
+    tcase_add_loop_test(tc, networks_of_others_go_through, 0,
+                        (int)(sizeof k_foreign / sizeof *k_foreign));
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make);
+}
