@@ -42,6 +42,11 @@ if(DSCQ_WERROR)
   target_compile_options(dscq_flags INTERFACE -Werror)
 endif()
 
+option(DSCQ_FUZZ "Build the fuzz targets with libFuzzer (needs clang)" OFF)
+if(DSCQ_FUZZ) # the library too: libFuzzer sees only what is instrumented
+  target_compile_options(dscq_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # Release keeps the asserts: a broken contract must stop, not corrupt a file.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 set(CMAKE_C_FLAGS_DEBUG "-O0 -g")
