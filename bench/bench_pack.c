@@ -1,12 +1,15 @@
 /* bench_pack - sizes of the packed form and the speed of the coders.
  *
- *     bench_pack [sizes|alexnet|speed|corrupt]     (default: all but corrupt)
+ *     bench_pack [sizes|alexnet|speed|corrupt|file PACKED.bin ...]
+ *                                              (default: sizes, alexnet and speed)
  *
  * sizes    bits for positions at densities 0.05 .. 0.7 against the entropy bound
- * alexnet  AlexNet's shapes at the densities of Zhang et al. 2019 as derived
- * (FC 5.5, 6.5, 20 %, convolutions 35 %), 4-bit FC and 5-bit CONV codes, uniform speed
- * packing and loading MobileNetV1 1.0's shapes; decoding weights a second corrupt  a
- * million single-byte corruptions of a file: none may be accepted
+ * alexnet  AlexNet's shapes at the densities of Zhang et al. 2019 as derived (FC 5.5,
+ *          6.5, 20 %, convolutions 35 %), 4-bit FC and 5-bit CONV codes, uniform
+ * speed    packing and loading MobileNetV1 1.0's shapes; decoding weights a second
+ * corrupt  a million single-byte corruptions of a file: none may be accepted
+ * file     a real file in every profile; its archive form against its machine form, the
+ *          context coder against its own model, decoding weights a second
  */
 #include "bench_util.h"
 #include "dscq/base/alloc.h"
@@ -202,6 +205,85 @@ static double cpu_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* What the context coder takes, and what its own model says it must: bits. */
+static void against_its_model(double *real, double *ideal, const dscq_qmodel *m)
+{
+    const int32_t id = dscq_pack_encoding_find("context");
+
+    *real = *ideal = 0.0;
+    for (int32_t i = 0; i < m->node_count; i++) {
+        const dscq_qweights *w = m->node[i].weights;
+        dscq_pack_size s;
+        double bits;
+        int32_t arg;
+        dscq_error err;
+        if (w == NULL || w->form == DSCQ_FORM_BINARY)
+            continue;
+        if (dscq_pack_cost(&s, &arg, w, id, &err) != DSCQ_OK ||
+            dscq_pack_context_ideal(&bits, w, arg, &err) != DSCQ_OK)
+            die(&err);
+        *ideal += bits;
+        *real += (double)dscq_pack_size_bits(&s);
+    }
+}
+
+/* Best CPU seconds to load m in the form `o`. */
+static double load_seconds(const dscq_qmodel *m, const dscq_pack_options *o)
+{
+    double best = 1e9;
+    uint8_t *data;
+    size_t bytes;
+    dscq_error err;
+
+    if (dscq_pack_encode(&data, &bytes, m, o, &err) != DSCQ_OK)
+        die(&err);
+    for (int i = 0; i < 9; i++) {
+        const double t = cpu_now();
+        dscq_qmodel *back;
+        if (dscq_pack_decode(&back, data, bytes, &err) != DSCQ_OK)
+            die(&err);
+        best = fmin(best, cpu_now() - t);
+        dscq_qmodel_destroy(back);
+    }
+    dscq_free(data);
+    return best;
+}
+
+static void file(const char *path)
+{
+    const dscq_pack_options context = {DSCQ_PACK_NAMED,
+                                       dscq_pack_encoding_find("context"), 0};
+    double real, ideal;
+    dscq_qmodel *m;
+    dscq_error err;
+
+    if (dscq_pack_read(&m, path, &err) != DSCQ_OK)
+        die(&err);
+    const dscq_pack_summary a = size_of(m, DSCQ_PACK_MACHINE);
+    const dscq_pack_summary b = size_of(m, DSCQ_PACK_LOADED);
+    const dscq_pack_summary c = size_of(m, DSCQ_PACK_ARCHIVE);
+    const dscq_pack_options archive = {DSCQ_PACK_ARCHIVE, -1, 0};
+    against_its_model(&real, &ideal, m);
+    printf("%s: %llu weights, density %.3f\n", path, (unsigned long long)a.weights,
+           (double)a.nonzero / (double)a.weights);
+    printf("  machine %llu, loaded %llu, archive %llu bytes: %+.1f %%\n",
+           (unsigned long long)a.file_bytes, (unsigned long long)b.file_bytes,
+           (unsigned long long)c.file_bytes,
+           100.0 * ((double)c.file_bytes / (double)a.file_bytes - 1.0));
+    printf(
+        "  weights %+.1f %%, channel constants %+.1f %%; context coder against its own "
+        "model %+.3f %%, against entropies of each layer %+.2f %%\n",
+        100.0 * ((double)(c.size.values + c.size.positions + c.size.padding) /
+                     (double)(a.size.values + a.size.positions + a.size.padding) -
+                 1.0),
+        100.0 * ((double)c.size.constants / (double)a.size.constants - 1.0),
+        100.0 * (real / ideal - 1.0), 100.0 * (real / c.c_bits - 1.0));
+    printf("  M weights/s a core: archive %.1f, all context %.1f\n",
+           (double)a.weights / 1e6 / load_seconds(m, &archive),
+           (double)a.weights / 1e6 / load_seconds(m, &context));
+    dscq_qmodel_destroy(m);
+}
+
 static void speed(void)
 {
     static const struct {
@@ -243,19 +325,8 @@ static void speed(void)
                load * 1e3, 4.209 / load);
         dscq_free(data);
     }
-    double ideal = 0.0, real = 0.0;
-    for (int32_t i = 0; i < n; i++) {
-        dscq_pack_size s;
-        double bits;
-        int32_t arg;
-        dscq_error err;
-        if (dscq_pack_cost(&s, &arg, m->node[i].weights,
-                           dscq_pack_encoding_find("context"), &err) != DSCQ_OK ||
-            dscq_pack_context_ideal(&bits, m->node[i].weights, arg, &err) != DSCQ_OK)
-            die(&err);
-        ideal += bits;
-        real += (double)dscq_pack_size_bits(&s);
-    }
+    double real, ideal;
+    against_its_model(&real, &ideal, m);
     const double fixed = (double)size_of(m, DSCQ_PACK_MACHINE).file_bytes;
     const double deep = (double)size_of(m, DSCQ_PACK_ARCHIVE).file_bytes;
     printf("archive against machine %+.1f %%; context coder against its own model's "
@@ -306,5 +377,7 @@ int main(int argc, char **argv)
         speed();
     if (strcmp(what, "corrupt") == 0)
         corrupt();
+    for (int i = 2; strcmp(what, "file") == 0 && i < argc; i++)
+        file(argv[i]);
     return 0;
 }

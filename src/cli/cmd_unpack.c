@@ -4,25 +4,50 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef struct unpack_options {
+    char as[DSCQ_NAME_MAX];
+} unpack_options;
+
+static const cli_opt k_options[] = {
+    CLI_OPT_STR(unpack_options, as, "--as", 0, "NAME", "npz",
+                "npz, or the same network as a packed file: machine, loaded, archive, "
+                "or an encoding by name"),
+    CLI_OPT_END};
+
+/* Where the result goes: -o, or the input's name with the kind behind it. */
+static dscq_status target(char path[DSCQ_PATH_MAX], const cli_call *call,
+                          const char *kind, dscq_error *err)
+{
+    if (call->common.output[0] != '\0') {
+        memcpy(path, call->common.output, DSCQ_PATH_MAX);
+        return DSCQ_OK;
+    }
+    const int n = snprintf(path, DSCQ_PATH_MAX, "%s.%s", call->arg[0], kind);
+    if (n < 0 || n >= DSCQ_PATH_MAX)
+        return dscq_fail(err, DSCQ_ARG, "%s: path is too long", call->arg[0]);
+    return DSCQ_OK;
+}
+
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
+    const char *as = ((const unpack_options *)options)->as;
+    const int is_npz = strcmp(as, "npz") == 0;
+    dscq_pack_options form = {DSCQ_PACK_KEEP, -1, 0};
     char path[DSCQ_PATH_MAX];
     dscq_qmodel *q = NULL;
     dscq_status status;
 
-    (void)options;
-    if (call->common.output[0] != '\0') {
-        memcpy(path, call->common.output, sizeof path);
-    } else {
-        const int n = snprintf(path, sizeof path, "%s.npz", call->arg[0]);
-        if (n < 0 || (size_t)n >= sizeof path)
-            return dscq_fail(err, DSCQ_ARG, "%s: path is too long", call->arg[0]);
-    }
+    if (!is_npz)
+        DSCQ_TRY(dscq_pack_options_parse(&form, as, err));
+    DSCQ_TRY(target(path, call, as, err));
     DSCQ_TRY(cli_check_overwrite(call, path, err));
     DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
-    DSCQ_TRY(dscq_pack_unpack_npz(path, q, err));
+    if (is_npz)
+        DSCQ_TRY(dscq_pack_unpack_npz(path, q, err));
+    else
+        DSCQ_TRY(dscq_pack_write(path, q, &form, err));
     cli_out_text(call, "wrote %s\n", path);
-    cli_out_string(call, "npz", path);
+    cli_out_string(call, is_npz ? "npz" : "packed", path);
 done:
     dscq_qmodel_destroy(q);
     return status;
@@ -32,15 +57,22 @@ const cli_cmd cli_cmd_unpack = {
     .name = "unpack",
     .group = CLI_COMPRESS,
     .synopsis = "PACKED.bin",
-    .summary = "write a packed file's weights and constants as NumPy arrays",
+    .summary = "write a packed file as NumPy arrays, or packed in another form",
     .description =
         "Writes an .npz (-o, default PACKED.bin.npz): for every layer the "
         "integer weights, codebook, multipliers, shifts, biases, and the real "
-        "weights they stand for.",
-    .examples = "Look at the weights from Python:\n"
-                "$ dscq unpack runs/demo/packed.bin -o runs/demo/packed.npz\n",
+        "weights they stand for. With --as a profile or an encoding: the same "
+        "network as a packed file of that form (default PACKED.bin.NAME); nothing "
+        "it computes changes.",
+    .examples =
+        "Look at the weights from Python:\n"
+        "$ dscq unpack runs/demo/packed.bin -o runs/demo/packed.npz\n"
+        "The smallest file, to keep or to send:\n"
+        "$ dscq unpack runs/demo/packed.bin --as archive -o runs/demo/archive.bin\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
     .min_args = 1,
     .max_args = 1,
+    .options = k_options,
+    .option_bytes = sizeof(unpack_options),
     .run = run,
 };

@@ -6,8 +6,9 @@
  * and output row have been so far: pruning works on both. arg: 0 neighbours only
  * (small layers), 1 densities too.
  *
- * docs/format.md section 6.11 is the definition; encoder and decoder share one walk.
+ * docs/format.md section 6.10 is the definition; encoder and decoder share one walk.
  */
+#include "arith.h"
 #include "dscq/base/alloc.h"
 #include "dscq/pack/pack.h"
 #include "encoding.h"
@@ -16,82 +17,11 @@
 #include <stdlib.h>
 
 enum {
-    PROB_BITS = 22, /* of an adaptive probability */
-    STEPS = 255,    /* a state learns at 1/(n + 1.5), n up to this */
-    LEVELS = 5,     /* density classes */
+    LEVELS = 5, /* density classes */
     SIG = LEVELS * LEVELS * 3,
     TREE = 256,
     CODES_MAX = 256
 };
-
-/* ---- binary arithmetic coder ---- */
-
-typedef struct bin {
-    uint32_t p; /* that the bit is 1, 22 bits */
-    uint32_t n; /* bits seen, up to STEPS */
-} bin;
-
-typedef struct coder {
-    uint32_t lo, hi, x; /* interval, inclusive; decoder: the value in it */
-    pack_buf *out;      /* encoder */
-    const uint8_t *p, *end;
-    unsigned past; /* decoder: bytes read behind the end, all 0 */
-    double bits;   /* ideal length of what was coded, when measuring */
-    int measuring;
-    uint32_t rate[STEPS + 1];
-} coder;
-
-static inline uint32_t next_byte(coder *c)
-{
-    if (c->p < c->end)
-        return *c->p++;
-    c->past++;
-    return 0;
-}
-
-/* Code one bit with probability p (16 bits, 1..65535) of being 1. */
-static inline unsigned code_raw(coder *c, uint32_t p, unsigned bit, int decoding)
-{
-    const uint32_t mid = c->lo + (uint32_t)((uint64_t)(c->hi - c->lo) * p >> 16);
-
-    if (decoding)
-        bit = c->x <= mid;
-    else if (c->measuring)
-        c->bits -= log2((bit ? p : 65536 - p) / 65536.0);
-    if (bit)
-        c->hi = mid;
-    else
-        c->lo = mid + 1;
-    while ((c->lo ^ c->hi) >> 24 == 0) {
-        if (decoding)
-            c->x = c->x << 8 | next_byte(c);
-        else
-            pack_put_u(c->out, c->lo >> 24, 1);
-        c->lo <<= 8;
-        c->hi = c->hi << 8 | 255;
-    }
-    return bit;
-}
-
-static inline unsigned code_bin(coder *c, bin *b, unsigned bit, int decoding)
-{
-    bit = code_raw(c, b->p >> (PROB_BITS - 16) | 1, bit, decoding);
-    const uint64_t rate = c->rate[b->n];
-    if (bit)
-        b->p += (uint32_t)((((1U << PROB_BITS) - 1 - b->p) * rate) >> 16);
-    else
-        b->p -= (uint32_t)((b->p * rate) >> 16);
-    b->n += b->n < STEPS;
-    return bit;
-}
-
-static void coder_init(coder *c)
-{
-    memset(c, 0, sizeof *c);
-    c->hi = UINT32_MAX;
-    for (uint32_t n = 0; n <= STEPS; n++)
-        c->rate[n] = 131072 / (2 * n + 3); /* 65536 / (n + 1.5) */
-}
 
 /* ---- symbols: a code as sign and rank of its magnitude ---- */
 
@@ -153,10 +83,10 @@ static inline void split(const alphabet *a, uint32_t code, unsigned *side,
 /* ---- the model ---- */
 
 typedef struct model {
-    bin sig[SIG];
-    bin sign[9];
-    bin gt1[6], gt2[6];
-    bin tree[2][TREE];
+    arith_bin sig[SIG];
+    arith_bin sign[9];
+    arith_bin gt1[6], gt2[6];
+    arith_bin tree[2][TREE];
     alphabet a;
     uint16_t
         *column; /* density of each weight position over output channels, 1/65536 */
@@ -164,22 +94,14 @@ typedef struct model {
     uint32_t mean;    /* density of the layer so far */
 } model;
 
-static void bins_init(bin *b, size_t n, uint32_t p)
-{
-    for (size_t i = 0; i < n; i++)
-        b[i] = (bin){p, 0};
-}
-
 static void model_init(model *m)
 {
-    const uint32_t half = 1U << (PROB_BITS - 1);
-
-    bins_init(m->sig, SIG, half);
-    bins_init(m->sign, 9, half);
-    bins_init(m->gt1, 6, half);
-    bins_init(m->gt2, 6, half);
-    bins_init(m->tree[0], TREE, half);
-    bins_init(m->tree[1], TREE, half);
+    arith_bins(m->sig, SIG);
+    arith_bins(m->sign, 9);
+    arith_bins(m->gt1, 6);
+    arith_bins(m->gt2, 6);
+    arith_bins(m->tree[0], TREE);
+    arith_bins(m->tree[1], TREE);
     m->mean = 32768;
 }
 
@@ -196,31 +118,23 @@ static inline uint32_t moved(uint32_t average, unsigned bit, unsigned shift)
 }
 
 /* Rank 3 and above: the top 8 bits of rank - 3 by an adaptive tree, the rest raw. */
-static inline uint32_t code_rest(coder *c, bin *tree, uint32_t rest, uint32_t top,
-                                 int decoding)
+static inline uint32_t code_rest(arith_coder *c, arith_bin *tree, uint32_t rest,
+                                 uint32_t top, int decoding)
 {
     unsigned bits = 0;
     while (top >> bits != 0)
         bits++; /* to hold 0..top */
     const unsigned raw = bits > 8 ? bits - 8 : 0;
-    uint32_t node = 1, v = 0;
-
-    for (unsigned i = bits; i-- > raw;) {
-        const unsigned bit = code_bin(c, &tree[node], rest >> i & 1, decoding);
-        node = node * 2 + bit;
-        v = v * 2 + bit;
-    }
-    for (unsigned i = raw; i-- > 0;)
-        v = v * 2 + code_raw(c, 32768, rest >> i & 1, decoding);
-    return v;
+    const uint32_t high = arith_tree(c, tree, bits - raw, rest >> raw, decoding);
+    return high << raw | arith_even(c, raw, rest, decoding);
 }
 
-static inline uint32_t code_rank(coder *c, model *m, unsigned ctx, uint32_t rank,
+static inline uint32_t code_rank(arith_coder *c, model *m, unsigned ctx, uint32_t rank,
                                  uint32_t top, int decoding)
 {
-    if (top == 1 || !code_bin(c, &m->gt1[ctx], rank > 1, decoding))
+    if (top == 1 || !arith_bit(c, &m->gt1[ctx], rank > 1, decoding))
         return 1;
-    if (top == 2 || !code_bin(c, &m->gt2[ctx], rank > 2, decoding))
+    if (top == 2 || !arith_bit(c, &m->gt2[ctx], rank > 2, decoding))
         return 2;
     return 3 +
            (top == 3 ? 0 : code_rest(c, m->tree[ctx > 3], rank - 3, top - 3, decoding));
@@ -235,7 +149,7 @@ typedef struct around {
 
 /* Sign and rank of a weight that is not 0, at position j of its channel. Encoder: of
  * `code`. Returns its code, 0 when the data is not of this code. */
-static inline uint32_t code_value(coder *c, model *m, around *a, size_t j,
+static inline uint32_t code_value(arith_coder *c, model *m, around *a, size_t j,
                                   uint32_t code, int decoding)
 {
     unsigned side = 0;
@@ -246,7 +160,7 @@ static inline uint32_t code_value(coder *c, model *m, around *a, size_t j,
     if (m->a.top[0] == 0 || m->a.top[1] == 0)
         side = m->a.top[0] == 0;
     else
-        side = code_bin(c, &m->sign[a->left_sign * 3 + m->sign_up[j]], side, decoding);
+        side = arith_bit(c, &m->sign[a->left_sign * 3 + m->sign_up[j]], side, decoding);
     const uint32_t top = (uint32_t)m->a.top[side];
     if (top == 0)
         return 0;
@@ -265,7 +179,7 @@ static inline uint32_t code_value(coder *c, model *m, around *a, size_t j,
 }
 
 /* All weights, in OHWI order. Decoder: out is code. 0: the data is not of this code. */
-static inline int walk(coder *c, model *m, const pack_layer *l, int32_t arg,
+static inline int walk(arith_coder *c, model *m, const pack_layer *l, int32_t arg,
                        const uint16_t *code, uint16_t *out, int decoding)
 {
     const size_t per = l->count / (size_t)l->k;
@@ -281,7 +195,7 @@ static inline int walk(coder *c, model *m, const pack_layer *l, int32_t arg,
             if (arg == 1)
                 ctx +=
                     3 * (LEVELS * level(m->column[j], m->mean) + level(row, m->mean));
-            sig = code_bin(c, &m->sig[ctx], !decoding && code[i] != 0, decoding);
+            sig = arith_bit(c, &m->sig[ctx], !decoding && code[i] != 0, decoding);
             m->column[j] = (uint16_t)moved(m->column[j], sig, 3);
             row = moved(row, sig, 5);
             m->mean = moved(m->mean, sig, 11);
@@ -342,17 +256,16 @@ static void model_destroy(model *m)
 static dscq_status run_encoder(pack_buf *b, double *ideal_bits, const pack_layer *l,
                                int32_t arg, const uint16_t *code, dscq_error *err)
 {
-    coder c;
+    arith_coder c;
     model *m;
     const dscq_status status = model_create(&m, l, err);
 
     if (status != DSCQ_OK)
         return status;
-    coder_init(&c);
-    c.out = b;
+    arith_encode_to(&c, b);
     c.measuring = ideal_bits != NULL;
     (void)walk(&c, m, l, arg, code, NULL, 0);
-    pack_put_u(b, (c.lo >> 24) + 1, 1);
+    arith_encode_end(&c);
     if (ideal_bits != NULL)
         *ideal_bits = c.bits;
     model_destroy(m);
@@ -409,19 +322,14 @@ static dscq_status encode(pack_buf *b, const pack_layer *l, int32_t arg,
 static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
                           pack_reader *r, dscq_error *err)
 {
-    coder c;
+    arith_coder c;
     model *m;
     const dscq_status status = model_create(&m, l, err);
 
     if (status != DSCQ_OK)
         return status;
-    coder_init(&c);
-    c.p = r->buf;
-    c.end = r->buf + r->len;
-    for (int i = 0; i < 4; i++)
-        c.x = c.x << 8 | next_byte(&c);
-    if (!walk(&c, m, l, arg, code, code, 1) || c.p != c.end || c.past != 3 ||
-        c.x != ((c.lo >> 24) + 1) << 24)
+    arith_decode_from(&c, r->buf, r->len);
+    if (!walk(&c, m, l, arg, code, code, 1) || !arith_decode_done(&c))
         pack_fail(r, "context-coded weights");
     model_destroy(m);
     return DSCQ_OK;

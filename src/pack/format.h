@@ -8,13 +8,14 @@
 
 enum {
     PACK_MAJOR = 1,
-    PACK_MINOR = 0,
+    PACK_MINOR = 1, /* the newest that this program writes */
     PACK_HEADER_BYTES = 32,
     PACK_ENTRY_BYTES = 24,
     PACK_MAX_SECTIONS = 64,
     PACK_REQUIRED = 1, /* section flag */
     PACK_WEIGHT_SLACK = 1 << 20,
-    PACK_WEIGHTS_PER_BYTE = 4096
+    PACK_WEIGHTS_PER_BYTE = 4096,
+    PACK_MAX_ENTRIES = 4096 /* of a node that is no convolution */
 };
 
 #define PACK_MAGIC                                                                     \
@@ -25,6 +26,7 @@ enum {
 #define PACK_SECTION_LIST(X)                                                           \
     X("NET ", NET, 1, "tensors and nodes")                                             \
     X("QNT ", QNT, 1, "multipliers, shifts, biases, tables")                           \
+    X("QNTC", QNTC, 1, "QNT, entropy coded")                                           \
     X("IO  ", IO, 1, "inputs with preprocessing, outputs with heads")                  \
     X("CLS ", CLS, 0, "class names")                                                   \
     X("META", META, 0, "free text")                                                    \
@@ -65,14 +67,20 @@ dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *
                          const dscq_qweights *w, const dscq_pack_options *o,
                          dscq_error *err);
 
-/* The section of one kind as bytes. `sizes` (NULL: not wanted): one entry a node,
- * filled for nodes with weights. */
+/* The section of one kind as bytes. `sizes` (NULL: not wanted): one entry a node;
+ * constants for every node, the rest for nodes with weights. */
 dscq_status pack__put_section(pack_buf *b, int section, const dscq_qmodel *m,
                               const dscq_pack_options *o, pack_choice *sizes,
                               dscq_error *err);
 /* Into m, NET having been read first. Faults of the bytes are left in r. */
 dscq_status pack__get_section(dscq_qmodel *m, int section, pack_reader *r,
                               uint64_t file_bytes, dscq_error *err);
+/* QNTC: the constants, entropy coded. */
+void pack__put_coded_constants(pack_buf *b, const dscq_qmodel *m, pack_choice *sizes);
+dscq_status pack__get_coded_constants(dscq_qmodel *m, pack_reader *r,
+                                      uint64_t file_bytes, dscq_error *err);
+/* Does a file of these options have QNTC instead of QNT? */
+int pack__codes_constants(const dscq_qmodel *m, const dscq_pack_options *o);
 dscq_status pack__get_weights(dscq_qmodel *m, pack_reader *r, uint64_t file_bytes,
                               dscq_error *err);
 dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,

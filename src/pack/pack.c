@@ -14,9 +14,12 @@ typedef struct sections {
     uint32_t count;
 } sections;
 
+/* One of QNT and QNTC is there; QNT when both are empty. */
 static int is_written(const sections *s, int i)
 {
-    return s->body[i].len > 0 || pack__sections[i].required;
+    if (i == PACK_S_QNT)
+        return s->body[PACK_S_QNTC].len == 0;
+    return s->body[i].len > 0 || (pack__sections[i].required && i != PACK_S_QNTC);
 }
 
 static dscq_status make_sections(sections *s, const dscq_qmodel *m,
@@ -32,10 +35,12 @@ static dscq_status make_sections(sections *s, const dscq_qmodel *m,
         DSCQ_TRY(pack__put_section(&s->body[i], i, m, o, sizes, err));
         if (s->body[i].bad)
             return dscq_fail_nomem(err, pack__sections[i].text, s->body[i].len);
-        if (is_written(s, i)) {
-            s->bytes += PACK_ENTRY_BYTES + s->body[i].len;
-            s->count++;
-        }
+    }
+    for (int i = 0; i < PACK_S_COUNT; i++) {
+        if (!is_written(s, i))
+            continue;
+        s->bytes += PACK_ENTRY_BYTES + s->body[i].len;
+        s->count++;
     }
 done:
     return status;
@@ -62,7 +67,8 @@ static void put_file(pack_buf *b, const sections *s)
     }
     pack_put(&head, PACK_MAGIC, 8);
     pack_put_u(&head, PACK_MAJOR, 2);
-    pack_put_u(&head, PACK_MINOR, 2);
+    pack_put_u(&head, is_written(s, PACK_S_QNTC) ? 1 : 0,
+               2); /* lowest that has it all */
     pack_put_u(&head, s->count, 4);
     pack_put_u(&head, s->bytes, 8);
     pack_put_u(&head, dscq_crc32(0, table.data, table.len), 4);
@@ -243,8 +249,12 @@ static dscq_status find_sections(const entry *found[PACK_S_COUNT], const toc *t,
         found[s] = e;
         last = s;
     }
+    if (found[PACK_S_QNT] != NULL && found[PACK_S_QNTC] != NULL)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "sections 'QNT ' and 'QNTC' exclude each other");
     for (int s = 0; s < PACK_S_COUNT; s++)
-        if (pack__sections[s].required && found[s] == NULL)
+        if (pack__sections[s].required && found[s] == NULL && s != PACK_S_QNTC &&
+            (s != PACK_S_QNT || found[PACK_S_QNTC] == NULL))
             return dscq_fail(err, DSCQ_FORMAT, "section '%s' (%s) is missing",
                              pack__sections[s].tag, pack__sections[s].text);
     return DSCQ_OK;
@@ -347,9 +357,9 @@ static void add_sizes(dscq_pack_size *sum, const dscq_pack_size *s)
 static dscq_status start_table(dscq_table **t, dscq_error *err)
 {
     static const char *const ints[] = {
-        "weights",      "nonzero",        "bits_per_code",
-        "values_bits",  "positions_bits", "codebook_bits",
-        "padding_bits", "header_bits",    "total_bits"};
+        "weights",        "nonzero",       "bits_per_code",  "values_bits",
+        "positions_bits", "codebook_bits", "constants_bits", "padding_bits",
+        "header_bits",    "total_bits"};
     const dscq_status status = dscq_table_create(t, "layers", err);
 
     if (status != DSCQ_OK)
@@ -382,6 +392,7 @@ static void add_layer_row(dscq_table *t, const dscq_qnode *n, const pack_choice 
     dscq_table_set_int(t, row, "values_bits", (int64_t)c->size.values);
     dscq_table_set_int(t, row, "positions_bits", (int64_t)c->size.positions);
     dscq_table_set_int(t, row, "codebook_bits", (int64_t)c->size.codebooks);
+    dscq_table_set_int(t, row, "constants_bits", (int64_t)c->size.constants);
     dscq_table_set_int(t, row, "padding_bits", (int64_t)c->size.padding);
     dscq_table_set_int(t, row, "header_bits", (int64_t)c->size.headers);
     dscq_table_set_int(t, row, "total_bits", (int64_t)total);
@@ -410,11 +421,12 @@ static void account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
         out->c_position_bits += positions;
         out->c_bits += positions + values;
         add_sizes(&out->size, &sizes[i].size);
-        weights_bits += dscq_pack_size_bits(&sizes[i].size);
+        weights_bits += dscq_pack_size_bits(&sizes[i].size) - sizes[i].size.constants;
         if (t != NULL)
             add_layer_row(t, n, &sizes[i], positions, values);
     }
-    out->size.constants += (uint64_t)s->body[PACK_S_QNT].len * 8;
+    out->size.constants =
+        (uint64_t)(s->body[PACK_S_QNT].len + s->body[PACK_S_QNTC].len) * 8;
     out->size.headers += (uint64_t)s->bytes * 8 - weights_bits - out->size.constants;
 }
 

@@ -272,6 +272,8 @@ dscq_status pack__get_section(dscq_qmodel *m, int section, pack_reader *r,
         return get_net(m, r, err);
     case PACK_S_QNT:
         return get_constants(m, r, err);
+    case PACK_S_QNTC:
+        return pack__get_coded_constants(m, r, file_bytes, err);
     case PACK_S_IO:
         return get_ends(m, r, err);
     case PACK_S_CLS:

@@ -53,10 +53,11 @@ static void put_net(pack_buf *b, const dscq_qmodel *m)
         put_node(b, m, &m->node[i]);
 }
 
-static void put_constants(pack_buf *b, const dscq_qmodel *m)
+static void put_constants(pack_buf *b, const dscq_qmodel *m, pack_choice *sizes)
 {
     for (int32_t i = 0; i < m->node_count; i++) {
         const dscq_qnode *n = &m->node[i];
+        const size_t start = b->len;
         const unsigned entry =
             n->op == DSCQ_Q_LRN || m->tensor[n->output].bits > 8 ? 2 : 1;
         pack_put_varint(b, (uint64_t)n->scale_count);
@@ -71,6 +72,8 @@ static void put_constants(pack_buf *b, const dscq_qmodel *m)
         pack_put_varint(b, (uint64_t)n->table_count);
         for (int32_t k = 0; k < n->table_count; k++)
             pack_put_u(b, (uint32_t)n->table[k], entry);
+        if (sizes != NULL)
+            sizes[i].size.constants = (uint64_t)(b->len - start) * 8;
     }
 }
 
@@ -153,7 +156,12 @@ dscq_status pack__put_section(pack_buf *b, int section, const dscq_qmodel *m,
         put_net(b, m);
         break;
     case PACK_S_QNT:
-        put_constants(b, m);
+        if (!pack__codes_constants(m, o))
+            put_constants(b, m, sizes);
+        break;
+    case PACK_S_QNTC:
+        if (pack__codes_constants(m, o))
+            pack__put_coded_constants(b, m, sizes);
         break;
     case PACK_S_IO:
         put_ends(b, m);

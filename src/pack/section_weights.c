@@ -84,6 +84,7 @@ dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,
             choice.size.codebooks += (uint64_t)form.len * 8;
             choice.size.headers +=
                 (uint64_t)(b->len - start) * 8 - payload - (uint64_t)form.len * 8;
+            choice.size.constants = sizes[i].size.constants; /* QNT came before */
             sizes[i] = choice;
         }
     }

@@ -293,6 +293,27 @@ class ArithmeticDecoder:
         return bit
 
 
+    def tree(self, bins, bits):
+        node = 1
+        for _ in range(bits):
+            node = node * 2 + self.bin(bins[node])
+        return node - (1 << bits)
+
+    def even(self, bits):
+        v = 0
+        for _ in range(bits):
+            v = v * 2 + self.raw(32768)
+        return v
+
+    def done(self):
+        if self.p != len(self.d) + 3 or self.x != ((self.lo >> 24) + 1) << 24:
+            raise Damaged("arithmetic-coded stream")
+
+
+def new_bins(n):
+    return [[1 << 21, 0] for _ in range(n)]
+
+
 def level(density, mean):
     return ((density * 2 > mean) + (density * 5 > mean * 4) + (density * 4 > mean * 5) +
             (density > mean * 2))
@@ -304,11 +325,8 @@ def moved(average, bit, shift):
 
 def dec_context(n, l, arg, r):
     d = ArithmeticDecoder(r.rest())
-    half = [1 << 21, 0]
-    sig = [half[:] for _ in range(75)]
-    sign = [half[:] for _ in range(9)]
-    gt1, gt2 = [half[:] for _ in range(6)], [half[:] for _ in range(6)]
-    tree = [[half[:] for _ in range(256)] for _ in range(2)]
+    sig, sign, gt1, gt2 = new_bins(75), new_bins(9), new_bins(6), new_bins(6)
+    tree = [new_bins(256) for _ in range(2)]
     bits = l["bits"]
     if l["form"] == 0:
         book = l["codebook"]
@@ -351,18 +369,15 @@ def dec_context(n, l, arg, r):
                 (1 << bits) - rank if s else rank)
             last = rank
             left_sign = up_sign[j] = 1 + s
+    d.done()
     return code
 
 
 def rest(d, tree, top):
     bits = top.bit_length()
-    raw, node, v = max(bits - 8, 0), 1, 0
-    for _ in range(bits - raw):
-        b = d.bin(tree[node])
-        node, v = node * 2 + b, v * 2 + b
-    for _ in range(raw):
-        v = v * 2 + d.raw(32768)
-    return v
+    raw = max(bits - 8, 0)
+    v = d.tree(tree, bits - raw)
+    return v << raw | d.even(raw)
 
 
 DECODERS = [dec_dense, dec_bitmap, dec_gap, dec_kernel, dec_lanes, dec_zhang_conv,
@@ -431,6 +446,63 @@ def read_constants(r, m):
         size = 2 if n["op"] == "lrn" or y["bits"] > 8 else 1
         signed = n["op"] != "lrn" and y["signed"]
         n["table"] = [r.i(size) if signed else r.u(size) for _ in range(r.varint())]
+
+
+class Number:
+    """A number as its length in bits, two adaptive bits below the leading 1, even ones."""
+
+    def __init__(self):
+        self.length = new_bins(32)
+        self.next = [new_bins(4) for _ in range(32)]
+
+    def get(self, d):
+        length = d.tree(self.length, 5)
+        if length < 2:
+            return length
+        low = length - 1
+        adaptive = min(low, 2)
+        top = d.tree(self.next[length], adaptive)
+        return 1 << low | top << (low - adaptive) | d.even(low - adaptive)
+
+    def signed(self, d, sign):
+        v = self.get(d)
+        return -v if v and d.bin(sign) else v
+
+
+def read_coded_constants(r, m):
+    d = ArithmeticDecoder(r.rest())
+    count, entries, key, step = Number(), Number(), Number(), Number()
+    bias, shift = [Number() for _ in range(3)], [new_bins(256) for _ in range(3)]
+    dead, whole, negative, below = new_bins(4)
+    mantissa = [new_bins(8) for _ in range(4)]
+
+    def mult(s):
+        if d.bin(dead):
+            return 0
+        if not d.bin(whole):
+            v = d.even(16)
+            return (v ^ 32768) - 32768
+        sign = d.bin(negative)
+        v = 1 << 14 | d.tree(mantissa[s & 3], 3) << 11
+        v |= d.even(11)
+        return -v if sign else v
+
+    for n in m["nodes"]:
+        conv, pool = n["op"] == "conv", n["op"] == "avgpool"
+        kind = 2 if not conv else int(n["c"] != 1)
+        n["mult"], n["shift"], n["bias"], n["keys"], n["table"] = [], [], [], [], []
+        for _ in range(count.get(d)):
+            n["shift"].append(d.tree(shift[kind], 8))
+            n["mult"].append(mult(n["shift"][-1]))
+            if conv:
+                n["bias"].append(bias[kind].signed(d, below))
+            if pool:
+                n["keys"].append(key.get(d))
+        last = 0
+        for _ in range(entries.get(d)):
+            last += step.signed(d, below)
+            n["table"].append(last)
+    d.done()
 
 
 def read_weights(r, m):
@@ -502,9 +574,12 @@ def read_digests(r, m):
 
 def load(data):
     s, m = sections(data), {"digests": [], "digest_inputs": []}
-    for tag, read in (("NET ", read_net), ("QNT ", read_constants), ("IO  ", read_ends),
+    if ("QNT " in s) == ("QNTC" in s):
+        raise Damaged("one of QNT and QNTC")
+    for tag, read in (("NET ", read_net), ("QNT ", read_constants),
+                      ("QNTC", read_coded_constants), ("IO  ", read_ends),
                       ("WGT ", read_weights), ("DIG ", read_digests)):
-        if tag in s or tag != "DIG ":
+        if tag in s or tag not in ("QNT ", "QNTC", "DIG "):
             r = Reader(s[tag])
             read(r, m)
             if r.p != len(r.d):

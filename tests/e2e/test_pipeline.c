@@ -167,6 +167,37 @@ START_TEST(every_execution_of_the_file_agrees)
 }
 END_TEST
 
+/* The same network in its smallest form, and back to the same bytes. */
+START_TEST(an_archive_is_the_same_network)
+{
+    uint8_t *machine = NULL, *archive = NULL;
+    size_t machine_bytes, archive_bytes;
+
+    run_ok("unpack one/packed.bin --as archive -o one/archive.bin");
+    run_ok("diff one/packed.bin one/archive.bin");
+    run_ok("verify one/archive.bin");
+    run_ok("simulate one/archive.bin --machine zynq7020 --verify");
+    run_ok("unpack one/archive.bin --as machine -o one/machine.bin");
+    expect_same("one/packed.bin", "one/machine.bin");
+    ck_assert_int_eq(finish(start("unpack one/packed.bin --as machine "
+                                  "-o one/machine.bin")),
+                     2); /* never overwritten without --force */
+    ck_assert_int_eq(finish(start("unpack one/packed.bin --as small")), 2);
+    ck_assert_int_eq(dscq_file_read(&machine, &machine_bytes,
+                                    test_path("one/machine.bin"), (size_t)1 << 26,
+                                    NULL),
+                     DSCQ_OK);
+    ck_assert_int_eq(dscq_file_read(&archive, &archive_bytes,
+                                    test_path("one/archive.bin"), (size_t)1 << 26,
+                                    NULL),
+                     DSCQ_OK);
+    ck_assert_msg((double)archive_bytes < 0.85 * (double)machine_bytes,
+                  "%zu of %zu bytes", archive_bytes, machine_bytes);
+    dscq_free(machine);
+    dscq_free(archive);
+}
+END_TEST
+
 START_TEST(a_report_is_stable_and_gates_work)
 {
     run_ok("report one/packed.bin --machine zcu104 --energy --json=one/a.json");
@@ -215,6 +246,7 @@ static Suite *make(void)
     tcase_add_test(tc, killed_and_resumed_it_writes_the_same_bytes);
     tcase_add_test(tc, interrupted_it_saves_and_says_130);
     tcase_add_test(tc, every_execution_of_the_file_agrees);
+    tcase_add_test(tc, an_archive_is_the_same_network);
     tcase_add_test(tc, a_report_is_stable_and_gates_work);
     tcase_add_test(tc, pictures_get_answers);
     return s;

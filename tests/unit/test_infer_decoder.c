@@ -54,7 +54,8 @@ static dscq_qmodel *make(int32_t seed)
 
 START_TEST(second_decoder_executes_our_files)
 {
-    const dscq_pack_options o = {DSCQ_PACK_NAMED, _i % 11, 3};
+    const dscq_pack_options o = {_i < 33 ? DSCQ_PACK_NAMED : DSCQ_PACK_ARCHIVE, _i % 11,
+                                 3};
     dscq_qmodel *m = make(_i);
     char path[64], cmd[512];
     dscq_error err;
@@ -64,7 +65,8 @@ START_TEST(second_decoder_executes_our_files)
     if (has_python()) {
         (void)snprintf(cmd, sizeof cmd, DECODER "--verify %s >%s.txt", path, path);
         ck_assert_msg(system(cmd) == 0, "seed %d, encoding %s: the decoder disagrees",
-                      _i, dscq_pack_encoding_at(o.encoding)->name);
+                      _i,
+                      _i < 33 ? dscq_pack_encoding_at(o.encoding)->name : "archive");
         (void)snprintf(cmd, sizeof cmd, "%s.txt", path);
         ck_assert_int_eq(unlink(cmd), 0);
     }
@@ -75,10 +77,12 @@ END_TEST
 
 /* ---- golden files ---- */
 
-/* One file an encoding: tests/golden/pack/good_<encoding>.bin. */
+/* One file an encoding, and one an archive: tests/golden/pack/good_<name>.bin. */
 START_TEST(golden_files_are_read_and_written_alike)
 {
-    const dscq_pack_options o = {DSCQ_PACK_NAMED, _i, 3};
+    const int is_archive = _i == dscq_pack_encoding_count();
+    const dscq_pack_options o = {is_archive ? DSCQ_PACK_ARCHIVE : DSCQ_PACK_NAMED, _i,
+                                 3};
     dscq_qmodel *back;
     char path[512];
     uint8_t *want, *got;
@@ -86,7 +90,7 @@ START_TEST(golden_files_are_read_and_written_alike)
     dscq_error err;
 
     (void)snprintf(path, sizeof path, GOLDEN "/good_%s.bin",
-                   dscq_pack_encoding_at(_i)->name);
+                   is_archive ? "archive" : dscq_pack_encoding_at(_i)->name);
     if (getenv("DSCQ_UPDATE_GOLDEN") != NULL) {
         dscq_qmodel *m = make(_i);
         ck_assert_int_eq(dscq_pack_write(path, m, &o, &err), DSCQ_OK);
@@ -100,10 +104,33 @@ START_TEST(golden_files_are_read_and_written_alike)
     ck_assert_msg(want_bytes == got_bytes && memcmp(want, got, got_bytes) == 0,
                   "%s: written again it has other bytes", path);
     ck_assert_int_eq(back->digest_inputs, 2);
+    ck_assert_int_eq(back->coded_constants, is_archive);
+    ck_assert_int_eq(want[10], is_archive); /* the lowest minor version that will do */
     ck_assert_msg(dscq_infer_verify(NULL, back, NULL, &err) == DSCQ_OK, "%s", err.msg);
     dscq_free(want);
     dscq_free(got);
     dscq_qmodel_destroy(back);
+}
+END_TEST
+
+/* Files of earlier states of the format: never written again, read for ever. */
+START_TEST(old_files_are_read)
+{
+    static const char *const profile[] = {"machine", "loaded", "archive"};
+    const char *name = _i < dscq_pack_encoding_count()
+                           ? dscq_pack_encoding_at(_i)->name
+                           : profile[_i - dscq_pack_encoding_count()];
+    char path[512], cmd[600];
+    dscq_qmodel *m;
+    dscq_error err;
+
+    (void)snprintf(path, sizeof path, GOLDEN "/old_1_0_%s.bin", name);
+    ck_assert_msg(dscq_pack_read(&m, path, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_msg(dscq_infer_verify(NULL, m, NULL, &err) == DSCQ_OK, "%s", err.msg);
+    dscq_qmodel_destroy(m);
+    (void)snprintf(cmd, sizeof cmd, DECODER "--verify %s >/dev/null", path);
+    if (has_python())
+        ck_assert_int_eq(system(cmd), 0);
 }
 END_TEST
 
@@ -229,11 +256,12 @@ int main(void)
 
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, golden_files_are_read_and_written_alike, 0,
-                        dscq_pack_encoding_count());
+                        dscq_pack_encoding_count() + 1);
+    tcase_add_loop_test(tc, old_files_are_read, 0, dscq_pack_encoding_count() + 3);
     tcase_add_loop_test(tc, bad_files_are_refused_with_these_words, 0,
                         (int)(sizeof k_bad / sizeof *k_bad));
     tcase_add_test(tc, a_newer_minor_version_is_read);
-    tcase_add_loop_test(tc, second_decoder_executes_our_files, 0, 33);
+    tcase_add_loop_test(tc, second_decoder_executes_our_files, 0, 44);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

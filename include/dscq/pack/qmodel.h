@@ -142,6 +142,7 @@ typedef struct dscq_qmodel {
      * source digests. No time, no host. */
     char *meta;
     uint64_t float_bytes; /* the float32 base of ratios */
+    int32_t coded_constants; /* 1: the file stores them entropy coded (archives) */
 } dscq_qmodel;
 
 /* Empty, zeroed; arrays are then allocated with dscq_calloc by the builder. */
