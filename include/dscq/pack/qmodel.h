@@ -141,7 +141,7 @@ typedef struct dscq_qmodel {
     /* free text "key=value" lines: float accuracy, method, seed, kernel family,
      * source digests. No time, no host. */
     char *meta;
-    uint64_t float_bytes; /* the float32 base of ratios */
+    uint64_t float_bytes;    /* the float32 base of ratios */
     int32_t coded_constants; /* 1: the file stores them entropy coded (archives) */
 } dscq_qmodel;
 
