@@ -7,16 +7,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HEAD = 9 };
+enum { HEAD = 9, WEIGHTS_MAX = 20000 /* larger layers only cost time */ };
 
-static void fill_layer(pack_layer *l, const uint8_t *d, int16_t *book, uint8_t *high)
+static void fill_layer(pack_layer *l, const uint8_t *d, int16_t *book)
 {
     *l = (pack_layer){.k = 1 + d[1] % 40,
                       .r = 1 + d[2] % 9,
                       .s = 1 + d[3] % 9,
                       .c = 1 + d[4] % 70,
-                      .form = (dscq_qform)(d[6] % 3),
-                      .block_high = high};
+                      .form = (dscq_qform)(d[6] % 3)};
     l->bits = l->form == DSCQ_FORM_BINARY                 ? 1
               : l->form == DSCQ_FORM_LINEAR && d[5] > 250 ? 16
                                                           : 1 + d[5] % 8;
@@ -63,11 +62,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const pack_encoding *e = pack__encoding(data[0] % dscq_pack_encoding_count());
     int32_t arg = data[7] | (data[8] & 15) << 16;
-    uint8_t *high = dscq_calloc(1 << 20, 1);
-    fill_layer(&l, data, book, high);
+    fill_layer(&l, data, book);
+    if (l.count > WEIGHTS_MAX)
+        return 0;
     if (e->arg_max < 65536)
         arg = e->arg_min + data[7] % (e->arg_max - e->arg_min + 1);
+    uint8_t *high = dscq_calloc(l.block_count, 1);
     uint16_t *code = dscq_calloc(l.count, sizeof *code);
+    l.block_high = high;
     if (high != NULL && code != NULL && e->fits(&l) && arg >= e->arg_min &&
         arg <= e->arg_max) {
         pack_reader r = {data + HEAD, size - HEAD, 0, NULL};
