@@ -60,27 +60,24 @@ static void bytes_io(state_io *io, const char *name, uint8_t *data, size_t count
     dscq_free(v);
 }
 
+/* One entry an array, four numbers in each 64 bits. */
 static void shorts_io(state_io *io, const char *name, int16_t *data, size_t count)
 {
-    for (size_t at = 0, part = 0; at < count; at += 256, part++) {
-        const size_t n = count - at < 256 ? count - at : 256;
-        int64_t v[256] = {0};
-        char full[96];
+    const size_t words = (count + 3) / 4;
+    int64_t *v = io->status == DSCQ_OK ? dscq_calloc(words + 1, sizeof *v) : NULL;
 
-        (void)snprintf(full, sizeof full, "%s.%zu", name, part);
-        for (size_t i = 0; i < n; i++)
-            v[i] = data[at + i];
-        numbers(io, full, DSCQ_ENTRY_I64, v, n);
-        for (size_t i = 0; io->status == DSCQ_OK && i < n; i++) {
-            if (v[i] < INT16_MIN || v[i] > INT16_MAX) {
-                io->status =
-                    dscq_fail(io->err, DSCQ_FORMAT, "checkpoint: entry '%s' holds %lld",
-                              full, (long long)v[i]);
-                return;
-            }
-            data[at + i] = (int16_t)v[i];
-        }
+    if (io->status != DSCQ_OK)
+        return;
+    if (v == NULL) {
+        io->status = dscq_fail_nomem(io->err, "checkpoint", words * 8);
+        return;
     }
+    for (size_t i = 0; io->from == NULL && i < count; i++)
+        v[i / 4] |= (int64_t)((uint64_t)(uint16_t)data[i] << (i % 4 * 16));
+    numbers(io, name, DSCQ_ENTRY_I64, v, words);
+    for (size_t i = 0; io->from != NULL && io->status == DSCQ_OK && i < count; i++)
+        data[i] = (int16_t)(uint16_t)((uint64_t)v[i / 4] >> (i % 4 * 16));
+    dscq_free(v);
 }
 
 static void quant_io(state_io *io, const char *prefix, dscq_wquant *q)

@@ -42,12 +42,15 @@ static dscq_status share(size_t *quota, const size_t *size, size_t classes, size
     return DSCQ_OK;
 }
 
-/* Stratum of an item: its label; unlabelled and box items form one. */
-static size_t stratum(const data_part *part, uint32_t i)
+/* Stratum of an item: its label, or the class of its first box; 0 without either. */
+static size_t stratum(const data_part *part, uint32_t i, size_t classes)
 {
-    const int32_t label = part->item[i].label;
+    const data_item *item = &part->item[i];
+    const int32_t label = item->box_count > 0 && item->label < 0
+                              ? part->boxes.box[item->box_first].cls
+                              : item->label;
 
-    return label >= 0 ? (size_t)label : 0;
+    return label >= 0 && (size_t)label < classes ? (size_t)label : 0;
 }
 
 typedef struct pick_job {
@@ -75,12 +78,12 @@ static dscq_status pick(uint32_t *chosen, uint32_t *index, size_t *n, size_t wan
     size_t *const quota = size + k, *const first = size + 2 * k;
 
     for (size_t i = 0; i < *n; i++)
-        size[stratum(job->part, index[i])]++;
+        size[stratum(job->part, index[i], k)]++;
     DSCQ_TRY(share(quota, size, k, want, *n, err));
     for (size_t c = 1; c < k; c++)
         first[c] = first[c - 1] + size[c - 1];
     for (size_t i = 0; i < *n; i++) {
-        const size_t c = stratum(job->part, index[i]);
+        const size_t c = stratum(job->part, index[i], k);
         sorted[first[c]++] = index[i]; /* first[c] ends at the end of class c */
     }
     for (size_t c = 0; c < k; c++) {

@@ -558,6 +558,31 @@ START_TEST(tail_takes_the_last_of_every_class)
 }
 END_TEST
 
+/* Pictures with boxes are shared out by the class of their first box: the last of each
+ * class, not the last of all. */
+START_TEST(box_splits_take_the_same_share_of_every_class)
+{
+    char a[4096], name[64], label[64];
+
+    data_make_dir("s/images");
+    data_make_dir("s/labels");
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof name, "s/images/%02d.png", i);
+        data_write_png(name, 4, 4, 1, (unsigned)i);
+        (void)snprintf(name, sizeof name, "s/labels/%02d.txt", i);
+        (void)snprintf(label, sizeof label, "%d .5 .5 .5 .5\n%d .5 .5 .2 .2\n", i / 10,
+                       1 - i / 10);
+        (void)test_file(name, label);
+    }
+    (void)test_file("s/names.txt", "one\ntwo\n");
+    origins(a, sizeof a,
+            "type=yolo train=s/images names=s/names.txt width=4 height=4 mean=0 std=1 "
+            "valid_frac=0.2 split=tail",
+            DSCQ_SPLIT_VALID);
+    ck_assert_str_eq(a, "08.png 09.png 18.png 19.png ");
+}
+END_TEST
+
 START_TEST(held_back_pictures_are_the_test_part)
 {
     dscq_error err = {DSCQ_OK, ""};
@@ -655,6 +680,7 @@ static Suite *make(void)
     tcase_add_test(tc, cutout_blanks_one_square);
     tcase_add_test(tc, the_split_keeps_the_share_of_every_class);
     tcase_add_test(tc, tail_takes_the_last_of_every_class);
+    tcase_add_test(tc, box_splits_take_the_same_share_of_every_class);
     tcase_add_test(tc, held_back_pictures_are_the_test_part);
     tcase_add_test(tc, another_preprocessing_can_be_set);
     tcase_add_test(tc, no_memory_is_reported);

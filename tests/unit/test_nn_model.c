@@ -57,6 +57,7 @@ static const struct {
     {"squeezenet.cfg", NULL, 1.235e6, 352e6, 0.01},
     {"alexnet_cifar_wide.cfg", NULL, 7.51e6, 172e6, 0.01},
     {"lenet_dsc.cfg", NULL, 10474, 0.843e6, 0.001},
+    {"mobilenet_v3_small_224.cfg", NULL, 2.54e6, 56.5e6, 0.01},
 };
 
 START_TEST(shipped_networks_have_the_published_sizes)
