@@ -18,7 +18,7 @@ build=${1:?usage: peer_train.sh BUILD_DIR [ROUNDS] [NET...]}
     exit 7
 }
 rounds=${2:-5}
-[ $# -gt 2 ] && shift 2 || shift $#
+if [ $# -gt 2 ]; then shift 2; else shift $#; fi
 nets=${*:-mbv1-0.25 mbv1-0.5 mbv1-1.0 tinydsc96 mbv2-1.0 alex-cifar}
 shared=${DSCQ_SHARED:-$here/../shared}
 python=${PYTHON:-python3}

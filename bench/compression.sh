@@ -1,0 +1,235 @@
+#!/bin/sh
+# Compression on CIFAR-10: sizes of whole files, accuracy in integers on the test part.
+#
+#   bench/compression.sh BUILD DATA OUT [GROUP...]
+#
+# DATA holds CIFAR-10 in its binary layout. Every cell is a folder OUT/NET/CELL; one that
+# is finished is not run again, one that was interrupted goes on where it was, so the
+# whole may be spread over days. Float networks are trained once per net. Groups:
+#   headline   one operating point per network, the first of three seeds
+#   seeds      the other two seeds of it
+#   curve      more operating points
+#   methods    clipq, deep_compression and magnitude + uniform at about the same bytes
+#   variants   ablations (a) to (f) of dsc_clipq
+#   pairs      dsc_clipq against each of `methods` on the same images
+#   table      what is there (default: everything, then table)
+# SLOW=n lowers priority; EPOCHS (default 10) is for the fine-tuning of each cell.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+usage="usage: compression.sh BUILD DATA OUT [GROUP...]"
+dscq=${1:?$usage}/dscq
+data=${2:?$usage}
+out=${3:?$usage}
+shift 3
+groups=${*:-headline seeds curve methods variants pairs table}
+epochs=${EPOCHS:-10}
+threads=${THREADS:-0}
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE || true
+mkdir -p "$out"
+
+# What a network is: its file, the settings that are always given, its float epochs.
+net_file() {
+    case $1 in
+    v1) echo mobilenet_v1_32 ;;
+    v2) echo mobilenet_v2_32 ;;
+    alex) echo alexnet_cifar ;;
+    small) echo tiny_dsc ;;
+    esac
+}
+net_width() {
+    case $1 in
+    v1) echo 0.5 ;;
+    v2) echo 0.35 ;;
+    *) echo 1 ;;
+    esac
+}
+net_epochs() {
+    case $1 in
+    v2) echo 36 ;;
+    small) echo 20 ;;
+    *) echo 40 ;;
+    esac
+}
+
+# dscq_on NET CFG COMMAND [OPTION...]
+dscq_on() {
+    net=$1
+    cfg=$2
+    command=$3
+    shift 3
+    nice -n "${SLOW:-0}" "$dscq" "$command" "$cfg" --threads "$threads" -q \
+        --set net.width_multiplier="$(net_width "$net")" \
+        --set data.train="$data" --set data.test="$data" "$@"
+}
+
+float_net() {
+    [ -f "$out/$1/float.ckpt" ] && return
+    mkdir -p "$out/$1"
+    set -- "$1" "$out/$1/float"
+    resume=""
+    [ -f "$2/train.ckpt" ] && resume=--resume
+    # shellcheck disable=SC2086 # empty or one word
+    dscq_on "$1" "$here/data/nets/$(net_file "$1").cfg" train -o "$2" $resume \
+        --set train.epochs="$(net_epochs "$1")" >&2
+    cp "$2/float.ckpt" "$out/$1/float.ckpt.part"
+    mv "$out/$1/float.ckpt.part" "$out/$1/float.ckpt"
+}
+
+# A network that keeps a tenth of its weights needs less dropout (Han et al. 2015, section 3.2:
+# times the square root of the kept fraction).
+lighter_dropout() {
+    case $1 in
+    alex) sed '/^\[dropout\]/,/^$/ s/probability = .*/probability = 0.12/' ;;
+    *) cat ;;
+    esac
+}
+
+# cell NET NAME [OPTION...]; $recipe holds [compress_layer] sections or nothing
+cell() {
+    net=$1
+    name=$2
+    shift 2
+    dir=$out/$net/$name
+    [ -f "$dir/run.json" ] && return
+    float_net "$net"
+    mkdir -p "$dir"
+    {
+        lighter_dropout "$net" <"$here/data/nets/$(net_file "$net").cfg"
+        printf '\n%s\n' "$recipe"
+    } >"$dir.cfg"
+    resume=""
+    [ -f "$dir/tune.ckpt" ] && resume=--resume
+    echo "$net/$name" >&2
+    # shellcheck disable=SC2086 # empty or one word
+    dscq_on "$net" "$dir.cfg" compress -w "$out/$net/float.ckpt" -o "$dir" $resume --force \
+        --set compress.epochs="$epochs" "$@" >"$dir.txt"
+    "$dscq" unpack "$dir/packed.bin" --as archive -o "$dir/archive.bin" --force -q
+}
+
+layers() { # layers PATTERN P B: a [compress_layer] section
+    printf '[compress_layer]\nmatch = %s\np = %s\nb = %s\n\n' "$1" "$2" "$3"
+}
+
+# The operating points. Rates follow the sizes of the layers: the last two pointwise
+# layers of MobileNetV1 hold half of its weights and see 2 x 2 pixels; those of
+# MobileNetV2 a third. All methods learn
+# from the float network as well (distillation) and at the same rate.
+recipe_of() { # recipe_of NET P_BIG B_BIG
+    case $1 in
+    v1) layers '24_*, 26_*' "$2" "$3" ;;
+    v2) layers '60_*, 61_*' "$2" "$3" ;;
+    alex) layers '*connected' "$2" "$3" ;;
+    *) : ;;
+    esac
+}
+
+point() { # point NET NAME P B P_BIG B_BIG [OPTION...]
+    net=$1
+    name=$2
+    p=$3
+    b=$4
+    recipe=$(recipe_of "$net" "$5" "$6")
+    shift 6
+    cell "$net" "$name" --set compress.p="$p" --set compress.b="$b" \
+        --set compress.learning_rate="$(rate_of "$net")" --set train.warmup_epochs=0.5 \
+        --set train.distil_weight=0.9 --set train.label_smoothing=0 "$@"
+}
+
+rate_of() {
+    case $1 in
+    alex) echo 0.02 ;;
+    *) echo 0.04 ;;
+    esac
+}
+
+head_point() { # head_point NET NAME [OPTION...]
+    net=$1
+    name=$2
+    shift 2
+    case $net in
+    v1) point v1 "$name" 0.55 4 0.85 3 --set compress.variant=f "$@" ;;
+    v2) point v2 "$name" 0.57 4 0.8 3 --set compress.variant=f --set compress.dw_b=6 "$@" ;;
+    alex) point alex "$name" 0.55 4 0.93 3 --set compress.partition=entropy "$@" ;;
+    small) point small "$name" 0.4 4 - - --set compress.variant=f "$@" ;;
+    esac
+}
+
+same() { # same NET METHOD [OPTION...]: the headline's rates under another method
+    net=$1
+    method=$2
+    shift 2
+    head_point "$net" "$method" --set compress.method="$method" "$@"
+}
+
+number() { # number FILE KEY
+    sed -n "s/^ *\"$2\": \([-0-9.e]*\),*\$/\1/p" "$1"
+}
+
+table() {
+    printf '%-6s %-18s %7s %7s  %-22s %9s %8s %6s %7s %6s %6s\n' net cell float packed \
+        'change (95 %)' base file B archive A C
+    for run in "$out"/*/*/run.json; do
+        [ -f "$run" ] || continue
+        dir=$(dirname "$run")
+        awk -v net="$(basename "$(dirname "$dir")")" -v cell="$(basename "$dir")" \
+            -v f="$(number "$run" float_score_frac)" -v p="$(number "$run" packed_score_frac)" \
+            -v lo="$(number "$run" change_low_frac)" -v hi="$(number "$run" change_high_frac)" \
+            -v base="$(number "$run" float_bytes)" -v file="$(number "$run" file_bytes)" \
+            -v small="$(wc -c <"$dir/archive.bin" 2>/dev/null || echo 0)" \
+            -v a="$(number "$run" values_bytes)" -v c="$(number "$run" entropy_bytes)" \
+            'BEGIN { printf "%-6s %-18s %7.2f %7.2f  %+.2f (%+.2f..%+.2f)  %9d %8d %6.2f %7.2f %6.2f %6.2f\n",
+                     net, cell, 100 * f, 100 * p, 100 * (p - f), 100 * lo, 100 * hi, base,
+                     file, base / file, small ? base / small : 0, base / a, base / c }'
+    done
+}
+
+pairs() {
+    for net in v1 v2; do
+        [ -f "$out/$net/headline/packed.bin" ] || continue
+        for other in clipq deep_compression magnitude; do
+            [ -f "$out/$net/$other/packed.bin" ] || continue
+            printf '%s dsc_clipq against %s: ' "$net" "$other"
+            dscq_on "$net" "$out/$net/headline.cfg" eval -p "$out/$net/headline/packed.bin" \
+                --baseline "$out/$net/$other/packed.bin" | tail -n 1
+        done
+    done
+}
+
+for group in $groups; do
+    case $group in
+    headline) for net in v1 v2 alex small; do head_point $net headline; done ;;
+    seeds)
+        for seed in 2 3; do
+            for net in v1 v2 alex; do head_point $net headline-seed$seed --seed $seed; done
+        done
+        ;;
+    curve)
+        point v1 p40b5 0.4 5 0.7 4 --set compress.variant=f
+        point v1 p65b3 0.65 3 0.88 3 --set compress.variant=f
+        point v1 p75b3 0.75 3 0.92 3 --set compress.variant=f
+        point v2 p30b5 0.3 5 0.5 4 --set compress.variant=f
+        point v2 p65b3 0.65 3 0.8 3 --set compress.variant=f --set compress.dw_b=6
+        point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
+        point alex p70b4 0.7 4 0.96 3 --set compress.partition=entropy
+        point small p60b4 0.6 4 - - --set compress.variant=f
+        ;;
+    methods)
+        for net in v1 v2; do
+            same "$net" clipq
+            same "$net" deep_compression
+            same "$net" magnitude --set compress.scale=channel
+        done
+        ;;
+    variants)
+        for v in a b c d e f; do
+            for net in v1 v2; do head_point $net variant-$v --set compress.variant=$v; done
+        done
+        ;;
+    pairs) pairs ;;
+    table) table ;;
+    *)
+        echo "$group: no such group; there are headline seeds curve methods variants pairs table" >&2
+        exit 2
+        ;;
+    esac
+done
