@@ -3,10 +3,12 @@
 #include "dscq/base/str.h"
 #include "dscq/data/dataset.h"
 #include "dscq/flow/anchors.h"
+#include "dscq/flow/import.h"
 #include "dscq/flow/project.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/pack/pack.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct check_options {
@@ -88,8 +90,53 @@ static int ends_with(const char *text, const char *tail)
     return n >= m && strcmp(text + n - m, tail) == 0;
 }
 
-static size_t check_file(dscq_table *t, cli_call *call, const char *path)
+/* A network of others: every node that has no layer here, at once; with a cfg, whether
+ * the weights are as many as it wants. */
+static size_t check_foreign(dscq_table *t, const char *network, const char *weights)
 {
+    const dscq_import_options o = {.network = network, .weights = weights};
+    const char *file = weights != NULL ? weights : network;
+    dscq_model *m = NULL;
+    dscq_table *refused = NULL;
+    dscq_error err;
+    size_t errors = 0;
+
+    if (dscq_flow_read_network(&m, &refused, NULL, &o, &err) != DSCQ_OK) {
+        for (size_t i = 0; refused != NULL && i < dscq_table_rows(refused); i++) {
+            char text[256];
+            snprintf(
+                text, sizeof text, "%.60s '%.80s': %.100s",
+                dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "op")),
+                dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "name")),
+                dscq_table_text(refused, i,
+                                (size_t)dscq_table_find(refused, "reason")));
+            add(t, "error", "operator", file, text);
+            errors++;
+        }
+        if (errors == 0) {
+            add(t, "error", weights != NULL ? "weights" : "network", file, err.msg);
+            errors = 1;
+        }
+    }
+    dscq_table_destroy(refused);
+    dscq_model_destroy(m);
+    return errors;
+}
+
+/* Weights belong to the cfg that was named last before them. */
+static size_t check_weights(dscq_table *t, cli_call *call, int at)
+{
+    for (int i = at - 1; i >= 0; i--)
+        if (ends_with(call->arg[i], ".cfg"))
+            return check_foreign(t, call->arg[i], call->arg[at]);
+    add(t, "error", "weights", call->arg[at],
+        "which cfg do they belong to? name it before them");
+    return 1;
+}
+
+static size_t check_file(dscq_table *t, cli_call *call, int at)
+{
+    const char *path = call->arg[at];
     dscq_qmodel *q = NULL;
     dscq_checkpoint *c = NULL;
     dscq_error err;
@@ -97,6 +144,10 @@ static size_t check_file(dscq_table *t, cli_call *call, const char *path)
 
     if (ends_with(path, ".cfg"))
         return check_network(t, call, path);
+    if (ends_with(path, ".weights"))
+        return check_weights(t, call, at);
+    if (ends_with(path, ".onnx") || ends_with(path, ".tflite"))
+        return check_foreign(t, path, NULL);
     if (ends_with(path, ".ckpt"))
         status = dscq_checkpoint_read(&c, path, &err);
     else
@@ -161,7 +212,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_table_add_text(t, "file", "");
     dscq_table_add_text(t, "text", "");
     for (int i = 0; i < call->arg_count; i++)
-        errors += check_file(t, call, call->arg[i]);
+        errors += check_file(t, call, i);
     DSCQ_TRY(dscq_table_check(t, err));
     if (dscq_table_rows(t) > 0)
         cli_out_table(call, t);
@@ -184,9 +235,12 @@ const cli_cmd cli_cmd_check = {
     .description =
         "For a NET.cfg: its sections and keys, its graph, and every picture, label and "
         "box of its [data] section, test part included; all problems of the data at "
-        "once. For a checkpoint (.ckpt) or a packed file: whether it is whole. Exit "
-        "code "
-        "5 when there are errors; warnings alone end with 0.\n\n"
+        "once. For an ONNX file: every node that cannot be imported. For Darknet "
+        ".weights, "
+        "named behind their cfg: whether they are as many as it wants. For a "
+        "checkpoint "
+        "(.ckpt) or a packed file: whether it is whole. Exit code 5 when there are "
+        "errors; warnings alone end with 0.\n\n"
         "With --anchors nothing is checked: the boxes of the training part, at the "
         "size of the network's input, are put into N groups (k-means by overlap), and "
         "the shapes are printed as they stand in a [yolo] section.",

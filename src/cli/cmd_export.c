@@ -2,6 +2,7 @@
 #include "dscq/flow/import.h"
 #include "dscq/flow/project.h"
 #include "dscq/import/onnx_write.h"
+#include "dscq/pack/pack.h"
 
 #include <string.h>
 
@@ -14,48 +15,86 @@ static const cli_opt k_options[] = {
                 "the weights: a checkpoint, or Darknet .weights"),
     CLI_OPT_END};
 
-static dscq_status run(cli_call *call, const void *options, dscq_error *err)
+static int ends_with(const char *text, const char *tail)
 {
-    const export_options *o = options;
-    const char *to = call->common.output;
-    const size_t n = strlen(to);
-    const int onnx = n > 5 && strcmp(to + n - 5, ".onnx") == 0;
+    const size_t n = strlen(text), m = strlen(tail);
+
+    return n > m && strcmp(text + n - m, tail) == 0;
+}
+
+static dscq_status write_float(cli_call *call, const export_options *o, const char *to,
+                               dscq_error *err)
+{
     const dscq_project_options none = {.set = NULL};
     dscq_project *p = NULL;
     dscq_status status;
 
-    if (n == 0)
-        return dscq_fail(err, DSCQ_ARG,
-                         "where to? -o FILE.onnx, or -o STEM for STEM.cfg and "
-                         "STEM.weights");
     if (o->weights[0] == '\0')
         return dscq_fail(err, DSCQ_ARG, "which weights? give them with --weights FILE");
-    DSCQ_TRY(cli_check_overwrite(call, to, err));
     DSCQ_TRY(dscq_project_open(&p, call->arg[0], &none, err));
     DSCQ_TRY(dscq_project_load_weights(p, o->weights, call->log, err));
-    if (onnx)
+    if (ends_with(to, ".onnx"))
         DSCQ_TRY(dscq_onnx_write(dscq_project_model(p), to, err));
     else
         DSCQ_TRY(dscq_flow_export_darknet(dscq_project_model(p), to, err));
-    cli_out_text(call, onnx ? "wrote %s\n" : "wrote %s.cfg and .weights\n", to);
-    cli_out_string(call, "written", to);
 done:
     dscq_project_destroy(p);
+    return status;
+}
+
+static dscq_status write_packed(cli_call *call, const char *to, dscq_error *err)
+{
+    dscq_qmodel *q = NULL;
+    dscq_status status;
+
+    if (!ends_with(to, ".onnx"))
+        return dscq_fail(
+            err, DSCQ_ARG,
+            "%s: a packed file is exported to ONNX only: give -o FILE.onnx", to);
+    DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
+    DSCQ_TRY(dscq_pack_write_onnx(to, q, err));
+done:
+    dscq_qmodel_destroy(q);
+    return status;
+}
+
+static dscq_status run(cli_call *call, const void *options, dscq_error *err)
+{
+    const export_options *o = options;
+    const char *to = call->common.output;
+    dscq_status status;
+
+    if (to[0] == '\0')
+        return dscq_fail(err, DSCQ_ARG,
+                         "where to? -o FILE.onnx, or -o STEM for STEM.cfg and "
+                         "STEM.weights");
+    DSCQ_TRY(cli_check_overwrite(call, to, err));
+    DSCQ_TRY(ends_with(call->arg[0], ".cfg") ? write_float(call, o, to, err)
+                                             : write_packed(call, to, err));
+    cli_out_text(call,
+                 ends_with(to, ".onnx") ? "wrote %s\n" : "wrote %s.cfg and .weights\n",
+                 to);
+    cli_out_string(call, "written", to);
+done:
     return status;
 }
 
 const cli_cmd cli_cmd_export = {
     .name = "export",
     .group = CLI_MODEL,
-    .synopsis = "NET.cfg",
+    .synopsis = "NET.cfg | PACKED.bin",
     .summary = "write a network for other programs: ONNX or Darknet",
     .description =
         "With -o FILE.onnx: an ONNX file, opset 13, float32, plain operators. "
         "With -o STEM: STEM.cfg and STEM.weights for Darknet; what a Darknet "
-        "cfg cannot say is refused by layer.",
-    .examples =
-        "To ONNX:\n"
-        "$ dscq export runs/demo/net.cfg -w runs/demo/float.ckpt -o demo.onnx\n",
+        "cfg cannot say is refused by layer.\n\n"
+        "A packed file becomes an ONNX file as well (-o FILE.onnx): its weights as "
+        "8-bit numbers behind DequantizeLinear, its activations between "
+        "QuantizeLinear and DequantizeLinear.",
+    .examples = "To ONNX:\n"
+                "$ dscq export runs/demo/net.cfg -w runs/demo/float.ckpt -o demo.onnx\n"
+                "The compressed network:\n"
+                "$ dscq export runs/demo/packed.bin -o packed.onnx\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
     .min_args = 1,
     .max_args = 1,

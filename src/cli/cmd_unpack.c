@@ -42,12 +42,16 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     DSCQ_TRY(target(path, call, as, err));
     DSCQ_TRY(cli_check_overwrite(call, path, err));
     DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
-    if (is_npz)
+    const size_t length = strlen(path);
+    const int onnx = is_npz && length > 5 && strcmp(path + length - 5, ".onnx") == 0;
+    if (onnx)
+        DSCQ_TRY(dscq_pack_write_onnx(path, q, err));
+    else if (is_npz)
         DSCQ_TRY(dscq_pack_unpack_npz(path, q, err));
     else
         DSCQ_TRY(dscq_pack_write(path, q, &form, err));
     cli_out_text(call, "wrote %s\n", path);
-    cli_out_string(call, is_npz ? "npz" : "packed", path);
+    cli_out_string(call, onnx ? "onnx" : is_npz ? "npz" : "packed", path);
 done:
     dscq_qmodel_destroy(q);
     return status;
@@ -57,16 +61,20 @@ const cli_cmd cli_cmd_unpack = {
     .name = "unpack",
     .group = CLI_COMPRESS,
     .synopsis = "PACKED.bin",
-    .summary = "write a packed file as NumPy arrays, or packed in another form",
+    .summary = "write a packed file as NumPy arrays, ONNX, or packed in another form",
     .description =
         "Writes an .npz (-o, default PACKED.bin.npz): for every layer the "
         "integer weights, codebook, multipliers, shifts, biases, and the real "
-        "weights they stand for. With --as a profile or an encoding: the same "
+        "weights they stand for. With -o FILE.onnx: an ONNX network, weights as 8-bit "
+        "numbers and activations between QuantizeLinear and DequantizeLinear. With "
+        "--as a profile or an encoding: the same "
         "network as a packed file of that form (default PACKED.bin.NAME); nothing "
         "it computes changes.",
     .examples =
         "Look at the weights from Python:\n"
         "$ dscq unpack runs/demo/packed.bin -o runs/demo/packed.npz\n"
+        "The compressed network for another runtime:\n"
+        "$ dscq unpack runs/demo/packed.bin -o runs/demo/packed.onnx\n"
         "The smallest file, to keep or to send:\n"
         "$ dscq unpack runs/demo/packed.bin --as archive -o runs/demo/archive.bin\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,

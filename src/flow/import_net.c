@@ -8,19 +8,56 @@
 #include "dscq/import/onnx.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/layers.h"
+#include "dscq/report/writers.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static dscq_status read_onnx(dscq_model **out, dscq_table **refused, const char *path,
-                             dscq_error *err)
+/* One row a grid: layer, scale, zero point, smallest and largest code. */
+static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
+                               const dscq_model *m, dscq_error *err)
+{
+    int32_t count = 0;
+    const dscq_onnx_range *r = dscq_onnx_ranges(f, &count);
+    dscq_status status;
+
+    if (count == 0)
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_table_create(out, "ranges", err));
+    dscq_table_add_text(*out, "layer", "");
+    dscq_table_add_real(*out, "scale", "", 9);
+    dscq_table_add_int(*out, "zero", "");
+    dscq_table_add_int(*out, "lo", "");
+    dscq_table_add_int(*out, "hi", "");
+    for (int32_t i = 0; i < count; i++) {
+        const size_t row = dscq_table_add_row(*out);
+        dscq_table_set_text(
+            *out, row, "layer",
+            r[i].node == DSCQ_INPUT ? "input" : dscq_model_node(m, r[i].node)->name);
+        dscq_table_set_real(*out, row, "scale", r[i].scale);
+        dscq_table_set_int(*out, row, "zero", r[i].zero);
+        dscq_table_set_int(*out, row, "lo", r[i].lo);
+        dscq_table_set_int(*out, row, "hi", r[i].hi);
+    }
+    DSCQ_TRY(dscq_table_check(*out, err));
+    return DSCQ_OK;
+done:
+    dscq_table_destroy(*out);
+    *out = NULL;
+    return status;
+}
+
+static dscq_status read_onnx(dscq_model **out, dscq_table **refused,
+                             dscq_table **ranges, const char *path, dscq_error *err)
 {
     dscq_onnx *f = NULL;
     dscq_status status;
 
     DSCQ_TRY(dscq_onnx_load(&f, path, err));
     DSCQ_TRY(dscq_onnx_to_model(out, refused, f, err));
+    if (ranges != NULL)
+        DSCQ_TRY(range_table(ranges, f, *out, err));
 done:
     dscq_onnx_close(f);
     return status;
@@ -69,9 +106,64 @@ static int is_onnx(const char *path)
     return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
 }
 
+/* Flatbuffers say what they are at byte 4. */
+static dscq_status refuse_tflite(const char *path, dscq_error *err)
+{
+    char head[8] = {0};
+    FILE *f = fopen(path, "rb");
+    const size_t n = f != NULL ? fread(head, 1, sizeof head, f) : 0;
+
+    if (f != NULL)
+        (void)fclose(f);
+    if (n < sizeof head || memcmp(head + 4, "TFL3", 4) != 0)
+        return DSCQ_OK; /* absent ones are for the reader to complain about */
+    return dscq_fail(
+        err, DSCQ_UNSUPPORTED,
+        "%s: a TensorFlow Lite file, a format that is not read; convert it "
+        "to ONNX first (tf2onnx with --tflite does)",
+        path);
+}
+
+dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
+                                   dscq_table **ranges, const dscq_import_options *o,
+                                   dscq_error *err)
+{
+    dscq_status status;
+
+    *out = NULL;
+    if (refused != NULL)
+        *refused = NULL;
+    if (ranges != NULL)
+        *ranges = NULL;
+    DSCQ_TRY(refuse_tflite(o->network, err));
+    DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, refused, ranges, o->network, err)
+                                 : read_darknet(out, o, err));
+done:
+    if (status != DSCQ_OK) {
+        dscq_model_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static dscq_status write_ranges(const dscq_table *t, const char *dir, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_str text = {0};
+    dscq_status status;
+
+    DSCQ_TRY(dscq_write_csv(&text, t, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "ranges.csv", err));
+    DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
+done:
+    dscq_str_free(&text);
+    return status;
+}
+
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err)
 {
+    dscq_table *ranges = NULL;
     char path[DSCQ_PATH_MAX];
     dscq_model *m = NULL;
     dscq_str text = {0};
@@ -79,10 +171,7 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
 
     if (out != NULL)
         *out = NULL;
-    if (refused != NULL)
-        *refused = NULL;
-    DSCQ_TRY(is_onnx(o->network) ? read_onnx(&m, refused, o->network, err)
-                                 : read_darknet(&m, o, err));
+    DSCQ_TRY(dscq_flow_read_network(&m, refused, &ranges, o, err));
     dscq_str_addf(&text, "# Imported from %s\n\n", dscq_path_base(o->network));
     DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_OURS, err));
     if (o->data != NULL && o->data[0] != '\0')
@@ -94,11 +183,14 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
     DSCQ_TRY(dscq_path_join(path, sizeof path, o->dir, "float.ckpt", err));
     DSCQ_TRY(dscq_model_save(m, path, err));
+    if (ranges != NULL)
+        DSCQ_TRY(write_ranges(ranges, o->dir, err));
     if (out != NULL) {
         *out = m;
         m = NULL;
     }
 done:
+    dscq_table_destroy(ranges);
     dscq_str_free(&text);
     dscq_model_destroy(m);
     return status;

@@ -8,6 +8,12 @@ const dscq_onnx_output *dscq_onnx_model_output(const dscq_onnx *f, int32_t i)
     return f->model_output != NULL ? &f->model_output[i] : NULL;
 }
 
+const dscq_onnx_range *dscq_onnx_ranges(const dscq_onnx *f, int32_t *count)
+{
+    *count = f->range_count;
+    return f->range;
+}
+
 static void softmax(float *v, size_t n)
 {
     double most = (double)v[0], sum = 0;

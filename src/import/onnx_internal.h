@@ -58,6 +58,8 @@ struct dscq_onnx {
     int32_t *input, *output; /* values */
     int32_t input_count, output_count;
     dscq_onnx_output *model_output; /* [output_count] after to_model */
+    dscq_onnx_range *range;         /* after to_model; in the pool   */
+    int32_t range_count;
 };
 
 const ox_attr *ox_attr_find(const ox_node *n, const char *name);

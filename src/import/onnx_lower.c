@@ -245,16 +245,17 @@ static void fold_all(lower *l)
 /* ---- nodes
  * ---------------------------------------------------------------------------- */
 
-static lw_rule *find_rule(const ox_node *n)
+static const lw_row *find_rule(const ox_node *n)
 {
-    static const lw_row *const tables[] = {lw_rows_weights, lw_rows_join, lw_rows_move};
+    static const lw_row *const tables[] = {lw_rows_weights, lw_rows_join, lw_rows_move,
+                                           lw_rows_quant};
 
     if (n->domain[0] != '\0' && strcmp(n->domain, "ai.onnx") != 0)
         return NULL;
-    for (size_t t = 0; t < 3; t++)
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const lw_row *r = tables[t]; r->op != NULL; r++)
             if (strcmp(r->op, n->op) == 0)
-                return r->rule;
+                return r;
     return NULL;
 }
 
@@ -266,9 +267,49 @@ static int is_refused(const lower *l, const ox_node *n)
     return 0;
 }
 
+/* The grid of the inputs that are codes, for what only moves them; 0: they differ, or
+ * only some are. */
+static int common_grid(const lower *l, const ox_node *n, lw_value *grid)
+{
+    int32_t codes = 0, real = 0;
+
+    for (int32_t i = 0; i < n->in_count; i++) {
+        const lw_value *v = n->in[i] >= 0 ? &l->value[n->in[i]] : NULL;
+        if (v == NULL || v->kind == LW_CONST)
+            continue;
+        real += !v->is_codes;
+        if (v->is_codes && codes++ == 0)
+            *grid = *v;
+        if (v->is_codes && (v->scale != grid->scale || v->zero != grid->zero))
+            return 0;
+    }
+    return codes == 0 || real == 0;
+}
+
+static dscq_status apply(lower *l, const ox_node *n, const lw_row *r)
+{
+    lw_value grid = {.is_codes = 0};
+    dscq_status status;
+
+    if (r->takes == LW_CODES)
+        return r->rule(l, n);
+    if (!common_grid(l, n, &grid))
+        return lw_fail(l, "codes of different scales, or codes and real values");
+    if (grid.is_codes && r->takes == LW_REAL)
+        return lw_fail(l, "codes where real values are wanted");
+    status = r->rule(l, n);
+    for (int32_t i = 0; status == DSCQ_OK && grid.is_codes && i < n->out_count; i++)
+        if (n->out[i] >= 0) {
+            l->value[n->out[i]].is_codes = 1;
+            l->value[n->out[i]].scale = grid.scale;
+            l->value[n->out[i]].zero = grid.zero;
+        }
+    return status;
+}
+
 static dscq_status lower_node(lower *l, const ox_node *n)
 {
-    lw_rule *rule = find_rule(n);
+    const lw_row *rule = find_rule(n);
 
     if (n->has_graph)
         return lw_fail(l, "control flow is not supported");
@@ -290,7 +331,7 @@ static dscq_status lower_node(lower *l, const ox_node *n)
         if (n->in[i] >= 0 && l->value[n->in[i]].kind == LW_NONE)
             return dscq_fail(l->err, DSCQ_FORMAT, "nothing makes value '%.100s'",
                              l->f->value[n->in[i]].name);
-    return rule(l, n);
+    return apply(l, n, rule);
 }
 
 static dscq_status lower_all(lower *l, dscq_table *refused)
@@ -385,6 +426,11 @@ static dscq_status declare_output(lower *l, int32_t i)
         return dscq_fail(l->err, DSCQ_UNSUPPORTED,
                          "%s: output '%.80s' is not computed by the network", f->name,
                          f->value[f->output[i]].name);
+    if (v->is_codes)
+        return dscq_fail(
+            l->err, DSCQ_UNSUPPORTED,
+            "%s: output '%.80s' is codes; put a DequantizeLinear behind it", f->name,
+            f->value[f->output[i]].name);
     o->name = f->value[f->output[i]].name;
     o->rank = v->rank;
     memcpy(o->dim, v->dim, sizeof o->dim);
@@ -421,6 +467,8 @@ dscq_status dscq_onnx_to_model(dscq_model **out, dscq_table **refused, dscq_onnx
     l.value = ox_take(&l.pool, (size_t)f->value_count, sizeof *l.value);
     l.konst = ox_take(&l.pool, (size_t)f->value_count, sizeof *l.konst);
     l.done = ox_take(&l.pool, (size_t)f->node_count, 1);
+    f->range = NULL;
+    f->range_count = 0;
     f->model_output =
         ox_take(&f->pool, (size_t)f->output_count, sizeof *f->model_output);
     if (l.value == NULL || l.konst == NULL || l.done == NULL || f->model_output == NULL)

@@ -22,6 +22,9 @@ typedef struct lw_value {
     int32_t softmax;
     int32_t count, part[DSCQ_ONNX_PARTS]; /* nodes; LW_RUN: part[0]           */
     int64_t pad[4]; /* zeros to be added: top, left, bottom, right            */
+    int is_codes;   /* whole numbers: real = scale * (code - zero)            */
+    double scale;
+    int32_t zero;
 } lw_value;
 
 typedef struct lower {
@@ -75,11 +78,26 @@ dscq_status lw_add(int32_t *node, lower *l, const ox_node *n, const char *type,
 dscq_status lw_add_like(lower *l, const ox_node *n, const char *type,
                         const void *params, const lw_value *x);
 
+/* The layers of rule_conv and rule_matmul; tail NULL: look ahead for it. */
+dscq_status lw_conv(lower *l, const ox_node *n, const lw_value *x,
+                    const ox_tensor *weight, const ox_tensor *bias,
+                    const lw_tail *tail);
+dscq_status lw_dense(lower *l, const ox_node *n, const lw_value *x,
+                     const ox_tensor *weight, const lw_tail *tail);
+/* The activation that the QuantizeLinear behind `value` amounts to; linear: none. */
+dscq_act lw_quantised_act(const lower *l, int32_t value);
+
 typedef dscq_status lw_rule(lower *l, const ox_node *n);
+typedef enum lw_takes {
+    LW_REAL,  /* real values only                                 */
+    LW_MOVES, /* codes as well, which keep their scale            */
+    LW_CODES  /* sees to codes itself                             */
+} lw_takes;
 typedef struct lw_row {
     const char *op;
     lw_rule *rule;
+    lw_takes takes;
 } lw_row;
-extern const lw_row lw_rows_weights[], lw_rows_join[], lw_rows_move[];
+extern const lw_row lw_rows_weights[], lw_rows_join[], lw_rows_move[], lw_rows_quant[];
 
 #endif

@@ -325,7 +325,9 @@ done:
 }
 
 const lw_row lw_rows_join[] = {
-    {"Add", rule_add},     {"Sub", rule_add},     {"Sum", rule_sum},
-    {"Mul", rule_mul},     {"Div", rule_mul},     {"Concat", rule_concat},
-    {"Split", rule_split}, {"Slice", rule_slice}, {NULL, NULL},
+    {"Add", rule_add, LW_REAL},      {"Sub", rule_add, LW_REAL},
+    {"Sum", rule_sum, LW_REAL},      {"Mul", rule_mul, LW_REAL},
+    {"Div", rule_mul, LW_REAL},      {"Concat", rule_concat, LW_MOVES},
+    {"Split", rule_split, LW_MOVES}, {"Slice", rule_slice, LW_MOVES},
+    {NULL, NULL, LW_REAL},
 };

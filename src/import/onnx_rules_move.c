@@ -20,36 +20,6 @@ static dscq_status rule_same(lower *l, const ox_node *n)
     return DSCQ_OK;
 }
 
-/* The codes that follow are those of a float network: the pair is dropped, but where
- * the smallest code stands for zero, it was a ReLU as well. */
-static dscq_status rule_quantize(lower *l, const ox_node *n)
-{
-    const lw_value *x = lw_run(l, n, 0);
-    const ox_tensor *zero = lw_const(l, n, 2);
-    lw_tail tail = {.act = DSCQ_ACT_RELU, .value = n->out[0]};
-    int32_t node;
-    dscq_status status;
-
-    if (x == NULL || lw_const(l, n, 1) == NULL ||
-        (zero == NULL && n->in_count > 2 && n->in[2] >= 0))
-        return lw_fail(l, "scale and zero point must be constants");
-    const double least = zero != NULL && zero->type == DSCQ_ONNX_INT8 ? -128 : 0;
-    const int has_zero = zero == NULL || (zero->count > 0 && zero->v[0] == least);
-    dscq_act act = x->part[0] == DSCQ_INPUT ? DSCQ_ACT_LINEAR
-                                            : dscq_model_node(l->m, x->part[0])->act;
-    double lo, hi;
-    dscq_act_range(act, &lo, &hi);
-    if (!has_zero || lo >= 0 || x->part[0] == DSCQ_INPUT) {
-        lw_same(l, n->out[0], x);
-        return DSCQ_OK;
-    }
-    const lw_value v = *x;
-    DSCQ_TRY(lw_add(&node, l, n, "activation", NULL, v.part, 1, &tail, 0));
-    lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
-done:
-    return status;
-}
-
 /* The dimensions of output 0, found by the operator itself on the shape alone. */
 static dscq_status new_shape(lower *l, const ox_node *n, const lw_value *x,
                              int64_t *dim, int32_t *rank)
@@ -385,26 +355,24 @@ static dscq_status rule_lrn(lower *l, const ox_node *n)
 }
 
 const lw_row lw_rows_move[] = {
-    {"Identity", rule_same},
-    {"Dropout", rule_same},
-    {"Cast", rule_same},
-    {"QuantizeLinear", rule_quantize},
-    {"DequantizeLinear", rule_same},
-    {"Flatten", rule_reshape},
-    {"Reshape", rule_reshape},
-    {"Squeeze", rule_reshape},
-    {"Unsqueeze", rule_reshape},
-    {"Transpose", rule_transpose},
-    {"Pad", rule_pad},
-    {"MaxPool", rule_pool},
-    {"AveragePool", rule_pool},
-    {"GlobalAveragePool", rule_global},
-    {"GlobalMaxPool", rule_global},
-    {"ReduceMean", rule_reduce_mean},
-    {"Softmax", rule_softmax},
-    {"Resize", rule_resize},
-    {"Upsample", rule_resize},
-    {"SpaceToDepth", rule_space_to_depth},
-    {"LRN", rule_lrn},
-    {NULL, NULL},
+    {"Identity", rule_same, LW_MOVES},
+    {"Dropout", rule_same, LW_REAL},
+    {"Cast", rule_same, LW_REAL},
+    {"Flatten", rule_reshape, LW_MOVES},
+    {"Reshape", rule_reshape, LW_MOVES},
+    {"Squeeze", rule_reshape, LW_MOVES},
+    {"Unsqueeze", rule_reshape, LW_MOVES},
+    {"Transpose", rule_transpose, LW_MOVES},
+    {"Pad", rule_pad, LW_REAL},
+    {"MaxPool", rule_pool, LW_MOVES},
+    {"AveragePool", rule_pool, LW_REAL},
+    {"GlobalAveragePool", rule_global, LW_REAL},
+    {"GlobalMaxPool", rule_global, LW_MOVES},
+    {"ReduceMean", rule_reduce_mean, LW_REAL},
+    {"Softmax", rule_softmax, LW_REAL},
+    {"Resize", rule_resize, LW_MOVES},
+    {"Upsample", rule_resize, LW_MOVES},
+    {"SpaceToDepth", rule_space_to_depth, LW_MOVES},
+    {"LRN", rule_lrn, LW_REAL},
+    {NULL, NULL, LW_REAL},
 };

@@ -65,10 +65,10 @@ done:
     return status;
 }
 
-static dscq_status rule_conv(lower *l, const ox_node *n)
+dscq_status lw_conv(lower *l, const ox_node *n, const lw_value *x,
+                    const ox_tensor *weight, const ox_tensor *bias,
+                    const lw_tail *given)
 {
-    const lw_value *x = &l->value[n->in[0]];
-    const ox_tensor *weight = lw_const(l, n, 1), *bias = lw_const(l, n, 2);
     const int64_t groups = ox_attr_int(n, "group", 1);
     dscq_window w;
     int32_t node;
@@ -76,24 +76,24 @@ static dscq_status rule_conv(lower *l, const ox_node *n)
 
     if (x->kind != LW_RUN || !lw_is_map(l, x))
         return lw_fail(l, "its input is not an N x C x H x W map");
-    if (weight == NULL || weight->rank != 4 ||
-        (bias == NULL && n->in_count > 2 && n->in[2] >= 0))
+    if (weight == NULL || weight->rank != 4)
         return lw_fail(l, "weights and bias must be constants, of rank 4 and 1");
     const int64_t channels = x->dim[1], filters = weight->dim[0];
     if (groups < 1 || groups > channels || weight->dim[1] * groups != channels ||
         filters < 1 || filters > 1000000 || filters % groups != 0 ||
         (bias != NULL && bias->count != (size_t)filters))
-        return dscq_fail(l->err, DSCQ_FORMAT,
-                         "Conv '%.80s': %lld channels, weights %lld x %lld, group %lld "
-                         "do not go together",
-                         n->name, (long long)channels, (long long)filters,
-                         (long long)weight->dim[1], (long long)groups);
+        return dscq_fail(
+            l->err, DSCQ_FORMAT,
+            "%.40s '%.80s': %lld channels, weights %lld x %lld, group %lld "
+            "do not go together",
+            n->op, n->name, (long long)channels, (long long)filters,
+            (long long)weight->dim[1], (long long)groups);
     DSCQ_TRY(conv_window(&w, l, n, x, weight));
     w.groups = (int32_t)groups;
     const dscq_conv_params p = dscq_conv_params_make((int32_t)filters, &w);
     const int depthwise = groups > 1 && groups == channels && filters == channels;
     const lw_value in = *x;
-    const lw_tail tail = lw_follow(l, n->out[0], 1, 0);
+    const lw_tail tail = given != NULL ? *given : lw_follow(l, n->out[0], 1, 0);
     DSCQ_TRY(lw_add(&node, l, n, depthwise ? "depthwise" : "convolutional", &p, in.part,
                     1, &tail, bias != NULL));
     const dscq_node *made = dscq_model_node(l->m, node);
@@ -103,6 +103,15 @@ static dscq_status rule_conv(lower *l, const ox_node *n)
     lw_set(l, tail.value, node, 4, dim, 0);
 done:
     return status;
+}
+
+static dscq_status rule_conv(lower *l, const ox_node *n)
+{
+    const ox_tensor *bias = lw_const(l, n, 2);
+
+    if (bias == NULL && n->in_count > 2 && n->in[2] >= 0)
+        return lw_fail(l, "weights and bias must be constants, of rank 4 and 1");
+    return lw_conv(l, n, &l->value[n->in[0]], lw_const(l, n, 1), bias, NULL);
 }
 
 /* Weight of output o for element i of the file's flattened input. */
@@ -128,10 +137,18 @@ static void fill_dense(const dscq_weights *w, const dense *d, dscq_shape in, int
             }
 }
 
-static dscq_status add_dense(lower *l, const ox_node *n, const dense *d,
-                             const ox_tensor *bias, double beta, int matmul)
+/* How the product ends. */
+typedef struct dense_end {
+    const ox_tensor *bias;
+    double beta;
+    int may_add;         /* a sum with a constant behind it is its bias */
+    const lw_tail *tail; /* NULL: look ahead                            */
+} dense_end;
+
+static dscq_status add_dense(lower *l, const ox_node *n, const lw_value *x,
+                             const dense *d, const dense_end *end)
 {
-    const lw_value *x = lw_run(l, n, 0);
+    const ox_tensor *bias = end->bias;
     const dscq_shape in = x != NULL ? lw_shape(l, x) : (dscq_shape){0, 0, 0, 0};
     int64_t inputs = (int64_t)in.h * in.w * in.c;
     int32_t node;
@@ -144,7 +161,8 @@ static dscq_status add_dense(lower *l, const ox_node *n, const dense *d,
         d->b->dim[d->transposed ? 1 : 0] != inputs || outputs < 1 || outputs > 10000000)
         return lw_fail(l, "a matrix product over more than one row of features");
     const lw_value v = *x;
-    lw_tail tail = lw_follow(l, n->out[0], 1, matmul);
+    const lw_tail tail =
+        end->tail != NULL ? *end->tail : lw_follow(l, n->out[0], 1, end->may_add);
     if (tail.bias != NULL)
         bias = tail.bias;
     if (bias != NULL && bias->count != 1 && bias->count != (size_t)outputs)
@@ -153,7 +171,7 @@ static dscq_status add_dense(lower *l, const ox_node *n, const dense *d,
     DSCQ_TRY(lw_add(&node, l, n, "connected", &p, v.part, 1, &tail, bias != NULL));
     const dscq_node *made = dscq_model_node(l->m, node);
     fill_dense(made->weights, d, in, v.rows);
-    fill_bias(made->weights, bias, beta);
+    fill_bias(made->weights, bias, end->beta);
     int64_t dim[DSCQ_ONNX_RANK];
     memcpy(dim, v.dim, sizeof dim);
     dim[v.rank - 1] = outputs;
@@ -172,14 +190,25 @@ static dscq_status rule_gemm(lower *l, const ox_node *n)
         return lw_fail(l, "transA");
     if (bias == NULL && n->in_count > 2 && n->in[2] >= 0)
         return lw_fail(l, "its bias is not constant");
-    return add_dense(l, n, &d, bias, ox_attr_real(n, "beta", 1), 0);
+    const dense_end end = {bias, ox_attr_real(n, "beta", 1), 0, NULL};
+    return add_dense(l, n, lw_run(l, n, 0), &d, &end);
 }
 
 static dscq_status rule_matmul(lower *l, const ox_node *n)
 {
     const dense d = {lw_const(l, n, 1), 0, 1};
+    const dense_end end = {NULL, 1, 1, NULL};
 
-    return add_dense(l, n, &d, NULL, 1, 1);
+    return add_dense(l, n, lw_run(l, n, 0), &d, &end);
+}
+
+dscq_status lw_dense(lower *l, const ox_node *n, const lw_value *x,
+                     const ox_tensor *weight, const lw_tail *tail)
+{
+    const dense d = {weight, 0, 1};
+    const dense_end end = {NULL, 1, 0, tail};
+
+    return add_dense(l, n, x, &d, &end);
 }
 
 static dscq_status rule_norm(lower *l, const ox_node *n)
@@ -225,19 +254,19 @@ done:
 }
 
 const lw_row lw_rows_weights[] = {
-    {"Conv", rule_conv},
-    {"Gemm", rule_gemm},
-    {"MatMul", rule_matmul},
-    {"BatchNormalization", rule_norm},
-    {"Relu", rule_activation},
-    {"Clip", rule_activation},
-    {"Sigmoid", rule_activation},
-    {"Tanh", rule_activation},
-    {"Mish", rule_activation},
-    {"HardSwish", rule_activation},
-    {"Elu", rule_activation},
-    {"LeakyRelu", rule_activation},
-    {"PRelu", rule_activation},
-    {"HardSigmoid", rule_activation},
-    {NULL, NULL},
+    {"Conv", rule_conv, LW_REAL},
+    {"Gemm", rule_gemm, LW_REAL},
+    {"MatMul", rule_matmul, LW_REAL},
+    {"BatchNormalization", rule_norm, LW_REAL},
+    {"Relu", rule_activation, LW_REAL},
+    {"Clip", rule_activation, LW_REAL},
+    {"Sigmoid", rule_activation, LW_REAL},
+    {"Tanh", rule_activation, LW_REAL},
+    {"Mish", rule_activation, LW_REAL},
+    {"HardSwish", rule_activation, LW_REAL},
+    {"Elu", rule_activation, LW_REAL},
+    {"LeakyRelu", rule_activation, LW_REAL},
+    {"PRelu", rule_activation, LW_REAL},
+    {"HardSigmoid", rule_activation, LW_REAL},
+    {NULL, NULL, LW_REAL},
 };

@@ -1,149 +1,25 @@
-/* ONNX files are written without a generated serialiser: messages are nested byte
- * strings, built inside out. Field numbers are those of onnx.proto. */
+/* A network as an ONNX file, layer by layer. */
 #include "dscq/import/onnx_write.h"
 
 #include "dscq/base/alloc.h"
-#include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/import/onnx_build.h"
 #include "dscq/nn/layers.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { MODEL_IR = 7, OPSET = 13, TYPE_FLOAT = 1, TYPE_INT64 = 7 };
-enum { ATTR_FLOAT = 1, ATTR_INT = 2, ATTR_STRING = 3, ATTR_INTS = 7 };
-
-typedef dscq_str bytes; /* a growable byte string */
-
-static void put_varint(bytes *b, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7) {
-        const char c = (char)(uint8_t)(v | 0x80);
-        dscq_str_add_bytes(b, &c, 1);
-    }
-    const char c = (char)(uint8_t)v;
-    dscq_str_add_bytes(b, &c, 1);
-}
-
-static void put_int(bytes *b, unsigned field, int64_t v)
-{
-    put_varint(b, (uint64_t)field << 3);
-    put_varint(b, (uint64_t)v);
-}
-
-static void put_bytes(bytes *b, unsigned field, const void *data, size_t n)
-{
-    put_varint(b, (uint64_t)field << 3 | 2);
-    put_varint(b, n);
-    if (n > 0)
-        dscq_str_add_bytes(b, data, n);
-}
-
-static void put_text(bytes *b, unsigned field, const char *text)
-{
-    put_bytes(b, field, text, strlen(text));
-}
-
-static void put_u32(bytes *b, uint32_t v)
-{
-    const char c[] = {(char)(uint8_t)v, (char)(uint8_t)(v >> 8),
-                      (char)(uint8_t)(v >> 16), (char)(uint8_t)(v >> 24)};
-    dscq_str_add_bytes(b, c, sizeof c);
-}
-
-/* The message `part` as a field; frees it. */
-static void put_part(bytes *b, unsigned field, bytes *part)
-{
-    b->bad |= part->bad;
-    put_bytes(b, field, part->text, part->len);
-    dscq_str_free(part);
-}
+typedef dscq_str bytes; /* a node under way */
 
 typedef struct writer {
     const dscq_model *m;
-    bytes graph;
+    dscq_onnx_graph g;
     dscq_error *err;
 } writer;
 
-/* ---- attributes, initialisers
- * -------------------------------------------------------- */
-
-static void attr_int(bytes *node, const char *name, int64_t v)
-{
-    bytes a = {0};
-
-    put_text(&a, 1, name);
-    put_int(&a, 3, v);
-    put_int(&a, 20, ATTR_INT);
-    put_part(node, 5, &a);
-}
-
-static void attr_ints(bytes *node, const char *name, const int32_t *v, int n)
-{
-    bytes a = {0};
-
-    put_text(&a, 1, name);
-    for (int i = 0; i < n; i++)
-        put_int(&a, 8, v[i]);
-    put_int(&a, 20, ATTR_INTS);
-    put_part(node, 5, &a);
-}
-
-static void attr_float(bytes *node, const char *name, double v)
-{
-    const float f = (float)v;
-    uint32_t bits;
-    bytes a = {0};
-
-    memcpy(&bits, &f, sizeof bits);
-    put_text(&a, 1, name);
-    put_varint(&a, 2 << 3 | 5);
-    put_u32(&a, bits);
-    put_int(&a, 20, ATTR_FLOAT);
-    put_part(node, 5, &a);
-}
-
-static void attr_text(bytes *node, const char *name, const char *v)
-{
-    bytes a = {0};
-
-    put_text(&a, 1, name);
-    put_text(&a, 4, v);
-    put_int(&a, 20, ATTR_STRING);
-    put_part(node, 5, &a);
-}
-
-static void init_floats(writer *w, const char *name, const float *v, int rank,
-                        const int64_t *dim)
-{
-    bytes t = {0}, raw = {0};
-    size_t n = 1;
-
-    for (int i = 0; i < rank; i++) {
-        put_int(&t, 1, dim[i]);
-        n *= (size_t)dim[i];
-    }
-    put_int(&t, 2, TYPE_FLOAT);
-    put_text(&t, 8, name);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, v + i, sizeof bits);
-        put_u32(&raw, bits);
-    }
-    put_part(&t, 9, &raw);
-    put_part(&w->graph, 5, &t);
-}
-
 static void init_ints(writer *w, const char *name, const int64_t *v, int64_t n)
 {
-    bytes t = {0};
-
-    put_int(&t, 1, n);
-    put_int(&t, 2, TYPE_INT64);
-    for (int64_t i = 0; i < n; i++)
-        put_int(&t, 7, v[i]);
-    put_text(&t, 8, name);
-    put_part(&w->graph, 5, &t);
+    dscq_onnx_graph_ints(&w->g, name, DSCQ_ONNX_INT64, v, 1, &n);
 }
 
 /* ---- values
@@ -157,31 +33,9 @@ static void value_name(const writer *w, int32_t node, char *out)
              node == DSCQ_INPUT ? "input" : dscq_model_node(w->m, node)->name);
 }
 
-static void port(writer *w, unsigned field, const char *name, dscq_shape s)
-{
-    const int32_t dim[] = {1, s.c, s.h, s.w};
-    bytes v = {0}, type = {0}, tensor = {0}, shape = {0};
-
-    for (int i = 0; i < 4; i++) {
-        bytes d = {0};
-        put_int(&d, 1, dim[i]);
-        put_part(&shape, 1, &d);
-    }
-    put_int(&tensor, 1, TYPE_FLOAT);
-    put_part(&tensor, 2, &shape);
-    put_part(&type, 1, &tensor);
-    put_text(&v, 1, name);
-    put_part(&v, 2, &type);
-    put_part(&w->graph, field, &v);
-}
-
-/* A node under way: inputs first, then end_node(). */
 static void end_node(writer *w, bytes *node, const char *op, const char *output)
 {
-    put_text(node, 2, output);
-    put_text(node, 3, output);
-    put_text(node, 4, op);
-    put_part(&w->graph, 1, node);
+    dscq_onnx_node_end(&w->g, node, op, output);
 }
 
 static void parameter(writer *w, bytes *node, const char *layer, const char *what,
@@ -190,8 +44,8 @@ static void parameter(writer *w, bytes *node, const char *layer, const char *wha
     char name[NAME];
 
     snprintf(name, sizeof name, "%s.%s", layer, what);
-    init_floats(w, name, v, 1, &n);
-    put_text(node, 1, name);
+    dscq_onnx_graph_floats(&w->g, name, v, 1, &n);
+    dscq_onnx_node_input(node, name);
 }
 
 /* ---- layers
@@ -216,8 +70,8 @@ static dscq_status kernels(writer *w, bytes *node, const dscq_node *n, int conne
             for (size_t i = 0; i < c; i++)
                 to[(k * c + i) * map + p] = from[(k * map + p) * c + i];
     snprintf(name, sizeof name, "%s.weight", n->name);
-    init_floats(w, name, to, connected ? 2 : 4, dim);
-    put_text(node, 1, name);
+    dscq_onnx_graph_floats(&w->g, name, to, connected ? 2 : 4, dim);
+    dscq_onnx_node_input(node, name);
     dscq_free(to);
     return DSCQ_OK;
 }
@@ -229,13 +83,13 @@ static void window(bytes *node, const dscq_window *v, int is_conv)
                   pads[] = {v->pad_top, v->pad_left, v->pad_bottom, v->pad_right},
                   dilation[] = {v->dilation_h, v->dilation_w};
 
-    attr_ints(node, "kernel_shape", kernel, 2);
-    attr_ints(node, "strides", stride, 2);
-    attr_ints(node, "pads", pads, 4);
+    dscq_onnx_node_ints(node, "kernel_shape", kernel, 2);
+    dscq_onnx_node_ints(node, "strides", stride, 2);
+    dscq_onnx_node_ints(node, "pads", pads, 4);
     if (!is_conv)
         return;
-    attr_ints(node, "dilations", dilation, 2);
-    attr_int(node, "group", v->groups > 0 ? v->groups : 1);
+    dscq_onnx_node_ints(node, "dilations", dilation, 2);
+    dscq_onnx_node_int(node, "group", v->groups > 0 ? v->groups : 1);
 }
 
 static dscq_status weighted(writer *w, const dscq_node *n, const char *in,
@@ -250,16 +104,16 @@ static dscq_status weighted(writer *w, const dscq_node *n, const char *in,
     snprintf(product, sizeof product, "%s.product", n->name);
     if (connected) {
         bytes f = {0};
-        put_text(&f, 1, in);
-        attr_int(&f, "axis", 1);
+        dscq_onnx_node_input(&f, in);
+        dscq_onnx_node_int(&f, "axis", 1);
         end_node(w, &f, "Flatten", flat);
     }
-    put_text(&node, 1, connected ? flat : in);
+    dscq_onnx_node_input(&node, connected ? flat : in);
     DSCQ_TRY(kernels(w, &node, n, connected));
     if (n->weights->bias != NULL)
         parameter(w, &node, n->name, "bias", n->weights->bias, n->out.c);
     if (connected)
-        attr_int(&node, "transB", 1);
+        dscq_onnx_node_int(&node, "transB", 1);
     else
         window(&node, &n->window, 1);
     end_node(w, &node, connected ? "Gemm" : "Conv", connected ? product : out);
@@ -268,8 +122,8 @@ static dscq_status weighted(writer *w, const dscq_node *n, const char *in,
         bytes r = {0};
         snprintf(flat, sizeof flat, "%s.shape", n->name);
         init_ints(w, flat, shape, 4);
-        put_text(&r, 1, product);
-        put_text(&r, 1, flat);
+        dscq_onnx_node_input(&r, product);
+        dscq_onnx_node_input(&r, flat);
         end_node(w, &r, "Reshape", out);
     }
     return DSCQ_OK;
@@ -285,7 +139,7 @@ static void joined(writer *w, const dscq_node *n, bytes *node)
 
     for (int32_t i = 0; i < n->input_count; i++) {
         value_name(w, n->input[i], name);
-        put_text(node, 1, name);
+        dscq_onnx_node_input(node, name);
     }
 }
 
@@ -300,12 +154,12 @@ static dscq_status route(writer *w, const dscq_node *n, const char *in, const ch
                               (p->channels > 0 ? p->first_channel : 0);
         const int64_t v[3] = {first, first + n->out.c, 1};
         const char *const what[] = {"starts", "ends", "axes"};
-        put_text(&node, 1, in);
+        dscq_onnx_node_input(&node, in);
         for (int i = 0; i < 3; i++) {
             char name[NAME];
             snprintf(name, sizeof name, "%s.%s", n->name, what[i]);
             init_ints(w, name, &v[i], 1);
-            put_text(&node, 1, name);
+            dscq_onnx_node_input(&node, name);
         }
         end_node(w, &node, "Slice", out);
         return DSCQ_OK;
@@ -316,7 +170,7 @@ static dscq_status route(writer *w, const dscq_node *n, const char *in, const ch
             "layer '%s': parts of several layers joined cannot be exported", n->name);
     joined(w, n, &node);
     if (n->input_count > 1)
-        attr_int(&node, "axis", 1);
+        dscq_onnx_node_int(&node, "axis", 1);
     end_node(w, &node, n->input_count > 1 ? "Concat" : "Identity", out);
     return DSCQ_OK;
 }
@@ -328,14 +182,14 @@ static dscq_status pooled(writer *w, const dscq_node *n, const char *in,
     const int max = strcmp(n->type, "maxpool") == 0;
     bytes node = {0};
 
-    put_text(&node, 1, in);
+    dscq_onnx_node_input(&node, in);
     if (!max && p->size <= 0 && p->size_h <= 0 && p->size_w <= 0) {
         end_node(w, &node, "GlobalAveragePool", out);
         return DSCQ_OK;
     }
     window(&node, &n->window, 0);
     if (!max && p->count_pad)
-        attr_int(&node, "count_include_pad", 1);
+        dscq_onnx_node_int(&node, "count_include_pad", 1);
     end_node(w, &node, max ? "MaxPool" : "AveragePool", out);
     return DSCQ_OK;
 }
@@ -349,13 +203,13 @@ static void resized(writer *w, const dscq_node *n, const char *in, const char *o
     bytes node = {0};
 
     snprintf(name, sizeof name, "%s.scales", n->name);
-    init_floats(w, name, scales, 1, &four);
-    put_text(&node, 1, in);
-    put_text(&node, 1, "");
-    put_text(&node, 1, name);
-    attr_text(&node, "mode", "nearest");
-    attr_text(&node, "coordinate_transformation_mode", "asymmetric");
-    attr_text(&node, "nearest_mode", "floor");
+    dscq_onnx_graph_floats(&w->g, name, scales, 1, &four);
+    dscq_onnx_node_input(&node, in);
+    dscq_onnx_node_input(&node, "");
+    dscq_onnx_node_input(&node, name);
+    dscq_onnx_node_text(&node, "mode", "nearest");
+    dscq_onnx_node_text(&node, "coordinate_transformation_mode", "asymmetric");
+    dscq_onnx_node_text(&node, "nearest_mode", "floor");
     end_node(w, &node, "Resize", out);
 }
 
@@ -364,12 +218,12 @@ static void normalise(writer *w, const dscq_node *n, const char *in, const char 
     const dscq_weights *v = n->weights;
     bytes node = {0};
 
-    put_text(&node, 1, in);
+    dscq_onnx_node_input(&node, in);
     parameter(w, &node, n->name, "gamma", v->gamma, n->out.c);
     parameter(w, &node, n->name, "beta", v->beta, n->out.c);
     parameter(w, &node, n->name, "mean", v->mean, n->out.c);
     parameter(w, &node, n->name, "var", v->var, n->out.c);
-    attr_float(&node, "epsilon", v->bn_eps);
+    dscq_onnx_node_real(&node, "epsilon", v->bn_eps);
     end_node(w, &node, "BatchNormalization", out);
 }
 
@@ -396,31 +250,31 @@ static void activate(writer *w, const dscq_node *n, const char *in, const char *
     snprintf(soft, sizeof soft, "%s.softplus", n->name);
     if (n->act == DSCQ_ACT_MISH) {
         bytes s = {0};
-        put_text(&s, 1, in);
+        dscq_onnx_node_input(&s, in);
         end_node(w, &s, "Softplus", soft);
     }
-    put_text(&node, 1, n->act == DSCQ_ACT_MISH ? soft : in);
+    dscq_onnx_node_input(&node, n->act == DSCQ_ACT_MISH ? soft : in);
     if (n->act == DSCQ_ACT_RELU6) {
         const float lo = 0, hi = 6;
         char name[NAME];
         snprintf(name, sizeof name, "%s.min", n->name);
-        init_floats(w, name, &lo, 0, NULL);
-        put_text(&node, 1, name);
+        dscq_onnx_graph_floats(&w->g, name, &lo, 0, NULL);
+        dscq_onnx_node_input(&node, name);
         snprintf(name, sizeof name, "%s.max", n->name);
-        init_floats(w, name, &hi, 0, NULL);
-        put_text(&node, 1, name);
+        dscq_onnx_graph_floats(&w->g, name, &hi, 0, NULL);
+        dscq_onnx_node_input(&node, name);
     }
     if (n->act == DSCQ_ACT_LEAKY || n->act == DSCQ_ACT_ELU)
-        attr_float(&node, "alpha", n->act_slope);
+        dscq_onnx_node_real(&node, "alpha", n->act_slope);
     if (n->act == DSCQ_ACT_HARD_SIGMOID || n->act == DSCQ_ACT_HARD_SWISH) {
-        attr_float(&node, "alpha", 1.0 / 6);
-        attr_float(&node, "beta", 0.5);
+        dscq_onnx_node_real(&node, "alpha", 1.0 / 6);
+        dscq_onnx_node_real(&node, "beta", 0.5);
     }
     end_node(w, &node, op[n->act], gated ? gate : out);
     if (gated) {
         bytes mul = {0};
-        put_text(&mul, 1, in);
-        put_text(&mul, 1, gate);
+        dscq_onnx_node_input(&mul, in);
+        dscq_onnx_node_input(&mul, gate);
         end_node(w, &mul, "Mul", out);
     }
 }
@@ -437,21 +291,21 @@ static dscq_status other(writer *w, const dscq_node *n, const char *out)
     } else if (strcmp(n->type, "scale_channels") == 0) {
         op = "Mul";
     } else if (strcmp(n->type, "reorg") == 0) {
-        attr_int(&node, "blocksize",
-                 ((const dscq_scale_factor_params *)n->params)->stride);
+        dscq_onnx_node_int(&node, "blocksize",
+                           ((const dscq_scale_factor_params *)n->params)->stride);
         op = "SpaceToDepth";
     } else if (strcmp(n->type, "softmax") == 0) {
         const dscq_softmax_params *p = n->params;
-        attr_int(&node, "axis", 1);
+        dscq_onnx_node_int(&node, "axis", 1);
         op = p->groups == 1 && p->temperature == 1 && n->in.h == 1 && n->in.w == 1
                  ? "Softmax"
                  : NULL;
     } else if (strcmp(n->type, "lrn") == 0) {
         const dscq_lrn_params *p = n->params;
-        attr_int(&node, "size", p->size);
-        attr_float(&node, "alpha", p->alpha);
-        attr_float(&node, "beta", p->beta);
-        attr_float(&node, "bias", p->kappa);
+        dscq_onnx_node_int(&node, "size", p->size);
+        dscq_onnx_node_real(&node, "alpha", p->alpha);
+        dscq_onnx_node_real(&node, "beta", p->beta);
+        dscq_onnx_node_real(&node, "bias", p->kappa);
         op = "LRN";
     } else if (dscq_choice_find("dropout|activation|batchnorm|yolo|region", n->type) >=
                0) {
@@ -502,30 +356,17 @@ done:
 dscq_status dscq_onnx_write(const dscq_model *m, const char *path, dscq_error *err)
 {
     writer w = {.m = m, .err = err};
-    bytes file = {0}, opset = {0};
-    dscq_status status = DSCQ_OK;
+    dscq_status status;
 
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)
         DSCQ_TRY(layer(&w, dscq_model_node(m, i)));
-    put_text(&w.graph, 2,
-             dscq_model_name(m)[0] != '\0' ? dscq_model_name(m) : "network");
-    port(&w, 11, "input", dscq_model_input(m));
+    dscq_onnx_graph_input(&w.g, "input", dscq_model_input(m));
     for (int32_t i = 0; i < dscq_model_outputs(m); i++) {
         const dscq_node *n = dscq_model_node(m, dscq_model_output(m, i));
-        port(&w, 12, n->name, n->out);
+        dscq_onnx_graph_output(&w.g, n->name, n->out);
     }
-    put_int(&file, 1, MODEL_IR);
-    put_text(&file, 2, "dscq");
-    put_text(&file, 3, dscq_version());
-    put_part(&file, 7, &w.graph);
-    put_text(&opset, 1, "");
-    put_int(&opset, 2, OPSET);
-    put_part(&file, 8, &opset);
-    if (file.bad)
-        DSCQ_TRY(dscq_fail_nomem(err, "an ONNX file", file.len));
-    DSCQ_TRY(dscq_file_write(path, file.text, file.len, err));
+    DSCQ_TRY(dscq_onnx_graph_write(&w.g, dscq_model_name(m), path, err));
 done:
-    dscq_str_free(&w.graph);
-    dscq_str_free(&file);
+    dscq_onnx_graph_free(&w.g);
     return status;
 }

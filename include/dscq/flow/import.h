@@ -19,9 +19,17 @@ typedef struct dscq_import_options {
     const char *data;    /* text of a [data] section (without its heading), or NULL */
 } dscq_import_options;
 
+/* Read the network alone: network, and weights with a cfg. A TensorFlow Lite file is
+ * DSCQ_UNSUPPORTED, by name. *ranges (may be NULL): of a quantised ONNX graph, the
+ * grids of its activations: layer, scale, zero, lo, hi; else NULL. Others as below. */
+dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
+                                   dscq_table **ranges, const dscq_import_options *o,
+                                   dscq_error *err);
+
 /* Read the network, write dir/net.cfg and dir/float.ckpt, on which train, compress and
- * eval work. *out: the network (owned by the caller; may be NULL); *refused (may be
- * NULL): with DSCQ_UNSUPPORTED, the table of nodes that cannot be imported, or NULL. */
+ * eval work, and of a quantised one dir/ranges.csv. *out: the network (owned by the
+ * caller; may be NULL); *refused (may be NULL): with DSCQ_UNSUPPORTED, the table of
+ * nodes that cannot be imported, or NULL. */
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err);
 

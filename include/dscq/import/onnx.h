@@ -100,6 +100,16 @@ typedef struct dscq_onnx_output {
 dscq_status dscq_onnx_to_model(dscq_model **out, dscq_table **refused, dscq_onnx *f,
                                dscq_error *err);
 
+/* After dscq_onnx_to_model of a quantised graph: the grids that activations were put
+ * on, one a network node at most: real = scale * (code - zero), codes lo..hi. The
+ * network itself is float, with the weights that the codes stand for. */
+typedef struct dscq_onnx_range {
+    int32_t node; /* or DSCQ_INPUT */
+    double scale;
+    int32_t zero, lo, hi;
+} dscq_onnx_range;
+const dscq_onnx_range *dscq_onnx_ranges(const dscq_onnx *f, int32_t *count);
+
 /* After dscq_onnx_to_model: how output i of the graph comes out of the network. */
 const dscq_onnx_output *dscq_onnx_model_output(const dscq_onnx *f, int32_t i);
 /* Values of output i for one image from the outputs of the network (y[j]: the
