@@ -28,7 +28,7 @@ set_source_files_properties(src/import/onnx_read.c PROPERTIES
   COMPILE_DEFINITIONS DSCQ_HAVE_ONNX_PROTO=${have_onnx})
 
 # tools/onnx-conformance builds and runs this.
-add_executable(onnx_conformance EXCLUDE_FROM_ALL
+add_executable(onnx_conformance
   ${PROJECT_SOURCE_DIR}/tools/onnx_conformance.c)
 target_link_libraries(onnx_conformance PRIVATE dscq_flags dscq_import)
 set_target_properties(onnx_conformance PROPERTIES

@@ -93,9 +93,9 @@ int ox_broadcast(int64_t *dim, int32_t *rank, const ox_tensor *t)
 
 const ox_op_row *ox_op_find(const char *domain, const char *op)
 {
-    static const ox_op_row *const tables[] = {ox_ops_point,  ox_ops_shape,
-                                              ox_ops_window, ox_ops_matrix,
-                                              ox_ops_reduce, ox_ops_resize};
+    static const ox_op_row *const tables[] = {
+        ox_ops_point,  ox_ops_shape,  ox_ops_window, ox_ops_matrix,
+        ox_ops_reduce, ox_ops_resize, ox_ops_index,  ox_ops_more};
 
     if (domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
         return NULL;

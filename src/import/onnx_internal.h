@@ -107,7 +107,8 @@ dscq_status ox_eval(ox_call *c);
 int ox_can_fold(const ox_node *n);
 
 extern const ox_op_row ox_ops_point[], ox_ops_shape[], ox_ops_window[], ox_ops_matrix[],
-    ox_ops_reduce[], ox_ops_resize[]; /* end: name NULL */
+    ox_ops_reduce[], ox_ops_resize[], ox_ops_index[],
+    ox_ops_more[]; /* end: name NULL */
 
 /* Input i, or NULL. */
 const ox_tensor *ox_in(const ox_call *c, int32_t i);

@@ -131,6 +131,11 @@ static dscq_status run_matmul_integer(ox_call *c)
     return multiply(c, &p, DSCQ_ONNX_INT32);
 }
 
+static int fits_scale(const ox_tensor *t, int64_t n)
+{
+    return t->count == 1 || (int64_t)t->count == n;
+}
+
 static dscq_status run_qlinear_matmul(ox_call *c)
 {
     const product p = {c->in[0], c->in[3], c->in[2], c->in[5]};
@@ -139,12 +144,19 @@ static dscq_status run_qlinear_matmul(ox_call *c)
 
     if (status != DSCQ_OK)
         return status;
-    if (c->in[1]->count != 1 || c->in[4]->count != 1 || c->in[6]->count != 1)
-        return ox_unsupported(c, "scales per row or column");
-    const double s = c->in[1]->v[0] * c->in[4]->v[0] / c->in[6]->v[0];
-    for (size_t i = 0; i < c->out[0]->count; i++)
+    const ox_tensor *a = c->in[0], *b = c->in[3];
+    const int64_t n = b->rank > 1 ? b->dim[b->rank - 1] : 1,
+                  m = a->rank > 1 ? a->dim[a->rank - 2] : 1;
+    if (!fits_scale(c->in[1], m) || !fits_scale(c->in[4], n) || c->in[6]->count != 1)
+        return ox_bad(c, "scales are neither one value nor one a row (of a), a column "
+                         "(of b)");
+    for (size_t i = 0; i < c->out[0]->count; i++) {
+        const int64_t column = (int64_t)i % n, row = (int64_t)i / n % m;
+        const double s = zero_at(c->in[1], row) * zero_at(c->in[4], column);
         c->out[0]->v[i] = ox_round_to(
-            yz->type, ox_half_to_even(c->out[0]->v[i] * s) + zero_at(yz, 0), 1);
+            yz->type,
+            ox_half_to_even(c->out[0]->v[i] * s / c->in[6]->v[0]) + zero_at(yz, 0), 1);
+    }
     return DSCQ_OK;
 }
 
