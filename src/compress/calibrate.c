@@ -121,7 +121,7 @@ static int moves_codes(const dscq_node *n)
            strcmp(n->ops->name, "route") == 0;
 }
 
-static int32_t source_of(const dscq_model *m, int32_t node)
+int32_t dscq_calibrate_source(const dscq_model *m, int32_t node)
 {
     while (node != DSCQ_INPUT && moves_codes(dscq_model_node(m, node)))
         node = dscq_model_node(m, node)->input[0];
@@ -164,14 +164,15 @@ dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
     c->nodes = o->nodes;
     c->input = grid(o, s, DSCQ_INPUT, 0);
     for (int32_t i = 0; i < o->nodes; i++)
-        c->edge[i] = source_of(m, i) == i ? grid(o, s, i, 0) : (dscq_aquant){0};
+        c->edge[i] =
+            dscq_calibrate_source(m, i) == i ? grid(o, s, i, 0) : (dscq_aquant){0};
     for (int32_t i = 0; i < dscq_model_outputs(m); i++) {
-        const int32_t at = source_of(m, dscq_model_output(m, i));
+        const int32_t at = dscq_calibrate_source(m, dscq_model_output(m, i));
         if (at != DSCQ_INPUT)
             c->edge[at] = grid(o, s, at, 1);
     }
     for (int32_t i = 0; i < o->nodes; i++) {
-        const int32_t at = source_of(m, i);
+        const int32_t at = dscq_calibrate_source(m, i);
         if (at != i)
             c->edge[i] = at == DSCQ_INPUT ? c->input : c->edge[at];
     }
@@ -195,7 +196,9 @@ dscq_status dscq_calibrated_use(const dscq_calibrated *c, dscq_exec *e, dscq_err
     dscq_status status = dscq_exec_quantise(e, DSCQ_INPUT, &q, err);
 
     for (int32_t i = 0; status == DSCQ_OK && i < dscq_model_nodes(m); i++) {
-        q = c != NULL && source_of(m, i) == i ? dscq_aquant_fake(&c->edge[i]) : off;
+        q = c != NULL && dscq_calibrate_source(m, i) == i
+                ? dscq_aquant_fake(&c->edge[i])
+                : off;
         status = dscq_exec_quantise(e, i, &q, err);
     }
     dscq_exec_refresh(e);

@@ -63,10 +63,21 @@ const dscq_key dscq_compress_keys[] = {
                       "part of the values inside the range, percent"),
     DSCQ_KEY_INT_ROW(P, calibration_images, 1, 1000000, "512",
                      "images for calibration"),
+    DSCQ_KEY_BOOL_ROW(P, learn_ranges, "0",
+                      "ranges of activations learn from the freeze on"),
+    DSCQ_KEY_REAL_ROW(P, range_rate, 0, 100, "1",
+                      "learn_ranges: their rate, in learning rates"),
     DSCQ_KEY_BOOL_ROW(P, bias_correction, "0",
                       "shift biases by what quantisation does to the mean"),
     DSCQ_KEY_BOOL_ROW(P, reestimate_norm, "0",
                       "measure batch norm statistics again with quantised weights"),
+    DSCQ_KEY_BOOL_ROW(P, fold_norm, "0",
+                      "fold batch norm into the weights before anything else"),
+    DSCQ_KEY_INT_ROW(P, channel_epochs, -1, 100000, "-1",
+                     "keep_channels: epochs of the smaller network (-1: epochs)"),
+    DSCQ_KEY_INT_ROW(
+        P, channel_multiple, 1, 1024, "1",
+        "keep_channels: channels kept are rounded up to multiples of this"),
     DSCQ_KEY_END};
 #undef P
 
@@ -180,6 +191,10 @@ static dscq_status check_methods(const dscq_compress_params *p, dscq_error *err)
         return dscq_fail(err, DSCQ_FORMAT,
                          "[compress] share: %d numbers for %d stages of method = %s",
                          p->share.count, stages, p->method);
+    if (p->learn_ranges && p->epochs == 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "[compress] learn_ranges learns in fine-tuning: set epochs "
+                         "above 0, or leave it out");
     if (p->bias_correction && p->epochs > 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "[compress] bias_correction compares with the network before "
@@ -204,7 +219,7 @@ static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *e
         l.scale--;
         if (dscq_config_get(cfg, i, "skip") == NULL)
             l.skip = -1;
-        if (l.b == 0 || l.activation_b == 0 || l.activation_b == 1 ||
+        if (l.b == 0 || (l.activation_b >= 0 && l.activation_b < 4) ||
             l.keep_channels == 0.0)
             return dscq_fail(err, DSCQ_FORMAT,
                              "%s:%d: [compress_layer] %s must not be "
@@ -213,7 +228,7 @@ static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *e
                              l.b == 0                 ? "b"
                              : l.keep_channels == 0.0 ? "keep_channels"
                                                       : "activation_b",
-                             l.activation_b == 1 ? "1" : "0");
+                             l.b != 0 && l.keep_channels != 0.0 ? "below 4" : "0");
         status = dscq_settings_add(s, &l, err);
         if (status != DSCQ_OK)
             return status;

@@ -239,6 +239,7 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
                               .logit_bits = p->settings->all.logit_b,
                               .meta = meta.text};
     DSCQ_TRY(flow__assemble(q, &parts, err));
+    (*q)->float_bytes = dscq_model_float_bytes(flow__trained(p));
     DSCQ_TRY(flow__embed(*q, EMBEDDED_INPUTS, err));
 done:
     flow__tune_clear(&tune);
@@ -275,6 +276,7 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
         DSCQ_TRY(score_float(&before, p, split, &o->run, err));
     else
         DSCQ_TRY(dscq_model_clone(&origin, dscq_project_model(p), err));
+    DSCQ_TRY(flow__reshape(p, &o->run, err));
     DSCQ_TRY(tune_and_pack(out, &q, &table, p, o, err));
     DSCQ_TRY(write_packed(out, q, o, err));
     if (out->has_truth) {
@@ -290,6 +292,7 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
         table = NULL;
     }
 done:
+    flow__reshape_undo(p);
     dscq_table_destroy(table);
     dscq_qmodel_destroy(q);
     dscq_model_destroy(origin);

@@ -4,6 +4,7 @@
 #ifndef FLOW_INTERNAL_H
 #define FLOW_INTERNAL_H
 
+#include "dscq/compress/ranges.h"
 #include "dscq/data/batch.h"
 #include "dscq/flow/compress.h"
 #include "dscq/flow/project.h"
@@ -20,6 +21,7 @@ struct dscq_project {
     char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX];
     dscq_config *cfg;
     dscq_model *model;
+    dscq_model *origin; /* as trained, while reshape.c's network takes its place */
     dscq_train_params train;
     dscq_data_params data;
     int has_data;
@@ -49,6 +51,8 @@ dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
 void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),
                       void *ctx);
 
+/* The network as it was trained, before reshape.c changed it. */
+const dscq_model *flow__trained(const dscq_project *p);
 /* Number of classes the network decides between; 0 unless it is a classifier. */
 int32_t flow__classes(const dscq_project *p);
 /* Does the data set say what the network should answer? */
@@ -175,6 +179,18 @@ dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *
 dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *title,
                              dscq_error *err);
 
+/* ---- reshape.c: another network than the trained one ---------------------- */
+
+/* fold_norm and keep_channels of [compress]: the project's model is replaced, the
+ * smaller one trained again (channels.ckpt to go on, small.ckpt when done, small.cfg,
+ * channels.csv). */
+dscq_status flow__reshape(dscq_project *p, const dscq_run_options *o, dscq_error *err);
+int flow__removes_channels(const dscq_settings *s);
+void flow__reshape_undo(dscq_project *p); /* the trained network again */
+/* train.c: for reshape.c; learns from the larger network when [train] distils. */
+dscq_status flow__train_small(dscq_project *p, const dscq_train_params *params,
+                              const dscq_run_options *o, dscq_error *err);
+
 /* ---- tune.c: fine-tuning under a compression method ----------------------- */
 
 typedef struct flow_tune {
@@ -194,6 +210,8 @@ typedef struct flow_tune {
     dscq_compressor *compressor;
     dscq_trainer *trainer;
     flow_teacher teacher;
+    dscq_ranges *ranges;    /* when they learn */
+    dscq_aquant *best_edge; /* of the best frozen epoch */
     dscq_model *origin; /* unquantised: what rounding and biases are compared with */
     dscq_model *best;   /* weights of the best frozen epoch */
     int has_best;

@@ -95,6 +95,8 @@ dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
     dscq_json_put(run, "settings", settings);
     settings = NULL;
     DSCQ_TRY(put_file(files, o->run.out_dir, "float.ckpt", err));
+    if (flow__removes_channels(p->settings))
+        DSCQ_TRY(put_file(files, o->run.out_dir, "small.ckpt", err));
     DSCQ_TRY(put_file(files, o->run.out_dir, "packed.bin", err));
     dscq_json_put(run, "sha256", files);
     files = NULL;

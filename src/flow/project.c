@@ -178,6 +178,7 @@ void dscq_project_destroy(dscq_project *p)
     dscq_dataset_destroy(p->calibration);
     dscq_dataset_destroy(p->dataset);
     dscq_settings_destroy(p->settings);
+    dscq_model_destroy(p->origin);
     dscq_model_destroy(p->model);
     dscq_config_destroy(p->cfg);
     dscq_config_destroy(p->recipe);
@@ -254,6 +255,11 @@ dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
 done:
     dscq_model_destroy(fresh);
     return status;
+}
+
+const dscq_model *flow__trained(const dscq_project *p)
+{
+    return p->origin != NULL ? p->origin : p->model;
 }
 
 int32_t flow__classes(const dscq_project *p)

@@ -41,7 +41,7 @@ static dscq_status load(flow_teacher *t, dscq_project *p, const dscq_log *log,
 
     DSCQ_TRY(dscq_path_join(weights, sizeof weights, p->dir, tp->teacher, err));
     if (tp->teacher_net[0] == '\0') {
-        DSCQ_TRY(dscq_model_clone(&t->own, dscq_project_model(p), err));
+        DSCQ_TRY(dscq_model_clone(&t->own, flow__trained(p), err));
         t->model = t->own;
         status = dscq_model_load(t->own, weights, DSCQ_MATCH_EXACT, NULL, err);
         goto done;
@@ -68,7 +68,7 @@ dscq_status flow__teacher_init(flow_teacher *t, dscq_project *p, int32_t batch,
     if (tp->teacher[0] != '\0') {
         DSCQ_TRY(load(t, p, log, err));
     } else {
-        DSCQ_TRY(dscq_model_clone(&t->own, dscq_project_model(p), err));
+        DSCQ_TRY(dscq_model_clone(&t->own, flow__trained(p), err));
         t->model = t->own;
     }
     t->outputs = dscq_model_outputs(t->model);

@@ -21,6 +21,7 @@ typedef struct train_run {
     flow_curve curve;
     dscq_trainer *trainer;
     dscq_train_params params;
+    int self_taught; /* without a teacher's file: by the network before it was cut */
 } train_run;
 
 dscq_status flow__pool(dscq_pool **pool, const dscq_kernels **kernels,
@@ -109,7 +110,7 @@ static dscq_status open_run(train_run *r, dscq_error *err)
     DSCQ_TRY(flow__score_init(&r->score, r->p, DSCQ_SPLIT_VALID, r->pool, r->kernels,
                               NULL, err));
     DSCQ_TRY(flow__teacher_init(&r->teacher, r->p, r->params.batch, r->pool, r->kernels,
-                                0, r->o->log, err));
+                                r->self_taught, r->o->log, err));
     if (r->params.distil_weight > 0 && r->teacher.exec == NULL)
         dscq_log_printf(
             r->o->log, DSCQ_LOG_INFO,
@@ -178,6 +179,23 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
         DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
         DSCQ_TRY(dscq_model_save(dscq_project_model(p), path, err));
     }
+done:
+    close_run(&r);
+    return status;
+}
+
+dscq_status flow__train_small(dscq_project *p, const dscq_train_params *params,
+                              const dscq_run_options *o, dscq_error *err)
+{
+    train_run r = {.p = p, .o = o, .params = *params, .self_taught = 1};
+    dscq_status status = DSCQ_OK;
+
+    r.params.save[0] = '\0';
+    if (o->out_dir[0] != '\0')
+        DSCQ_TRY(flow__path(r.params.save, o->out_dir, "channels.ckpt", err));
+    DSCQ_TRY(open_run(&r, err));
+    DSCQ_TRY(continue_run(&r, err));
+    DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
 done:
     close_run(&r);
     return status;

@@ -73,7 +73,16 @@ static dscq_status after_backward(void *ctx, dscq_model *m, dscq_exec *e, uint64
 {
     flow_tune *t = ctx;
 
-    return dscq_compressor_after_backward(t->compressor, m, e, step, err);
+    const dscq_status status =
+        dscq_compressor_after_backward(t->compressor, m, e, step, err);
+
+    if (status != DSCQ_OK || t->ranges == NULL || !t->has_edges)
+        return status;
+    dscq_ranges_step(
+        t->ranges, t->edge, e,
+        t->project->settings->all.range_rate *
+            dscq_train_rate(&t->params, step, dscq_loader_batches(t->feed.loader)));
+    return flow__quantise_edges(e, t->edge, t->nodes, err);
 }
 
 /* Batches with the float teacher's answers beside them. */
@@ -100,6 +109,22 @@ static dscq_status state_path(char out[DSCQ_PATH_MAX], const flow_tune *t,
     return flow__path(out, t->dir, name, err);
 }
 
+static dscq_status save_edges(const dscq_aquant *edge, int32_t nodes, const char *what,
+                              dscq_checkpoint *c, dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+
+    for (int32_t i = 0; i <= nodes; i++) {
+        char name[64];
+        const double e[4] = {edge[i].scale, edge[i].zero_point, edge[i].bits,
+                             edge[i].is_signed};
+        snprintf(name, sizeof name, "%s.%d", what, (int)i);
+        DSCQ_TRY(dscq_checkpoint_add(c, name, DSCQ_ENTRY_F64, e, 4, err));
+    }
+done:
+    return status;
+}
+
 static dscq_status save_state(flow_tune *t, dscq_error *err)
 {
     const uint64_t step = dscq_trainer_state(t->trainer)->step;
@@ -113,12 +138,10 @@ static dscq_status save_state(flow_tune *t, dscq_error *err)
     DSCQ_TRY(dscq_checkpoint_add(c, "tune.numbers", DSCQ_ENTRY_I64, numbers, 3, err));
     DSCQ_TRY(
         dscq_checkpoint_add(c, "tune.best", DSCQ_ENTRY_F64, &t->best_score, 1, err));
-    for (int32_t i = 0; i <= t->nodes; i++) {
-        char name[64];
-        const double e[4] = {t->edge[i].scale, t->edge[i].zero_point, t->edge[i].bits,
-                             t->edge[i].is_signed};
-        snprintf(name, sizeof name, "tune.edge.%d", (int)i);
-        DSCQ_TRY(dscq_checkpoint_add(c, name, DSCQ_ENTRY_F64, e, 4, err));
+    DSCQ_TRY(save_edges(t->edge, t->nodes, "tune.edge", c, err));
+    if (t->ranges != NULL) {
+        DSCQ_TRY(save_edges(t->best_edge, t->nodes, "tune.best_edge", c, err));
+        DSCQ_TRY(dscq_ranges_save(t->ranges, c, err));
     }
     if (t->has_best)
         DSCQ_TRY(dscq_checkpoint_add_model(c, t->best, err));
@@ -136,20 +159,21 @@ done:
     return status;
 }
 
-static dscq_status load_edges(flow_tune *t, const dscq_checkpoint *c, const char *path,
+static dscq_status load_edges(dscq_aquant *edge, int32_t nodes, const char *what,
+                              const dscq_checkpoint *c, const char *path,
                               dscq_error *err)
 {
-    for (int32_t i = 0; i <= t->nodes; i++) {
+    for (int32_t i = 0; i <= nodes; i++) {
         char name[64];
         size_t n = 0;
-        snprintf(name, sizeof name, "tune.edge.%d", (int)i);
+        snprintf(name, sizeof name, "%s.%d", what, (int)i);
         const double *e = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F64, &n);
         if (e == NULL || n != 4 || !isfinite(e[0]) || fabs(e[1]) > 65536 ||
             !(e[2] >= 0 && e[2] <= 16))
             return dscq_fail(err, DSCQ_FORMAT,
                              "%s: no usable '%s'; it belongs to another network", path,
                              name);
-        t->edge[i] = (dscq_aquant){e[0], (int32_t)e[1], (int32_t)e[2], e[3] != 0};
+        edge[i] = (dscq_aquant){e[0], (int32_t)e[1], (int32_t)e[2], e[3] != 0};
     }
     return DSCQ_OK;
 }
@@ -173,7 +197,11 @@ static dscq_status load_state(flow_tune *t, dscq_error *err)
         status = dscq_fail(err, DSCQ_FORMAT, "%s: no 'tune.numbers'", path);
         goto done;
     }
-    DSCQ_TRY(load_edges(t, c, path, err));
+    DSCQ_TRY(load_edges(t->edge, t->nodes, "tune.edge", c, path, err));
+    if (t->ranges != NULL) {
+        DSCQ_TRY(load_edges(t->best_edge, t->nodes, "tune.best_edge", c, path, err));
+        DSCQ_TRY(dscq_ranges_load(t->ranges, c, err));
+    }
     t->has_edges = numbers[0] != 0;
     t->has_best = numbers[1] != 0;
     t->best_epoch = (uint32_t)numbers[2];
@@ -232,6 +260,10 @@ static dscq_status init_training(flow_tune *t, dscq_dataset *d, dscq_error *err)
                                  dscq_loader_batches(t->feed.loader), t->pool,
                                  t->kernels, err));
     dscq_compressor_attach(t->compressor, dscq_trainer_exec(t->trainer));
+    if (t->project->settings->all.learn_ranges) {
+        DSCQ_TRY(dscq_ranges_create(&t->ranges, m, err));
+        dscq_exec_learn_ranges(dscq_trainer_exec(t->trainer), 1);
+    }
     const dscq_train_hooks hooks = {
         .ctx = t, .before_step = before_step, .after_backward = after_backward};
     dscq_trainer_set_hooks(t->trainer, &hooks);
@@ -267,7 +299,8 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     if (dir[0] != '\0')
         DSCQ_TRY(flow__path(t->save, dir, "tune.ckpt", err));
     t->edge = dscq_calloc((size_t)t->nodes + 1, sizeof *t->edge);
-    if (t->edge == NULL)
+    t->best_edge = dscq_calloc((size_t)t->nodes + 1, sizeof *t->best_edge);
+    if (t->edge == NULL || t->best_edge == NULL)
         return dscq_fail_nomem(err, "the edges of a network", sizeof *t->edge);
     DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
     if (flow__has_truth(p, d))
@@ -299,6 +332,8 @@ void flow__tune_clear(flow_tune *t)
     flow__score_clear(&t->score);
     flow__feed_clear(&t->feed);
     flow__curve_clear(&t->curve);
+    dscq_ranges_destroy(t->ranges);
+    dscq_free(t->best_edge);
     dscq_free(t->edge);
     memset(t, 0, sizeof *t);
 }
@@ -312,9 +347,12 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
+    if (t->has_edges) /* ranges may have moved */
+        DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
     DSCQ_TRY(flow__score_run(&score, &t->score, err));
     if (t->has_edges && score > t->best_score) {
         DSCQ_TRY(copy_weights(t->best, dscq_project_model(t->project), err));
+        memcpy(t->best_edge, t->edge, ((size_t)t->nodes + 1) * sizeof *t->edge);
         t->has_best = 1;
         t->best_score = score;
         t->best_epoch = epoch;
@@ -370,6 +408,10 @@ static dscq_status train(flow_tune *t, int resume, dscq_error *err)
         DSCQ_TRY(run_epoch(t, err));
     if (t->has_best)
         DSCQ_TRY(copy_weights(dscq_project_model(t->project), t->best, err));
+    if (t->has_best && t->ranges != NULL) {
+        memcpy(t->edge, t->best_edge, ((size_t)t->nodes + 1) * sizeof *t->edge);
+        DSCQ_TRY(use_edges(t, err));
+    }
 done:
     return status;
 }

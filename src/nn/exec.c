@@ -367,6 +367,16 @@ dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant 
     return DSCQ_OK;
 }
 
+void dscq_exec_learn_ranges(dscq_exec *e, int on)
+{
+    e->learn_ranges = on;
+}
+
+double dscq_exec_range_grad(const dscq_exec *e, int32_t node)
+{
+    return e->node[node].range_grad;
+}
+
 void dscq_exec_observe(dscq_exec *e, dscq_observe_fn *fn, void *ctx)
 {
     e->observe = fn;

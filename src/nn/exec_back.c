@@ -126,6 +126,10 @@ static void set_sinks(dscq_exec *e, int32_t i, const dscq_edge *edges, dscq_sink
         sink[j].add = e->node[from].started;
         sink[j].last = is_last;
         e->node[from].started = 1;
+        if (is_last && e->learn_ranges && e->node[from].has_quant) {
+            memset(e->range_part[j], 0, sizeof e->range_part[j]);
+            sink[j].range = e->range_part[j];
+        }
         if (is_last && wants_sums(e, from)) {
             sink[j].sum = sums;
             sink[j].wants_sum_z = dscq_model_node(e->m, from)->normalised;
@@ -150,9 +154,12 @@ static void backward_node(dscq_exec *e, int32_t i)
         io.coef[j] = x->coef[j];
     const size_t groups = n->ops->image_backward != NULL ? nn__images_backward(&io)
                                                          : n->ops->backward(&io);
-    for (int32_t j = 0; j < n->input_count; j++)
+    for (int32_t j = 0; j < n->input_count; j++) {
         if (sink[j].g != NULL && sink[j].last)
             finish_gradient(e, x->x[j], sink[j].sum, groups);
+        for (size_t g = 0; sink[j].range != NULL && g < DSCQ_SUM_GROUPS; g++)
+            e->node[x->x[j]].range_grad += sink[j].range[g];
+    }
 }
 
 /* Whether there is anything to do for the node itself or for what is before it. */
@@ -173,8 +180,10 @@ static int has_work(const dscq_exec *e, int32_t i)
 void dscq_exec_backward(dscq_exec *e)
 {
     assert(e->pass == DSCQ_PASS_TRAIN);
-    for (int32_t i = 0; i < e->count; i++)
+    for (int32_t i = 0; i < e->count; i++) {
         e->node[i].started = 0;
+        e->node[i].range_grad = 0;
+    }
     for (int32_t i = 0; i < e->outputs; i++)
         if (!e->node[e->output_root[i]].started)
             start_output(e, e->output_root[i]);

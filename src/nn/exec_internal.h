@@ -39,6 +39,7 @@ typedef struct exec_node {
     float *fold_a, *fold_b; /* inference                                       */
     int has_quant;
     dscq_fake_quant quant;
+    double range_grad; /* dL/dscale of quant, when ranges learn            */
     double forward_s, backward_s;
     int started;    /* backward: g holds something                     */
     int batch_norm; /* this pass: statistics of the batch              */
@@ -81,6 +82,8 @@ struct dscq_exec {
     int stale;
     double norm_momentum;
     int norm_frozen;
+    int learn_ranges;
+    double range_part[DSCQ_NODE_INPUTS][DSCQ_SUM_GROUPS];
     int input_quantised;
     dscq_fake_quant input_quant;
     dscq_observe_fn *observe;

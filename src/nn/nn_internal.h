@@ -65,6 +65,7 @@ typedef struct nn_sums {
     double *to;   /* [2][c], of the group, from channel `first` on */
     size_t c, count;
     size_t rows; /* since the last flush */
+    size_t group;
 } nn_sums;
 
 enum { NN_FLUSH_ROWS = 2048 };

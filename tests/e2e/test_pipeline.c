@@ -112,18 +112,17 @@ START_TEST(two_threads_write_the_bytes_of_one)
 }
 END_TEST
 
-START_TEST(killed_and_resumed_it_writes_the_same_bytes)
+/* Kill it ever later until it gets through. */
+static void kill_until_done(const char *net, const char *dir)
 {
     const struct timespec step = {0, 150 * 1000 * 1000};
+    char first[256], next[300];
     int kills = 0;
 
-    finish(start("compress net.cfg -o again --threads 1 --set train.save_every=1 "
-                 "--dry-run-nothing")); /* a refused flag leaves no folder behind */
-    ck_assert(!dscq_path_exists(test_path("again")));
-    for (;;) { /* kill it ever later until it gets through */
-        const pid_t pid = start(kills == 0 ? "compress net.cfg -o again --threads 1"
-                                           : "compress net.cfg -o again --threads 1 "
-                                             "--resume");
+    snprintf(first, sizeof first, "compress %s -o %s --threads 1", net, dir);
+    snprintf(next, sizeof next, "%s --resume", first);
+    for (;;) {
+        const pid_t pid = start(kills == 0 ? first : next);
         for (int i = 0; i <= kills; i++)
             nanosleep(&step, NULL);
         int status;
@@ -138,8 +137,84 @@ START_TEST(killed_and_resumed_it_writes_the_same_bytes)
         ck_assert_int_lt(kills, 400);
     }
     ck_assert_int_gt(kills, 0);
+}
+
+START_TEST(killed_and_resumed_it_writes_the_same_bytes)
+{
+    finish(start("compress net.cfg -o again --threads 1 --set train.save_every=1 "
+                 "--dry-run-nothing")); /* a refused flag leaves no folder behind */
+    ck_assert(!dscq_path_exists(test_path("again")));
+    kill_until_done("net.cfg", "again");
     expect_same("one/float.ckpt", "again/float.ckpt");
     expect_same("one/packed.bin", "again/packed.bin");
+}
+END_TEST
+
+/* Half of the channels removed, the smaller network taught by the large one, then
+ * compressed: the same bytes with two threads, and after kill -9. */
+START_TEST(fewer_channels)
+{
+    char text[4096];
+    uint8_t *data = NULL;
+    size_t before, after;
+
+    snprintf(text, sizeof text, "%s[compress_layer]\nmatch=*\nkeep_channels=0.5\n",
+             k_net);
+    char *tail = strstr(text, "epochs=3\np=0.5"); /* of [compress] */
+    ck_assert_ptr_nonnull(tail);
+    tail[7] = '2';
+    test_file("half.cfg", text);
+    run_ok("compress half.cfg -o h1 --threads 1 --quiet --set train.distil_weight=0.5");
+    run_ok("compress half.cfg -o h2 --threads 2 --quiet --set train.distil_weight=0.5");
+    expect_same("h1/small.ckpt", "h2/small.ckpt");
+    expect_same("h1/packed.bin", "h2/packed.bin");
+    expect_same("h1/run.json", "h2/run.json");
+    char *manifest = test_read(test_path("h1/run.json"));
+    ck_assert_ptr_nonnull(strstr(manifest, "\"small.ckpt\""));
+    dscq_free(manifest);
+    ck_assert(dscq_path_exists(test_path("h1/channels.csv")));
+    ck_assert_int_eq(dscq_file_read(&data, &after, test_path("h1/small.ckpt"),
+                                    (size_t)1 << 26, NULL),
+                     DSCQ_OK);
+    dscq_free(data);
+    ck_assert_int_eq(dscq_file_read(&data, &before, test_path("one/float.ckpt"),
+                                    (size_t)1 << 26, NULL),
+                     DSCQ_OK);
+    dscq_free(data);
+    ck_assert_uint_lt(after, before);
+    run_ok("verify h1/packed.bin");
+    kill_until_done("half.cfg --set train.distil_weight=0.5", "h3");
+    expect_same("h1/small.ckpt", "h3/small.ckpt");
+    expect_same("h1/packed.bin", "h3/packed.bin");
+    /* what is tied to a layer that keeps all stays */
+    snprintf(text, sizeof text, "%s[compress_layer]\nmatch=wide\nkeep_channels=0.5\n",
+             k_net);
+    test_file("tied.cfg", text);
+    ck_assert_int_eq(finish(start("compress tied.cfg -w one/float.ckpt -o h4")), 5);
+    char *said = test_read(test_path("stderr.txt"));
+    ck_assert_msg(strstr(said, "keep_channels removes nothing") != NULL, "%s", said);
+    dscq_free(said);
+}
+END_TEST
+
+#define LEARNS                                                                         \
+    "--set compress.learn_ranges=1 --set compress.activation_b=4 --set "               \
+    "compress.freeze_frac=0.7"
+
+/* Activation ranges that learn: any number of threads, kill -9 and all. */
+START_TEST(learned_ranges)
+{
+    run_ok("compress net.cfg -o r1 --threads 1 --quiet -w one/float.ckpt " LEARNS);
+    run_ok("compress net.cfg -o r2 --threads 2 --quiet -w one/float.ckpt " LEARNS);
+    expect_same("r1/packed.bin", "r2/packed.bin");
+    kill_until_done("net.cfg -w one/float.ckpt " LEARNS, "r3");
+    expect_same("r1/packed.bin", "r3/packed.bin");
+    run_ok("compress net.cfg -o r4 --threads 1 --quiet -w one/float.ckpt " LEARNS
+           " --set compress.range_rate=0");
+    ck_assert_int_eq(finish(start("diff r1/packed.bin r4/packed.bin")), 6);
+    ck_assert_int_eq(finish(start("compress net.cfg -o r5 --set compress.epochs=0 "
+                                  "--set compress.learn_ranges=1")),
+                     5);
 }
 END_TEST
 
@@ -243,6 +318,8 @@ static Suite *make(void)
     tcase_set_timeout(tc, 2 * STEP_SECONDS);
     tcase_add_test(tc, two_threads_write_the_bytes_of_one);
     tcase_add_test(tc, killed_and_resumed_it_writes_the_same_bytes);
+    tcase_add_test(tc, fewer_channels);
+    tcase_add_test(tc, learned_ranges);
     tcase_add_test(tc, interrupted_it_saves_and_says_130);
     tcase_add_test(tc, every_execution_of_the_file_agrees);
     tcase_add_test(tc, an_archive_is_the_same_network);

@@ -1,4 +1,5 @@
 #include "dscq/compress/channels.h"
+#include "dscq/compress/fold.h"
 #include "test_compress_util.h"
 
 /* Shortcut over a block, a concatenation, a depthwise kernel, a grouped convolution
@@ -123,6 +124,29 @@ START_TEST(the_small_network_is_the_large_one_with_dead_columns)
 }
 END_TEST
 
+START_TEST(a_folded_network_computes_the_same)
+{
+    static images im;
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_model *m = busy_net(), *folded = NULL;
+    float want[16 * CLASSES], got[16 * CLASSES];
+
+    images_make(&im, 5);
+    test_ok(dscq_fold_norm(&folded, m, &err));
+    ck_assert_int_eq(dscq_model_nodes(folded), dscq_model_nodes(m));
+    for (int32_t i = 0; i < dscq_model_nodes(folded); i++)
+        ck_assert_int_eq(dscq_model_node(folded, i)->normalised, 0);
+    ck_assert_uint_eq(dscq_model_float_bytes(folded), dscq_model_float_bytes(m));
+    outputs(want, m, im.x[0], 16);
+    outputs(got, folded, im.x[0], 16);
+    for (int i = 0; i < 16 * CLASSES; i++)
+        ck_assert_msg(fabsf(want[i] - got[i]) <= 1e-4F * (1.0F + fabsf(want[i])),
+                      "%d: %g, folded %g", i, (double)got[i], (double)want[i]);
+    dscq_model_destroy(folded);
+    dscq_model_destroy(m);
+}
+END_TEST
+
 START_TEST(the_weak_go_first)
 {
     dscq_error err = {DSCQ_OK, ""};
@@ -181,6 +205,7 @@ static Suite *channels_suite(void)
     Suite *s = test_suite("compress channels", &tc);
 
     tcase_add_loop_test(tc, the_small_network_is_the_large_one_with_dead_columns, 0, 4);
+    tcase_add_test(tc, a_folded_network_computes_the_same);
     tcase_add_test(tc, the_weak_go_first);
     tcase_add_test(tc, no_memory_is_an_error);
     return s;

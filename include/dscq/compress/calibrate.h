@@ -68,6 +68,10 @@ const dscq_hist *dscq_observer_hist(const dscq_observer *o, int32_t node);
  * dead channels left out). A large one says that one scale for all will hurt. */
 double dscq_observer_range_ratio(const dscq_observer *o, int32_t node);
 
+/* The node whose codes node i has: itself, or the one whose values it only moves (or
+ * DSCQ_INPUT). */
+int32_t dscq_calibrate_source(const dscq_model *m, int32_t node);
+
 /* The quantised edges of a whole network. */
 typedef struct dscq_calibrated {
     int32_t nodes;

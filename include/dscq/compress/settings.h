@@ -88,8 +88,14 @@ typedef struct dscq_compress_params {
     int32_t calibration; /* dscq_calibration                                    */
     double percentile;
     int32_t calibration_images;
+    int32_t learn_ranges; /* scales learn with the weights (compress/ranges.h)    */
+    double range_rate;    /* at this multiple of the learning rate               */
     /* after training stopped, or instead of it */
     int32_t bias_correction, reestimate_norm;
+    /* before it */
+    int32_t fold_norm;        /* batch norm into weights and biases                 */
+    int32_t channel_epochs;   /* of the smaller network, < 0: as epochs             */
+    int32_t channel_multiple; /* of the channels kept                               */
 } dscq_compress_params;
 
 extern const dscq_key dscq_compress_keys[];

@@ -111,6 +111,12 @@ typedef struct dscq_act_quant {
 dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant *q,
                                dscq_error *err);
 
+/* Backward passes also give the gradient of every quantisation's scale that some layer
+ * reads: sum of g * (code - zero - y/scale) inside the range, of g times the end's code
+ * outside (the straight-through estimate of Esser et al., ICLR 2020). 0 elsewhere. */
+void dscq_exec_learn_ranges(dscq_exec *e, int on);
+double dscq_exec_range_grad(const dscq_exec *e, int32_t node);
+
 /* Called in EVAL passes for the input and then after each node with its activated
  * output (after fake quantisation; the input before it), for calibration. NULL: off. */
 typedef void dscq_observe_fn(void *ctx, int32_t node, const float *y, dscq_shape shape);

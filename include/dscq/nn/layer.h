@@ -57,6 +57,8 @@ typedef struct dscq_sink {
     int last;              /* last consumer: multiply by act' and make sums     */
     double *sum;           /* last: [DSCQ_SUM_GROUPS][2][c] sums of g, g*z       */
     int wants_sum_z;       /* the second sum as well                            */
+    double *range;         /* last: [DSCQ_SUM_GROUPS] sums of g * dy/dscale of the
+                              quantisation; NULL: unwanted                      */
 } dscq_sink;
 
 /* One pass over a node. */

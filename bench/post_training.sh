@@ -1,0 +1,130 @@
+#!/bin/sh
+# Post-training of pretrained networks from unlabelled pictures only: naive per-tensor
+# 8 bits, 8 bits per channel, second-order rounding at fewer bits; each with accuracy on
+# pictures that calibration has not seen.
+#
+#   bench/post_training.sh BUILD SHARED CIFAR OUT [NETWORK...]
+#
+# BUILD: build folder; SHARED: folder with datasets/ and models/; CIFAR: what
+# `unpack-cifar10` wrote; OUT: results, a folder a cell. A cell that is there is not run
+# again, so an interrupted run goes on. At the end the table of all cells is printed.
+set -eu
+build=$1 shared=$2 cifar=$3 out=$4
+shift 4
+networks=${*:-resnet20 resnet8 dsc_cifar10 vww_96 mobilenet_v1_0.25_224 mobilenet_v1_0.25_128 mobilenet_v1_1.0_224 mobilenet_v2_1.0_224}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+dscq=$build/dscq
+models=$shared/models
+imagenet=$shared/datasets/imagenet256
+
+# Every second ImageNet picture calibrates (a plain folder), the others are scored.
+halves() {
+    [ -f "$out/half_b.csv" ] && return
+    mkdir -p "$out/half_a"
+    tail -n +2 "$imagenet/labels.csv" | tr -d '\r' | awk -F, -v out="$out" -v dir="$imagenet/images" '
+        NR % 2 == 1 { print dir "/" $1 > (out "/half_a.txt"); print dir "/" $1 "," $2 > (out "/half_a.csv") }
+        NR % 2 == 0 { print dir "/" $1 "," $2 > (out "/half_b.tmp") }'
+    while read -r picture; do ln -sf "$picture" "$out/half_a/"; done < "$out/half_a.txt"
+    mv "$out/half_b.tmp" "$out/half_b.csv"
+}
+
+person() {
+    [ -f "$out/vww.csv" ] && return
+    tail -n +2 "$models/golden/vww_coco128val.csv" | tr -d '\r' |
+        awk -F, -v dir="$shared/datasets/coco128-val/images" '{ print dir "/" $1 "," $2 }' > "$out/vww.tmp"
+    mv "$out/vww.tmp" "$out/vww.csv"
+}
+
+# The file and the [data] section of a network.
+of() {
+    case $1 in
+    resnet20) file=$models/cifar10_resnet/resnet20_cifar10.onnx
+        norm='mean = 0.485,0.456,0.406
+std = 0.229,0.224,0.225' ;;
+    dsc_cifar10) file=$models/cifar10_dsc/dsc_cifar10.onnx
+        norm='mean = 0.4914,0.4822,0.4465
+std = 0.2470,0.2435,0.2616' ;;
+    resnet8) file=$models/mlperf_tiny/resnet8_cifar10.onnx
+        norm='mean = 0
+std = 1
+pixel_scale = 1' ;;
+    vww_96) file=$models/mlperf_tiny/vww_96.onnx ;;
+    *_1.0_*) xz -dkc "$models/$1/$1.onnx.xz" > "$out/$1.onnx"
+        file=$out/$1.onnx norm='mean = 128
+std = 128
+pixel_scale = 1' ;;
+    *_128) file=$models/$1/$1.onnx norm='mean = 128
+std = 128
+pixel_scale = 1' ;;
+    *) file=$models/$1/$1.onnx norm='mean = 1
+std = 1
+pixel_scale = 0.00784313725490196' ;;
+    esac
+    case $1 in
+    vww_96) person; halves
+        data="type = list
+train = $out/vww.csv
+test = $out/vww.csv
+calibrate = $imagenet/images
+mean = 0
+std = 1" ;;
+    mobilenet*) halves
+        data="type = list
+names = $imagenet/synset_words.txt
+train = $out/half_a.csv
+test = $out/half_b.csv
+calibrate = $out/half_a
+resize = crop
+crop_frac = 0.875
+$norm" ;;
+    *) data="type = cifar10
+train = $cifar
+test = $cifar
+$norm" ;;
+    esac
+}
+
+# cell NETWORK NAME [compress] [compress_layer]
+cell() {
+    dir=$out/$1.$2
+    [ -f "$dir.json" ] && return
+    of "$1"
+    [ -f "$out/$1/float.ckpt" ] || "$dscq" import "$file" -o "$out/$1" --force --quiet > /dev/null
+    { cat "$out/$1/net.cfg"
+      printf '[data]\n%s\n[compress]\nepochs = 0\n%b\n' "$data" "$3"
+      [ -z "${4:-}" ] || printf '[compress_layer]\n%b\n' "$4"; } > "$out/$1/$2.cfg"
+    if "$dscq" compress "$out/$1/$2.cfg" -w "$out/$1/float.ckpt" -o "$dir" --force \
+        --quiet --json > "$dir.tmp"; then
+        mv "$dir.tmp" "$dir.json"
+    else
+        echo "$1 $2: failed" >&2
+    fi
+}
+
+norm_or_bias='reestimate_norm = 1\nbias_correction = 1\ncalibration_images = 512'
+for n in $networks; do
+    cell "$n" naive8 'method = uniform\np = 0\nb = 8\nfold_norm = 1\ncalibration = minmax' \
+        'match = *\nform = linear\nscale = layer\nb = 8\np = 0'
+    cell "$n" w8 "method = uniform\np = 0\nb = 8\n$norm_or_bias"
+    case $n in *_1.0_*|*_128) continue ;; esac
+    cell "$n" obq8 "method = obq\np = 0\nb = 8\n$norm_or_bias"
+    for b in 6 5 4; do
+        cell "$n" obq$b "method = obq\np = 0\nb = $b\nfirst_b = 8\ndw_b = $((b + 2 > 8 ? 8 : b + 2))\n$norm_or_bias"
+    done
+    for pb in 0.3/6 0.3/5 0.4/5 0.3/4 0.5/4; do
+        cell "$n" obq${pb#*/}_p${pb%/*} "method = obq\np = ${pb%/*}\nb = ${pb#*/}\nfirst_b = 8\ndw_b = 6\n$norm_or_bias"
+    done
+done
+
+value() { tr ',{}' '\n\n\n' < "$2" | sed -n "s/^ *\"$1\" *: *\"\{0,1\}\([^\"]*\)\"\{0,1\} *$/\1/p" | head -1; }
+echo "| network | setting | images | float | packed | change (95 %) | McNemar p | same class | base | file | ratio |"
+echo "|---|---|---|---|---|---|---|---|---|---|---|"
+for n in $networks; do
+    for j in "$out/$n".*.json; do
+        [ -f "$j" ] || continue
+        name=${j##*/"$n".}
+        echo "$n ${name%.json} $(value images "$j") $(value float_score_frac "$j") $(value packed_score_frac "$j") $(value change_frac "$j") $(value change_low_frac "$j") $(value change_high_frac "$j") $(value mcnemar_p "$j") $(value agreement_frac "$j") $(value float_bytes "$j") $(value file_bytes "$j")"
+    done
+done | awk '{ printf "| %s | %s | %d | %.2f | %.2f | %+.2f (%+.2f..%+.2f) | %.2g | %.2f | %d | %d | %.2f |\n",
+    $1, $2, $3, 100*$4, 100*$5, 100*$6, 100*$7, 100*$8, $9, 100*$10, $11, $12, $11/$12 }'

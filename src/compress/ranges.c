@@ -1,0 +1,106 @@
+#include "dscq/compress/ranges.h"
+
+#include "dscq/base/alloc.h"
+#include "dscq/compress/calibrate.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double k_momentum = 0.9, k_most = 0.01;
+static const char k_entry[] = "ranges.velocity";
+
+struct dscq_ranges {
+    const dscq_model *model;
+    int32_t nodes;
+    double *velocity; /* [nodes] */
+    uint8_t *fixed;   /* [nodes] outputs, and whatever takes over another's codes */
+};
+
+dscq_status dscq_ranges_create(dscq_ranges **out, const dscq_model *m, dscq_error *err)
+{
+    dscq_ranges *r = dscq_calloc(1, sizeof *r);
+
+    *out = NULL;
+    if (r == NULL)
+        return dscq_fail_nomem(err, "learned ranges", sizeof *r);
+    r->model = m;
+    r->nodes = dscq_model_nodes(m);
+    r->velocity = dscq_calloc((size_t)r->nodes, sizeof *r->velocity);
+    r->fixed = dscq_calloc((size_t)r->nodes, 1);
+    if (r->velocity == NULL || r->fixed == NULL) {
+        dscq_ranges_destroy(r);
+        return dscq_fail_nomem(err, "learned ranges", (size_t)r->nodes * 9);
+    }
+    for (int32_t i = 0; i < r->nodes; i++)
+        r->fixed[i] = dscq_calibrate_source(m, i) != i;
+    for (int32_t i = 0; i < dscq_model_outputs(m); i++) {
+        const int32_t at = dscq_calibrate_source(m, dscq_model_output(m, i));
+        if (at != DSCQ_INPUT)
+            r->fixed[at] = 1;
+    }
+    *out = r;
+    return DSCQ_OK;
+}
+
+void dscq_ranges_destroy(dscq_ranges *r)
+{
+    if (r == NULL)
+        return;
+    dscq_free(r->velocity);
+    dscq_free(r->fixed);
+    dscq_free(r);
+}
+
+static double largest_code(const dscq_aquant *a)
+{
+    const int32_t bottom = a->is_signed ? -(1 << (a->bits - 1)) : 0;
+
+    return fmax(1.0, bottom + (1 << a->bits) - 1 - a->zero_point);
+}
+
+static void step_one(dscq_ranges *r, dscq_aquant *a, int32_t node, double gradient,
+                     double rate)
+{
+    const dscq_shape s = dscq_model_node(r->model, node)->out;
+    const double values = (double)s.h * s.w * s.c, most = k_most * a->scale;
+    const double g = gradient / sqrt(values * largest_code(a));
+
+    if (!isfinite(g)) /* the trainer will say so */
+        return;
+    r->velocity[node] = k_momentum * r->velocity[node] + g;
+    a->scale -= fmax(-most, fmin(most, rate * r->velocity[node]));
+}
+
+void dscq_ranges_step(dscq_ranges *r, dscq_aquant *edge, const dscq_exec *e,
+                      double rate)
+{
+    for (int32_t i = 0; i < r->nodes; i++)
+        if (!r->fixed[i] && edge[i + 1].bits > 0 && edge[i + 1].bits <= 8)
+            step_one(r, &edge[i + 1], i, dscq_exec_range_grad(e, i), rate);
+    for (int32_t i = 0; i < r->nodes; i++) {
+        const int32_t from = dscq_calibrate_source(r->model, i);
+        if (from != i)
+            edge[i + 1] = edge[from + 1];
+    }
+}
+
+dscq_status dscq_ranges_save(const dscq_ranges *r, dscq_checkpoint *to, dscq_error *err)
+{
+    return dscq_checkpoint_add(to, k_entry, DSCQ_ENTRY_F64, r->velocity,
+                               (size_t)r->nodes, err);
+}
+
+dscq_status dscq_ranges_load(dscq_ranges *r, const dscq_checkpoint *from,
+                             dscq_error *err)
+{
+    size_t n = 0;
+    const double *v = dscq_checkpoint_find(from, k_entry, DSCQ_ENTRY_F64, &n);
+
+    if (v == NULL || n != (size_t)r->nodes)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "checkpoint: no usable '%s'; the run that wrote it did not "
+                         "learn ranges, or is of another network",
+                         k_entry);
+    memcpy(r->velocity, v, n * sizeof *v);
+    return DSCQ_OK;
+}
