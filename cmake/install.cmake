@@ -114,6 +114,7 @@ endforeach()
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/man)
 add_custom_target(dscq_man ALL DEPENDS ${pages})
 install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/dscq-packed.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 
 install(FILES cmake/completion/dscq.bash RENAME dscq
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)

@@ -16,4 +16,12 @@ for header in $(find include -name '*.h' | LC_ALL=C sort); do
         bad=1
     fi
 done
+# the reader for boards: C99, and strict about conversions
+for header in $(find include/dscq/embed -name '*.h' | LC_ALL=C sort); do
+    if ! ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror \
+            -fsyntax-only -Iinclude -x c "$header"; then
+        echo "$header: does not compile as strict C99"
+        bad=1
+    fi
+done
 exit $bad

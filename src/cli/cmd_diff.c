@@ -16,7 +16,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         cli_out_table(call, t);
     else
         cli_out_text(call, "same network, same values\n");
-    cli_out_int(call, "differences", (int64_t)n);
+    cli_out_int(call, "difference_count", (int64_t)n);
     if (n > 0)
         status = dscq_fail(err, DSCQ_MISMATCH, "%s and %s differ in %zu places",
                            call->arg[0], call->arg[1], n);

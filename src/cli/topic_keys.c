@@ -222,10 +222,18 @@ static dscq_status print_encodings(cli_call *call, dscq_error *err)
 {
     dscq_str s = {0};
 
+    dscq_str_add(&s, "Kinds: fixed (profile machine), at rest (and loaded), deep (and "
+                     "archive), comparison (only\nwhen named). Rates are those of a "
+                     "plain decoder in hardware.\n\n");
     for (int32_t i = 0; i < dscq_pack_encoding_count(); i++) {
         const dscq_pack_encoding_info *e = dscq_pack_encoding_at(i);
-        if (e != NULL)
-            help_item(&s, e->name, e->summary, NAME_COLUMN);
+        char text[512];
+        if (e == NULL)
+            continue;
+        (void)snprintf(text, sizeof text, "%s. %s; %g a cycle, %ld table bits: %s",
+                       e->summary, dscq_pack_kind_name(e->kind),
+                       e->hw_entries_per_cycle, (long)e->hw_table_bits, e->hw_note);
+        help_item(&s, e->name, text, NAME_COLUMN);
     }
     return help_print(call, &s, err);
 }

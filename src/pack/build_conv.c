@@ -126,7 +126,7 @@ done:
     return status;
 }
 
-static void copy_window(dscq_qnode *q, const dscq_window *w)
+void pack__copy_window(dscq_qnode *q, const dscq_window *w)
 {
     q->stride_h = w->stride_h;
     q->stride_w = w->stride_w;
@@ -148,7 +148,7 @@ static dscq_status conv_like(pack_builder *b, int32_t i, const dscq_node *n,
     DSCQ_TRY(pack__open_act(b, i, n, &y, &lut));
     dscq_qnode *q = pack__new_node(b, DSCQ_Q_CONV, n->name, "", &x, 1, y);
     if (window != NULL) {
-        copy_window(q, window);
+        pack__copy_window(q, window);
         q->dilation_h = window->dilation_h;
         q->dilation_w = window->dilation_w;
         q->groups = window->groups;

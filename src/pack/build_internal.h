@@ -37,6 +37,7 @@ dscq_build_edge pack__edge_from(const dscq_qtensor *t);
 dscq_qnode *pack__new_node(pack_builder *b, dscq_qop op, const char *name,
                            const char *suffix, const int32_t *input, int32_t count,
                            int32_t output);
+void pack__copy_window(dscq_qnode *q, const dscq_window *w); /* strides and pads */
 DSCQ_PRINTF(3, 4)
 dscq_status pack__refuse(const pack_builder *b, const dscq_node *n, const char *fmt,
                          ...);

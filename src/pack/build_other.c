@@ -61,16 +61,9 @@ dscq_status pack__build_reorg(pack_builder *b, int32_t i, const dscq_node *n)
 
 static void pool_window(dscq_qnode *q, const dscq_node *n)
 {
-    const dscq_window *w = &n->window;
-
-    q->kernel_h = w->kernel_h;
-    q->kernel_w = w->kernel_w;
-    q->stride_h = w->stride_h;
-    q->stride_w = w->stride_w;
-    q->pad_top = w->pad_top;
-    q->pad_left = w->pad_left;
-    q->pad_bottom = w->pad_bottom;
-    q->pad_right = w->pad_right;
+    q->kernel_h = n->window.kernel_h;
+    q->kernel_w = n->window.kernel_w;
+    pack__copy_window(q, &n->window);
 }
 
 dscq_status pack__build_maxpool(pack_builder *b, int32_t i, const dscq_node *n)

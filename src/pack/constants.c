@@ -155,14 +155,14 @@ static int code_table(constants *s, dscq_qnode *n, const dscq_qtensor *y, int de
     int32_t last = 0;
 
     for (int32_t i = 0; i < n->table_count; i++) {
-        const int32_t v =
-            last + code_signed(&s->c, &s->step, &s->below,
-                               decoding ? 0 : n->table[i] - last, decoding);
+        const int32_t step = code_signed(&s->c, &s->step, &s->below,
+                                         decoding ? 0 : n->table[i] - last, decoding);
+        const int64_t v = (int64_t)last + step; /* any step can come from a file */
         if (v < lo || v >= lo + span)
             return 0;
+        last = (int32_t)v;
         if (decoding)
-            n->table[i] = v;
-        last = v;
+            n->table[i] = last;
     }
     return 1;
 }

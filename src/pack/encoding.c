@@ -17,6 +17,11 @@ static const pack_encoding *const k_encodings[] = {
 
 static const char *const k_kinds[] = {"fixed", "at rest", "deep", "comparison"};
 
+const char *dscq_pack_kind_name(dscq_pack_kind kind)
+{
+    return k_kinds[kind];
+}
+
 int32_t dscq_pack_encoding_count(void)
 {
     return (int32_t)(sizeof k_encodings / sizeof *k_encodings);
@@ -132,27 +137,4 @@ void dscq_pack_entropy(double *position_bits, double *value_bits,
         plogp((double)nnz, (double)w->count) + plogp(hist[0], (double)w->count);
     *value_bits = values;
     dscq_free(hist);
-}
-
-dscq_status dscq_pack_encoding_table(dscq_table **out, dscq_error *err)
-{
-    const dscq_status status = dscq_table_create(out, "encodings", err);
-
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_text(*out, "name", "encoding");
-    dscq_table_add_text(*out, "kind", "");
-    dscq_table_add_real(*out, "hw_entries_per_cycle", "entries/cycle", 3);
-    dscq_table_add_int(*out, "hw_table_bits", "table bits");
-    dscq_table_add_text(*out, "summary", "");
-    for (int32_t i = 0; i < dscq_pack_encoding_count(); i++) {
-        const dscq_pack_encoding_info *e = dscq_pack_encoding_at(i);
-        const size_t row = dscq_table_add_row(*out);
-        dscq_table_set_text(*out, row, "name", e->name);
-        dscq_table_set_text(*out, row, "kind", k_kinds[e->kind]);
-        dscq_table_set_real(*out, row, "hw_entries_per_cycle", e->hw_entries_per_cycle);
-        dscq_table_set_int(*out, row, "hw_table_bits", e->hw_table_bits);
-        dscq_table_set_text(*out, row, "summary", e->summary);
-    }
-    return dscq_table_check(*out, err);
 }

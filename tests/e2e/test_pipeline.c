@@ -237,7 +237,29 @@ START_TEST(every_execution_of_the_file_agrees)
     run_ok("verify one/packed.bin");
     run_ok("simulate one/packed.bin --machine zcu104 --frames 2 --verify");
     run_ok("simulate one/packed.bin --machine zynq7020 --verify");
-    run_ok("diff one/packed.bin one/packed.bin");
+    run_ok("verify one/packed.bin --write-dump one/dump");
+    run_ok("verify one/packed.bin --dump one/dump");
+    uint8_t *dump = NULL;
+    size_t bytes;
+    ck_assert_int_eq(
+        dscq_file_read(&dump, &bytes, test_path("one/dump"), (size_t)1 << 26, NULL),
+        DSCQ_OK);
+    dump[bytes - 1] ^= 1; /* the last code of the last layer */
+    ck_assert_int_eq(dscq_file_write(test_path("one/wrong"), dump, bytes, NULL),
+                     DSCQ_OK);
+    dscq_free(dump);
+    ck_assert_int_eq(finish(start("verify one/packed.bin --dump one/wrong "
+                                  "--json=one/wrong.json")),
+                     6);
+    run_ok("diff one/packed.bin one/packed.bin --json=one/same.json");
+    ck_assert_int_eq(
+        finish(start("diff one/packed.bin " DSCQ_SOURCE_DIR
+                     "/tests/golden/pack/good_dense.bin --json=one/diff.json")),
+        6);
+    dscq_json *j = NULL;
+    ck_assert_int_eq(dscq_json_load(&j, test_path("one/diff.json"), NULL), DSCQ_OK);
+    ck_assert(dscq_json_int(dscq_json_get(j, "difference_count"), 0) > 0);
+    dscq_json_free(j);
     run_ok("unpack one/packed.bin -o one/packed.npz");
 }
 END_TEST

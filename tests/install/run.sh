@@ -48,6 +48,7 @@ others=$(nm -D --defined-only "$lib/libdscq.so" | awk '$3 !~ /^dscq_/ {print $3}
 want "symbols of libdscq.so without the prefix" "$others" ""
 
 for file in share/man/man1/dscq.1 share/man/man1/dscq-version.1 \
+    share/man/man5/dscq-packed.5 include/dscq/embed/packed_reader.h \
     share/bash-completion/completions/dscq share/zsh/site-functions/_dscq \
     share/fish/vendor_completions.d/dscq.fish share/dscq/machines; do
     if [ ! -e "$prefix/$file" ]; then
@@ -56,7 +57,7 @@ for file in share/man/man1/dscq.1 share/man/man1/dscq-version.1 \
     fi
 done
 if command -v mandoc >/dev/null 2>&1; then
-    for page in "$prefix"/share/man/man1/*; do
+    for page in "$prefix"/share/man/man[15]/*; do
         mandoc -T lint -W warning "$page"
     done
 fi

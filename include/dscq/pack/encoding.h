@@ -9,7 +9,6 @@
 #define DSCQ_PACK_ENCODING_H
 
 #include "dscq/base/status.h"
-#include "dscq/base/table.h"
 #include "dscq/pack/qmodel.h"
 
 #include <stddef.h>
@@ -38,6 +37,8 @@ typedef struct dscq_pack_encoding_info {
     const char *hw_note;
 } dscq_pack_encoding_info;
 
+const char *dscq_pack_kind_name(dscq_pack_kind kind);
+
 int32_t dscq_pack_encoding_count(void);
 const dscq_pack_encoding_info *dscq_pack_encoding_at(int32_t id); /* NULL: none */
 int32_t dscq_pack_encoding_find(const char *name);                /* -1: none   */
@@ -60,9 +61,6 @@ dscq_status dscq_pack_cost(dscq_pack_size *out, int32_t *arg, const dscq_qweight
  * positions N*H2(d), values nnz*H(code | nonzero). */
 void dscq_pack_entropy(double *position_bits, double *value_bits,
                        const dscq_qweights *w);
-
-/* name, kind, hardware rate and cost, summary: one row an encoding. */
-dscq_status dscq_pack_encoding_table(dscq_table **out, dscq_error *err);
 
 #ifdef __cplusplus
 }
