@@ -38,13 +38,22 @@ void flow__curve_add(void *ctx, const dscq_train_row *row)
     c->row[c->count++] = *row;
 }
 
-void flow__curve_load(flow_curve *c, const char *dir, uint32_t epochs)
+dscq_status flow__curve_path(char out[DSCQ_PATH_MAX], const char *dir, const char *stem,
+                             const char *ending, dscq_error *err)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%s.%s", stem, ending);
+    return flow__path(out, dir, name, err);
+}
+
+void flow__curve_load(flow_curve *c, const char *dir, const char *stem, uint32_t epochs)
 {
     char path[DSCQ_PATH_MAX];
     uint8_t *text = NULL;
     size_t bytes;
 
-    if (flow__path(path, dir, "curve.csv", NULL) != DSCQ_OK ||
+    if (flow__curve_path(path, dir, stem, "csv", NULL) != DSCQ_OK ||
         dscq_file_read(&text, &bytes, path, k_curve_bytes_max, NULL) != DSCQ_OK)
         return;
     for (const char *line = strchr((char *)text, '\n'); line != NULL && line[1] != '\0';
@@ -87,8 +96,8 @@ static void add_field(dscq_str *s, double v, char end)
     dscq_str_addf(s, "%s%c", text, end);
 }
 
-dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *title,
-                              dscq_error *err)
+dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *stem,
+                              const char *title, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX];
     dscq_str s = {0};
@@ -106,9 +115,9 @@ dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *
         status = dscq_fail_nomem(err, "the training curve", s.cap);
         goto done;
     }
-    DSCQ_TRY(flow__path(path, dir, "curve.csv", err));
+    DSCQ_TRY(flow__curve_path(path, dir, stem, "csv", err));
     DSCQ_TRY(dscq_file_write(path, s.text, s.len, err));
-    DSCQ_TRY(flow__curve_draw(c, dir, title, err));
+    DSCQ_TRY(flow__curve_draw(c, dir, stem, title, err));
 done:
     dscq_str_free(&s);
     return status;

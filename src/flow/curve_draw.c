@@ -5,21 +5,21 @@
 #include <math.h>
 
 static dscq_status write_both(const dscq_picture *picture, const char *dir,
-                              dscq_error *err)
+                              const char *stem, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 
-    DSCQ_TRY(flow__path(path, dir, "curve.svg", err));
+    DSCQ_TRY(flow__curve_path(path, dir, stem, "svg", err));
     DSCQ_TRY(dscq_picture_write_svg(picture, path, err));
-    DSCQ_TRY(flow__path(path, dir, "curve.png", err));
+    DSCQ_TRY(flow__curve_path(path, dir, stem, "png", err));
     DSCQ_TRY(dscq_picture_write_png(picture, path, err));
 done:
     return status;
 }
 
-dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *title,
-                             dscq_error *err)
+dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *stem,
+                             const char *title, dscq_error *err)
 {
     const size_t n = c->count;
     double *v = dscq_calloc(4 * n + 1, sizeof *v);
@@ -43,7 +43,7 @@ dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *t
             {.name = "validation", .x = v, .y = v + 2 * n, .count = n},
             {.name = "loss", .x = v, .y = v + 3 * n, .count = n, .on_right = 1}};
         DSCQ_TRY(dscq_plot_line(&picture, &axes, series, 3, err));
-        DSCQ_TRY(write_both(picture, dir, err));
+        DSCQ_TRY(write_both(picture, dir, stem, err));
     }
 done:
     dscq_picture_destroy(picture);

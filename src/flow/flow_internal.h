@@ -167,17 +167,21 @@ typedef struct flow_curve {
 void flow__curve_clear(flow_curve *c);
 /* A row for dscq_trainer_run(); a lost row (no memory) only shortens the picture. */
 void flow__curve_add(void *ctx, const dscq_train_row *row);
-/* The rows of epochs below `epochs` of an earlier run's curve.csv, if it is there. */
-void flow__curve_load(flow_curve *c, const char *dir, uint32_t epochs);
+/* The rows of epochs below `epochs` of an earlier run's STEM.csv, if it is there. */
+void flow__curve_load(flow_curve *c, const char *dir, const char *stem,
+                      uint32_t epochs);
+/* dir/stem.ending; stem: "curve" of training, "tune_curve" of fine-tuning. */
+dscq_status flow__curve_path(char out[DSCQ_PATH_MAX], const char *dir, const char *stem,
+                             const char *ending, dscq_error *err);
 /* One line of talk; a detector has no top-1 on its training batches. */
 void flow__tell_row(const dscq_log *log, const char *what, const dscq_train_row *row,
                     int32_t epochs, int is_detector, const char *more);
-dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *title,
-                              dscq_error *err);
+dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *stem,
+                              const char *title, dscq_error *err);
 
-/* curve.svg and curve.png. */
-dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *title,
-                             dscq_error *err);
+/* STEM.svg and STEM.png. */
+dscq_status flow__curve_draw(const flow_curve *c, const char *dir, const char *stem,
+                             const char *title, dscq_error *err);
 
 /* ---- reshape.c: another network than the trained one ---------------------- */
 

@@ -68,8 +68,8 @@ static void keep_row(void *ctx, const dscq_train_row *row)
         kept.top1_frac = (double)NAN;
     flow__curve_add(&r->curve, &kept);
     if (r->o->out_dir[0] != '\0')
-        (void)flow__curve_write(&r->curve, r->o->out_dir, dscq_project_path(r->p),
-                                &ignored);
+        (void)flow__curve_write(&r->curve, r->o->out_dir, "curve",
+                                dscq_project_path(r->p), &ignored);
     flow__tell_row(r->o->log, "epoch", row, r->params.epochs, r->score.is_detector, "");
 }
 
@@ -143,7 +143,7 @@ static dscq_status continue_run(train_run *r, dscq_error *err)
         return DSCQ_OK;
     DSCQ_TRY(dscq_trainer_resume(r->trainer, r->params.save, err));
     const dscq_train_state *s = dscq_trainer_state(r->trainer);
-    flow__curve_load(&r->curve, r->o->out_dir, s->epoch);
+    flow__curve_load(&r->curve, r->o->out_dir, "curve", s->epoch);
     dscq_log_printf(r->o->log, DSCQ_LOG_INFO, "%s: continuing at epoch %u, batch %llu",
                     r->params.save, (unsigned)s->epoch + 1,
                     (unsigned long long)s->batch);

@@ -217,7 +217,8 @@ static dscq_status load_state(flow_tune *t, dscq_error *err)
     }
     if (t->has_edges)
         DSCQ_TRY(use_edges(t, err));
-    flow__curve_load(&t->curve, t->dir, dscq_trainer_state(t->trainer)->epoch);
+    flow__curve_load(&t->curve, t->dir, "tune_curve",
+                     dscq_trainer_state(t->trainer)->epoch);
     dscq_log_printf(t->log, DSCQ_LOG_INFO, "%s: fine-tuning continues at epoch %u",
                     t->save, (unsigned)dscq_trainer_state(t->trainer)->epoch + 1);
 done:
@@ -370,7 +371,8 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
     flow__tell_row(t->log, "tune", &row, t->params.epochs, t->score.is_detector, more);
     DSCQ_TRY(dscq_compressor_epoch(t->compressor, epoch, score, err));
     if (t->dir[0] != '\0') {
-        DSCQ_TRY(flow__curve_write(&t->curve, t->dir, "fine-tuning", err));
+        DSCQ_TRY(
+            flow__curve_write(&t->curve, t->dir, "tune_curve", "fine-tuning", err));
         DSCQ_TRY(save_state(t, err));
     }
 done:

@@ -4,6 +4,7 @@
  *
  * Files in the output folder, beside those of flow/train.h:
  *   tune.ckpt, tune.N.state   to continue the fine-tuning after kill -9
+ *   tune_curve.csv .svg .png  of the fine-tuning
  *   packed.bin                the product
  *   layers.csv                a row a layer: rule, density, bits, SQNR
  *   run.json                  the run manifest, docs/run-manifest.md
