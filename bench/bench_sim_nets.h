@@ -232,4 +232,87 @@ static inline dscq_qmodel *net_alexnet(double conv, const double fc[3], int32_t 
     return net_end(&n, "alexnet_227");
 }
 
+/* MobileNetV1 at `side`, every width times `alpha` (multiples of 4), 10 classes; the
+ * last blocks of 512 as many as `middle`. */
+static inline dscq_qmodel *net_mobilenet_v1(double alpha, int32_t side, int32_t middle,
+                                            double density, int32_t bits, uint64_t seed)
+{
+    static const int k_block[8][2] = {{64, 1},  {128, 2}, {128, 1}, {256, 2},
+                                      {256, 1}, {512, 2}, {0, 0},   {1024, 2}};
+    net n = {.bits = bits};
+    char name[64];
+    int at = 0;
+
+    net_start(&n, side, 3, seed);
+    net_conv(&n, "conv0", 3, 2, 1, (int32_t)(32 * alpha + 3) / 4 * 4, 1, 1, 1);
+    for (int b = 0; b < 8; b++)
+        for (int i = 0; i < (k_block[b][0] == 0 ? middle : 1); i++, at++) {
+            const int32_t c = n.m->tensor[n.at].c;
+            const int wide = k_block[b][0] == 0 ? 512 : k_block[b][0];
+            (void)snprintf(name, sizeof name, "block%d_dw", at);
+            net_conv(&n, name, 3, k_block[b][1] == 2 ? 2 : 1, 1, c, c, 1, 1);
+            (void)snprintf(name, sizeof name, "block%d_pw", at);
+            net_conv(&n, name, 1, 1, 0, (int32_t)(wide * alpha + 3) / 4 * 4, 1, density,
+                     1);
+        }
+    const int32_t last = n.m->tensor[n.at].h;
+    net_pool(&n, "pool", last, last, 0);
+    net_conv(&n, "fc", 1, 1, 0, 10, 1, density, 0);
+    (void)snprintf(name, sizeof name, "mobilenet_v1_%g_%d", alpha, side);
+    return net_end(&n, name);
+}
+
+/* The last convolution's weights as signs, and 8-bit weights in `high` of the blocks.
+ */
+static inline void net_binary(net *n, double high)
+{
+    dscq_qnode *node = &n->m->node[n->nodes - 1];
+    dscq_qweights *old = node->weights, *w = NULL;
+    const int32_t per = old->r * old->s * old->c,
+                  block = old->r * old->s > 1 ? old->r * old->s : 8;
+    dscq_error err;
+
+    if (per % block != 0)
+        return; /* the first layer stays as it is */
+    if (dscq_qweights_create(&w, old->k, old->r, old->s, old->c, DSCQ_FORM_BINARY,
+                             block, &err) != DSCQ_OK)
+        net_die(&err);
+    w->bits = 1;
+    for (int32_t k = 0; k < w->k; k++)
+        w->level[k] = (int16_t)(8 + dscq_rng_below(&n->rng, 24));
+    for (size_t i = 0; i < w->block_count; i++)
+        w->block_high[i] = dscq_rng_unit(&n->rng) < (float)high;
+    for (size_t i = 0; i < w->count; i++) {
+        const int16_t level = w->level[i / (size_t)per];
+        w->value[i] = w->block_high[i / (size_t)block]
+                          ? (int16_t)((int)dscq_rng_below(&n->rng, 255) - 127)
+                          : (dscq_rng_below(&n->rng, 2) ? level : (int16_t)-level);
+    }
+    dscq_qweights_destroy(old);
+    node->weights = w;
+}
+
+/* Tiny YOLOv2 at 416 (VOC): 1-bit weights, 3 % of the blocks with 8 bits; first and
+ * last layer 8 bits. */
+static inline dscq_qmodel *net_tiny_yolo(uint64_t seed)
+{
+    static const int k_width[] = {16, 32, 64, 128, 256, 512, 1024, 1024};
+    net n = {.bits = 8};
+    char name[64];
+
+    net_start(&n, 416, 3, seed);
+    for (int i = 0; i < 8; i++) {
+        (void)snprintf(name, sizeof name, "conv%d", i);
+        net_conv(&n, name, 3, 1, 1, k_width[i], 1, 1, 1);
+        if (i > 0)
+            net_binary(&n, 0.03);
+        if (i < 5) {
+            (void)snprintf(name, sizeof name, "pool%d", i);
+            net_pool(&n, name, 2, 2, 1);
+        }
+    }
+    net_conv(&n, "head", 1, 1, 0, 125, 1, 1, 0);
+    return net_end(&n, "tiny_yolo_v2_416");
+}
+
 #endif

@@ -53,34 +53,79 @@ static void add_sums(dscq_table *t, const dscq_resources *total, const dscq_boar
     }
 }
 
+static dscq_status new_table(dscq_table **out, dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_table_create(out, "resources", err));
+    dscq_table_add_text(*out, "resource", "");
+    dscq_table_add_text(*out, "part", "");
+    dscq_table_add_int(*out, "used", "");
+    dscq_table_add_int(*out, "available", "");
+    dscq_table_add_real(*out, "share_frac", "share", 3);
+    dscq_table_add_text(*out, "rule", "");
+done:
+    return status;
+}
+
+/* Sums against the board, which a machine need not have. */
+static dscq_status against_board(dscq_table *t, const dscq_machine *m,
+                                 const dscq_resources *total, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_board board;
+    dscq_status status;
+
+    if (m->board[0] != '\0') {
+        DSCQ_TRY(dscq_machine_path(path, sizeof path, m, "boards", m->board, err));
+        DSCQ_TRY(dscq_board_load(&board, path, err));
+        DSCQ_TRY(dscq_board_fits(&board, total, m->clock_mhz, err));
+        add_sums(t, total, &board);
+    }
+    DSCQ_TRY(dscq_table_check(t, err));
+done:
+    return status;
+}
+
 dscq_status dscq_flow_resources(dscq_table **out, const dscq_machine *m,
                                 dscq_error *err)
 {
     dscq_resource_row rows[DSCQ_RESOURCE_ROWS];
     dscq_resources total;
     dscq_table *t = NULL;
-    dscq_board board;
-    char path[DSCQ_PATH_MAX];
     dscq_status status;
 
     *out = NULL;
     const int n = dscq_machine_resources(rows, &total, m);
-    DSCQ_TRY(dscq_table_create(&t, "resources", err));
-    dscq_table_add_text(t, "resource", "");
-    dscq_table_add_text(t, "part", "");
-    dscq_table_add_int(t, "used", "");
-    dscq_table_add_int(t, "available", "");
-    dscq_table_add_real(t, "share_frac", "share", 3);
-    dscq_table_add_text(t, "rule", "");
+    DSCQ_TRY(new_table(&t, err));
     for (int i = 0; i < n; i++)
         add_part(t, &rows[i]);
-    if (m->board[0] != '\0') { /* a machine may be for no board in particular */
-        DSCQ_TRY(dscq_machine_path(path, sizeof path, m, "boards", m->board, err));
-        DSCQ_TRY(dscq_board_load(&board, path, err));
-        DSCQ_TRY(dscq_board_fits(&board, &total, m->clock_mhz, err));
-        add_sums(t, &total, &board);
+    DSCQ_TRY(against_board(t, m, &total, err));
+    *out = t;
+    return DSCQ_OK;
+done:
+    dscq_table_destroy(t);
+    return status;
+}
+
+dscq_status dscq_flow_pipe_resources(dscq_table **out, const dscq_pipe *p,
+                                     const dscq_machine *m, dscq_error *err)
+{
+    dscq_resource_row row = {"DMA ports", "F9: per AXI port", dscq_pipe_fixed_need(m)};
+    dscq_resources total = row.need;
+    dscq_table *t = NULL;
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(new_table(&t, err));
+    add_part(t, &row);
+    for (int32_t i = 0; i < p->stage_count; i++) {
+        row = (dscq_resource_row){p->stage[i].name, "PF1..PF6: the stage and its FIFOs",
+                                  p->stage[i].need};
+        add_part(t, &row);
+        dscq_resources_add(&total, &row.need);
     }
-    DSCQ_TRY(dscq_table_check(t, err));
+    DSCQ_TRY(against_board(t, m, &total, err));
     *out = t;
     return DSCQ_OK;
 done:

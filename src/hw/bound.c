@@ -1,5 +1,6 @@
 /* No run can be faster: work over the peak rate of each unit. Shares no code with the
  * timing, only the geometry of the program. */
+#include "dscq/hw/pipeline.h"
 #include "hw_internal.h"
 
 static uint64_t ceil_div(uint64_t a, uint64_t b)
@@ -7,11 +8,43 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
     return (a + b - 1) / b;
 }
 
+static double memory_rate(const dscq_machine *m)
+{
+    /* the narrower of ports and, for the simple memory, its bus */
+    const double rate = (double)m->axi_ports * m->axi_bytes;
+
+    return m->dram[0] == 's' && m->mem_bytes_per_cycle < rate ? m->mem_bytes_per_cycle
+                                                              : rate;
+}
+
+/* The slowest stage, and the rows that cross DRAM. */
+static dscq_sim_bound pipe_bound(const dscq_program *p, const dscq_machine *m)
+{
+    dscq_sim_bound b = {0, 0, 0, 0};
+    uint64_t bytes = 0;
+
+    for (int32_t i = 0; i < p->pipe->stage_count; i++) {
+        const dscq_pipe_stage *s = &p->pipe->stage[i];
+        const uint64_t firings = (uint64_t)p->frames * (uint64_t)s->rows;
+        uint64_t *of = s->kind == DSCQ_PIPE_LANES ? &b.compute : &b.post;
+        if (s->kind <= DSCQ_PIPE_STORE)
+            bytes += firings * s->row_bytes;
+        else if (firings * (uint64_t)s->cycles > *of)
+            *of = firings * (uint64_t)s->cycles;
+    }
+    b.memory = (uint64_t)((double)bytes / memory_rate(m));
+    b.cycles = b.compute > b.post ? b.compute : b.post;
+    b.cycles = b.memory > b.cycles ? b.memory : b.cycles;
+    return b;
+}
+
 dscq_sim_bound dscq_sim_lower_bound(const dscq_program *p, const dscq_machine *m)
 {
     dscq_sim_bound b = {0, 0, 0, 0};
     uint64_t slots = 0, outputs = 0, bytes = 0;
 
+    if (p->pipe != NULL)
+        return pipe_bound(p, m);
     for (size_t i = 0; i < p->queue_count[DSCQ_UNIT_COMPUTE]; i++) {
         const dscq_hw_cmd *c = &p->queue[DSCQ_UNIT_COMPUTE][i];
         const uint64_t pixels = (uint64_t)(c->last - c->first);
@@ -40,10 +73,7 @@ dscq_sim_bound dscq_sim_lower_bound(const dscq_program *p, const dscq_machine *m
     }
     b.compute = ceil_div(slots, (uint64_t)m->multipliers);
     b.post = ceil_div(outputs, (uint64_t)m->post_entries);
-    /* the narrower of ports and, for the simple memory, its bus */
-    double rate = (double)m->axi_ports * m->axi_bytes;
-    if (m->dram[0] == 's' && m->mem_bytes_per_cycle < rate)
-        rate = m->mem_bytes_per_cycle;
+    const double rate = memory_rate(m);
     /* blocks shared by neighbouring transfers are moved once: allow for that */
     b.memory = (uint64_t)((double)bytes / rate);
     b.cycles = b.compute > b.post ? b.compute : b.post;

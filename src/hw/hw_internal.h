@@ -85,7 +85,7 @@ static inline void hw__put(const dscq_hw_tensor *t, uint8_t *at, int32_t v)
 static inline uint8_t *hw__line(const hw_data *d, const dscq_hw_ring *r, int32_t y,
                                 int32_t c)
 {
-    return d->act + r->base + (int64_t)(y % r->rows) * r->row_bytes +
+    return d->act + r->base + (int64_t)((y + r->turn) % r->rows) * r->row_bytes +
            (int64_t)(c - r->c0) * r->line_bytes;
 }
 

@@ -55,6 +55,9 @@ static const dscq_key k_machine[] = {
     I(outstanding, 1, 4096, "32", "requests in flight"),
     R(mem_bytes_per_cycle, 0.01, 65536, "16", "simple memory: bandwidth"),
     I(mem_latency_cycles, 0, 1000000, "40", "simple memory: latency"),
+    R(target_fps, 0, 1e9, "0", "pipeline: frames per second to size for; 0: the most that fits"),
+    I(fifo_rows, 1, 64, "1", "pipeline: rows a FIFO holds beyond the window, in steps of the window"),
+    I(shortcut_rows, 0, 65536, "0", "pipeline: rows of the FIFOs into sums and joins; 0: sized"),
     DSCQ_KEY_END};
 
 #define SE(field, choices, dflt, help)                                                 \
@@ -111,7 +114,7 @@ dscq_status dscq_machine_check(const dscq_machine *m, dscq_error *err)
 {
     const int64_t width = (int64_t)m->act_banks * m->act_word_bytes;
 
-    if (check_shapes(m, err) != DSCQ_OK)
+    if (m->engine == 0 && check_shapes(m, err) != DSCQ_OK)
         return DSCQ_FORMAT;
     if (m->act_bytes % width != 0)
         return dscq_fail(err, DSCQ_FORMAT,

@@ -235,6 +235,22 @@ int dscq_memory_next(dscq_memory *mem, uint32_t *tag, uint64_t *cycle)
     return 1;
 }
 
+int dscq_memory_next_by(dscq_memory *mem, uint64_t limit, uint32_t *tag,
+                        uint64_t *cycle)
+{
+    if (limit == UINT64_MAX)
+        return dscq_memory_next(mem, tag, cycle);
+    if (!mem->is_simple && mem->free_count < mem->slots) {
+        const uint64_t until = to_dram(mem, limit);
+        if (dscq_dram_now(mem->dram) < until)
+            dscq_dram_advance(mem->dram, until);
+        collect(mem);
+    }
+    if (mem->heap_count == 0 || mem->heap[0].cycle > limit)
+        return 0;
+    return dscq_memory_next(mem, tag, cycle);
+}
+
 void dscq_memory_settle(dscq_memory *mem, uint64_t cycle)
 {
     if (!mem->is_simple && dscq_dram_now(mem->dram) < to_dram(mem, cycle))

@@ -1,6 +1,7 @@
 #include "dscq/hw/program.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/hw/pipeline.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -68,6 +69,7 @@ void dscq_program_destroy(dscq_program *p)
     }
     for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
         dscq_free(p->queue[u]);
+    dscq_pipe_destroy(p->pipe);
     dscq_free(p->tensor);
     dscq_free(p->ring);
     dscq_free(p->op);
@@ -126,8 +128,8 @@ static dscq_status check_ring(const dscq_program *p, int32_t i, dscq_error *err)
     if (!inside(r->tensor, 0, p->tensor_count))
         return refuse(err, "ring %d: no tensor %d", i, r->tensor);
     const dscq_hw_tensor *t = &p->tensor[r->tensor];
-    if (r->rows < 1 || r->rows > t->h || r->x0 < 0 || r->width < 1 ||
-        r->x0 + r->width > t->w || r->c0 < 0 || r->c_count < 1 ||
+    if (r->rows < 1 || (r->rows > t->h && p->pipe == NULL) || r->x0 < 0 ||
+        r->width < 1 || r->x0 + r->width > t->w || r->c0 < 0 || r->c_count < 1 ||
         r->c0 + r->c_count > t->c || r->base < 0 ||
         r->line_bytes < r->width * t->elem_bytes ||
         r->row_bytes < (int64_t)r->c_count * r->line_bytes)

@@ -104,6 +104,7 @@ static dscq_status compute_one(sim_state *st, const dscq_hw_cmd *c, hw_ready rea
     DSCQ_TRY(hw__token_add(st, DSCQ_TOKEN_OUT_WRITTEN, done.out_written));
     if (st->opt->event != NULL) {
         const dscq_sim_event e = {.unit = DSCQ_UNIT_COMPUTE,
+                                  .stage = -1,
                                   .op = c->op,
                                   .frame = c->frame,
                                   .command = (int32_t)st->computed,
@@ -265,8 +266,8 @@ static dscq_status check_fits(const dscq_program *p, const dscq_machine *m,
     return DSCQ_OK;
 }
 
-static dscq_status sim_create(dscq_sim **out, const dscq_program *p,
-                              const dscq_machine *m, dscq_error *err)
+dscq_status hw__sim_create(dscq_sim **out, const dscq_program *p, const dscq_machine *m,
+                           dscq_error *err)
 {
     dscq_sim *s = dscq_calloc(1, sizeof *s);
 
@@ -310,6 +311,7 @@ void dscq_sim_destroy(dscq_sim *s)
         dscq_free(s->output[i]);
     for (int32_t i = 0; s->tensor != NULL && i < s->tensor_count; i++)
         dscq_free(s->tensor[i]);
+    dscq_free(s->stage);
     dscq_free(s->layer);
     dscq_free(s->layer_name);
     dscq_free(s->frame_end);
@@ -372,7 +374,7 @@ static dscq_status take_outputs(sim_state *st)
     return DSCQ_OK;
 }
 
-static void compute_stalls(dscq_sim *s)
+void hw__compute_stalls(dscq_sim *s)
 {
     uint64_t *b = s->stall[DSCQ_UNIT_COMPUTE];
     const dscq_counters *c = &s->total;
@@ -433,7 +435,7 @@ static dscq_status finish(sim_state *st)
         s->dram = dscq_dram_count(d);
         s->dram_energy = dscq_dram_energy_pj(dscq_dram_settings(d), &s->dram);
     }
-    compute_stalls(s);
+    hw__compute_stalls(s);
     s->bound = dscq_sim_lower_bound(st->p, st->m);
     DSCQ_TRY(check_laws(st));
     if (!st->opt->no_data)
@@ -475,9 +477,16 @@ dscq_status dscq_sim_run(dscq_sim **out, const dscq_program *p, const dscq_machi
     *out = NULL;
     DSCQ_TRY(dscq_program_check(p, err));
     DSCQ_TRY(dscq_machine_check(m, err));
-    DSCQ_TRY(check_fits(p, m, err));
-    DSCQ_TRY(sim_create(&s, p, m, err));
+    if (p->pipe == NULL)
+        DSCQ_TRY(check_fits(p, m, err));
+    DSCQ_TRY(hw__sim_create(&s, p, m, err));
     st.s = s;
+    if (p->pipe != NULL) {
+        DSCQ_TRY(hw__pipe_sim(s, p, m, inputs, opt, err));
+        s->program = NULL;
+        *out = s;
+        return DSCQ_OK;
+    }
     DSCQ_TRY(dscq_memory_create(&st.memory, m, err));
     if (p->dram_bytes > dscq_memory_capacity(st.memory))
         DSCQ_TRY(dscq_fail(err, DSCQ_ARG,

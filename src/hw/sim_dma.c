@@ -143,6 +143,7 @@ static dscq_status finish_commands(sim_state *st, int u)
             hw__data_load(&st->data, c);
         if (st->opt->event != NULL) {
             const dscq_sim_event e = {.unit = (dscq_unit)u,
+                                      .stage = -1,
                                       .op = c->op,
                                       .frame = c->frame,
                                       .command = (int32_t)d->finished,

@@ -22,6 +22,13 @@ struct dscq_sim {
     int64_t act_peak;
     int32_t certified;
     dscq_sim_bound bound;
+    /* pipeline: where the cycles of each stage went; else 0 stages */
+    int32_t stage_count;
+    struct sim_stage {
+        char name[64];
+        uint64_t cycles; /* of the run */
+        uint64_t busy, starved, blocked, idle;
+    } * stage;
 };
 
 /* A DMA unit: which of its commands are on their way. */
@@ -74,5 +81,14 @@ void hw__dma_finish(sim_state *st, uint64_t end);
 /* certify.c: one compute command alone, recurrence against stepped lanes. */
 dscq_status hw__certify(hw_array *a, const dscq_hw_cmd *c, const hw_decoded *w,
                         dscq_error *err);
+
+/* sim.c: an empty result; the accounts of the multipliers as causes. */
+dscq_status hw__sim_create(dscq_sim **out, const dscq_program *p, const dscq_machine *m,
+                           dscq_error *err);
+void hw__compute_stalls(dscq_sim *s);
+/* pipeline_sim.c: the run of a program with p->pipe. */
+dscq_status hw__pipe_sim(dscq_sim *s, const dscq_program *p, const dscq_machine *m,
+                         const void *const *inputs, const dscq_sim_options *o,
+                         dscq_error *err);
 
 #endif

@@ -51,6 +51,11 @@ dscq_dram_energy dscq_sim_dram_energy(const dscq_sim *s)
     return s->dram_energy;
 }
 
+int32_t dscq_sim_multipliers(const dscq_sim *s)
+{
+    return s->machine.multipliers;
+}
+
 int64_t dscq_sim_act_peak(const dscq_sim *s)
 {
     return s->act_peak;
@@ -86,6 +91,16 @@ static double share(uint64_t part, uint64_t whole)
     return whole == 0 ? 0 : (double)part / (double)whole;
 }
 
+/* Of the array while the layer has it; of a pipeline's stage while it works. */
+static double layer_use(const dscq_sim *s, const dscq_counters *c)
+{
+    if (s->stage_count == 0)
+        return share(c->mac_done, c->cycles * (uint64_t)s->machine.multipliers);
+    return share(c->mac_done, c->mult_compute + c->mult_filler + c->mult_pixel_tail +
+                                  c->mult_empty + c->mult_no_channel +
+                                  c->mult_imbalance + c->mult_drain);
+}
+
 dscq_status dscq_sim_table_layers(dscq_table **out, const dscq_sim *s, dscq_error *err)
 {
     dscq_table *t;
@@ -113,9 +128,7 @@ dscq_status dscq_sim_table_layers(dscq_table **out, const dscq_sim *s, dscq_erro
         dscq_table_set_real(t, row, "cycles_frac", share(c->cycles, s->total.cycles));
         dscq_table_set_int(t, row, "mac_dense", (int64_t)c->mac_dense);
         dscq_table_set_int(t, row, "mac_done", (int64_t)c->mac_done);
-        dscq_table_set_real(
-            t, row, "utilisation_frac",
-            share(c->mac_done, c->cycles * (uint64_t)s->machine.multipliers));
+        dscq_table_set_real(t, row, "utilisation_frac", layer_use(s, c));
         dscq_table_set_int(t, row, "dram_read_bytes", (int64_t)c->dram_act_read_bytes);
         dscq_table_set_int(t, row, "dram_weight_bytes", (int64_t)c->dram_weight_bytes);
         dscq_table_set_int(t, row, "dram_write_bytes",
@@ -124,6 +137,28 @@ dscq_status dscq_sim_table_layers(dscq_table **out, const dscq_sim *s, dscq_erro
         dscq_table_set_int(t, row, "commands", (int64_t)c->commands);
     }
     return dscq_table_check(t, err);
+}
+
+static void add_stage(dscq_table *t, const struct sim_stage *s)
+{
+    const struct {
+        const char *cause, *meaning;
+        uint64_t cycles;
+    } k[] = {{"busy", "making a row, or moving it", s->busy},
+             {"starved", "a row it needs is not there", s->starved},
+             {"blocked", "a FIFO it writes is full", s->blocked},
+             {"idle", "after its last row", s->idle}};
+
+    for (size_t i = 0; i < sizeof k / sizeof *k; i++) {
+        if (k[i].cycles == 0)
+            continue;
+        const size_t row = dscq_table_add_row(t);
+        dscq_table_set_text(t, row, "unit", s->name);
+        dscq_table_set_text(t, row, "cause", k[i].cause);
+        dscq_table_set_real(t, row, "cycles", (double)k[i].cycles);
+        dscq_table_set_real(t, row, "cycles_frac", share(k[i].cycles, s->cycles));
+        dscq_table_set_text(t, row, "meaning", k[i].meaning);
+    }
 }
 
 dscq_status dscq_sim_table_stalls(dscq_table **out, const dscq_sim *s, dscq_error *err)
@@ -139,6 +174,8 @@ dscq_status dscq_sim_table_stalls(dscq_table **out, const dscq_sim *s, dscq_erro
     dscq_table_add_real(t, "cycles", "cycles", 0);
     dscq_table_add_real(t, "cycles_frac", "share", 4);
     dscq_table_add_text(t, "meaning", "meaning");
+    for (int32_t i = 0; i < s->stage_count; i++)
+        add_stage(t, &s->stage[i]);
     for (int u = 0; u < DSCQ_UNIT_COUNT; u++) {
         const uint64_t per =
             u == DSCQ_UNIT_COMPUTE ? (uint64_t)s->machine.multipliers : 1;

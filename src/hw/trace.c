@@ -2,7 +2,9 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/hw/pipeline.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,28 +66,48 @@ static void json_text(char *out, size_t cap, const char *in)
     out[n] = '\0';
 }
 
+/* A track per unit of the array, or per stage of a pipeline. */
+static int track_count(const dscq_trace *t)
+{
+    return t->p->pipe != NULL ? t->p->pipe->stage_count : DSCQ_UNIT_COUNT;
+}
+
+static int track_of(const dscq_sim_event *e)
+{
+    return e->stage >= 0 ? e->stage : (int)e->unit;
+}
+
+static void track_name(char *out, size_t cap, const dscq_trace *t, int track)
+{
+    json_text(out, cap,
+              t->p->pipe != NULL ? t->p->pipe->stage[track].name
+                                 : dscq_unit_name(track));
+}
+
 static dscq_status write_json(dscq_trace *t, dscq_error *err)
 {
+    char name[160];
     dscq_status status;
 
     DSCQ_TRY(
         dscq_writer_printf(t->w, err, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
-    for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
+    for (int u = 0; u < track_count(t); u++) {
+        track_name(name, sizeof name, t, u);
         DSCQ_TRY(
             dscq_writer_printf(t->w, err,
                                "%s\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,"
                                "\"tid\":%d,\"args\":{\"name\":\"%s\"}}",
-                               u > 0 ? "," : "", u, dscq_unit_name(u)));
+                               u > 0 ? "," : "", u, name));
+    }
     for (size_t i = 0; i < t->count; i++) {
         const dscq_sim_event *e = &t->e[i];
-        char name[160];
         json_text(name, sizeof name, t->p->op[e->op].name);
         DSCQ_TRY(dscq_writer_printf(
             t->w, err,
             ",\n{\"name\":\"%s\",\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%llu,"
             "\"dur\":%llu,\"args\":{\"frame\":%d,\"command\":%d,\"ready_cycle\":%llu,"
             "\"bytes\":%llu}}",
-            name, (int)e->unit, (unsigned long long)e->start,
+            name, track_of(e), (unsigned long long)e->start,
             (unsigned long long)(e->end - e->start), e->frame, e->command,
             (unsigned long long)e->ready, (unsigned long long)e->bytes));
     }
@@ -110,10 +132,22 @@ static int by_cycle(const void *a, const void *b)
     return x->op - y->op; /* rest first, then the next command */
 }
 
+/* An identifier: a letter (small: works; capital: operation), then a number when the
+ * letters do not suffice. */
+static const char *vcd_id(char out[12], char base, int track)
+{
+    const int n = snprintf(out, 12, "%c", base + track % 26);
+
+    if (track >= 26)
+        (void)snprintf(out + n, 12 - (size_t)n, "%d", track / 26);
+    return out;
+}
+
 static dscq_status write_vcd_body(dscq_trace *t, const edge *v, size_t n,
                                   dscq_error *err)
 {
     uint64_t now = UINT64_MAX;
+    char id[12];
     dscq_status status = DSCQ_OK;
 
     for (size_t i = 0; i < n; i++) {
@@ -121,15 +155,16 @@ static dscq_status write_vcd_body(dscq_trace *t, const edge *v, size_t n,
             DSCQ_TRY(dscq_writer_printf(t->w, err, "#%llu\n",
                                         (unsigned long long)v[i].cycle));
         now = v[i].cycle;
-        DSCQ_TRY(
-            dscq_writer_printf(t->w, err, "%d%c\n", v[i].op >= 0, 'a' + v[i].unit));
+        DSCQ_TRY(dscq_writer_printf(t->w, err, "%d%s\n", v[i].op >= 0,
+                                    vcd_id(id, 'a', v[i].unit)));
         if (v[i].op < 0)
             continue;
         char bits[33];
         for (int b = 0; b < 32; b++)
             bits[b] = (v[i].op >> (31 - b) & 1) ? '1' : '0';
         bits[32] = '\0';
-        DSCQ_TRY(dscq_writer_printf(t->w, err, "b%s %c\n", bits, 'A' + v[i].unit));
+        DSCQ_TRY(dscq_writer_printf(t->w, err, "b%s %s\n", bits,
+                                    vcd_id(id, 'A', v[i].unit)));
     }
 done:
     return status;
@@ -138,29 +173,36 @@ done:
 static dscq_status write_vcd(dscq_trace *t, dscq_error *err)
 {
     edge *v = dscq_malloc(2 * t->count, sizeof *v);
+    char name[160], a[12], b[12];
+    size_t n = 0;
     dscq_status status;
 
     if (v == NULL)
         return dscq_fail_nomem(err, "a trace", 2 * t->count * sizeof *v);
     for (size_t i = 0; i < t->count; i++) {
         const dscq_sim_event *e = &t->e[i];
-        v[2 * i] = (edge){e->start, (int32_t)e->unit, e->op};
-        v[2 * i + 1] = (edge){e->end, (int32_t)e->unit, -1};
+        if (e->start == e->end) /* nothing to see */
+            continue;
+        v[n++] = (edge){e->start, track_of(e), e->op};
+        v[n++] = (edge){e->end, track_of(e), -1};
     }
-    if (t->count > 0)
-        qsort(v, 2 * t->count, sizeof *v, by_cycle);
+    if (n > 0)
+        qsort(v, n, sizeof *v, by_cycle);
     DSCQ_TRY(dscq_writer_printf(t->w, err,
                                 "$comment one time step is one cycle $end\n"
                                 "$timescale 1 ns $end\n"
                                 "$scope module machine $end\n"));
-    for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
+    for (int u = 0; u < track_count(t); u++) {
+        track_name(name, sizeof name, t, u);
+        for (char *c = name; *c != '\0'; c++) /* a VCD name has no spaces */
+            *c = *c == ' ' ? '_' : *c;
         DSCQ_TRY(dscq_writer_printf(t->w, err,
-                                    "$var wire 1 %c %s $end\n"
-                                    "$var integer 32 %c %s_operation $end\n",
-                                    'a' + u, dscq_unit_name(u), 'A' + u,
-                                    dscq_unit_name(u)));
+                                    "$var wire 1 %s %s $end\n"
+                                    "$var integer 32 %s %s_operation $end\n",
+                                    vcd_id(a, 'a', u), name, vcd_id(b, 'A', u), name));
+    }
     DSCQ_TRY(dscq_writer_printf(t->w, err, "$upscope $end\n$enddefinitions $end\n"));
-    DSCQ_TRY(write_vcd_body(t, v, 2 * t->count, err));
+    DSCQ_TRY(write_vcd_body(t, v, n, err));
 done:
     dscq_free(v);
     return status;

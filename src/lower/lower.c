@@ -166,11 +166,6 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
     if (schedule_out != NULL)
         *schedule_out = NULL;
     DSCQ_TRY(dscq_machine_check(m, err));
-    if (m->engine != 0)
-        DSCQ_TRY(dscq_fail(err, DSCQ_UNSUPPORTED,
-                           "machine '%s': engine = pipeline has no scheduler; use "
-                           "engine = array",
-                           m->name));
     DSCQ_TRY(low__check(q, m, err));
     DSCQ_TRY(dscq_program_create(&l.p, err));
     dscq_str_copy(l.p->name, sizeof l.p->name, q->name);
@@ -178,6 +173,12 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
     l.p->frames = frames;
     l.scan = m->schedule.order != 1;
     DSCQ_TRY(copy_tensors(&l));
+    if (m->engine == 1) {
+        DSCQ_TRY(low__pipeline(&l, schedule_out));
+        *program_out = l.p;
+        l.p = NULL;
+        goto done;
+    }
     DSCQ_TRY(set_prices(&l));
     DSCQ_TRY(low__make_ops(&l));
     find_lives(&l);

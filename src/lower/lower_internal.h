@@ -4,6 +4,7 @@
 
 #include "dscq/energy/energy.h"
 #include "dscq/hw/machine.h"
+#include "dscq/hw/pipeline.h"
 #include "dscq/hw/program.h"
 #include "dscq/lower/lower.h"
 
@@ -107,7 +108,11 @@ low_choice low__choose_encoding(const lowering *l, const dscq_qweights *w);
 dscq_status low__write_streams(low_tile_job *j);
 size_t low__column_at(const low_tile_job *j, int32_t k);
 
-/* weights.c: shape and weight tiles of every operation */
+/* weights.c: shape and weight tiles of every operation, or of one */
+dscq_status low__make_conv(lowering *l, int32_t at);
+/* Cycles of a one-pixel vector for each number of lanes, and the encoding. */
+dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
+                       double *vector_cycles, low_choice *enc);
 dscq_status low__make_weights(lowering *l);
 /* Tiles of a block for LOW_GROUPS: `group` middle channels each. */
 dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group);
@@ -274,6 +279,22 @@ dscq_status low__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t a
                                   const low_bands *b);
 dscq_status low__emit_strips(low_emitter *e, const low_spaces *v, int32_t at);
 dscq_status low__emit_groups(low_emitter *e, const low_spaces *v, int32_t at);
+
+/* pipeline.c, pipeline_size.c: engine = pipeline */
+typedef struct low_board {
+    dscq_resources most;    /* what the stages may use                            */
+    dscq_resources advised; /* the same with the board's fill advice              */
+    int is_board;
+} low_board;
+
+dscq_status low__pipeline(lowering *l, dscq_table **schedule_out);
+/* Lanes, vector and width of every stage: the shortest frame that fits (or
+ * target_fps); *interval: its cycles, estimated. */
+dscq_status low__size_stages(lowering *l, const low_board *b, double *interval);
+dscq_status low__pipe_table(dscq_table **out, const lowering *l, dscq_error *err);
+dscq_pipe_cost low__stage_cost(const lowering *l, const dscq_pipe_stage *s);
+dscq_resources low__fifos_need(const lowering *l, int32_t stage, int32_t lanes,
+                               int32_t vector, int32_t post);
 
 /* emit.c */
 dscq_status low__emit(lowering *l, int32_t frames);

@@ -292,7 +292,7 @@ done:
     return status;
 }
 
-static dscq_status make_conv(lowering *l, int32_t at)
+dscq_status low__make_conv(lowering *l, int32_t at)
 {
     dscq_hw_op *op = &l->p->op[at];
     const dscq_qweights *w = l->q->node[l->op[at].node].weights;
@@ -323,6 +323,58 @@ static dscq_status make_conv(lowering *l, int32_t at)
     }
 done:
     dscq_free(codes);
+    return status;
+}
+
+/* Block flags, signs and 8-bit weights, exactly. */
+static double binary_bits(const dscq_qweights *w)
+{
+    double bits = (double)w->block_count;
+
+    for (size_t i = 0; i < w->block_count; i++)
+        bits += (double)w->block * (w->block_high[i] ? 8 : 1);
+    return bits / (double)w->count;
+}
+
+dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
+                       double *vector_cycles, low_choice *enc)
+{
+    dscq_hw_op *op = &l->p->op[at];
+    const dscq_qweights *w = l->q->node[l->op[at].node].weights;
+    const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
+    const int32_t groups = depthwise ? 1 : l->q->node[l->op[at].node].groups;
+    const int32_t channels = w->k / groups;
+    const int32_t columns = (int32_t)(w->count / (size_t)w->k);
+    const dscq_machine *whole = l->m;
+    uint16_t *codes = dscq_malloc(w->count, sizeof *codes);
+    uint8_t *stored = dscq_malloc((size_t)channels * (size_t)columns, 1);
+    dscq_status status = DSCQ_OK;
+
+    *enc = low__choose_encoding(l, w);
+    if (codes == NULL || stored == NULL) {
+        status = dscq_fail_nomem(l->err, "weight codes", w->count * 3);
+        goto done;
+    }
+    if (enc->kind == DSCQ_STREAM_BINARY)
+        enc->bits_per_weight = binary_bits(w);
+    dscq_qweights_codes(w, codes);
+    const low_tile_job j = {.l = l, .w = w, .codes = codes, .op = op};
+    mark_stored(stored, &j, channels, columns,
+                enc->kind == DSCQ_STREAM_DENSE || enc->kind == DSCQ_STREAM_BINARY);
+    for (int32_t i = 0; i < count; i++) {
+        dscq_machine one = *whole;
+        double fixed;
+        one.multipliers = lanes[i];
+        l->m = &one;
+        status =
+            low__try_shape(l, at, stored, columns, lanes[i], &vector_cycles[i], &fixed);
+        l->m = whole;
+        if (status != DSCQ_OK)
+            goto done;
+    }
+done:
+    dscq_free(codes);
+    dscq_free(stored);
     return status;
 }
 
@@ -454,7 +506,7 @@ dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group
         drop_tiles(l, o);
         l->op[o].weight_bytes = 0;
         l->op[o].weight_buffer = 0;
-        status = make_conv(l, o);
+        status = low__make_conv(l, o);
         if (status != DSCQ_OK)
             return status;
     }
@@ -468,7 +520,7 @@ dscq_status low__make_weights(lowering *l)
     for (int32_t i = 0; i < l->p->op_count; i++) {
         const dscq_hw_mode mode = l->p->op[i].mode;
         if (mode == DSCQ_HW_BROADCAST || mode == DSCQ_HW_DEPTHWISE)
-            DSCQ_TRY(make_conv(l, i));
+            DSCQ_TRY(low__make_conv(l, i));
         else
             estimate_vector_op(l, i);
     }

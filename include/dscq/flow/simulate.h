@@ -10,6 +10,7 @@
 #include "dscq/base/table.h"
 #include "dscq/energy/energy.h"
 #include "dscq/hw/machine.h"
+#include "dscq/hw/pipeline.h"
 #include "dscq/hw/sim.h"
 #include "dscq/pack/qmodel.h"
 
@@ -33,6 +34,10 @@ dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *
  * saying by how much. */
 dscq_status dscq_flow_resources(dscq_table **out, const dscq_machine *m,
                                 dscq_error *err);
+
+/* The same for the stages of a pipeline. */
+dscq_status dscq_flow_pipe_resources(dscq_table **out, const dscq_pipe *p,
+                                     const dscq_machine *m, dscq_error *err);
 
 typedef struct dscq_simulate_options {
     int32_t frames; /* 0 = 1                                                     */

@@ -86,6 +86,10 @@ typedef struct dscq_machine {
     int32_t outstanding;          /* requests in flight, all units together   */
     double mem_bytes_per_cycle;   /* simple memory                            */
     int32_t mem_latency_cycles;
+    /* pipeline */
+    double target_fps;     /* stages no faster than this needs; 0: as fast as fits */
+    int32_t fifo_rows;     /* rows beyond the window, in steps of the window        */
+    int32_t shortcut_rows; /* rows of the FIFOs into sums and joins; 0: sized       */
     /* where named files are looked for: the folder above the machine's own
      * folder; "" when the machine did not come from a file */
     char data_dir[DSCQ_PATH_MAX];

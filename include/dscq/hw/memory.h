@@ -40,6 +40,11 @@ dscq_status dscq_memory_submit(dscq_memory *mem, uint64_t *accepted, uint64_t ad
  * known. 0 when nothing is in flight. Cycles are accelerator cycles. */
 int dscq_memory_next(dscq_memory *mem, uint32_t *tag, uint64_t *cycle);
 
+/* The same, but only a burst finished at or before `limit`; the memory runs no further
+ * than that (later submits may be at any cycle from `limit` on). */
+int dscq_memory_next_by(dscq_memory *mem, uint64_t limit, uint32_t *tag,
+                        uint64_t *cycle);
+
 /* Let time pass to `cycle` (refresh and background energy go on). */
 void dscq_memory_settle(dscq_memory *mem, uint64_t cycle);
 

@@ -67,6 +67,7 @@ typedef struct dscq_hw_ring {
     int64_t base;        /* byte address in the activation buffer             */
     int32_t line_bytes;  /* of one line, a whole number of words              */
     int32_t row_bytes;   /* all its lines, rounded up to a word of every bank    */
+    int32_t turn;        /* slot of row 0; pipelines only, else 0                */
 } dscq_hw_ring;
 
 /* One operation: geometry and constants. Windows are in input coordinates:
@@ -195,6 +196,8 @@ typedef struct dscq_program {
     int32_t input[DSCQ_OP_INPUTS], output[DSCQ_OP_INPUTS]; /* tensors in DRAM     */
     int64_t act_peak_bytes, weight_peak_bytes;
     char machine_name[128];
+    struct dscq_pipe *pipe; /* engine = pipeline (hw/pipeline.h), else NULL; the queues
+                             * are then empty                                      */
 } dscq_program;
 
 dscq_status dscq_program_create(dscq_program **out, dscq_error *err);

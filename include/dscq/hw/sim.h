@@ -27,6 +27,7 @@ extern "C" {
 typedef struct dscq_sim_event {
     dscq_unit unit;
     int32_t op, frame, command;
+    int32_t stage;  /* of a pipeline; array: -1                                  */
     uint64_t ready; /* tokens were there                                         */
     uint64_t start; /* first work                                                */
     uint64_t end;   /* last work                                                 */
@@ -75,7 +76,8 @@ uint64_t dscq_sim_frame_end(const dscq_sim *s, int32_t frame); /* cycle */
 /* DRAM controller's counters and energy: zeros for the simple memory. */
 dscq_dram_counters dscq_sim_dram_counters(const dscq_sim *s);
 dscq_dram_energy dscq_sim_dram_energy(const dscq_sim *s);
-int64_t dscq_sim_act_peak(const dscq_sim *s); /* most bytes of the buffer in use */
+int32_t dscq_sim_multipliers(const dscq_sim *s); /* a pipeline: of all its stages */
+int64_t dscq_sim_act_peak(const dscq_sim *s);    /* most bytes of the buffer in use */
 
 /* No run of this program can take fewer cycles: work over peak rate of each unit. */
 typedef struct dscq_sim_bound {

@@ -1,0 +1,25 @@
+/*
+ * hw/pipeline_stepped.h - the pipeline stepped cycle by cycle: slow, plain, the oracle.
+ *
+ * Every unit looks at the counters as they stand in a cycle; nothing is computed ahead.
+ * Shares no code with hw/pipeline.h but the structs. Simple memory only (rules M1..M3).
+ */
+#ifndef DSCQ_HW_PIPELINE_STEPPED_H
+#define DSCQ_HW_PIPELINE_STEPPED_H
+
+#include "dscq/hw/pipeline.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* DSCQ_FORMAT: nothing moved for `limit` cycles (a deadlock). DSCQ_NOMEM. Released with
+ * dscq_pipe_result_clear(). */
+dscq_status dscq_pipe_stepped(dscq_pipe_result *out, const dscq_pipe *p,
+                              const dscq_machine *m, int32_t frames, uint64_t limit,
+                              dscq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
