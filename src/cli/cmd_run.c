@@ -47,7 +47,8 @@ const cli_cmd cli_cmd_run = {
     .description =
         "Reads PNG and JPEG pictures of any size, resizes and normalises them as the "
         "packed file says, runs the network in integers and prints classes with their "
-        "probability, or boxes in pixels of the picture. A folder stands for the "
+        "probability, boxes in pixels of the picture, or the range of each map. A "
+        "folder stands for the "
         "pictures in it.",
     .examples = "The three likeliest classes of one picture:\n"
                 "$ dscq run runs/demo/packed.bin photo.jpg --top 3\n"

@@ -80,8 +80,8 @@ typedef struct answering {
     void **output;
     double *real;
     float *raw;
-    dscq_head *head; /* [output_count], detectors */
-    int is_detector;
+    dscq_head *head;         /* [output_count], detectors */
+    int is_detector, is_raw; /* neither: classes */
 } answering;
 
 static const char *class_name(const dscq_qmodel *q, int32_t cls)
@@ -181,6 +181,31 @@ done:
     return status;
 }
 
+/* What can be said of maps that nobody here decodes. */
+static void add_maps(answering *a, const char *path)
+{
+    for (int32_t o = 0; o < a->q->output_count; o++) {
+        const dscq_qtensor *t = &a->q->tensor[a->q->output[o].tensor];
+        const size_t n = dscq_qtensor_count(t);
+        double least = HUGE_VAL, most = -HUGE_VAL, sum = 0;
+        dscq_infer_dequantise(t, a->output[o], a->real);
+        for (size_t i = 0; i < n; i++) {
+            least = fmin(least, a->real[i]);
+            most = fmax(most, a->real[i]);
+            sum += a->real[i];
+        }
+        const size_t row = dscq_table_add_row(a->t);
+        dscq_table_set_text(a->t, row, "image", path);
+        dscq_table_set_text(a->t, row, "output", t->name);
+        dscq_table_set_int(a->t, row, "rows", t->h);
+        dscq_table_set_int(a->t, row, "columns", t->w);
+        dscq_table_set_int(a->t, row, "channels", t->c);
+        dscq_table_set_real(a->t, row, "least", least);
+        dscq_table_set_real(a->t, row, "mean", sum / (double)n);
+        dscq_table_set_real(a->t, row, "most", most);
+    }
+}
+
 static dscq_status answer_one(answering *a, const char *path, dscq_error *err)
 {
     dscq_image im = {0}, ready = {0};
@@ -194,6 +219,8 @@ static dscq_status answer_one(answering *a, const char *path, dscq_error *err)
     dscq_runtime_run(a->runtime, 1, &input, a->output);
     if (a->is_detector)
         DSCQ_TRY(add_boxes(a, path, &im, &where, err));
+    else if (a->is_raw)
+        add_maps(a, path);
     else
         add_classes(a, path);
 done:
@@ -232,6 +259,23 @@ done:
 /* ---- set-up
  * -------------------------------------------------------------------------- */
 
+static dscq_status make_map_columns(answering *a, dscq_error *err)
+{
+    dscq_status status;
+
+    DSCQ_TRY(dscq_table_create(&a->t, "maps", err));
+    dscq_table_add_text(a->t, "image", "");
+    dscq_table_add_text(a->t, "output", "");
+    dscq_table_add_int(a->t, "rows", "");
+    dscq_table_add_int(a->t, "columns", "");
+    dscq_table_add_int(a->t, "channels", "");
+    dscq_table_add_real(a->t, "least", "", 4);
+    dscq_table_add_real(a->t, "mean", "", 4);
+    dscq_table_add_real(a->t, "most", "", 4);
+done:
+    return status;
+}
+
 static dscq_status make_columns(answering *a, dscq_error *err)
 {
     dscq_status status;
@@ -265,10 +309,7 @@ static dscq_status prepare(answering *a, dscq_error *err)
     DSCQ_TRY(dscq_flow_preproc(&a->preproc, q, err));
     a->is_detector = strcmp(q->output[0].role, "yolo") == 0 ||
                      strcmp(q->output[0].role, "region") == 0;
-    if (!a->is_detector && strcmp(q->output[0].role, "logits") != 0)
-        return dscq_fail(err, DSCQ_UNSUPPORTED,
-                         "%s ends in raw maps ('%s'): no classes and no boxes to print",
-                         q->name, q->output[0].role);
+    a->is_raw = !a->is_detector && strcmp(q->output[0].role, "logits") != 0;
     if (!a->is_detector && a->o->draw != NULL && a->o->draw[0] != '\0')
         return dscq_fail(err, DSCQ_ARG, "%s finds no boxes that could be drawn",
                          q->name);
@@ -291,7 +332,7 @@ static dscq_status prepare(answering *a, dscq_error *err)
     if (a->real == NULL || a->raw == NULL)
         return dscq_fail_nomem(err, "outputs", largest * sizeof *a->real);
     DSCQ_TRY(dscq_runtime_create(&a->runtime, q, NULL, err));
-    DSCQ_TRY(make_columns(a, err));
+    DSCQ_TRY(a->is_raw ? make_map_columns(a, err) : make_columns(a, err));
 done:
     return status;
 }

@@ -37,7 +37,9 @@ typedef struct dscq_answer_options {
  * Run every picture; a folder stands for the pictures in it, in the order of their
  * names. *out, owned by the caller, has for a classifier one row a listed class:
  * image, rank, class, name, probability_frac; for a detector one row a box: image,
- * class, name, score_frac, left, top, right, bottom (pixels of the picture).
+ * class, name, score_frac, left, top, right, bottom (pixels of the picture); for a
+ * network that ends in other maps one row an output: image, output, rows, columns,
+ * channels, least, mean, most.
  * DSCQ_IO or DSCQ_FORMAT naming the picture that cannot be read.
  */
 dscq_status dscq_flow_answer(dscq_table **out, const dscq_qmodel *q,
