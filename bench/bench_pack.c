@@ -1,12 +1,14 @@
 /* bench_pack - sizes of the packed form and the speed of the coders.
  *
- *     bench_pack [sizes|alexnet|speed|corrupt|file PACKED.bin ...]
+ *     bench_pack [sizes|alexnet|speed|memory|corrupt|file PACKED.bin ...]
  *                                              (default: sizes, alexnet and speed)
  *
  * sizes    bits for positions at densities 0.05 .. 0.7 against the entropy bound
  * alexnet  AlexNet's shapes at the densities of Zhang et al. 2019 as derived (FC 5.5,
  *          6.5, 20 %, convolutions 35 %), 4-bit FC and 5-bit CONV codes, uniform
  * speed    packing and loading MobileNetV1 1.0's shapes; decoding weights a second
+ * memory   what packing and loading add to the peak of resident memory, beside the
+ *          bound of twice the file and the largest layer (Linux)
  * corrupt  a million single-byte corruptions of a file: none may be accepted
  * file     a real file in every profile; its archive form against its machine form, the
  *          context coder against its own model, decoding weights a second
@@ -136,14 +138,15 @@ static void sizes(void)
     }
 }
 
+static const layer k_alexnet[] = {
+    {"conv1", 96, 11, 11, 3, 5, 0.35},   {"conv2", 256, 5, 5, 48, 5, 0.35},
+    {"conv3", 384, 3, 3, 256, 5, 0.35},  {"conv4", 384, 3, 3, 192, 5, 0.35},
+    {"conv5", 256, 3, 3, 192, 5, 0.35},  {"fc6", 4096, 6, 6, 256, 4, 0.055},
+    {"fc7", 4096, 1, 1, 4096, 4, 0.065}, {"fc8", 1000, 1, 1, 4096, 4, 0.2}};
+
 static void alexnet(void)
 {
-    static const layer l[] = {
-        {"conv1", 96, 11, 11, 3, 5, 0.35},   {"conv2", 256, 5, 5, 48, 5, 0.35},
-        {"conv3", 384, 3, 3, 256, 5, 0.35},  {"conv4", 384, 3, 3, 192, 5, 0.35},
-        {"conv5", 256, 3, 3, 192, 5, 0.35},  {"fc6", 4096, 6, 6, 256, 4, 0.055},
-        {"fc7", 4096, 1, 1, 4096, 4, 0.065}, {"fc8", 1000, 1, 1, 4096, 4, 0.2}};
-    dscq_qmodel *m = make(l, 8, 0.0);
+    dscq_qmodel *m = make(k_alexnet, 8, 0.0);
     static const struct {
         const char *name;
         dscq_pack_profile p;
@@ -335,6 +338,68 @@ static void speed(void)
     dscq_qmodel_destroy(m);
 }
 
+/* Peak resident kilobytes since the last call with `reset`; 0 where the system does not
+ * say. */
+static long peak_kb(int reset)
+{
+    FILE *f =
+        reset ? fopen("/proc/self/clear_refs", "w") : fopen("/proc/self/status", "r");
+    char line[256];
+    long kb = 0;
+
+    if (f == NULL)
+        return 0;
+    if (reset)
+        (void)fputs("5", f);
+    else
+        while (fgets(line, sizeof line, f) != NULL)
+            if (strncmp(line, "VmHWM:", 6) == 0)
+                kb = atol(line + 6);
+    (void)fclose(f);
+    return kb;
+}
+
+static void memory_of(const char *what, const layer *l, int32_t count)
+{
+    const dscq_pack_options o = {DSCQ_PACK_MACHINE, -1, 0};
+    dscq_qmodel *m = make(l, count, 2.0), *back;
+    size_t largest = 0, bytes;
+    uint8_t *data;
+    dscq_error err;
+
+    for (int32_t i = 0; i < count; i++)
+        if (m->node[i].weights->count > largest)
+            largest = m->node[i].weights->count;
+    (void)peak_kb(1);
+    long before = peak_kb(0);
+    if (dscq_pack_encode(&data, &bytes, m, &o, &err) != DSCQ_OK)
+        die(&err);
+    const long pack = peak_kb(0) - before;
+    dscq_qmodel_destroy(m);
+    (void)peak_kb(1);
+    before = peak_kb(0);
+    if (dscq_pack_decode(&back, data, bytes, &err) != DSCQ_OK)
+        die(&err);
+    const long load = peak_kb(0) - before + (long)(bytes / 1024);
+    printf("%-12s %8zu %9zu %9zu %9ld %9ld\n", what, bytes / 1024, largest * 2 / 1024,
+           2 * (bytes + largest) / 1024, pack, load);
+    dscq_qmodel_destroy(back);
+    dscq_free(data);
+}
+
+static void memory(void)
+{
+    layer l[40];
+    const int32_t n = mobilenet(l);
+
+    printf("peak memory in kB, machine form; pack: beside the network; load: the file "
+           "too\n"
+           "%-12s %8s %9s %9s %9s %9s\n",
+           "", "file", "largest", "bound", "pack", "load");
+    memory_of("MobileNetV1", l, n);
+    memory_of("AlexNet", k_alexnet, 8);
+}
+
 static void corrupt(void)
 {
     static const layer l[] = {{"a", 16, 3, 3, 1, 8, 0.9}, {"b", 24, 1, 1, 16, 4, 0.3}};
@@ -375,6 +440,8 @@ int main(int argc, char **argv)
         alexnet();
     if (all || strcmp(what, "speed") == 0)
         speed();
+    if (strcmp(what, "memory") == 0)
+        memory();
     if (strcmp(what, "corrupt") == 0)
         corrupt();
     for (int i = 2; strcmp(what, "file") == 0 && i < argc; i++)

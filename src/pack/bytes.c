@@ -5,6 +5,25 @@
 
 #include <assert.h>
 
+static int grow(pack_buf *b, size_t cap)
+{
+    uint8_t *p = dscq_realloc(b->data, b->len, cap);
+
+    if (p == NULL) {
+        b->bad = 1;
+        return 0;
+    }
+    b->data = p;
+    b->cap = cap;
+    return 1;
+}
+
+void pack_reserve(pack_buf *b, size_t bytes)
+{
+    if (!b->counting && !b->bad && bytes > b->cap)
+        (void)grow(b, bytes);
+}
+
 static int reserve(pack_buf *b, size_t more)
 {
     if (b->bad)
@@ -14,14 +33,7 @@ static int reserve(pack_buf *b, size_t more)
     size_t cap = b->cap < 256 ? 256 : b->cap * 2;
     if (cap < b->len + more)
         cap = b->len + more;
-    uint8_t *p = dscq_realloc(b->data, b->len, cap);
-    if (p == NULL) {
-        b->bad = 1;
-        return 0;
-    }
-    b->data = p;
-    b->cap = cap;
-    return 1;
+    return grow(b, cap);
 }
 
 void pack_put(pack_buf *b, const void *data, size_t bytes)

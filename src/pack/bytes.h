@@ -25,6 +25,8 @@ typedef struct pack_buf {
     int counting, bad;
 } pack_buf;
 
+/* Room for `bytes` in all, exactly, where the size is known. */
+void pack_reserve(pack_buf *b, size_t bytes);
 void pack_put(pack_buf *b, const void *data, size_t bytes);
 void pack_put_u(pack_buf *b, uint64_t v, unsigned bytes);
 void pack_put_varint(pack_buf *b, uint64_t v);     /* LEB128, at most 10 bytes */

@@ -58,8 +58,13 @@ dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *
     uint64_t best = UINT64_MAX;
 
     *out = (pack_choice){0};
-    if (kept(out, w, l, o))
-        return pack__encoding(out->encoding)->cost(&out->size, &out->arg, l, code, err);
+    if (kept(out, w, l, o)) {
+        const dscq_status status =
+            pack__encoding(out->encoding)->cost(&out->size, &out->arg, l, code, err);
+        if (status != DSCQ_UNSUPPORTED) /* then it does not fit after all */
+            return status;
+        *out = (pack_choice){0};
+    }
     for (int32_t id = 0; id < dscq_pack_encoding_count(); id++) {
         const pack_encoding *e = pack__encoding(id);
         pack_choice one = {.encoding = id};

@@ -35,34 +35,53 @@ static uint64_t mask_of(const pack_layer *l, const uint16_t *code, size_t kernel
 }
 
 typedef struct patterns {
-    uint64_t *mask;  /* of every kernel            */
-    uint64_t *table; /* the ones that occur, ascending */
-    size_t kernels, count;
+    uint64_t *table;       /* the ones that occur, ascending       */
+    size_t kernels, count; /* count PATTERNS_MAX + 1: too many */
 } patterns;
 
 static void free_patterns(patterns *p)
 {
-    dscq_free(p->mask);
     dscq_free(p->table);
 }
 
+/* Open addressing; 0 marks a free slot. Returns 1 when mask was not there. */
+static size_t add_pattern(uint64_t *slot, size_t slots, uint64_t mask)
+{
+    size_t at = (size_t)(mask * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (slots - 1);
+
+    while (slot[at] != 0 && slot[at] != mask)
+        at = (at + 1) & (slots - 1);
+    const size_t is_new = slot[at] == 0;
+    slot[at] = mask;
+    return is_new;
+}
+
+/* Memory is bounded by PATTERNS_MAX, not by the kernels of the layer. */
 static dscq_status find_patterns(patterns *p, const pack_layer *l, const uint16_t *code,
                                  dscq_error *err)
 {
+    size_t slots = 4, found = 0, has_zero = 0;
+
     p->kernels = (size_t)l->k * (size_t)l->c;
-    p->mask = dscq_malloc(p->kernels, sizeof *p->mask);
-    p->table = dscq_malloc(p->kernels, sizeof *p->table);
     p->count = 0;
-    if (p->mask == NULL || p->table == NULL) {
-        free_patterns(p);
-        return dscq_fail_nomem(err, "kernel patterns", p->kernels * 16);
+    while (slots < 2 * p->kernels && slots < 4 * (size_t)PATTERNS_MAX)
+        slots *= 2;
+    p->table = dscq_calloc(slots, sizeof *p->table);
+    if (p->table == NULL)
+        return dscq_fail_nomem(err, "kernel patterns", slots * sizeof *p->table);
+    for (size_t i = 0; i < p->kernels && found + has_zero <= PATTERNS_MAX; i++) {
+        const uint64_t mask = mask_of(l, code, i);
+        if (mask == 0)
+            has_zero = 1;
+        else
+            found += add_pattern(p->table, slots, mask);
     }
-    for (size_t i = 0; i < p->kernels; i++)
-        p->mask[i] = p->table[i] = mask_of(l, code, i);
-    qsort(p->table, p->kernels, sizeof *p->table, by_value);
-    for (size_t i = 0; i < p->kernels; i++)
-        if (i == 0 || p->table[i] != p->table[p->count - 1])
+    for (size_t i = 0; i < slots; i++)
+        if (p->table[i] != 0)
             p->table[p->count++] = p->table[i];
+    if (has_zero)
+        p->table[p->count++] = 0;
+    qsort(p->table, p->count, sizeof *p->table, by_value);
     return DSCQ_OK;
 }
 
@@ -103,11 +122,12 @@ static void put_kernel_codes(pack_buf *b, const pack_layer *l, const uint16_t *c
 {
     const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
 
-    for (size_t i = 0; i < p->kernels; i++)
+    for (size_t i = 0; i < p->kernels; i++) {
+        const uint16_t *first = code + i / c * taps * c + i % c;
         for (size_t t = 0; t < taps; t++)
-            if ((p->mask[i] >> t & 1) != 0)
-                pack_put_bits(b, code[i / c * taps * c + i % c + t * c],
-                              (unsigned)l->bits);
+            if (first[t * c] != 0)
+                pack_put_bits(b, first[t * c], (unsigned)l->bits);
+    }
     (void)pack_end_bits(b);
 }
 
@@ -128,7 +148,8 @@ static dscq_status encode(pack_buf *b, const pack_layer *l, int32_t arg,
     }
     (void)pack_end_bits(b);
     for (size_t i = 0; i < p.kernels; i++)
-        pack_put_bits(b, (uint32_t)index_of(&p, p.mask[i]), pack__bits_for(p.count));
+        pack_put_bits(b, (uint32_t)index_of(&p, mask_of(l, code, i)),
+                      pack__bits_for(p.count));
     (void)pack_end_bits(b);
     put_kernel_codes(b, l, code, &p);
     free_patterns(&p);

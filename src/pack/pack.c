@@ -73,6 +73,7 @@ static void put_file(pack_buf *b, const sections *s)
     pack_put_u(&head, s->bytes, 8);
     pack_put_u(&head, dscq_crc32(0, table.data, table.len), 4);
     pack_put_u(&head, dscq_crc32(0, head.data, head.len), 4);
+    pack_reserve(b, s->bytes);
     pack_put(b, head.data, head.len);
     pack_put(b, table.data, table.len);
     for (int i = 0; i < PACK_S_COUNT; i++)

@@ -32,7 +32,6 @@ static dscq_status put_layer(pack_buf *b, const dscq_qweights *w,
                              const dscq_pack_options *o, pack_choice *choice,
                              dscq_error *err)
 {
-    pack_buf payload = {.counting = b->counting};
     uint16_t *code = dscq_malloc(w->count, sizeof *code);
     pack_layer l;
     dscq_status status;
@@ -47,19 +46,15 @@ static dscq_status put_layer(pack_buf *b, const dscq_qweights *w,
     pack_put_u(b, (uint64_t)w->bits, 1);
     pack_put_varint(b, (uint64_t)choice->arg);
     put_form(b, w);
-    DSCQ_TRY(
-        pack__encoding(choice->encoding)->encode(&payload, &l, choice->arg, code, err));
-    if (payload.bad) {
-        status = dscq_fail_nomem(err, "packed weights", payload.len);
-        goto done;
-    }
-    pack_put_varint(b, payload.len);
-    if (b->counting)
-        b->len += payload.len;
-    else
-        pack_put(b, payload.data, payload.len);
+    const uint64_t bytes = dscq_pack_size_bits(&choice->size) / 8; /* costs are exact */
+    pack_put_varint(b, bytes);
+    const size_t start = b->len;
+    DSCQ_TRY(pack__encoding(choice->encoding)->encode(b, &l, choice->arg, code, err));
+    if (!b->bad && b->len - start != bytes)
+        status = dscq_fail(err, DSCQ_INTERNAL, "encoding %s: %zu bytes, foretold %llu",
+                           pack__encoding(choice->encoding)->info.name, b->len - start,
+                           (unsigned long long)bytes);
 done:
-    pack_buf_free(&payload);
     dscq_free(code);
     return status;
 }
