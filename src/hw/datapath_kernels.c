@@ -227,6 +227,11 @@ static const hw_kernels k_avx2 = {"avx2",         mac_avx2,     pair_up_avx2,
 
 /* ---- AVX-512: 16 pixels a register ----------------------------------------------- */
 
+static inline __mmask16 first_lanes(uint32_t n)
+{
+    return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffffu);
+}
+
 DSCQ_HW_AVX512 static int32_t one_pixel_avx512(const int32_t *x, size_t stride,
                                                const uint32_t *at, const int32_t *value,
                                                uint32_t entries)
@@ -236,7 +241,7 @@ DSCQ_HW_AVX512 static int32_t one_pixel_avx512(const int32_t *x, size_t stride,
 
     for (uint32_t e = 0; e < entries; e += 16) {
         const uint32_t left = entries - e;
-        const __mmask16 m = left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff;
+        const __mmask16 m = first_lanes(left);
         const __m512i k = _mm512_mullo_epi32(_mm512_maskz_loadu_epi32(m, at + e), step);
         const __m512i p = _mm512_mask_i32gather_epi32(acc, m, k, x, 4);
         acc = _mm512_dpwssd_epi32(acc, _mm512_maskz_loadu_epi32(m, value + e), p);
@@ -323,7 +328,7 @@ DSCQ_HW_AVX512 static uint32_t squeeze_avx512(uint32_t *at, int32_t *value,
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < n; i += 16) {
-        const __mmask16 in = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
+        const __mmask16 in = first_lanes(n - i);
         const __m512i v = _mm512_maskz_loadu_epi32(in, row + 2 * i);
         const __mmask16 m = _mm512_test_epi32_mask(v, v);
         const __m512i k = _mm512_add_epi32(_mm512_set1_epi32((int32_t)i), lanes);

@@ -4,106 +4,12 @@
 #include "dscq/hw/sim.h"
 #include "dscq/infer/reference.h"
 #include "dscq/lower/lower.h"
-#include "qmodel_random.h"
+#include "sim_world.h"
 #include "support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct world {
-    dscq_qmodel *q;
-    dscq_machine m;
-    void **input;
-    void **want; /* [node] */
-} world;
-
-static dscq_status keep(void *ctx, int32_t node, const dscq_qtensor *t,
-                        const void *codes, dscq_error *err)
-{
-    world *w = ctx;
-
-    w->want[node] = dscq_malloc(dscq_qtensor_bytes(t), 1);
-    if (w->want[node] == NULL)
-        return dscq_fail_nomem(err, "a copy", dscq_qtensor_bytes(t));
-    memcpy(w->want[node], codes, dscq_qtensor_bytes(t));
-    return DSCQ_OK;
-}
-
-static int32_t pick(dscq_rng *r, const int32_t *v, size_t n)
-{
-    return v[dscq_rng_below(r, n)];
-}
-
-static void random_machine(dscq_machine *m, dscq_rng *r)
-{
-    static const int32_t k_mult[] = {16, 32, 64, 128, 256};
-    static const int32_t k_kib[] = {4, 8, 16, 64, 256, 1024};
-    dscq_error err;
-
-    test_ok(dscq_machine_defaults(m, &err));
-    m->multipliers = pick(r, k_mult, 5);
-    m->lanes.count = 0;
-    for (int32_t l = 2; l <= m->multipliers; l *= 2)
-        if (dscq_rng_below(r, 2) || l * 2 > m->multipliers)
-            m->lanes.v[m->lanes.count++] = l;
-    m->act_bits = 16;
-    m->weight_bits = 16;
-    m->queue_depth = 1 + (int32_t)dscq_rng_below(r, 12);
-    m->acc_rows = 1 + (int32_t)dscq_rng_below(r, 64);
-    m->acc_banks = 1 + (int32_t)dscq_rng_below(r, 3);
-    m->row_queue = 1 + (int32_t)dscq_rng_below(r, 3);
-    m->row_registers = 1 + (int32_t)dscq_rng_below(r, 5);
-    m->post_entries = 1 << dscq_rng_below(r, 8);
-    m->act_banks = 1 << dscq_rng_below(r, 5);
-    m->act_word_bytes = 4 << dscq_rng_below(r, 2);
-    m->act_bytes = 1024 * (int64_t)pick(r, k_kib, 6);
-    m->weight_bytes = 1024 * (int64_t)pick(r, k_kib + 1, 5);
-    m->outstanding = 1 + (int32_t)dscq_rng_below(r, 32);
-    m->mem_bytes_per_cycle = 0.5 + 20 * dscq_rng_unit64(r);
-    m->mem_latency_cycles = (int32_t)dscq_rng_below(r, 100);
-    m->zero_skip = dscq_rng_below(r, 4) != 0;
-    m->schedule.fuse = (int32_t)dscq_rng_below(r, 4);
-    m->schedule.resident = (int32_t)dscq_rng_below(r, 2);
-    m->schedule.order = (int32_t)dscq_rng_below(r, 3);
-    m->schedule.dataflow = (int32_t)dscq_rng_below(r, 3);
-    m->schedule.stream = (int32_t)dscq_rng_below(r, 4);
-    m->schedule.weights = (int32_t)dscq_rng_below(r, 2);
-    m->schedule.objective = dscq_rng_below(r, 2) ? 2 : 0;
-    m->schedule.balance = (int32_t)dscq_rng_below(r, 2);
-    m->schedule.epilogue = (int32_t)dscq_rng_below(r, 2);
-}
-
-static void make_world(world *w, uint64_t seed, const qmodel_random_opts *o)
-{
-    dscq_rng root = dscq_rng_seeded(seed), r = dscq_rng_fork(&root, "net", 0);
-    dscq_error err = {DSCQ_OK, ""};
-
-    memset(w, 0, sizeof *w);
-    test_ok(qmodel_random(&w->q, &r, o, &err));
-    w->input = dscq_calloc((size_t)w->q->input_count, sizeof *w->input);
-    w->want = dscq_calloc((size_t)w->q->node_count, sizeof *w->want);
-    for (int32_t i = 0; i < w->q->input_count; i++) {
-        const dscq_qtensor *t = &w->q->tensor[w->q->input[i].tensor];
-        w->input[i] = dscq_malloc(dscq_qtensor_bytes(t), 1);
-        qmodel_random_codes(t, w->input[i], &r);
-    }
-    test_ok(
-        dscq_infer_reference(w->q, (const void *const *)w->input, NULL, keep, w, &err));
-    dscq_rng rm = dscq_rng_fork(&root, "machine", 0);
-    random_machine(&w->m, &rm);
-}
-
-static void end_world(world *w)
-{
-    for (int32_t i = 0; i < w->q->input_count; i++)
-        dscq_free(w->input[i]);
-    for (int32_t i = 0; i < w->q->node_count; i++)
-        dscq_free(w->want[i]);
-    dscq_free(w->input);
-    dscq_free(w->want);
-    dscq_qmodel_destroy(w->q);
-}
 
 static void compare(const world *w, const dscq_sim *s, uint64_t seed)
 {
@@ -141,11 +47,11 @@ static int one_case(uint64_t seed, const qmodel_random_opts *o)
     dscq_error err = {DSCQ_OK, ""};
     const dscq_sim_options opt = {.capture = 1, .certify = 3, .certify_seed = seed};
 
-    make_world(&w, seed, o);
+    world_make(&w, seed, o);
     const dscq_status status = dscq_lower(&p, NULL, w.q, &w.m, NULL, &err);
     if (status == DSCQ_ARG) { /* too small a machine, and it says so */
         ck_assert_msg(strstr(err.msg, "_bytes") != NULL, "%s", err.msg);
-        end_world(&w);
+        world_end(&w);
         return 0;
     }
     ck_assert_msg(status == DSCQ_OK, "seed %llu: %s", (unsigned long long)seed,
@@ -156,7 +62,7 @@ static int one_case(uint64_t seed, const qmodel_random_opts *o)
     compare(&w, s, seed);
     dscq_sim_destroy(s);
     dscq_program_destroy(p);
-    end_world(&w);
+    world_end(&w);
     return 1;
 }
 
@@ -214,9 +120,9 @@ START_TEST(order_of_evaluation_does_not_matter)
         dscq_sim *a = NULL;
         dscq_error err = {DSCQ_OK, ""};
         const dscq_lower_options lo = {.frames = 1};
-        make_world(&w, 7000 + seed, &o);
+        world_make(&w, 7000 + seed, &o);
         if (dscq_lower(&p, NULL, w.q, &w.m, &lo, &err) != DSCQ_OK) {
-            end_world(&w);
+            world_end(&w);
             continue;
         }
         test_ok(dscq_sim_run(&a, p, &w.m, (const void *const *)w.input, NULL, &err));
@@ -237,53 +143,7 @@ START_TEST(order_of_evaluation_does_not_matter)
         }
         dscq_sim_destroy(a);
         dscq_program_destroy(p);
-        end_world(&w);
-    }
-}
-END_TEST
-
-/* Same program, simple memory: a worse machine is never faster. */
-START_TEST(less_is_never_faster)
-{
-    const qmodel_random_opts o = {.nodes = 12, .max_side = 24, .max_channels = 24};
-
-    for (uint64_t seed = 0; seed < 60; seed++) {
-        world w;
-        dscq_program *p = NULL;
-        dscq_sim *a = NULL;
-        dscq_error err = {DSCQ_OK, ""};
-        const dscq_sim_options opt = {.no_data = 1};
-        make_world(&w, 8000 + seed, &o);
-        w.m.queue_depth += 2;
-        w.m.outstanding += 4;
-        w.m.acc_banks += 1;
-        if (dscq_lower(&p, NULL, w.q, &w.m, NULL, &err) != DSCQ_OK) {
-            end_world(&w);
-            continue;
-        }
-        test_ok(dscq_sim_run(&a, p, &w.m, NULL, &opt, &err));
-        for (int k = 0; k < 7; k++) {
-            dscq_machine less = w.m;
-            dscq_sim *b = NULL;
-            less.queue_depth -= k == 0 ? 1 + (int)(seed % 2) : 0;
-            less.mem_bytes_per_cycle *= k == 1 ? 0.6 : 1;
-            less.mem_latency_cycles += k == 2 ? 30 : 0;
-            less.outstanding -= k == 3 ? 2 : 0;
-            less.acc_banks -= k == 4;
-            less.post_entries = k == 5 && less.post_entries > 1 ? less.post_entries / 2
-                                                                : less.post_entries;
-            less.post_latency_cycles += k == 6 ? 5 : 0;
-            test_ok(dscq_sim_run(&b, p, &less, NULL, &opt, &err));
-            ck_assert_msg(dscq_sim_counters(b)->cycles >= dscq_sim_counters(a)->cycles,
-                          "seed %llu: change %d made %llu cycles of %llu",
-                          (unsigned long long)seed, k,
-                          (unsigned long long)dscq_sim_counters(b)->cycles,
-                          (unsigned long long)dscq_sim_counters(a)->cycles);
-            dscq_sim_destroy(b);
-        }
-        dscq_sim_destroy(a);
-        dscq_program_destroy(p);
-        end_world(&w);
+        world_end(&w);
     }
 }
 END_TEST
@@ -303,7 +163,7 @@ START_TEST(frames_on_real_dram_equal_the_reference)
         dscq_program *p = NULL;
         dscq_sim *s = NULL;
         world w;
-        make_world(&w, 60000 + seed, &o);
+        world_make(&w, 60000 + seed, &o);
         (void)snprintf(w.m.dram, sizeof w.m.dram, "%s", k_dram[seed % 3]);
         (void)snprintf(w.m.data_dir, sizeof w.m.data_dir, "%s", test_source("data"));
         void *inputs[16], *outputs[16];
@@ -346,7 +206,7 @@ START_TEST(frames_on_real_dram_equal_the_reference)
             dscq_free(inputs[i]);
         dscq_sim_destroy(s);
         dscq_program_destroy(p);
-        end_world(&w);
+        world_end(&w);
     }
     ck_assert_int_gt(compared, 30);
 }
@@ -467,13 +327,8 @@ START_TEST(blocks_on_small_buffers_equal_the_reference)
         dscq_program *p = NULL;
         dscq_sim *s = NULL;
         world w = {.q = block_net(&r)};
-        w.input = dscq_calloc(1, sizeof *w.input);
-        w.want = dscq_calloc((size_t)w.q->node_count, sizeof *w.want);
-        w.input[0] = dscq_malloc(dscq_qtensor_bytes(&w.q->tensor[0]), 1);
-        qmodel_random_codes(&w.q->tensor[0], w.input[0], &r);
-        test_ok(dscq_infer_reference(w.q, (const void *const *)w.input, NULL, keep, &w,
-                                     &err));
-        random_machine(&w.m, &r);
+        world_answer(&w, &r);
+        world_machine(&w.m, &r);
         w.m.acc_banks = 2;
         w.m.acc_rows = 64;
         w.m.schedule.fuse = 0;
@@ -496,7 +351,7 @@ START_TEST(blocks_on_small_buffers_equal_the_reference)
         }
         dscq_sim_destroy(s);
         dscq_program_destroy(p);
-        end_world(&w);
+        world_end(&w);
     }
     ck_assert_int_gt(compared, (int)cases() / 2);
     ck_assert_int_gt(grouped, (int)cases() / 20);
@@ -515,7 +370,6 @@ static Suite *make(void)
     tcase_add_test(tc, frames_on_real_dram_equal_the_reference);
     tcase_add_test(tc, blocks_on_small_buffers_equal_the_reference);
     tcase_add_test(tc, order_of_evaluation_does_not_matter);
-    tcase_add_test(tc, less_is_never_faster);
     return s;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS = 40, STRIDE = HW_BLOCK + HW_SLACK, ENTRIES = 33, CASES = 2000 };
+enum { PAIRS = 40, STRIDE = HW_BLOCK + HW_SLACK, ENTRIES = 33, CASES = 500 };
 
 static int32_t below(dscq_rng *rng, int32_t n)
 {
@@ -197,6 +197,7 @@ int main(void)
     Suite *s = suite_create("hw/datapath");
     TCase *tc = tcase_create("datapath");
 
+    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, sums_of_pairs);
     tcase_add_test(tc, pairs_of_codes);
     tcase_add_test(tc, squeezed_rows);
