@@ -103,6 +103,62 @@ START_TEST(networks_of_others)
 }
 END_TEST
 
+/* The figure that an objective asks for, as it came out. */
+static double figure(const dscq_sim *s, int32_t objective)
+{
+    const dscq_sim_totals t = dscq_sim_total(s);
+
+    return objective == 0 ? (double)t.cycles : t.dram_bytes;
+}
+
+static const double NOT_WORSE = 1.02; /* a plan is an estimate */
+
+/* --explain-schedule: a row for every layer, whose bytes are those that were moved; and
+ * each objective is served best by its own schedule. */
+START_TEST(the_schedule_is_explained_and_serves_its_objective)
+{
+    static const int32_t k_objective[] = {0, 2}; /* cycles, traffic */
+    dscq_model *net;
+    dscq_qmodel *q;
+    dscq_sim *s[2];
+    dscq_error err = {DSCQ_OK, ""};
+
+    test_ok(test_load_network(&net, test_source("data/nets/tiny_dsc.cfg"), "", &err));
+    test_ok(test_qmodel_from_float(&q, net, &err));
+    for (int i = 0; i < 2; i++) {
+        const dscq_sim_options o = {.no_data = 1};
+        dscq_machine m;
+        dscq_program *p;
+        dscq_table *t;
+        double planned = 0;
+        load_machine(&m, "zynq7020");
+        m.act_bytes = 48 << 10;
+        m.schedule.objective = k_objective[i];
+        test_ok(dscq_lower(&p, &t, q, &m, NULL, &err));
+        ck_assert_uint_ge(dscq_table_rows(t), (size_t)q->node_count / 2);
+        for (size_t c = 0; c < dscq_table_columns(t); c++)
+            for (size_t r = 0; r < dscq_table_rows(t); r++)
+                if (strcmp(dscq_table_column(t, c)->name, "stage_bytes") == 0 &&
+                    dscq_table_is_set(t, r, c))
+                    planned += dscq_table_real(t, r, c);
+        test_ok(dscq_sim_run(&s[i], p, &m, NULL, &o, &err));
+        const double moved = dscq_sim_total(s[i]).dram_bytes;
+        printf("objective %d: planned %.0f bytes, moved %.0f, %.0f cycles\n",
+               k_objective[i], planned, moved, figure(s[i], 0));
+        ck_assert_msg(planned <= moved * NOT_WORSE && moved <= planned * NOT_WORSE,
+                      "planned %.0f bytes, moved %.0f", planned, moved);
+        dscq_table_destroy(t);
+        dscq_program_destroy(p);
+    }
+    ck_assert(figure(s[0], 0) <= figure(s[1], 0) * NOT_WORSE);
+    ck_assert(figure(s[1], 2) <= figure(s[0], 2) * NOT_WORSE);
+    dscq_sim_destroy(s[0]);
+    dscq_sim_destroy(s[1]);
+    dscq_qmodel_destroy(q);
+    dscq_model_destroy(net);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -111,6 +167,7 @@ static Suite *make(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, networks_of_the_project, 0, 5);
     tcase_add_loop_test(tc, networks_of_others, 0, 5);
+    tcase_add_test(tc, the_schedule_is_explained_and_serves_its_objective);
     return s;
 }
 
