@@ -159,6 +159,11 @@ static dscq_status solve(search *s, dscq_error *err)
         return dscq_fail_nomem(err, "search", s->layers * sizeof *c);
     DSCQ_TRY(search__given(s, c, err));
     DSCQ_TRY(search__try(s, c, SEARCH_GIVEN, -1, &at, err));
+    if (search__over(s))
+        goto done;
+    DSCQ_TRY(flow__sense(&s->sense, s->project, s->pool, s->kernels,
+                         &s->o->compress.run, err));
+    DSCQ_TRY(search__menu(s, err));
     if (p->search != DSCQ_SEARCH_BAYES)
         status =
             search__ladder(s, (size_t)p->trials, p->search == DSCQ_SEARCH_GREEDY, err);
@@ -285,8 +290,6 @@ dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *pack
     DSCQ_TRY(start_afresh(&s, err));
     DSCQ_TRY(flow__float_network(&packed->train, p, run, err));
     DSCQ_TRY(open_search(&s, err));
-    DSCQ_TRY(flow__sense(&s.sense, p, s.pool, s.kernels, run, err));
-    DSCQ_TRY(search__menu(&s, err));
     status = solve(&s, err);
     out->trials = s.trials;
     out->replayed = s.replayed;

@@ -282,6 +282,14 @@ START_TEST(explain_says_what_decided)
     ck_assert_int_eq(trials, (int64_t)dscq_json_count(dscq_json_get(s, "trials")));
     dscq_json_free(s);
     dscq_json_free(j);
+    test_program_ok("explain why --recipe 2");
+    said = test_read(test_path("stdout.txt"));
+    test_file("other.cfg", said);
+    dscq_free(said);
+    test_program_ok("compress net.cfg -w float/float.ckpt --recipe other.cfg --set "
+                    "compress.epochs=0 -o other --quiet");
+    ck_assert_int_eq(test_program("explain why --recipe 99"), 2);
+    ck_assert_int_eq(test_program("explain why"), 2);
     ck_assert_int_eq(test_program("explain why wyde"), 2);
     test_said("did you mean 'wide'?");
     ck_assert_int_eq(test_program("explain float wide"), 7);

@@ -10,6 +10,8 @@
 #include "dscq/base/str.h"
 #include "dscq/base/table.h"
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,6 +29,10 @@ typedef struct dscq_explanation {
  * the nearest. DSCQ_FORMAT: a damaged file. */
 dscq_status dscq_flow_explain(dscq_explanation *out, const char *dir, const char *layer,
                               dscq_error *err);
+/* The recipe of one trial of dir/search.json, for `compress --recipe`; appended.
+ * DSCQ_ARG: there is no such trial. */
+dscq_status dscq_flow_trial_recipe(dscq_str *out, const char *dir, int64_t trial,
+                                   dscq_error *err);
 void dscq_explanation_clear(dscq_explanation *e);
 
 #ifdef __cplusplus
