@@ -34,8 +34,7 @@ typedef struct fast_node {
     uint8_t *post;     /* requantisation of all groups            */
     size_t post_group; /* bytes                                   */
     size_t padded_bytes, tile_bytes, acc_bytes, other_bytes; /* scratch           */
-    /* others: byte to code (stored form of the output), for 8-bit inputs */
-    uint8_t *table[DSCQ_QNODE_INPUTS];
+    uint8_t *table; /* look-up: byte to code (stored form of the output) */
     double seconds;
 } fast_node;
 
@@ -82,7 +81,7 @@ void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
 
 /* The other operations. */
 dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error *err);
-void infer__other_run(const fast_node *f, const dscq_qmodel *m, const uint8_t *const *x,
-                      uint8_t *y);
+void infer__other_run(const fast_node *f, const dscq_qmodel *m,
+                      const dscq_int_kernels *k, const uint8_t *const *x, uint8_t *y);
 
 #endif

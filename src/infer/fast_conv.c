@@ -59,6 +59,13 @@ static int pays_sparse(const dscq_qweights *w, const dscq_int_kernels *k_table)
 
 /* ---- preparation ---- */
 
+/* Weights are packed in words of four, the last filled with 0, and what lies behind a
+ * row may be read: so a row may be taken for whole words, which is faster. */
+static size_t whole_words(size_t k)
+{
+    return (k + 3) / 4 * 4;
+}
+
 typedef struct shape {
     size_t groups, n, k; /* groups, output channels and weights of one */
 } shape;
@@ -163,7 +170,7 @@ dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
                               (size_t)x->c +
                           FAST_SLACK;
     if (f->kind == FAST_IM2COL)
-        f->tile_bytes = TILE_PIXELS * s.k + FAST_SLACK;
+        f->tile_bytes = TILE_PIXELS * whole_words(s.k) + FAST_SLACK;
     if (f->kind == FAST_WIDE)
         f->tile_bytes = s.k * sizeof(int32_t);
     if (f->kind == FAST_WIDE || y->bits > 8)
@@ -217,6 +224,7 @@ static void product(const conv_ctx *c, size_t g, const uint8_t *a, size_t lda,
                     size_t first, size_t m)
 {
     const size_t n = c->s.n, ldo = (size_t)c->y->c, elem = fast_elem(c->y);
+    const size_t k = whole_words(c->s.k);
     const uint8_t *w = c->f->packed + c->f->packed_at[g];
     const uint8_t *post = c->f->post + g * c->f->post_group;
     uint8_t *to = c->out + (first * ldo + g * n) * elem;
@@ -225,7 +233,7 @@ static void product(const conv_ctx *c, size_t g, const uint8_t *a, size_t lda,
         if (c->f->is_sparse)
             c->k->sparse_gemm(w, a, lda, to, ldo, m, n, c->s.k, post, c->other);
         else
-            c->k->gemm(w, a, lda, to, ldo, m, n, c->s.k, post);
+            c->k->gemm(w, a, lda, to, ldo, m, n, k, post);
         return;
     }
     int32_t *acc = (int32_t *)(void *)c->acc;
@@ -235,7 +243,7 @@ static void product(const conv_ctx *c, size_t g, const uint8_t *a, size_t lda,
             c->k->sparse_gemm(w, a + i * lda, lda, acc, n, rows, n, c->s.k, NULL,
                               c->other);
         else
-            c->k->gemm(w, a + i * lda, lda, acc, n, rows, n, c->s.k, NULL);
+            c->k->gemm(w, a + i * lda, lda, acc, n, rows, n, k, NULL);
         c->k->requant(post, acc, n, to + i * ldo * elem, ldo, rows, n);
     }
 }
@@ -244,13 +252,14 @@ static void run_im2col(const conv_ctx *c)
 {
     const dscq_geom g = geom_of(c);
     const size_t pixels = (size_t)c->y->h * (size_t)c->y->w;
+    const size_t ld = whole_words(c->s.k);
 
     for (size_t group = 0; group < c->s.groups; group++)
         for (size_t i = 0; i < pixels; i += TILE_PIXELS) {
             const size_t m = pixels - i < TILE_PIXELS ? pixels - i : TILE_PIXELS;
-            c->k->im2col(&g, c->in, (int32_t)group, i, m, c->tile, c->s.k,
+            c->k->im2col(&g, c->in, (int32_t)group, i, m, c->tile, ld,
                          (uint8_t)fast_zero(c->x));
-            product(c, group, c->tile, c->s.k, i, m);
+            product(c, group, c->tile, ld, i, m);
         }
 }
 

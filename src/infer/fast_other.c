@@ -8,6 +8,7 @@ typedef struct run_ctx {
     const fast_node *f;
     const dscq_qnode *n;
     const dscq_qmodel *m;
+    const dscq_int_kernels *k;
     const uint8_t *const *x;
     uint8_t *y;
     const dscq_qtensor *in, *out;
@@ -49,23 +50,30 @@ static int64_t leaky(const dscq_qnode *n, int64_t u)
 
 /* ---- sums and products ---- */
 
-/* Two byte tensors: all in 32 bits (2 * 255 * 2^15 < 2^25). */
+/* What a sum of bytes has in common; its terms are the caller's. */
+static dscq_byte_sum byte_sum(const run_ctx *c, int32_t shift)
+{
+    const int32_t low = fast_offset(c->out);
+
+    return (dscq_byte_sum){.shift = shift,
+                           .zero = fast_zero(c->out),
+                           .lo = c->n->clamp_lo + low,
+                           .hi = c->n->clamp_hi + low};
+}
+
+static void set_term(dscq_byte_sum *s, const run_ctx *c, int32_t term, int32_t input)
+{
+    s->z[term] = fast_zero(&c->m->tensor[c->n->input[input]]);
+    s->m[term] = c->n->mult[input];
+}
+
 static void add_bytes(const run_ctx *c, size_t count)
 {
-    const dscq_qnode *n = c->n;
-    const uint8_t *a = c->x[0], *b = c->x[1];
-    const int32_t za = fast_zero(&c->m->tensor[n->input[0]]), ma = n->mult[0];
-    const int32_t zb = fast_zero(&c->m->tensor[n->input[1]]), mb = n->mult[1];
-    const int32_t zero = fast_zero(c->out), low = -fast_offset(c->out);
-    const int32_t lo = n->clamp_lo - low, hi = n->clamp_hi - low;
-    const int r = n->shift[0] > 31 ? 31 : n->shift[0]; /* the same: |sum| < 2^31 */
+    dscq_byte_sum s = byte_sum(c, c->n->shift[0]);
 
-    for (size_t i = 0; i < count; i++) {
-        int32_t v = ((a[i] - za) * ma + (b[i] - zb) * mb) >> r;
-        v = zero + ((v + 128) >> 8);
-        v = v < lo ? lo : v;
-        c->y[i] = (uint8_t)(v > hi ? hi : v);
-    }
+    set_term(&s, c, 0, 0);
+    set_term(&s, c, 1, 1);
+    c->k->sum_bytes(&s, c->x[0], c->x[1], c->y, count);
 }
 
 static void run_add(const run_ctx *c)
@@ -121,16 +129,19 @@ static void join_one(const run_ctx *c, int32_t j, size_t first)
     const size_t ex = fast_elem(t), ey = fast_elem(c->out), ld = (size_t)c->out->c;
     const int copy = c->n->mult[j] == 0 && c->n->shift[j] == 255;
 
+    const int bytes = ex == 1 && ey == 1;
+    dscq_byte_sum s = byte_sum(c, c->n->shift[j]);
+
+    set_term(&s, c, 0, j);
     for (size_t p = 0; p < pixels; p++) {
         if (copy) {
             memcpy(c->y + (p * ld + first) * ey, c->x[j] + p * ch * ex, ch * ex);
-            continue;
-        }
-        for (size_t k = 0; k < ch; k++) {
-            const int32_t u = get(c->x[j], t, p * ch + k);
-            put(c->y, ey, p * ld + first + k,
-                c->f->table[j] != NULL ? get(c->f->table[j], c->out, (size_t)u)
-                                       : rescaled(c->n, j, t, c->out, u));
+        } else if (bytes) {
+            c->k->sum_bytes(&s, c->x[j] + p * ch, NULL, c->y + p * ld + first, ch);
+        } else {
+            for (size_t k = 0; k < ch; k++)
+                put(c->y, ey, p * ld + first + k,
+                    rescaled(c->n, j, t, c->out, get(c->x[j], t, p * ch + k)));
         }
     }
 }
@@ -165,28 +176,52 @@ static span window_at(const run_ctx *c, int32_t oh, int32_t ow)
     return s;
 }
 
-static void max_pixel(const run_ctx *c, span s, size_t at)
-{
-    const size_t ch = (size_t)c->in->c, elem = fast_elem(c->in);
-    const size_t row = (size_t)c->in->w * ch * elem;
-    const int32_t lo = c->n->clamp_lo + fast_offset(c->out);
-    const int32_t hi = c->n->clamp_hi + fast_offset(c->out);
-    uint8_t *y = c->y + at * ch * elem;
+enum { FAST_WINDOW = 64 };
 
-    memcpy(y, c->x[0] + (size_t)s.h0 * row + (size_t)s.w0 * ch * elem, ch * elem);
+/* The maximum of a window of bytes; more positions than FAST_WINDOW go in turns. */
+static void max_bytes(const run_ctx *c, span s, uint8_t *y)
+{
+    const size_t ch = (size_t)c->in->c, row = (size_t)c->in->w * ch;
+    const int32_t off = fast_offset(c->out);
+    const uint8_t lo = (uint8_t)(c->n->clamp_lo + off);
+    const uint8_t hi = (uint8_t)(c->n->clamp_hi + off);
+    const uint8_t *at[FAST_WINDOW];
+    size_t count = 0;
+
     for (int32_t h = s.h0; h < s.h1; h++)
         for (int32_t w = s.w0; w < s.w1; w++) {
-            const uint8_t *x = c->x[0] + (size_t)h * row + (size_t)w * ch * elem;
-            if (elem == 1)
-                for (size_t k = 0; k < ch; k++)
-                    y[k] = x[k] > y[k] ? x[k] : y[k];
-            else
-                for (size_t k = 0; k < ch; k++)
-                    if (get(x, c->in, k) > get(y, c->in, k))
-                        put(y, 2, k, get(x, c->in, k));
+            if (count == FAST_WINDOW) {
+                c->k->max_bytes(at, count, lo, hi, y, ch);
+                at[0] = y;
+                count = 1;
+            }
+            at[count++] = c->x[0] + (size_t)h * row + (size_t)w * ch;
         }
-    for (size_t k = 0; k < ch; k++)
-        put(y, elem, k, limit(get(y, c->in, k), lo, hi));
+    c->k->max_bytes(at, count, lo, hi, y, ch);
+}
+
+static void max_codes(const run_ctx *c, span s, size_t at)
+{
+    const size_t ch = (size_t)c->in->c;
+
+    for (size_t k = 0; k < ch; k++) {
+        int32_t top = INT32_MIN;
+        for (int32_t h = s.h0; h < s.h1; h++)
+            for (int32_t w = s.w0; w < s.w1; w++) {
+                const size_t from = (size_t)h * (size_t)c->in->w + (size_t)w;
+                const int32_t v = get(c->x[0], c->in, from * ch + k);
+                top = v > top ? v : top;
+            }
+        put(c->y, 2, at * ch + k, limit(top, c->n->clamp_lo, c->n->clamp_hi));
+    }
+}
+
+static void max_pixel(const run_ctx *c, span s, size_t at)
+{
+    if (fast_elem(c->in) == 1)
+        max_bytes(c, s, c->y + at * (size_t)c->in->c);
+    else
+        max_codes(c, s, at);
 }
 
 static void run_maxpool(const run_ctx *c)
@@ -196,7 +231,7 @@ static void run_maxpool(const run_ctx *c)
             max_pixel(c, window_at(c, h, w), (size_t)h * (size_t)c->out->w + (size_t)w);
 }
 
-enum { FAST_BLOCK = 64 };
+enum { FAST_BLOCK = 256 };
 
 /* FAST_BLOCK channels at a time, so that the sums live on the stack. */
 static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t count)
@@ -212,8 +247,7 @@ static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t co
             const uint8_t *x =
                 c->x[0] + (((size_t)h * (size_t)c->in->w + (size_t)w) * ch + k0) * ex;
             if (ex == 1)
-                for (size_t k = 0; k < count; k++)
-                    sum[k] += x[k];
+                c->k->total_bytes(sum, x, count);
             else
                 for (size_t k = 0; k < count; k++)
                     sum[k] += (uint32_t)(get(x, c->in, k) - zero);
@@ -300,11 +334,11 @@ static void run_lut(const run_ctx *c)
 
     if (ey == 1) {
         for (size_t i = 0; i < count; i++)
-            c->y[i] = c->f->table[0][c->x[0][i]];
+            c->y[i] = c->f->table[c->x[0][i]];
         return;
     }
     for (size_t i = 0; i < count; i++)
-        put(c->y, 2, i, get(c->f->table[0], c->out, c->x[0][i]));
+        put(c->y, 2, i, get(c->f->table, c->out, c->x[0][i]));
 }
 
 static void run_lrn(const run_ctx *c)
@@ -350,45 +384,27 @@ static void (*const k_run[DSCQ_Q_COUNT])(const run_ctx *) = {
 };
 
 /* 256 entries, of which those of real codes are filled. */
-static dscq_status make_table(fast_node *f, const dscq_qmodel *m, int32_t j,
-                              dscq_error *err)
-{
-    const dscq_qnode *n = f->n;
-    const dscq_qtensor *x = &m->tensor[n->input[j]], *y = &m->tensor[n->output];
-    const int32_t low = dscq_qtensor_lo(x);
-
-    f->table[j] = dscq_calloc(256, fast_elem(y));
-    if (f->table[j] == NULL)
-        return dscq_fail_nomem(err, "table", 256 * fast_elem(y));
-    for (int32_t i = 0; i < 1 << x->bits; i++) {
-        const int32_t u = low + i + fast_offset(x);
-        put(f->table[j], fast_elem(y), (size_t)u,
-            n->op == DSCQ_Q_LUT ? n->table[i] + fast_offset(y)
-                                : rescaled(n, j, x, y, u));
-    }
-    return DSCQ_OK;
-}
-
 dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error *err)
 {
-    const dscq_qop op = f->n->op;
+    const dscq_qnode *n = f->n;
+    const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
+    const size_t ey = fast_elem(y);
 
-    if (op != DSCQ_Q_LUT && op != DSCQ_Q_CONCAT && op != DSCQ_Q_RESCALE)
+    if (n->op != DSCQ_Q_LUT)
         return DSCQ_OK;
-    for (int32_t j = 0; j < f->n->input_count; j++) {
-        if (m->tensor[f->n->input[j]].bits > 8)
-            continue;
-        const dscq_status status = make_table(f, m, j, err);
-        if (status != DSCQ_OK)
-            return status;
-    }
+    f->table = dscq_calloc(256, ey);
+    if (f->table == NULL)
+        return dscq_fail_nomem(err, "table", 256 * ey);
+    for (int32_t i = 0; i < 1 << x->bits; i++)
+        put(f->table, ey, (size_t)(dscq_qtensor_lo(x) + i + fast_offset(x)),
+            n->table[i] + fast_offset(y));
     return DSCQ_OK;
 }
 
-void infer__other_run(const fast_node *f, const dscq_qmodel *m, const uint8_t *const *x,
-                      uint8_t *y)
+void infer__other_run(const fast_node *f, const dscq_qmodel *m,
+                      const dscq_int_kernels *k, const uint8_t *const *x, uint8_t *y)
 {
-    run_ctx c = {.f = f, .n = f->n, .m = m, .x = x};
+    run_ctx c = {.f = f, .n = f->n, .m = m, .k = k, .x = x};
 
     c.y = y;
     c.in = &m->tensor[f->n->input[0]];

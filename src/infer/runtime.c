@@ -108,8 +108,7 @@ void dscq_runtime_destroy(dscq_runtime *r)
         dscq_free(r->node[i].packed);
         dscq_free(r->node[i].packed_at);
         dscq_free(r->node[i].post);
-        for (int j = 0; j < DSCQ_QNODE_INPUTS; j++)
-            dscq_free(r->node[i].table[j]);
+        dscq_free(r->node[i].table);
     }
     for (int w = 0; r->block != NULL && w < r->workers; w++)
         dscq_free(r->block[w]);
@@ -198,7 +197,7 @@ static void run_node(dscq_runtime *r, int32_t i, uint8_t *block)
     if (f->n->op == DSCQ_Q_CONV)
         infer__conv_run(f, r->m, r->k, x[0], y, block + r->scratch_at);
     else
-        infer__other_run(f, r->m, x, y);
+        infer__other_run(f, r->m, r->k, x, y);
     if (r->now != NULL && block == r->block[0])
         f->seconds += r->now() - start;
 }

@@ -23,7 +23,10 @@
     X(dw_packed_bytes)                                                                 \
     X(dw_pack)                                                                         \
     X(dw_row)                                                                          \
-    X(im2col)
+    X(im2col)                                                                          \
+    X(sum_bytes)                                                                       \
+    X(max_bytes)                                                                       \
+    X(total_bytes)
 
 #if defined(DSCQ_INT_FAMILY)
 #define X(name) extern __typeof__(*((const dscq_int_kernels *)0)->name) FN(name);

@@ -261,7 +261,7 @@ static const shape shapes[] = {
     {6, 5, 100, 3, 3, 2, 2, 1, 1}, {6, 5, 144, 5, 5, 1, 1, 2, 1},
     {9, 11, 20, 5, 5, 2, 2, 2, 1}, {8, 9, 40, 3, 2, 2, 1, 0, 2},
     {3, 3, 4, 1, 1, 1, 1, 0, 1},   {2, 2, 16, 7, 7, 1, 1, 3, 1},
-    {4, 30, 16, 3, 3, 1, 3, 1, 1},
+    {4, 30, 16, 3, 3, 1, 3, 1, 1}, {5, 9, 144, 3, 3, 1, 1, 1, 1},
 };
 
 static dscq_geom geom_of(const shape *s)
@@ -356,8 +356,8 @@ START_TEST(grouped_convolutions_are_exact)
         const int32_t groups = g.c % 4 == 0 ? 4 : 1, outs = 3 * groups, zero = 99;
         const size_t per = (size_t)(g.kernel_h * g.kernel_w * g.c / groups);
         const size_t pixels = (size_t)(g.out_h * g.out_w), all = (size_t)outs;
-        uint8_t *in = random_bytes(&r, (size_t)(g.in_h * g.in_w * g.c));
-        uint8_t *cols = block(pixels * per);
+        uint8_t *in = random_bytes(&r, (size_t)(g.in_h * g.in_w * g.c) + 63);
+        uint8_t *cols = block(pixels * per + 63);
         int16_t *w = random_weights(&r, per * all, 20);
         int64_t *want = block(pixels * all * sizeof *want);
         int32_t *acc = block(pixels * all * sizeof *acc);
@@ -378,6 +378,80 @@ START_TEST(grouped_convolutions_are_exact)
         dscq_free(want);
         dscq_free(acc);
         dscq_free(packed);
+    }
+}
+END_TEST
+
+/* One sum of docs/arithmetic.md section 4 on bytes as they are held. */
+static uint8_t one_sum(const dscq_byte_sum *s, int a, int b)
+{
+    const int64_t sum =
+        (int64_t)(a - s->z[0]) * s->m[0] + (int64_t)(b - s->z[1]) * s->m[1];
+    const int64_t y = (((sum >> s->shift) + 128) >> 8) + s->zero;
+
+    return (uint8_t)(y < s->lo ? s->lo : y > s->hi ? s->hi : y);
+}
+
+START_TEST(byte_sums_are_exact)
+{
+    const dscq_int_kernels *k = int_family_at(_i);
+    dscq_rng r = dscq_rng_seeded(35);
+
+    for (size_t n = 0; k != NULL && n < 200; n += n < 40 ? 1 : 37)
+        for (int32_t shift = 0; shift < 48; shift += 5) {
+            dscq_byte_sum s = {.shift = shift, .lo = 3, .hi = 250};
+            uint8_t *a = random_bytes(&r, n), *b = random_bytes(&r, n);
+            uint8_t *y = block(n), *one = block(n);
+
+            for (int i = 0; i < 2; i++) {
+                s.z[i] = (int32_t)dscq_rng_below(&r, 256);
+                s.m[i] = (int32_t)dscq_rng_below(&r, 65535) - 32767;
+            }
+            s.zero = (int32_t)dscq_rng_below(&r, 256);
+            k->sum_bytes(&s, a, b, y, n);
+            k->sum_bytes(&s, a, NULL, one, n);
+            for (size_t i = 0; i < n; i++) {
+                ck_assert_uint_eq(y[i], one_sum(&s, a[i], b[i]));
+                ck_assert_uint_eq(one[i], one_sum(&s, a[i], s.z[1]));
+            }
+            dscq_free(a);
+            dscq_free(b);
+            dscq_free(y);
+            dscq_free(one);
+        }
+}
+END_TEST
+
+START_TEST(byte_maxima_and_totals_are_exact)
+{
+    const dscq_int_kernels *k = int_family_at(_i);
+    dscq_rng r = dscq_rng_seeded(36);
+
+    for (size_t n = 0; k != NULL && n < 300; n += n < 70 ? 1 : 61) {
+        uint8_t *x[5], *y = block(n);
+        uint32_t *sum = block(n * sizeof *sum);
+
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t j = 0; j < COUNT_OF(x); j++) {
+            x[j] = random_bytes(&r, n);
+            k->total_bytes(sum, x[j], n);
+        }
+        k->max_bytes((const uint8_t *const *)x, COUNT_OF(x), 40, 220, y, n);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t total = 0;
+            uint8_t top = 40;
+
+            for (size_t j = 0; j < COUNT_OF(x); j++) {
+                total += x[j][i];
+                top = x[j][i] > top ? x[j][i] : top;
+            }
+            ck_assert_uint_eq(sum[i], total);
+            ck_assert_uint_eq(y[i], top > 220 ? 220 : top);
+        }
+        for (size_t j = 0; j < COUNT_OF(x); j++)
+            dscq_free(x[j]);
+        dscq_free(y);
+        dscq_free(sum);
     }
 }
 END_TEST
@@ -414,6 +488,8 @@ static Suite *make(void)
                         INT_FAMILIES);
     tcase_add_loop_test(tc, depthwise_rows_are_exact, 0, INT_FAMILIES);
     tcase_add_loop_test(tc, grouped_convolutions_are_exact, 0, INT_FAMILIES);
+    tcase_add_loop_test(tc, byte_sums_are_exact, 0, INT_FAMILIES);
+    tcase_add_loop_test(tc, byte_maxima_and_totals_are_exact, 0, INT_FAMILIES);
     return s;
 }
 

@@ -34,6 +34,12 @@ typedef struct dscq_requant {
     int32_t out_bytes; /* 1, or 2 (then the code itself, int16_t or uint16_t) */
 } dscq_requant;
 
+/* y = clamp(zero + ((((a - z[0])*m[0] + (b - z[1])*m[1]) >> shift) + 128 >> 8)), all
+ * in bytes as they are held (offset included); |m| < 2^15, shift 0..47. */
+typedef struct dscq_byte_sum {
+    int32_t z[2], m[2], shift, zero, lo, hi;
+} dscq_byte_sum;
+
 typedef struct dscq_int_kernels {
     const char *name; /* "avx512vnni", "avx512", "avx2", "portable", "neon" */
 
@@ -71,9 +77,19 @@ typedef struct dscq_int_kernels {
     void (*dw_row)(const dscq_geom *g, const uint8_t *const *in, const void *packed,
                    uint8_t *out, const void *rq);
 
-    /* As in kernels.h, on bytes; padding becomes `fill`. */
+    /* As in kernels.h, on bytes; padding becomes `fill`. Up to 63 bytes behind the
+     * image are read, and behind the last row of `out` written. */
     void (*im2col)(const dscq_geom *g, const uint8_t *image, int32_t group,
                    size_t first, size_t rows, uint8_t *out, size_t ldo, uint8_t fill);
+
+    /* n bytes; b NULL: one term. */
+    void (*sum_bytes)(const dscq_byte_sum *s, const uint8_t *a, const uint8_t *b,
+                      uint8_t *y, size_t n);
+    /* y = max over x[0 .. count) of n bytes each, then clamped to [lo, hi]. */
+    void (*max_bytes)(const uint8_t *const *x, size_t count, uint8_t lo, uint8_t hi,
+                      uint8_t *y, size_t n);
+    /* sum[i] += x[i] */
+    void (*total_bytes)(uint32_t *sum, const uint8_t *x, size_t n);
 } dscq_int_kernels;
 
 /* As dscq_kernels_get() and dscq_kernels_family(). */

@@ -70,7 +70,9 @@ size_t FN(dw_packed_bytes)(size_t taps, size_t c)
 /* As channel_at() in requant.c */
 static size_t channel_of(size_t block, size_t i, size_t c)
 {
-    const size_t at = block * BLOCK + i % VL / 4 * 16 + 4 * (i / VL) + i % 4;
+    const size_t first =
+        c >= BLOCK && (block + 1) * BLOCK > c ? c - BLOCK : block * BLOCK;
+    const size_t at = first + i % VL / 4 * 16 + 4 * (i / VL) + i % 4;
 
     return is_joined(c) ? at % c : at;
 }
@@ -401,8 +403,14 @@ static void row_wide(const dw_job *j, const uint32_t *packed, size_t words,
         block_at b = {packed, requant_groups(j->head), 0, 0};
 
         for (; b.c < j->c; b.c += BLOCK, b.packed += words, b.g += 4) {
-            b.bytes = j->c - b.c;
-            column_any(j, &b, part, out);
+            block_at here = b;
+
+            here.bytes = j->c - b.c;
+            if (here.bytes < BLOCK && j->c >= BLOCK) { /* ends with the pixel instead */
+                here.c = j->c - BLOCK;
+                here.bytes = BLOCK;
+            }
+            column_any(j, &here, part, out);
         }
     }
 }

@@ -11,7 +11,10 @@ static size_t channel_at(size_t i, size_t n, int depthwise)
 
     if (!depthwise)
         return i;
-    i = i / block * block + lane / 4 * 16 + 4 * q + lane % 4;
+    const size_t first = i / block * block;
+
+    i = n >= block && first + block > n ? n - block : first;
+    i += lane / 4 * 16 + 4 * q + lane % 4;
     /* narrow maps: neighbouring pixels fill the block (int_depthwise.c) */
     return n < block && n % 8 == 0 && block % n == 0 ? i % n : i;
 }
