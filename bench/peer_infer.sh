@@ -17,7 +17,7 @@ build=${1:?usage: peer_infer.sh BUILD_DIR [ROUNDS] [NET...]}
     exit 7
 }
 rounds=${2:-5}
-[ $# -gt 2 ] && shift 2 || shift $#
+if [ $# -gt 2 ]; then shift 2; else shift $#; fi
 shared=${DSCQ_SHARED:-$here/../shared}
 python=${PYTHON:-python3}
 "$python" -c 'import torch' 2>/dev/null || python=/usr/bin/python3
@@ -42,5 +42,6 @@ fi
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE || true
 export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_MMAP_MAX_=0 \
     MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
+# shellcheck disable=SC2086 # one word a peer
 taskset -c "${CPU:-1}" "$python" "$here/bench/peer_infer.py" "$build/bench" "$rounds" \
     "$tmp" $peers -- "$@"

@@ -117,7 +117,7 @@ for n in $networks; do
     done
 done
 
-value() { tr ',{}' '\n\n\n' < "$2" | sed -n "s/^ *\"$1\" *: *\"\{0,1\}\([^\"]*\)\"\{0,1\} *$/\1/p" | head -1; }
+value() { tr ',{}' '\n' < "$2" | sed -n "s/^ *\"$1\" *: *\"\{0,1\}\([^\"]*\)\"\{0,1\} *$/\1/p" | head -1; }
 echo "| network | setting | images | float | packed | change (95 %) | McNemar p | same class | base | file | ratio |"
 echo "|---|---|---|---|---|---|---|---|---|---|---|"
 for n in $networks; do
