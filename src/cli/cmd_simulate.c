@@ -22,6 +22,8 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         cli_out_table(call, s.sim.schedule);
     cli_out_table(call, s.sim.layers);
     cli_simulate_print_totals(call, &s);
+    if (s.sim.what_if != NULL)
+        cli_out_table(call, s.sim.what_if);
     if (o->stalls)
         cli_out_table(call, s.sim.stalls);
     if (call->common.json) {
@@ -46,11 +48,18 @@ const cli_cmd cli_cmd_simulate = {
         "layer by layer. The output codes are real: --verify compares every layer with "
         "the integer reference and ends with exit code 6 at the first difference.\n\n"
         "--set KEY=VALUE changes a machine key, --set schedule.KEY=VALUE a scheduling "
-        "choice. --json writes the report of docs/report-schema.md.",
-    .examples = "Frames per second on a ZCU104:\n"
-                "$ dscq simulate runs/demo/packed.bin --machine zcu104 --verify\n"
-                "The same with half the clock:\n"
-                "$ dscq simulate runs/demo/packed.bin --set clock_mhz=100\n",
+        "choice. --what-if clock_mhz=300,dram=ddr3-1333 times the same program again "
+        "on the "
+        "changed machine, without its arithmetic, and shows both. --json writes the "
+        "report of docs/report-schema.md.",
+    .examples =
+        "Frames per second on a ZCU104:\n"
+        "$ dscq simulate runs/demo/packed.bin --machine zcu104 --verify\n"
+        "The same with half the clock:\n"
+        "$ dscq simulate runs/demo/packed.bin --set clock_mhz=100\n"
+        "What a faster clock and a slower memory would do to the same program:\n"
+        "$ dscq simulate runs/demo/packed.bin --what-if "
+        "clock_mhz=300,dram=ddr3-1333\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,

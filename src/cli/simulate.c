@@ -39,6 +39,7 @@ dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
                                       .no_data = o->no_data,
                                       .verify = o->verify,
                                       .trace = o->trace,
+                                      .what_if = o->what_if,
                                       .log = call->log};
     char data_dir[DSCQ_PATH_MAX];
     dscq_machine machine;

@@ -10,6 +10,7 @@
 
 typedef struct cli_simulate_options {
     char machine[DSCQ_PATH_MAX], config[DSCQ_PATH_MAX], trace[DSCQ_PATH_MAX];
+    char what_if[DSCQ_PATH_MAX];
     int32_t frames, no_data, verify, explain, stalls;
     /* of `report` only */
     int32_t energy;
@@ -33,6 +34,8 @@ typedef struct cli_simulate_options {
                  "show what the scheduler chose for each layer"), \
     CLI_OPT_STR(cli_simulate_options, trace, "--trace", 0, "FILE", "", \
                 "write every command's time: Perfetto JSON, or VCD for a name in .vcd"), \
+    CLI_OPT_STR(cli_simulate_options, what_if, "--what-if", 0, "KEY=VALUE,...", "", \
+                "time the same program again with these machine keys; both and the difference"), \
     CLI_OPT_FLAG(cli_simulate_options, stalls, "--stalls", 0, \
                  "show where every cycle of every unit went")
 /* clang-format on */

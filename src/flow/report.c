@@ -192,6 +192,8 @@ dscq_status dscq_flow_report(dscq_json **out, const dscq_qmodel *q,
         dscq_json_put(report, "resources", dscq_table_json(s->resources));
         dscq_json_put(report, "schedule", dscq_table_json(s->schedule));
         dscq_json_put(report, "counters", dscq_table_json(s->counters));
+        if (s->what_if != NULL)
+            dscq_json_put(report, "what_if", dscq_table_json(s->what_if));
         if (s->verified >= 0)
             dscq_json_put_int(report, "verified_layers", s->verified);
     }

@@ -21,6 +21,7 @@ void dscq_simulation_clear(dscq_simulation *s)
     dscq_table_destroy(s->energy);
     dscq_table_destroy(s->coefficients);
     dscq_table_destroy(s->resources);
+    dscq_table_destroy(s->what_if);
     memset(s, 0, sizeof *s);
 }
 
@@ -208,6 +209,8 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     DSCQ_TRY(make_tables(&s, &coefficients, err));
     if (o->verify && !o->no_data)
         DSCQ_TRY(verify(&s.verified, q, s.sim, codes, frames, err));
+    if (o->what_if != NULL && o->what_if[0] != '\0')
+        DSCQ_TRY(dscq_flow_what_if(&s.what_if, &s, m, o->what_if, err));
     *out = s;
     s = (dscq_simulation){0};
 done:

@@ -47,7 +47,8 @@ typedef struct dscq_simulate_options {
     /* Frames as input codes, [frames][bytes of input 0]; NULL: the inputs embedded
      * in the file, then zero points. */
     const void *input;
-    const char *trace; /* file for hw/trace.h; NULL or "": none                  */
+    const char *trace;   /* file for hw/trace.h; NULL or "": none                  */
+    const char *what_if; /* "key=value,...": timed again with these; NULL or "": not */
     const dscq_log *log;
 } dscq_simulate_options;
 
@@ -59,7 +60,8 @@ typedef struct dscq_simulation {
     dscq_energy_bill bill;
     dscq_table *schedule, *layers, *stalls, *counters, *energy, *coefficients,
         *resources;
-    int verified; /* layers compared and found equal; -1: not asked */
+    dscq_table *what_if; /* NULL: not asked                                       */
+    int verified;        /* layers compared and found equal; -1: not asked */
 } dscq_simulation;
 
 /* Everything in *out is owned: dscq_simulation_clear(). DSCQ_UNSUPPORTED names the
@@ -68,6 +70,13 @@ typedef struct dscq_simulation {
 dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                const dscq_machine *m, const dscq_simulate_options *o,
                                dscq_error *err);
+/* The same program timed on `base` with some keys changed
+ * ("clock_mhz=300,dram=ddr3-1333"); no arithmetic is done. *out (owned by the caller):
+ * quantity, base, what_if, difference, change_frac. DSCQ_ARG for a key that would
+ * change the program, or a machine that does not fit its board any more. */
+dscq_status dscq_flow_what_if(dscq_table **out, const dscq_simulation *s,
+                              const dscq_machine *base, const char *list,
+                              dscq_error *err);
 void dscq_simulation_clear(dscq_simulation *s);
 
 /* What stands in a report beside the simulation; absent parts are NULL or empty. */
