@@ -103,12 +103,31 @@ START_TEST(refuses_what_changes_the_program)
 }
 END_TEST
 
+START_TEST(keys_that_move_nothing_are_known)
+{
+    dscq_machine m;
+
+    machine(&m, 0);
+    ck_assert_ptr_null(dscq_flow_dead_key(&m, "mem_latency_cycles"));
+    ck_assert_ptr_null(dscq_flow_dead_key(&m, "schedule.fuse"));
+    ck_assert_ptr_nonnull(dscq_flow_dead_key(&m, "fifo_rows"));
+    memcpy(m.dram, "ddr3_1333", sizeof "ddr3_1333");
+    ck_assert_str_eq(dscq_flow_dead_key(&m, "machine.mem_latency_cycles"),
+                     "the memory is command-level (dram is not simple)");
+    m.engine = 1;
+    ck_assert_ptr_null(dscq_flow_dead_key(&m, "fifo_rows"));
+    ck_assert_ptr_nonnull(dscq_flow_dead_key(&m, "schedule.fuse"));
+    ck_assert_ptr_nonnull(dscq_flow_dead_key(&m, "act_bytes"));
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *t;
     Suite *s = test_suite("what_if", &t);
 
     tcase_add_test(t, times_the_same_program_again);
+    tcase_add_test(t, keys_that_move_nothing_are_known);
     tcase_add_test(t, refuses_what_changes_the_program);
     return s;
 }

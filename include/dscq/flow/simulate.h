@@ -29,6 +29,10 @@ dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *
                               const char *data_dir, const char *const *set,
                               size_t set_count, dscq_error *err);
 
+/* Why the key ("clock_mhz", "schedule.fuse") moves nothing on this machine; NULL: it
+ * may move something. */
+const char *dscq_flow_dead_key(const dscq_machine *m, const char *key);
+
 /* What the machine needs against what its board has: resource, used, available,
  * share_frac, rule. *out is owned by the caller. DSCQ_ARG when it does not fit,
  * saying by how much. */
