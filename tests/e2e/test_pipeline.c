@@ -4,18 +4,16 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
-#include "support.h"
+#include "program.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 20, STEP_SECONDS = 300 };
+enum { TEST_SECONDS = 600 };
 
 static const char *const k_net =
     "[net]\nwidth=16\nheight=16\nchannels=3\n"
@@ -35,118 +33,40 @@ static const char *const k_net =
     "calibration_images=64\n"
     "[compress_layer]\nmatch=wide\nb=3\n";
 
-static pid_t start(const char *args)
-{
-    static char text[2048];
-    const char *argv[ARGS_MAX + 2] = {DSCQ_BINARY};
-    int argc = 1;
-
-    snprintf(text, sizeof text, "%s", args);
-    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
-        ck_assert_int_lt(argc, ARGS_MAX);
-        argv[argc++] = word;
-    }
-    char dir[1024]; /* of this process: the child's would be another one */
-    snprintf(dir, sizeof dir, "%s", test_path(""));
-    const pid_t pid = fork();
-    if (pid == 0) {
-        alarm(STEP_SECONDS);
-        if (chdir(dir) != 0)
-            _exit(98);
-        const int out = open("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        const int err = open("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        dup2(out, 1);
-        dup2(err, 2);
-        setenv("DSCQ_DATA", test_source("data"), 1);
-        execv(DSCQ_BINARY, (char *const *)(uintptr_t)argv);
-        _exit(99);
-    }
-    return pid;
-}
-
-static int finish(pid_t pid)
-{
-    int status = 0;
-
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void run_ok(const char *args)
-{
-    const int code = finish(start(args));
-
-    if (code != 0) {
-        char *said = test_read(test_path("stderr.txt"));
-        ck_abort_msg("dscq %s: exit code %d: %s", args, code, said);
-    }
-}
-
-static void expect_same(const char *a, const char *b)
-{
-    uint8_t *x = NULL, *y = NULL;
-    size_t n = 0, m = 0;
-
-    ck_assert_int_eq(dscq_file_read(&x, &n, test_path(a), (size_t)1 << 26, NULL),
-                     DSCQ_OK);
-    ck_assert_int_eq(dscq_file_read(&y, &m, test_path(b), (size_t)1 << 26, NULL),
-                     DSCQ_OK);
-    ck_assert_msg(n == m && memcmp(x, y, n) == 0, "%s and %s differ", a, b);
-    dscq_free(x);
-    dscq_free(y);
-}
-
 static void make_reference(void)
 {
     test_file("net.cfg", k_net);
-    run_ok("compress net.cfg -o one --threads 1 --quiet");
+    test_program_ok("compress net.cfg -o one --threads 1 --quiet");
 }
 
 START_TEST(two_threads_write_the_bytes_of_one)
 {
-    run_ok("compress net.cfg -o two --threads 2 --quiet");
-    expect_same("one/float.ckpt", "two/float.ckpt");
-    expect_same("one/packed.bin", "two/packed.bin");
-    expect_same("one/run.json", "two/run.json");
-    expect_same("one/layers.csv", "two/layers.csv");
+    test_program_ok("compress net.cfg -o two --threads 2 --quiet");
+    test_same("one/float.ckpt", "two/float.ckpt");
+    test_same("one/packed.bin", "two/packed.bin");
+    test_same("one/run.json", "two/run.json");
+    test_same("one/layers.csv", "two/layers.csv");
 }
 END_TEST
 
-/* Kill it ever later until it gets through. */
+/* Killed ever later and resumed until it gets through. */
 static void kill_until_done(const char *net, const char *dir)
 {
-    const struct timespec step = {0, 150 * 1000 * 1000};
-    char first[256], next[300];
-    int kills = 0;
+    char args[256];
 
-    snprintf(first, sizeof first, "compress %s -o %s --threads 1", net, dir);
-    snprintf(next, sizeof next, "%s --resume", first);
-    for (;;) {
-        const pid_t pid = start(kills == 0 ? first : next);
-        for (int i = 0; i <= kills; i++)
-            nanosleep(&step, NULL);
-        int status;
-        if (waitpid(pid, &status, WNOHANG) == pid) {
-            ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-                          "resume failed");
-            break;
-        }
-        kill(pid, SIGKILL);
-        finish(pid);
-        kills++;
-        ck_assert_int_lt(kills, 400);
-    }
-    ck_assert_int_gt(kills, 0);
+    snprintf(args, sizeof args, "compress %s -o %s --threads 1", net, dir);
+    ck_assert_int_gt(test_kill_until_done(args, "--resume", 0), 0);
 }
 
 START_TEST(killed_and_resumed_it_writes_the_same_bytes)
 {
-    finish(start("compress net.cfg -o again --threads 1 --set train.save_every=1 "
-                 "--dry-run-nothing")); /* a refused flag leaves no folder behind */
+    test_finish(
+        test_start("compress net.cfg -o again --threads 1 --set train.save_every=1 "
+                   "--dry-run-nothing")); /* a refused flag leaves no folder behind */
     ck_assert(!dscq_path_exists(test_path("again")));
     kill_until_done("net.cfg", "again");
-    expect_same("one/float.ckpt", "again/float.ckpt");
-    expect_same("one/packed.bin", "again/packed.bin");
+    test_same("one/float.ckpt", "again/float.ckpt");
+    test_same("one/packed.bin", "again/packed.bin");
 }
 END_TEST
 
@@ -164,11 +84,13 @@ START_TEST(fewer_channels)
     ck_assert_ptr_nonnull(tail);
     tail[7] = '2';
     test_file("half.cfg", text);
-    run_ok("compress half.cfg -o h1 --threads 1 --quiet --set train.distil_weight=0.5");
-    run_ok("compress half.cfg -o h2 --threads 2 --quiet --set train.distil_weight=0.5");
-    expect_same("h1/small.ckpt", "h2/small.ckpt");
-    expect_same("h1/packed.bin", "h2/packed.bin");
-    expect_same("h1/run.json", "h2/run.json");
+    test_program_ok(
+        "compress half.cfg -o h1 --threads 1 --quiet --set train.distil_weight=0.5");
+    test_program_ok(
+        "compress half.cfg -o h2 --threads 2 --quiet --set train.distil_weight=0.5");
+    test_same("h1/small.ckpt", "h2/small.ckpt");
+    test_same("h1/packed.bin", "h2/packed.bin");
+    test_same("h1/run.json", "h2/run.json");
     char *manifest = test_read(test_path("h1/run.json"));
     ck_assert_ptr_nonnull(strstr(manifest, "\"small.ckpt\""));
     dscq_free(manifest);
@@ -182,15 +104,16 @@ START_TEST(fewer_channels)
                      DSCQ_OK);
     dscq_free(data);
     ck_assert_uint_lt(after, before);
-    run_ok("verify h1/packed.bin");
+    test_program_ok("verify h1/packed.bin");
     kill_until_done("half.cfg --set train.distil_weight=0.5", "h3");
-    expect_same("h1/small.ckpt", "h3/small.ckpt");
-    expect_same("h1/packed.bin", "h3/packed.bin");
+    test_same("h1/small.ckpt", "h3/small.ckpt");
+    test_same("h1/packed.bin", "h3/packed.bin");
     /* what is tied to a layer that keeps all stays */
     snprintf(text, sizeof text, "%s[compress_layer]\nmatch=wide\nkeep_channels=0.5\n",
              k_net);
     test_file("tied.cfg", text);
-    ck_assert_int_eq(finish(start("compress tied.cfg -w one/float.ckpt -o h4")), 5);
+    ck_assert_int_eq(
+        test_finish(test_start("compress tied.cfg -w one/float.ckpt -o h4")), 5);
     char *said = test_read(test_path("stderr.txt"));
     ck_assert_msg(strstr(said, "keep_channels removes nothing") != NULL, "%s", said);
     dscq_free(said);
@@ -204,41 +127,46 @@ END_TEST
 /* Activation ranges that learn: any number of threads, kill -9 and all. */
 START_TEST(learned_ranges)
 {
-    run_ok("compress net.cfg -o r1 --threads 1 --quiet -w one/float.ckpt " LEARNS);
-    run_ok("compress net.cfg -o r2 --threads 2 --quiet -w one/float.ckpt " LEARNS);
-    expect_same("r1/packed.bin", "r2/packed.bin");
+    test_program_ok(
+        "compress net.cfg -o r1 --threads 1 --quiet -w one/float.ckpt " LEARNS);
+    test_program_ok(
+        "compress net.cfg -o r2 --threads 2 --quiet -w one/float.ckpt " LEARNS);
+    test_same("r1/packed.bin", "r2/packed.bin");
     kill_until_done("net.cfg -w one/float.ckpt " LEARNS, "r3");
-    expect_same("r1/packed.bin", "r3/packed.bin");
-    run_ok("compress net.cfg -o r4 --threads 1 --quiet -w one/float.ckpt " LEARNS
-           " --set compress.range_rate=0");
-    ck_assert_int_eq(finish(start("diff r1/packed.bin r4/packed.bin")), 6);
-    ck_assert_int_eq(finish(start("compress net.cfg -o r5 --set compress.epochs=0 "
-                                  "--set compress.learn_ranges=1")),
-                     5);
+    test_same("r1/packed.bin", "r3/packed.bin");
+    test_program_ok(
+        "compress net.cfg -o r4 --threads 1 --quiet -w one/float.ckpt " LEARNS
+        " --set compress.range_rate=0");
+    ck_assert_int_eq(test_finish(test_start("diff r1/packed.bin r4/packed.bin")), 6);
+    ck_assert_int_eq(
+        test_finish(test_start("compress net.cfg -o r5 --set compress.epochs=0 "
+                               "--set compress.learn_ranges=1")),
+        5);
 }
 END_TEST
 
 START_TEST(interrupted_it_saves_and_says_130)
 {
     const struct timespec wait = {0, 400 * 1000 * 1000};
-    const pid_t pid = start("train net.cfg -o stopped --set train.epochs=400");
+    const pid_t pid = test_start("train net.cfg -o stopped --set train.epochs=400");
 
     nanosleep(&wait, NULL);
     nanosleep(&wait, NULL);
     kill(pid, SIGINT);
-    ck_assert_int_eq(finish(pid), 130);
+    ck_assert_int_eq(test_finish(pid), 130);
     ck_assert(dscq_path_exists(test_path("stopped/train.ckpt")));
-    run_ok("train net.cfg -o stopped --resume --set train.epochs=400 --dry-run");
+    test_program_ok(
+        "train net.cfg -o stopped --resume --set train.epochs=400 --dry-run");
 }
 END_TEST
 
 START_TEST(every_execution_of_the_file_agrees)
 {
-    run_ok("verify one/packed.bin");
-    run_ok("simulate one/packed.bin --machine zcu104 --frames 2 --verify");
-    run_ok("simulate one/packed.bin --machine zynq7020 --verify");
-    run_ok("verify one/packed.bin --write-dump one/dump");
-    run_ok("verify one/packed.bin --dump one/dump");
+    test_program_ok("verify one/packed.bin");
+    test_program_ok("simulate one/packed.bin --machine zcu104 --frames 2 --verify");
+    test_program_ok("simulate one/packed.bin --machine zynq7020 --verify");
+    test_program_ok("verify one/packed.bin --write-dump one/dump");
+    test_program_ok("verify one/packed.bin --dump one/dump");
     uint8_t *dump = NULL;
     size_t bytes;
     ck_assert_int_eq(
@@ -248,19 +176,19 @@ START_TEST(every_execution_of_the_file_agrees)
     ck_assert_int_eq(dscq_file_write(test_path("one/wrong"), dump, bytes, NULL),
                      DSCQ_OK);
     dscq_free(dump);
-    ck_assert_int_eq(finish(start("verify one/packed.bin --dump one/wrong "
-                                  "--json=one/wrong.json")),
+    ck_assert_int_eq(test_finish(test_start("verify one/packed.bin --dump one/wrong "
+                                            "--json=one/wrong.json")),
                      6);
-    run_ok("diff one/packed.bin one/packed.bin --json=one/same.json");
-    ck_assert_int_eq(
-        finish(start("diff one/packed.bin " DSCQ_SOURCE_DIR
-                     "/tests/golden/pack/good_dense.bin --json=one/diff.json")),
-        6);
+    test_program_ok("diff one/packed.bin one/packed.bin --json=one/same.json");
+    ck_assert_int_eq(test_finish(test_start(
+                         "diff one/packed.bin " DSCQ_SOURCE_DIR
+                         "/tests/golden/pack/good_dense.bin --json=one/diff.json")),
+                     6);
     dscq_json *j = NULL;
     ck_assert_int_eq(dscq_json_load(&j, test_path("one/diff.json"), NULL), DSCQ_OK);
     ck_assert(dscq_json_int(dscq_json_get(j, "difference_count"), 0) > 0);
     dscq_json_free(j);
-    run_ok("unpack one/packed.bin -o one/packed.npz");
+    test_program_ok("unpack one/packed.bin -o one/packed.npz");
 }
 END_TEST
 
@@ -270,16 +198,16 @@ START_TEST(an_archive_is_the_same_network)
     uint8_t *machine = NULL, *archive = NULL;
     size_t machine_bytes, archive_bytes;
 
-    run_ok("unpack one/packed.bin --as archive -o one/archive.bin");
-    run_ok("diff one/packed.bin one/archive.bin");
-    run_ok("verify one/archive.bin");
-    run_ok("simulate one/archive.bin --machine zynq7020 --verify");
-    run_ok("unpack one/archive.bin --as machine -o one/machine.bin");
-    expect_same("one/packed.bin", "one/machine.bin");
-    ck_assert_int_eq(finish(start("unpack one/packed.bin --as machine "
-                                  "-o one/machine.bin")),
+    test_program_ok("unpack one/packed.bin --as archive -o one/archive.bin");
+    test_program_ok("diff one/packed.bin one/archive.bin");
+    test_program_ok("verify one/archive.bin");
+    test_program_ok("simulate one/archive.bin --machine zynq7020 --verify");
+    test_program_ok("unpack one/archive.bin --as machine -o one/machine.bin");
+    test_same("one/packed.bin", "one/machine.bin");
+    ck_assert_int_eq(test_finish(test_start("unpack one/packed.bin --as machine "
+                                            "-o one/machine.bin")),
                      2); /* never overwritten without --force */
-    ck_assert_int_eq(finish(start("unpack one/packed.bin --as small")), 2);
+    ck_assert_int_eq(test_finish(test_start("unpack one/packed.bin --as small")), 2);
     ck_assert_int_eq(dscq_file_read(&machine, &machine_bytes,
                                     test_path("one/machine.bin"), (size_t)1 << 26,
                                     NULL),
@@ -296,14 +224,18 @@ END_TEST
 
 START_TEST(a_report_is_stable_and_gates_work)
 {
-    run_ok("report one/packed.bin --machine zcu104 --energy --json=one/a.json");
-    run_ok("report one/packed.bin --machine zcu104 --energy --json=one/b.json");
-    expect_same("one/a.json", "one/b.json");
-    run_ok("report one/packed.bin --baseline one/a.json --fail-if energy_pj>+1% "
-           "--fail-if cycles>+0%");
+    test_program_ok(
+        "report one/packed.bin --machine zcu104 --energy --json=one/a.json");
+    test_program_ok(
+        "report one/packed.bin --machine zcu104 --energy --json=one/b.json");
+    test_same("one/a.json", "one/b.json");
+    test_program_ok(
+        "report one/packed.bin --baseline one/a.json --fail-if energy_pj>+1% "
+        "--fail-if cycles>+0%");
     ck_assert_int_eq(
-        finish(start("report one/packed.bin --set clock_mhz=20 --baseline one/a.json "
-                     "--fail-if energy_pj>+2%")),
+        test_finish(
+            test_start("report one/packed.bin --set clock_mhz=20 --baseline one/a.json "
+                       "--fail-if energy_pj>+2%")),
         3);
     dscq_json *j = NULL;
     ck_assert_int_eq(dscq_json_load(&j, test_path("one/a.json"), NULL), DSCQ_OK);
@@ -315,8 +247,9 @@ END_TEST
 
 START_TEST(pictures_get_answers)
 {
-    run_ok("eval net.cfg -w one/float.ckpt -p one/packed.bin --per-class --confusion");
-    run_ok("inspect one/packed.bin --json=one/inspect.json");
+    test_program_ok(
+        "eval net.cfg -w one/float.ckpt -p one/packed.bin --per-class --confusion");
+    test_program_ok("inspect one/packed.bin --json=one/inspect.json");
     dscq_json *j = NULL;
     ck_assert_int_eq(dscq_json_load(&j, test_path("one/inspect.json"), NULL), DSCQ_OK);
     uint8_t *data = NULL;
@@ -327,7 +260,7 @@ START_TEST(pictures_get_answers)
     ck_assert_int_eq(dscq_json_int(dscq_json_get(j, "file_bytes"), 0), (int64_t)bytes);
     dscq_free(data);
     dscq_json_free(j);
-    run_ok("run one/packed.bin one/curve.png --top 2");
+    test_program_ok("run one/packed.bin one/curve.png --top 2");
 }
 END_TEST
 
@@ -337,7 +270,7 @@ static Suite *make(void)
     Suite *s = test_suite("pipeline", &tc);
 
     tcase_add_checked_fixture(tc, make_reference, NULL);
-    tcase_set_timeout(tc, 2 * STEP_SECONDS);
+    tcase_set_timeout(tc, TEST_SECONDS);
     tcase_add_test(tc, two_threads_write_the_bytes_of_one);
     tcase_add_test(tc, killed_and_resumed_it_writes_the_same_bytes);
     tcase_add_test(tc, fewer_channels);
