@@ -79,34 +79,18 @@ done:
     return status;
 }
 
-/* `a` is what `b` is compared with. */
-static void show_pair(cli_call *call, const char *what, const dscq_eval *a,
-                      const dscq_eval *b)
+/* `a` is what the packed network `b` is compared with. Returns McNemar's p. */
+static double show_pair(cli_call *call, const char *what, const char *key,
+                        const dscq_eval *a, const dscq_eval *b)
 {
     size_t n = 0, m = 0;
     const int32_t *pa = dscq_eval_predictions(a, &n);
     const int32_t *pb = dscq_eval_predictions(b, &m);
-    const int32_t *label = dscq_eval_labels(a, &n);
 
     if (n != m || dscq_eval_count(b) == 0)
-        return;
-    const dscq_mcnemar t = dscq_mcnemar_test(pa, pb, label, n);
-    const dscq_paired c = dscq_paired_change(t.only_a, t.only_b, dscq_eval_count(b));
-    cli_out_text(
-        call,
-        "packed less %s %+.2f (95 %%: %+.2f..%+.2f): %s only right %llu, packed "
-        "only right %llu, McNemar p = %.3g\n",
-        what, 100 * c.change, 100 * c.low, 100 * c.high, what,
-        (unsigned long long)t.only_a, (unsigned long long)t.only_b, t.p);
-    dscq_json *j = dscq_json_object();
-    dscq_json_put_real(j, "change_frac", c.change);
-    dscq_json_put_real(j, "change_low_frac", c.low);
-    dscq_json_put_real(j, "change_high_frac", c.high);
-    dscq_json_put_real(j, "mcnemar_p", t.p);
-    cli_out_json(call,
-                 strcmp(what, "float") == 0 ? "against_float" : "against_baseline", j);
-    if (strcmp(what, "float") == 0)
-        cli_out_real(call, "mcnemar_p", t.p);
+        return 1;
+    return eval_show_pair(call, &(eval_pair){"packed", "packed", what, what, key}, b,
+                          pa, pb);
 }
 
 static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *p,
@@ -133,9 +117,10 @@ static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *
         show_score(call, "baseline", other);
     }
     if (real != NULL && packed != NULL)
-        show_pair(call, "float", real, packed);
+        cli_out_real(call, "mcnemar_p",
+                     show_pair(call, "float", "against_float", real, packed));
     if (other != NULL && packed != NULL)
-        show_pair(call, "baseline", other, packed);
+        (void)show_pair(call, "baseline", "against_baseline", other, packed);
     const dscq_eval *last = packed != NULL ? packed : real;
     if (o->against[0] != '\0')
         DSCQ_TRY(eval_against(call, o->against, last, d, (dscq_split)o->split, err));

@@ -92,13 +92,35 @@ static dscq_status read_baseline(int32_t *out, const char *text, const char *pat
     return DSCQ_OK;
 }
 
+double eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
+                      const int32_t *before, const int32_t *now)
+{
+    size_t n;
+    const int32_t *label = dscq_eval_labels(e, &n);
+    const dscq_mcnemar t = dscq_mcnemar_test(before, now, label, n);
+    const dscq_paired c = dscq_paired_change(t.only_a, t.only_b, dscq_eval_count(e));
+    dscq_json *j = dscq_json_object();
+
+    cli_out_text(call,
+                 "%s less %s %+.2f (95 %%: %+.2f..%+.2f): %s only right %llu, %s only "
+                 "right %llu, McNemar p = %.3g\n",
+                 p->what, p->base, 100 * c.change, 100 * c.low, 100 * c.high,
+                 p->base_short, (unsigned long long)t.only_a, p->what_short,
+                 (unsigned long long)t.only_b, t.p);
+    dscq_json_put_real(j, "change_frac", c.change);
+    dscq_json_put_real(j, "change_low_frac", c.low);
+    dscq_json_put_real(j, "change_high_frac", c.high);
+    dscq_json_put_real(j, "mcnemar_p", t.p);
+    cli_out_json(call, p->key, j);
+    return t.p;
+}
+
 dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
                          const dscq_dataset *d, dscq_split split, dscq_error *err)
 {
     uint8_t *text = NULL;
     int32_t *before = NULL;
     size_t bytes, n;
-    const int32_t *label = dscq_eval_labels(e, &n);
     const int32_t *now = dscq_eval_predictions(e, &n);
     dscq_status status;
 
@@ -107,19 +129,10 @@ dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
     if (before == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "a baseline", n * sizeof *before));
     DSCQ_TRY(read_baseline(before, (const char *)text, path, e, d, split, n, err));
-    const dscq_mcnemar t = dscq_mcnemar_test(before, now, label, n);
-    const dscq_paired c = dscq_paired_change(t.only_a, t.only_b, dscq_eval_count(e));
-    cli_out_text(call,
-                 "this run less the earlier %+.2f (95 %%: %+.2f..%+.2f): earlier only "
-                 "right %llu, this only right %llu, McNemar p = %.3g\n",
-                 100 * c.change, 100 * c.low, 100 * c.high,
-                 (unsigned long long)t.only_a, (unsigned long long)t.only_b, t.p);
-    dscq_json *j = dscq_json_object();
-    dscq_json_put_real(j, "change_frac", c.change);
-    dscq_json_put_real(j, "change_low_frac", c.low);
-    dscq_json_put_real(j, "change_high_frac", c.high);
-    dscq_json_put_real(j, "mcnemar_p", t.p);
-    cli_out_json(call, "against_predictions", j);
+    (void)eval_show_pair(call,
+                         &(eval_pair){"this run", "this", "the earlier", "earlier",
+                                      "against_predictions"},
+                         e, before, now);
 done:
     dscq_free(before);
     dscq_free(text);
