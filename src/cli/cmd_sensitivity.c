@@ -22,17 +22,25 @@ static const cli_opt k_options[] = {
 static void print_result(cli_call *call, const dscq_sensitivity_result *r,
                          const char *dir)
 {
+    if (r->has_truth)
+        cli_out_text(call,
+                     "\ntop-1 of the unchanged network, measured the same way: %.2f %% "
+                     "of %zu validation images\n",
+                     100 * r->score, r->images);
+    else
+        cli_out_text(call,
+                     "\nno labels: right is what the unchanged network answers, on %zu "
+                     "pictures of the validation part\n",
+                     r->images);
     cli_out_text(call,
-                 "\ntop-1 of the unchanged network, measured the same way: %.2f %% of "
-                 "%zu validation images\n"
                  "recipe  %s%s\n"
                  "files   %s/sensitivity.csv, verdicts.csv, sensitivity.svg, "
                  "sensitivity.png\n",
-                 100 * r->score, r->images, r->recipe,
-                 r->over ? "  (loses more than max_loss)" : "", dir);
+                 r->recipe, r->over ? "  (loses more than max_loss)" : "", dir);
     cli_out_string(call, "split", "valid");
     cli_out_int(call, "images", (int64_t)r->images);
     cli_out_real(call, "score_frac", r->score);
+    cli_out_string(call, "truth", r->has_truth ? "labels" : "unchanged network");
     cli_out_string(call, "recipe", r->recipe);
 }
 

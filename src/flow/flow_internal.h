@@ -248,17 +248,26 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
 
 /* ---- judge.c: some images of a part, and which of them a network gets right -- */
 
+enum { FLOW_JUDGE_BATCH = 100 };
+
 /* A fixed, evenly spread choice of images; several threads may read it. */
 typedef struct flow_pick {
     dscq_dataset *dataset;
     dscq_split split;
     uint32_t *index; /* [count] */
+    int32_t *answer; /* [count], what is right; NULL: the data's labels */
     size_t count;
 } flow_pick;
 /* want 0: all. DSCQ_FORMAT when the part is empty. */
 dscq_status flow__pick_init(flow_pick *pick, dscq_project *p, dscq_split split,
                             size_t want, const dscq_log *log, dscq_error *err);
 void flow__pick_clear(flow_pick *pick);
+/* Where the data have no labels, right is what the unchanged network m answers: scores
+ * become agreement with it. DSCQ_UNSUPPORTED when it is no classifier. Does nothing
+ * when there are labels. */
+dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
+                               dscq_pool *pool, const dscq_kernels *kernels,
+                               dscq_error *err);
 
 /* Batches of a choice, in its order, for one thread; zero-initialise. */
 typedef struct flow_pick_feed {
@@ -273,7 +282,7 @@ void flow__pick_feed_clear(flow_pick_feed *f);
 /* A dscq_batch_fn; ctx is the feed; the epoch makes no difference. */
 dscq_status flow__pick_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
                              size_t number, dscq_error *err);
-/* right[pick->count]: 1 where the largest logit of a classifier is the label's. The
+/* right[pick->count]: 1 where the largest logit of a classifier is the answer's. The
  * engine's batch is at least the feed's. */
 dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
                         dscq_error *err);

@@ -31,6 +31,7 @@ done:
 void flow__pick_clear(flow_pick *pick)
 {
     dscq_free(pick->index);
+    dscq_free(pick->answer);
     memset(pick, 0, sizeof *pick);
 }
 
@@ -90,9 +91,12 @@ static int32_t largest(const float *y, int32_t n)
     return best;
 }
 
-dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
-                        dscq_error *err)
+/* The class of every image into answer[], or whether it is the right one into right[];
+ * one of them is NULL. */
+static dscq_status classify(int32_t *answer, uint8_t *right, dscq_exec *e,
+                            flow_pick_feed *f, dscq_error *err)
 {
+    const int32_t *const truth = f->pick->answer;
     dscq_train_batch b;
     dscq_shape shape;
 
@@ -105,8 +109,48 @@ dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
         dscq_exec_forward(e, DSCQ_PASS_EVAL, b.x, b.n, NULL);
         const float *y = dscq_exec_output(e, 0, &shape);
         const int32_t classes = shape.h * shape.w * shape.c;
-        for (int32_t i = 0; i < b.n; i++)
-            right[at++] =
-                largest(y + (size_t)i * (size_t)classes, classes) == b.label[i];
+        for (int32_t i = 0; i < b.n; i++, at++) {
+            const int32_t best = largest(y + (size_t)i * (size_t)classes, classes);
+            if (answer != NULL)
+                answer[at] = best;
+            else
+                right[at] = best == (truth != NULL ? truth[at] : b.label[i]);
+        }
     }
+}
+
+dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
+                        dscq_error *err)
+{
+    return classify(NULL, right, e, f, err);
+}
+
+dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
+                               dscq_pool *pool, const dscq_kernels *kernels,
+                               dscq_error *err)
+{
+    dscq_exec_options eo = {.raw_outputs = 1, .pool = pool, .kernels = kernels};
+    flow_pick_feed f = {0};
+    dscq_exec *e = NULL;
+    dscq_status status;
+
+    if (flow__has_truth(p, pick->dataset))
+        return DSCQ_OK;
+    if (flow__classes(p) == 0)
+        return dscq_fail(err, DSCQ_UNSUPPORTED,
+                         "%s: the pictures have no labels and the network is no "
+                         "classifier, so no answer is right or wrong",
+                         dscq_project_path(p));
+    DSCQ_TRY(flow__pick_feed_init(&f, pick, FLOW_JUDGE_BATCH, err));
+    eo.batch = f.batch;
+    DSCQ_TRY(dscq_exec_create(&e, m, &eo, err));
+    int32_t *answer = dscq_malloc(pick->count, sizeof *answer);
+    if (answer == NULL)
+        DSCQ_TRY(dscq_fail_nomem(err, "answers", pick->count * sizeof *answer));
+    pick->answer = answer;
+    DSCQ_TRY(classify(answer, NULL, e, &f, err));
+done:
+    dscq_exec_destroy(e);
+    flow__pick_feed_clear(&f);
+    return status;
 }

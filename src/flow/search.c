@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { JUDGE_BATCH = 100, NORM_BATCH = 64 };
+enum { NORM_BATCH = 64 };
 
 void dscq_search_clear(dscq_search_result *r)
 {
@@ -64,7 +64,9 @@ static dscq_status open_images(search *s, dscq_error *err)
 
     DSCQ_TRY(flow__pick_init(&s->judged, s->project, DSCQ_SPLIT_VALID,
                              (size_t)s->params.images, s->log, err));
-    DSCQ_TRY(flow__pick_feed_init(&s->judged_feed, &s->judged, JUDGE_BATCH, err));
+    DSCQ_TRY(flow__pick_answers(&s->judged, s->project, s->origin, s->pool, s->kernels,
+                                err));
+    DSCQ_TRY(flow__pick_feed_init(&s->judged_feed, &s->judged, FLOW_JUDGE_BATCH, err));
     s->has_norm = s->params.norm_images > 0 && normalised(s->origin);
     if (s->has_norm) {
         DSCQ_TRY(flow__pick_init(&s->trained, s->project, DSCQ_SPLIT_TRAIN,

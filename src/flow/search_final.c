@@ -126,7 +126,8 @@ static dscq_status measure_packed(double value[DSCQ_METRICS], const search *s,
 
     for (int m = 0; m < DSCQ_METRICS; m++)
         value[m] = (double)NAN;
-    value[DSCQ_METRIC_LOSS] = r->float_score - r->packed_score;
+    value[DSCQ_METRIC_LOSS] =
+        r->has_truth ? r->float_score - r->packed_score : 1 - r->agreement;
     value[DSCQ_METRIC_BYTES] = (double)r->file_bytes;
     DSCQ_TRY(dscq_pack_read(&q, r->packed_path, err));
     DSCQ_TRY(trial__simulate(value, s, q, NULL, NULL, err));

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { JUDGE_BATCH = 100, NORM_BATCH = 64 };
+enum { NORM_BATCH = 64 };
 
 /* What a worker of the measurement needs beside its copy of the network. */
 typedef struct worker {
@@ -49,7 +49,7 @@ static dscq_status worker_start(worker *w, const sense_job *j, dscq_model *m,
 {
     dscq_status status;
 
-    DSCQ_TRY(flow__pick_feed_init(&w->images, &j->judged, JUDGE_BATCH, err));
+    DSCQ_TRY(flow__pick_feed_init(&w->images, &j->judged, FLOW_JUDGE_BATCH, err));
     if (j->has_norm)
         DSCQ_TRY(flow__pick_feed_init(&w->norm, &j->trained, NORM_BATCH, err));
     const dscq_exec_options eo = {
@@ -91,23 +91,14 @@ done:
     return status;
 }
 
-static dscq_status check_project(dscq_project *p, const dscq_log *log, dscq_error *err)
+static dscq_status check_project(dscq_project *p, dscq_error *err)
 {
-    dscq_dataset *d;
-    dscq_status status;
-
     if (dscq_project_is_detector(p))
         return dscq_fail(err, DSCQ_UNSUPPORTED,
                          "%s is a detector: sensitivity counts right answers of a "
                          "classifier",
                          dscq_project_path(p));
-    DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
-    if (dscq_dataset_classes(d) == 0)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "%s: the pictures have no labels, so no answer is right",
-                         dscq_project_path(p));
-done:
-    return status;
+    return DSCQ_OK;
 }
 
 static void job_clear(sense_job *j, int workers)
@@ -133,10 +124,12 @@ dscq_status flow__sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
     dscq_status status;
 
     *out = NULL;
-    DSCQ_TRY(check_project(p, o->log, err));
+    DSCQ_TRY(check_project(p, err));
     j.has_norm = p->sense.norm_images > 0 && has_norm(m);
     DSCQ_TRY(flow__pick_init(&j.judged, p, DSCQ_SPLIT_VALID, (size_t)p->sense.images,
                              o->log, err));
+    DSCQ_TRY(
+        flow__pick_answers(&j.judged, p, dscq_project_model(p), pool, kernels, err));
     if (j.has_norm)
         DSCQ_TRY(flow__pick_init(&j.trained, p, DSCQ_SPLIT_TRAIN,
                                  (size_t)p->sense.norm_images, o->log, err));

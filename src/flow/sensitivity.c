@@ -218,6 +218,7 @@ dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
     DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
     DSCQ_TRY(flow__sense(&s, p, pool, kernels, o, err));
     out->images = s->images;
+    out->has_truth = flow__has_truth(p, p->dataset);
     out->score = (double)s->base_right / (double)s->images;
     DSCQ_TRY(dscq_sense_table(&out->cells, s, dscq_project_model(p), err));
     DSCQ_TRY(dscq_sense_verdicts(&out->layers, s, dscq_project_model(p), err));

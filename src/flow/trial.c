@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { JUDGE_BATCH = 100, EMBEDDED_INPUTS = 2 };
+enum { EMBEDDED_INPUTS = 2 };
 
 void trial__clear(flow_trial *t)
 {

@@ -113,6 +113,43 @@ static void setup(void)
 #define UNLABELLED                                                                     \
     " --quiet -w float/float.ckpt --set data.type=images --set data.train=plain"
 
+/* Right is what the unchanged network answers: it agrees with itself, harder pruning
+ * agrees less, and a search knows what a recipe loses. */
+START_TEST(without_labels_the_float_network_is_the_truth)
+{
+    dscq_json *j = NULL;
+    double mild = -1, hard = -1;
+
+    if (!test_has_json())
+        return;
+    run_ok("sensitivity net.cfg -o sense --json=sense.json --set "
+           "sensitivity.prune=0.1,0.95 --set "
+           "sensitivity.bits=8 --set sensitivity.channels= --set "
+           "sensitivity.norm_images=0" UNLABELLED);
+    ck_assert_int_eq(dscq_json_load(&j, test_path("sense.json"), NULL), DSCQ_OK);
+    ck_assert_str_eq(dscq_json_text(dscq_json_get(j, "truth"), ""),
+                     "unchanged network");
+    ck_assert_double_eq(dscq_json_real(dscq_json_get(j, "score_frac"), 0), 1);
+    const dscq_json *rows = dscq_json_get(j, "sensitivity");
+    for (size_t i = 0; i < dscq_json_count(rows); i++) {
+        const dscq_json *r = dscq_json_at(rows, i);
+        const double value = dscq_json_real(dscq_json_get(r, "value"), -1);
+        const double drop = dscq_json_real(dscq_json_get(r, "drop_frac"), -1);
+        mild = value < 0.5 && drop > mild ? drop : mild;
+        hard = value > 0.9 && value < 1 && drop > hard ? drop : hard;
+    }
+    dscq_json_free(j);
+    ck_assert_double_ge(mild, 0);
+    ck_assert_double_gt(hard, mild);
+    run_ok("compress net.cfg -o found --search knapsack --set search.trials=3 --set "
+           "search.finalists=1 --set search.max_loss=0.9 --set search.trial_loss=0.9 "
+           "--set "
+           "sensitivity.channels= --set search.norm_images=0" UNLABELLED);
+    ck_assert_ptr_nonnull(strstr(g_said.out, "loss"));
+    run_ok("verify found/packed.bin");
+}
+END_TEST
+
 START_TEST(a_folder_of_pictures_is_enough)
 {
     if (!test_has_json())
@@ -278,6 +315,7 @@ static Suite *make(void)
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_set_timeout(tc, 600);
     tcase_add_test(tc, a_folder_of_pictures_is_enough);
+    tcase_add_test(tc, without_labels_the_float_network_is_the_truth);
     tcase_add_test(tc, labels_are_only_scored);
     tcase_add_test(tc, what_cannot_be_done_is_said);
     tc = tcase_create("foreign networks");

@@ -25,6 +25,7 @@ typedef struct dscq_sensitivity_result {
     dscq_table *layers;         /* "layers"      */
     size_t images;              /* of the validation part, that were used */
     double score;               /* of the unchanged network on them */
+    int has_truth;              /* else right is what the unchanged network answers */
     int over;                   /* even the mildest options lose more than max_loss */
     char recipe[DSCQ_PATH_MAX]; /* written there; "" = nowhere */
 } dscq_sensitivity_result;
@@ -32,7 +33,7 @@ typedef struct dscq_sensitivity_result {
 /* [sensitivity] of the project says what to try. recipe: file, NULL = in the output
  * folder. *out: dscq_sensitivity_clear(), also after a failure. DSCQ_INTERRUPTED: what
  * was done is in the journal; resume goes on. DSCQ_UNSUPPORTED: a detector.
- * DSCQ_FORMAT: a journal of other weights or images, or no labels. */
+ * DSCQ_FORMAT: a journal of other weights or images. */
 dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
                                   const dscq_run_options *o, const char *recipe,
                                   dscq_error *err);
