@@ -109,8 +109,8 @@ static void depthwise_rule(dscq_rule *r, const dscq_compress_params *p, int vari
         r->per_channel = 0;
         return;
     }
-    r->p = 0.0;
-    r->b = variant == DSCQ_VAR_B ? 16 : variant == DSCQ_VAR_D ? 4 : 8;
+    r->p = variant == DSCQ_VAR_B ? 0.0 : p->dw_p;
+    r->b = variant == DSCQ_VAR_B ? 16 : variant == DSCQ_VAR_D ? 4 : p->dw_b;
     r->form = DSCQ_W_LINEAR;
     r->per_channel = 1;
 }

@@ -277,19 +277,21 @@ END_TEST
 START_TEST(depthwise_keeps_its_own_policy)
 {
     static const struct {
-        const char *variant;
+        const char *variant; /* of them, and keys with it */
         int form, bits, scales;
-    } k_want[] = {{"default", DSCQ_W_LINEAR, 8, 16}, {"a", DSCQ_W_CODEBOOK, 4, 1},
-                  {"b", DSCQ_W_LINEAR, 16, 16},      {"c", DSCQ_W_LINEAR, 8, 16},
-                  {"d", DSCQ_W_LINEAR, 4, 16},       {"e", DSCQ_W_LINEAR, 8, 16},
-                  {"f", DSCQ_W_LINEAR, 8, 16}};
+    } k_want[] = {
+        {"default", DSCQ_W_LINEAR, 8, 16},   {"a", DSCQ_W_CODEBOOK, 4, 1},
+        {"b", DSCQ_W_LINEAR, 16, 16},        {"c", DSCQ_W_LINEAR, 8, 16},
+        {"d", DSCQ_W_LINEAR, 4, 16},         {"e", DSCQ_W_LINEAR, 8, 16},
+        {"f", DSCQ_W_LINEAR, 8, 16},         {"c\ndw_b=6", DSCQ_W_LINEAR, 6, 16},
+        {"f\ndw_b=5", DSCQ_W_LINEAR, 5, 16}, {"d\ndw_b=6", DSCQ_W_LINEAR, 4, 16}};
     char text[128];
     dscq_error err = {DSCQ_OK, ""};
     dscq_model *m = clone();
     dscq_compressor *c;
 
     snprintf(text, sizeof text,
-             "[compress]\nmethod=dsc_clipq\nvariant=%s\np=0.5\nb=4\n",
+             "[compress]\nmethod=dsc_clipq\np=0.5\nb=4\nvariant=%s\n",
              k_want[_i].variant);
     c = make(m, text, NULL);
     test_ok(dscq_compressor_freeze(c, &err));
@@ -298,7 +300,8 @@ START_TEST(depthwise_keeps_its_own_policy)
     ck_assert_int_eq((int)dw->form, k_want[_i].form);
     ck_assert_int_eq(dw->bits, k_want[_i].bits);
     ck_assert_int_eq(dw->scale_count, k_want[_i].scales);
-    const int shared = strchr("def", k_want[_i].variant[0]) != NULL && _i != 4;
+    const char first = k_want[_i].variant[0];
+    const int shared = first == 'e' || first == 'f' || _i == 0;
     ck_assert_int_eq(pw->scale_count, shared ? 32 : 1);
     dscq_compressor_destroy(c);
     dscq_model_destroy(m);
@@ -346,7 +349,7 @@ static Suite *method_suite(void)
     tcase_add_test(tc, stages_follow_each_other);
     tcase_add_loop_test(tc, state_survives_a_checkpoint, 0, 8);
     tcase_add_test(tc, a_foreign_checkpoint_is_refused);
-    tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 7);
+    tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 10);
     tcase_add_test(tc, no_memory_is_an_error);
     return s;
 }
