@@ -101,13 +101,13 @@ echo "energy, search for energy against search for bytes: less $(
 echo
 echo "after $epochs epochs   float      packed (test part)       bytes   energy, uJ"
 for of in "$best 0" "bytes $b" "energy $e"; do
-    name=${of% *} trial=${of#* }
-    "$build/dscq" explain "$out/$name" --recipe "$trial" >"$out/$name.cfg"
-    tune "tuned-$name" "$out/$name.cfg" "$@"
-    j=$out/tuned-$name.json
-    "$build/dscq" simulate "$out/tuned-$name/packed.bin" --machine "$machine" --no-data \
+    winner=${of% *} trial=${of#* }
+    "$build/dscq" explain "$out/$winner" --recipe "$trial" >"$out/$winner.cfg"
+    tune "tuned-$winner" "$out/$winner.cfg" "$@"
+    j=$out/tuned-$winner.json
+    "$build/dscq" simulate "$out/tuned-$winner/packed.bin" --machine "$machine" --no-data \
         --json="$out/sim.json" --force >/dev/null
-    echo "$name $(number "$j" float_score_frac) $(number "$j" packed_score_frac) \
+    echo "$winner $(number "$j" float_score_frac) $(number "$j" packed_score_frac) \
 $(number "$j" packed_low_frac) $(number "$j" packed_high_frac) $(number "$j" file_bytes) \
 $(number "$out/sim.json" energy_pj)" |
         awk '{ printf "%-16s %7.2f %% %8.2f %% (%.2f..%.2f) %9d %10.2f\n", $1, 100 * $2, 100 * $3,

@@ -134,3 +134,21 @@ void dscq_dir_free(dscq_dir *d)
     dscq_free(d->name);
     *d = (dscq_dir){0};
 }
+
+void dscq_dir_stems(char *out, size_t cap, const char *path, const char *ending)
+{
+    const size_t tail = strlen(ending);
+    dscq_dir d;
+
+    (void)dscq_str_copy(out, cap, "(none)");
+    if (dscq_dir_list(&d, path, NULL) != DSCQ_OK)
+        return;
+    for (size_t i = 0, at = 0; i < d.count; i++) {
+        const size_t n = strlen(d.name[i]);
+        if (n <= tail || strcmp(d.name[i] + n - tail, ending) != 0 || at + n + 2 > cap)
+            continue;
+        at += (size_t)snprintf(out + at, cap - at, "%s%.*s", at > 0 ? ", " : "",
+                               (int)(n - tail), d.name[i]);
+    }
+    dscq_dir_free(&d);
+}

@@ -191,7 +191,7 @@ dscq_status cli_check_overwrite(const cli_call *call, const char *path,
 /* ---- data files that come with the program ---------------------------- */
 
 /* Where data/ is: $DSCQ_DATA, the source tree's when run from its root, the
- * installed one beside the program, or the configured one. */
+ * installed one or the source tree's beside the program, or the configured one. */
 void cli_data_dir(char *out, size_t cap);
 /* The file itself when it exists, else data/<kind>/<name>[.cfg]: "zcu104" ->
  * ".../machines/zcu104.cfg". DSCQ_IO listing the names there are. */

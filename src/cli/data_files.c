@@ -8,19 +8,25 @@
 #include <unistd.h>
 
 /* <prefix>/share/dscq when the program is <prefix>/bin/dscq: an installed tree may
- * be moved. */
+ * be moved. Else the source tree's data/ above the build folder. */
 static int beside_program(char *out, size_t cap)
 {
-    char program[DSCQ_PATH_MAX];
+    static const char *const k_places[] = {"../share/dscq", "../data", "../../data"};
+    char program[DSCQ_PATH_MAX], machines[DSCQ_PATH_MAX];
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
 
     if (n <= 0)
         return 0;
     program[n] = '\0';
-    dscq_path_dir(out, cap, program);
-    (void)dscq_str_copy(program, sizeof program, out);
-    return (size_t)snprintf(out, cap, "%s/../share/dscq", program) < cap &&
-           dscq_path_is_dir(out);
+    dscq_path_dir(machines, sizeof machines, program);
+    (void)dscq_str_copy(program, sizeof program, machines);
+    for (size_t i = 0; i < sizeof k_places / sizeof *k_places; i++)
+        if (dscq_path_join(out, cap, program, k_places[i], NULL) == DSCQ_OK &&
+            dscq_path_join(machines, sizeof machines, out, "machines", NULL) ==
+                DSCQ_OK &&
+            dscq_path_is_dir(machines))
+            return 1;
+    return 0;
 }
 
 void cli_data_dir(char *out, size_t cap)
@@ -34,23 +40,6 @@ void cli_data_dir(char *out, size_t cap)
         (void)dscq_str_copy(out, cap, DSCQ_SOURCE_DATA_DIR);
     else if (!beside_program(out, cap))
         (void)dscq_str_copy(out, cap, DSCQ_DATA_DIR);
-}
-
-static void names_there(char *out, size_t cap, const char *dir)
-{
-    dscq_dir d;
-
-    (void)dscq_str_copy(out, cap, "(none)");
-    if (dscq_dir_list(&d, dir, NULL) != DSCQ_OK)
-        return;
-    for (size_t i = 0, at = 0; i < d.count; i++) {
-        const size_t n = strlen(d.name[i]);
-        if (n <= 4 || strcmp(d.name[i] + n - 4, ".cfg") != 0 || at + n + 2 > cap)
-            continue;
-        at += (size_t)snprintf(out + at, cap - at, "%s%.*s", at > 0 ? ", " : "",
-                               (int)n - 4, d.name[i]);
-    }
-    dscq_dir_free(&d);
 }
 
 dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *name,
@@ -74,7 +63,12 @@ dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *n
         if (dscq_path_exists(out))
             return DSCQ_OK;
     }
-    names_there(names, sizeof names, dir);
+    if (!dscq_path_is_dir(data))
+        return dscq_fail(err, DSCQ_IO,
+                         "%s: no such file, and no folder %s; set DSCQ_DATA to the "
+                         "folder data/ of the sources",
+                         name, data);
+    dscq_dir_stems(names, sizeof names, dir, ".cfg");
     return dscq_fail(err, DSCQ_IO, "%s: no such file, nor is it one of %s: %s", name,
                      dir, names);
 }

@@ -19,7 +19,8 @@ static dscq_status machine_path(char out[DSCQ_PATH_MAX], const char *name,
                                 const char *dir, const char *data_dir, dscq_error *err)
 {
     const size_t n = strlen(name);
-    char file[DSCQ_PATH_MAX];
+    char file[DSCQ_PATH_MAX], names[200];
+    dscq_status status;
     int written;
 
     if (strchr(name, '/') != NULL || (n > 4 && strcmp(name + n - 4, ".cfg") == 0))
@@ -27,7 +28,20 @@ static dscq_status machine_path(char out[DSCQ_PATH_MAX], const char *name,
     written = snprintf(file, sizeof file, "machines/%s.cfg", name);
     if (written < 0 || (size_t)written >= sizeof file)
         return dscq_fail(err, DSCQ_ARG, "machine name of %zu bytes is too long", n);
-    return dscq_path_join(out, DSCQ_PATH_MAX, data_dir, file, err);
+    DSCQ_TRY(dscq_path_join(out, DSCQ_PATH_MAX, data_dir, file, err));
+    if (dscq_path_exists(out))
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_path_join(file, sizeof file, data_dir, "machines", err));
+    if (!dscq_path_is_dir(file))
+        return dscq_fail(
+            err, DSCQ_IO,
+            "machine %s: no folder %s; set DSCQ_DATA to the folder data/ of "
+            "the sources, or name a file",
+            name, file);
+    dscq_dir_stems(names, sizeof names, file, ".cfg");
+    return dscq_fail(err, DSCQ_IO, "machine %s: not one of %s: %s", name, file, names);
+done:
+    return status;
 }
 
 /* Copy the keys that section `i` of `from` gives into section `name` of `to`. */

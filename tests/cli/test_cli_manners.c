@@ -77,6 +77,22 @@ START_TEST(a_mistake_is_one_line_and_a_hint)
 }
 END_TEST
 
+/* From anybody's folder, not installed: the sources' data/ is found beside the build.
+ */
+START_TEST(machines_are_found_from_any_folder)
+{
+    (void)unsetenv("DSCQ_DATA");
+    ck_assert_int_eq(run("simulate", "none.bin", "--machine=nobody", NULL), 7);
+    ck_assert_ptr_nonnull(strstr(o.err, "machine nobody: not one of "));
+    ck_assert_ptr_nonnull(strstr(o.err, "/data/machines: "));
+    ck_assert_ptr_nonnull(strstr(o.err, ", zcu104"));
+    ck_assert_int_eq(setenv("DSCQ_DATA", "absent", 1), 0);
+    ck_assert_int_eq(run("simulate", "none.bin", "--machine=zcu104", NULL), 7);
+    ck_assert_ptr_nonnull(strstr(o.err, "set DSCQ_DATA"));
+    (void)unsetenv("DSCQ_DATA");
+}
+END_TEST
+
 START_TEST(results_go_to_stdout_and_nothing_else_does)
 {
     ck_assert_int_eq(run("version", NULL, NULL, NULL), 0);
@@ -259,6 +275,7 @@ static Suite *make(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, a_mistake_is_one_line_and_a_hint, 0,
                         sizeof k_mistakes / sizeof k_mistakes[0]);
+    tcase_add_test(tc, machines_are_found_from_any_folder);
     tcase_add_test(tc, results_go_to_stdout_and_nothing_else_does);
     tcase_add_test(tc, json_is_json_and_goes_to_a_file_when_asked);
     tcase_add_test(tc, a_full_stdout_is_an_error);

@@ -488,7 +488,7 @@ static const bad_case k_cases[] = {
     {"not packed at all", "simulate @bad.bin", NULL, packed_text, 5, "bad.bin"},
     {"packed is a folder", "inspect @good", NULL, NULL, 7, "folder"},
     /* machines and reports */
-    {"machine missing", "simulate @good/packed.bin -m nomachine", NULL, NULL, 7, "nomachine"},
+    {"machine missing", "simulate @good/packed.bin -m nomachine", NULL, NULL, 7, "zynq7020"},
     {"machine key", "simulate @good/packed.bin -m @m.cfg", NULL, machine_typo, 5, "queue_depth"},
     {"machine value", "simulate @good/packed.bin -m @m.cfg", NULL, machine_range, 5, "queue_depth"},
     {"machine section", "simulate @good/packed.bin -m @m.cfg", NULL, machine_section, 5, "schedule"},

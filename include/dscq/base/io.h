@@ -62,6 +62,9 @@ typedef struct dscq_dir {
 } dscq_dir;
 dscq_status dscq_dir_list(dscq_dir *out, const char *path, dscq_error *err);
 void dscq_dir_free(dscq_dir *d);
+/* For messages: "a, b, c" of the files a.cfg, b.cfg, c.cfg there (ending ".cfg"), as
+ * many as fit; "(none)". */
+void dscq_dir_stems(char *out, size_t cap, const char *path, const char *ending);
 
 /* Tests: the k-th write to disk from now fails as if the disk were full. */
 void dscq_io_fail_write_at(uint64_t k);
