@@ -5,13 +5,11 @@
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
 #include "dscq/data/image.h"
-#include "support.h"
+#include "program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { WORDS = 40 };
 
 /* Two heads, upsampling and a route, standard and depthwise layers; 4 classes. */
 #define BACKBONE                                                                       \
@@ -43,48 +41,12 @@ static const char k_region[] =
     BACKBONE "[convolutional]\nname=head\nfilters=18\nsize=1\nactivation=linear\n"
              "[region]\nnum=2\nclasses=4\nanchors=1.1,1.1, 2,2\n" REST;
 
-/* Runs the words of `args` as a command; the exit code. */
-static int run(test_output *o, const char *args)
-{
-    char text[2048];
-    const char *argv[WORDS + 1] = {NULL};
-    int argc = 0;
-
-    snprintf(text, sizeof text, "%s", args);
-    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
-        ck_assert_int_lt(argc, WORDS);
-        argv[argc++] = word;
-    }
-    return test_command(o, NULL, argv);
-}
-
-static void run_ok(const char *args)
-{
-    test_output *o = calloc(1, sizeof *o);
-    const int code = run(o, args);
-
-    ck_assert_msg(code == 0, "dscq %s: exit code %d: %s", args, code, o->err);
-    free(o);
-}
-
-static void run_fails(const char *args, int want, const char *said)
-{
-    test_output *o = calloc(1, sizeof *o);
-    const int code = run(o, args);
-
-    ck_assert_msg(code == want, "dscq %s: exit code %d, want %d: %s", args, code, want,
-                  o->err);
-    ck_assert_msg(strstr(o->err, said) != NULL, "dscq %s: says '%s', not '%s'", args,
-                  o->err, said);
-    free(o);
-}
-
 static void make_reference(void)
 {
     test_file("net.cfg", k_net);
     test_file("region.cfg", k_region);
-    run_ok("compress net.cfg -o one --quiet");
-    run_ok("compress region.cfg -o two --quiet");
+    test_program_ok("compress net.cfg -o one --quiet");
+    test_program_ok("compress region.cfg -o two --quiet");
 }
 
 static dscq_json *json_of(const char *path)
@@ -119,7 +81,7 @@ START_TEST(every_rule_scores_float_and_integers)
              "eval net.cfg -w one/float.ckpt -p one/packed.bin --per-class --ap %s "
              "--json=%s.json",
              k_rules[_i], k_rules[_i]);
-    run_ok(args);
+    test_program_ok(args);
     snprintf(args, sizeof args, "%s.json", k_rules[_i]);
     dscq_json *j = json_of(args);
     const double real = dscq_json_real(dscq_json_get(j, "float_map_frac"), -1);
@@ -138,7 +100,7 @@ START_TEST(boxes_are_printed_and_drawn)
     dscq_image im = {0}, plain = {0};
 
     make_picture();
-    run_ok("run one/packed.bin photo.png --threshold 0 --draw found --csv");
+    test_program_ok("run one/packed.bin photo.png --threshold 0 --draw found --csv");
     ck_assert_int_eq(dscq_image_load(&im, test_path("found/photo.png"), NULL, NULL),
                      DSCQ_OK);
     ck_assert_int_eq(dscq_image_load(&plain, test_path("photo.png"), NULL, NULL),
@@ -146,7 +108,7 @@ START_TEST(boxes_are_printed_and_drawn)
     ck_assert_int_eq(im.width, 120);
     ck_assert_int_eq(im.height, 90);
     ck_assert_int_ne(memcmp(im.px, plain.px, (size_t)3 * 120 * 90), 0);
-    run_ok("run one/packed.bin photo.png --threshold 1 --draw none");
+    test_program_ok("run one/packed.bin photo.png --threshold 1 --draw none");
     dscq_image_clear(&im);
     ck_assert_int_eq(dscq_image_load(&im, test_path("none/photo.png"), NULL, NULL),
                      DSCQ_OK);
@@ -162,13 +124,13 @@ START_TEST(every_execution_of_the_file_agrees)
     char args[256];
 
     snprintf(args, sizeof args, "verify %s/packed.bin", k_dirs[_i]);
-    run_ok(args);
+    test_program_ok(args);
     snprintf(args, sizeof args, "simulate %s/packed.bin --machine zcu104 --verify",
              k_dirs[_i]);
-    run_ok(args);
+    test_program_ok(args);
     snprintf(args, sizeof args, "simulate %s/packed.bin --machine zynq7020 --verify",
              k_dirs[_i]);
-    run_ok(args);
+    test_program_ok(args);
 }
 END_TEST
 
@@ -177,9 +139,9 @@ START_TEST(a_teacher_with_the_same_heads_steers_training)
     uint8_t *a = NULL, *b = NULL;
     size_t n = 0, m = 0;
 
-    run_ok("train net.cfg -o alone --set train.epochs=1 -q");
-    run_ok("train net.cfg -o taught --set train.epochs=1 -q --set "
-           "train.teacher=one/float.ckpt --set train.distil_weight=0.6");
+    test_program_ok("train net.cfg -o alone --set train.epochs=1 -q");
+    test_program_ok("train net.cfg -o taught --set train.epochs=1 -q --set "
+                    "train.teacher=one/float.ckpt --set train.distil_weight=0.6");
     ck_assert_int_eq(
         dscq_file_read(&a, &n, test_path("alone/float.ckpt"), (size_t)1 << 24, NULL),
         DSCQ_OK);
@@ -189,20 +151,20 @@ START_TEST(a_teacher_with_the_same_heads_steers_training)
     ck_assert(n == m && memcmp(a, b, n) != 0);
     dscq_free(a);
     dscq_free(b);
-    run_ok("compress net.cfg -w one/float.ckpt -o tuned -q --set "
-           "train.distil_weight=0.5");
-    run_fails("train net.cfg -o bad -q --set train.teacher=two/float.ckpt --set "
-              "train.teacher_net=region.cfg --set train.distil_weight=0.6",
-              5, "outputs");
+    test_program_ok("compress net.cfg -w one/float.ckpt -o tuned -q --set "
+                    "train.distil_weight=0.5");
+    test_program_fails(
+        "train net.cfg -o bad -q --set train.teacher=two/float.ckpt --set "
+        "train.teacher_net=region.cfg --set train.distil_weight=0.6",
+        5, "outputs");
 }
 END_TEST
 
 START_TEST(anchors_come_from_the_training_boxes)
 {
-    test_output *o = calloc(1, sizeof *o);
-
-    ck_assert_int_eq(run(o, "check net.cfg --anchors 4"), 0);
-    const char *line = strstr(o->out, "anchors = ");
+    test_program_ok("check net.cfg --anchors 4");
+    char *said = test_read(test_path("stdout.txt"));
+    const char *line = strstr(said, "anchors = ");
     ck_assert_ptr_nonnull(line);
     double before = 0;
     for (int i = 0; i < 4; i++) { /* by rising area, none larger than the input */
@@ -213,8 +175,8 @@ START_TEST(anchors_come_from_the_training_boxes)
         before = w * h;
         line = end;
     }
-    free(o);
-    run_fails("check net.cfg --anchors 4 two/packed.bin", 2, "one NET.cfg");
+    dscq_free(said);
+    test_program_fails("check net.cfg --anchors 4 two/packed.bin", 2, "one NET.cfg");
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 #include "dscq/base/json.h"
 #include "dscq/data/dataset.h"
 #include "dscq/report/png.h"
-#include "support.h"
+#include "program.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SIDE = 16, PICTURES = 80, ARGS_MAX = 40 };
+enum { SIDE = 16, PICTURES = 80 };
 
 static const char k_net[] =
     "[net]\nwidth=16\nheight=16\nchannels=3\n"
@@ -28,40 +28,6 @@ static const char k_net[] =
     "[data]\ntype=signs\nclasses=4\ncount=400\ntest_count=100\nmean=0.5\nstd=0.25\n"
     "[train]\nepochs=4\nbatch=16\nlearning_rate=0.05\n"
     "[compress]\nepochs=0\nmethod=obq\nb=4\np=0.2\ncalibration_images=64\n";
-
-static test_output g_said;
-
-/* `dscq` with words separated by spaces, in the test's folder. */
-static int dscq(const char *words)
-{
-    static char text[2048];
-    const char *argv[ARGS_MAX + 2] = {NULL};
-    int n = 0;
-
-    (void)snprintf(text, sizeof text, "%s", words);
-    for (char *w = strtok(text, " "); w != NULL; w = strtok(NULL, " ")) {
-        ck_assert_int_lt(n, ARGS_MAX);
-        argv[n++] = w;
-    }
-    setenv("DSCQ_DATA", test_source("data"), 1);
-    return test_command(&g_said, NULL, argv);
-}
-
-static void run_ok(const char *words)
-{
-    const int code = dscq(words);
-
-    ck_assert_msg(code == 0, "dscq %s: exit code %d: %s", words, code, g_said.err);
-}
-
-static void refuse(const char *words, int want, const char *message)
-{
-    const int code = dscq(words);
-
-    ck_assert_msg(code == want, "dscq %s: exit code %d: %s", words, code, g_said.err);
-    ck_assert_msg(strstr(g_said.err, message) != NULL, "dscq %s says: %s", words,
-                  g_said.err);
-}
 
 /* A number of DIR/run.json, or -1. */
 static double number(const char *dir, const char *key)
@@ -107,7 +73,7 @@ static void setup(void)
 {
     test_file("net.cfg", k_net);
     make_pictures();
-    run_ok("train net.cfg -o float --quiet");
+    test_program_ok("train net.cfg -o float --quiet");
 }
 
 #define UNLABELLED                                                                     \
@@ -122,10 +88,10 @@ START_TEST(without_labels_the_float_network_is_the_truth)
 
     if (!test_has_json())
         return;
-    run_ok("sensitivity net.cfg -o sense --json=sense.json --set "
-           "sensitivity.prune=0.1,0.95 --set "
-           "sensitivity.bits=8 --set sensitivity.channels= --set "
-           "sensitivity.norm_images=0" UNLABELLED);
+    test_program_ok("sensitivity net.cfg -o sense --json=sense.json --set "
+                    "sensitivity.prune=0.1,0.95 --set "
+                    "sensitivity.bits=8 --set sensitivity.channels= --set "
+                    "sensitivity.norm_images=0" UNLABELLED);
     ck_assert_int_eq(dscq_json_load(&j, test_path("sense.json"), NULL), DSCQ_OK);
     ck_assert_str_eq(dscq_json_text(dscq_json_get(j, "truth"), ""),
                      "unchanged network");
@@ -141,12 +107,13 @@ START_TEST(without_labels_the_float_network_is_the_truth)
     dscq_json_free(j);
     ck_assert_double_ge(mild, 0);
     ck_assert_double_gt(hard, mild);
-    run_ok("compress net.cfg -o found --search knapsack --set search.trials=3 --set "
-           "search.finalists=1 --set search.max_loss=0.9 --set search.trial_loss=0.9 "
-           "--set "
-           "sensitivity.channels= --set search.norm_images=0" UNLABELLED);
-    ck_assert_ptr_nonnull(strstr(g_said.out, "loss"));
-    run_ok("verify found/packed.bin");
+    test_program_ok(
+        "compress net.cfg -o found --search knapsack --set search.trials=3 --set "
+        "search.finalists=1 --set search.max_loss=0.9 --set search.trial_loss=0.9 "
+        "--set "
+        "sensitivity.channels= --set search.norm_images=0" UNLABELLED);
+    test_printed("loss");
+    test_program_ok("verify found/packed.bin");
 }
 END_TEST
 
@@ -154,23 +121,25 @@ START_TEST(a_folder_of_pictures_is_enough)
 {
     if (!test_has_json())
         return;
-    run_ok("compress net.cfg -o a" UNLABELLED);
-    ck_assert_ptr_nonnull(strstr(g_said.out, "same top class"));
+    test_program_ok("compress net.cfg -o a" UNLABELLED);
+    test_printed("same top class");
     ck_assert_double_gt(number("a", "agreement_frac"), 0.6);
     ck_assert_double_gt(number("a", "sqnr_db"), 3.0);
     ck_assert_double_eq(number("a", "float_score_frac"), -1);
     ck_assert_double_eq(number("a", "images"), PICTURES / 10);
-    run_ok("verify a/packed.bin");
+    test_program_ok("verify a/packed.bin");
     /* every step alone and together; the bytes do not depend on threads */
-    run_ok("compress net.cfg -o b --set compress.bias_correction=1 --threads "
-           "2" UNLABELLED);
-    run_ok("compress net.cfg -o c --set compress.reestimate_norm=1" UNLABELLED);
-    run_ok("compress net.cfg -o d --set compress.method=uniform --set compress.b=8 "
-           "--set compress.p=0 --set compress.bias_correction=1 "
-           "--set compress.reestimate_norm=1" UNLABELLED);
+    test_program_ok("compress net.cfg -o b --set compress.bias_correction=1 --threads "
+                    "2" UNLABELLED);
+    test_program_ok(
+        "compress net.cfg -o c --set compress.reestimate_norm=1" UNLABELLED);
+    test_program_ok(
+        "compress net.cfg -o d --set compress.method=uniform --set compress.b=8 "
+        "--set compress.p=0 --set compress.bias_correction=1 "
+        "--set compress.reestimate_norm=1" UNLABELLED);
     ck_assert_double_gt(number("d", "agreement_frac"), 0.8);
-    run_ok("compress net.cfg -o e --set compress.bias_correction=1 --threads "
-           "1" UNLABELLED);
+    test_program_ok("compress net.cfg -o e --set compress.bias_correction=1 --threads "
+                    "1" UNLABELLED);
     char *b = test_read(test_path("b/run.json")),
          *e = test_read(test_path("e/run.json"));
     ck_assert_str_eq(b, e);
@@ -186,10 +155,10 @@ START_TEST(labels_are_only_scored)
     if (!test_has_json())
         return;
     /* calibrated on the folder, scored on labelled pictures */
-    run_ok(
+    test_program_ok(
         "compress net.cfg -o l --quiet -w float/float.ckpt --set data.calibrate=plain "
         "--set compress.reestimate_norm=1");
-    ck_assert_ptr_nonnull(strstr(g_said.out, "McNemar"));
+    test_printed("McNemar");
     ck_assert_double_gt(number("l", "agreement_frac"), 0.6);
     ck_assert_double_lt(fabs(number("l", "change_frac")), 0.2);
     for (int k = 0; k < 2; k++) {
@@ -201,8 +170,8 @@ START_TEST(labels_are_only_scored)
             "compress net.cfg -o m --force --quiet -w float/float.ckpt --set "
             "data.calibrate=plain --set data.count=%d",
             k == 0 ? 400 : 300);
-        run_ok(words); /* the labelled part has no influence on the weights */
-        run_ok("unpack m/packed.bin -o m/w.npz --force");
+        test_program_ok(words); /* the labelled part has no influence on the weights */
+        test_program_ok("unpack m/packed.bin -o m/w.npz --force");
         ck_assert_int_eq(
             dscq_file_read(&data, &bytes, test_path("m/w.npz"), 1 << 24, NULL),
             DSCQ_OK);
@@ -215,19 +184,20 @@ END_TEST
 
 START_TEST(what_cannot_be_done_is_said)
 {
-    refuse("compress net.cfg -o x --set compress.epochs=2" UNLABELLED, 5,
-           "epochs = 2 trains on labels");
-    refuse(
+    test_program_fails("compress net.cfg -o x --set compress.epochs=2" UNLABELLED, 5,
+                       "epochs = 2 trains on labels");
+    test_program_fails(
         "compress net.cfg -o x --quiet --set data.type=images --set data.train=plain",
         5, "scoring needs classes, which data of type images do not have");
-    refuse("eval net.cfg" UNLABELLED, 5, "scoring needs classes");
-    refuse("compress net.cfg -o x --set data.calibrate=nowhere" UNLABELLED, 7,
-           "data.calibrate: ");
-    refuse("compress net.cfg -o x --set compress.epochs=2 --set "
-           "compress.bias_correction=1",
-           5, "bias_correction compares with the network before compression");
-    refuse("compress net.cfg -o x --set compress.method=obq,clipq", 5,
-           "obq rounds the finished network and must be the last stage");
+    test_program_fails("eval net.cfg" UNLABELLED, 5, "scoring needs classes");
+    test_program_fails("compress net.cfg -o x --set data.calibrate=nowhere" UNLABELLED,
+                       7, "data.calibrate: ");
+    test_program_fails("compress net.cfg -o x --set compress.epochs=2 --set "
+                       "compress.bias_correction=1",
+                       5,
+                       "bias_correction compares with the network before compression");
+    test_program_fails("compress net.cfg -o x --set compress.method=obq,clipq", 5,
+                       "obq rounds the finished network and must be the last stage");
 }
 END_TEST
 
@@ -290,10 +260,12 @@ START_TEST(networks_of_others_go_through)
         return;
     (void)snprintf(words, sizeof words, "import %s %s -o imp --force --quiet", file,
                    weights);
-    const int code = dscq(words);
-    if (code == 4 && strstr(g_said.err, "ONNX") != NULL)
+    const int code = test_program(words);
+    char *said = test_read(test_path("stderr.txt"));
+    if (code == 4 && strstr(said, "ONNX") != NULL)
         return; /* built without it */
-    ck_assert_msg(code == 0, "%s: %s", f->file, g_said.err);
+    ck_assert_msg(code == 0, "%s: %s", f->file, said);
+    dscq_free(said);
     (void)snprintf(
         words, sizeof words,
         "compress imp/net.cfg -o imp/out --force --quiet -w imp/float.ckpt "
@@ -302,8 +274,8 @@ START_TEST(networks_of_others_go_through)
         "compress.epochs=0 --set compress.calibration_images=8 --set "
         "compress.bias_correction=1%s",
         test_path("plain"), f->settings);
-    run_ok(words);
-    ck_assert_ptr_nonnull(strstr(g_said.out, "signal to quantisation noise"));
+    test_program_ok(words);
+    test_printed("signal to quantisation noise");
 }
 END_TEST
 

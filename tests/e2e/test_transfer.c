@@ -2,13 +2,11 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/nn/checkpoint.h"
-#include "support.h"
+#include "program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { WORDS = 40 };
 
 #define NET(stem, mid, head, classes)                                                  \
     "[net]\nwidth=16\nheight=16\nchannels=3\n"                                         \
@@ -22,47 +20,12 @@ enum { WORDS = 40 };
     "valid_frac=0.2\n"                                                                 \
     "[train]\nepochs=2\nbatch=16\nlearning_rate=0.05\n"
 
-static int run(test_output *o, const char *args)
-{
-    char text[2048];
-    const char *argv[WORDS + 1] = {NULL};
-    int argc = 0;
-
-    snprintf(text, sizeof text, "%s", args);
-    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
-        ck_assert_int_lt(argc, WORDS);
-        argv[argc++] = word;
-    }
-    return test_command(o, NULL, argv);
-}
-
-static void run_ok(const char *args)
-{
-    test_output *o = calloc(1, sizeof *o);
-    const int code = run(o, args);
-
-    ck_assert_msg(code == 0, "dscq %s: exit code %d: %s", args, code, o->err);
-    free(o);
-}
-
-static void run_fails(const char *args, int want, const char *said)
-{
-    test_output *o = calloc(1, sizeof *o);
-    const int code = run(o, args);
-
-    ck_assert_msg(code == want, "dscq %s: exit code %d, want %d: %s", args, code, want,
-                  o->err);
-    ck_assert_msg(strstr(o->err, said) != NULL, "dscq %s: says '%s', not '%s'", args,
-                  o->err, said);
-    free(o);
-}
-
 static void make_reference(void)
 {
     test_file("net.cfg", NET("stem", "mid", "head", "4"));
     test_file("wider.cfg", NET("stem", "mid", "head", "6"));
     test_file("renamed.cfg", NET("first", "second", "last", "4"));
-    run_ok("train net.cfg -o one -q");
+    test_program_ok("train net.cfg -o one -q");
 }
 
 /* Whether array `x` of file a equals array `y` of file b. */
@@ -84,42 +47,46 @@ static int same(const char *a, const char *x, const char *b, const char *y)
 
 START_TEST(a_head_starts_afresh_when_asked)
 {
-    run_ok("train net.cfg -o fresh -q --set train.epochs=0");
-    run_ok("train net.cfg -o again -q --set train.epochs=0 -w one/float.ckpt --set "
-           "train.reinit_layers=head");
+    test_program_ok("train net.cfg -o fresh -q --set train.epochs=0");
+    test_program_ok(
+        "train net.cfg -o again -q --set train.epochs=0 -w one/float.ckpt --set "
+        "train.reinit_layers=head");
     ck_assert(same("again/float.ckpt", "mid.weight", "one/float.ckpt", "mid.weight"));
     ck_assert(same("again/float.ckpt", "mid.var", "one/float.ckpt", "mid.var"));
     ck_assert(
         same("again/float.ckpt", "head.weight", "fresh/float.ckpt", "head.weight"));
     ck_assert(
         !same("fresh/float.ckpt", "head.weight", "one/float.ckpt", "head.weight"));
-    run_fails("train net.cfg -o bad -q -w one/float.ckpt --set "
-              "train.reinit_layers=haed",
-              5, "haed");
+    test_program_fails("train net.cfg -o bad -q -w one/float.ckpt --set "
+                       "train.reinit_layers=haed",
+                       5, "haed");
     /* evaluation takes the file as it is */
-    run_ok("eval net.cfg -w one/float.ckpt --set train.reinit_layers=head "
-           "--predictions a.csv");
-    run_ok("eval net.cfg -w one/float.ckpt --against a.csv");
+    test_program_ok("eval net.cfg -w one/float.ckpt --set train.reinit_layers=head "
+                    "--predictions a.csv");
+    test_program_ok("eval net.cfg -w one/float.ckpt --against a.csv");
 }
 END_TEST
 
 START_TEST(another_number_of_classes_keeps_the_body)
 {
-    run_ok("train wider.cfg -o six -q -w one/float.ckpt --set train.epochs=1 --set "
-           "train.freeze=stem,mid");
+    test_program_ok(
+        "train wider.cfg -o six -q -w one/float.ckpt --set train.epochs=1 --set "
+        "train.freeze=stem,mid");
     ck_assert(same("six/float.ckpt", "mid.weight", "one/float.ckpt", "mid.weight"));
     ck_assert(same("six/float.ckpt", "stem.mean", "one/float.ckpt", "stem.mean"));
-    run_fails("train wider.cfg -o bad -q -w one/float.ckpt --set train.freeze=body*", 5,
-              "body*");
+    test_program_fails(
+        "train wider.cfg -o bad -q -w one/float.ckpt --set train.freeze=body*", 5,
+        "body*");
 }
 END_TEST
 
 START_TEST(other_names_load_by_order)
 {
-    run_fails("train renamed.cfg -o bad -q -w one/float.ckpt", 5,
-              "no layer has the name");
-    run_ok("train renamed.cfg -o by_order -q --set train.epochs=0 -w one/float.ckpt "
-           "--set train.load=order");
+    test_program_fails("train renamed.cfg -o bad -q -w one/float.ckpt", 5,
+                       "no layer has the name");
+    test_program_ok(
+        "train renamed.cfg -o by_order -q --set train.epochs=0 -w one/float.ckpt "
+        "--set train.load=order");
     ck_assert(
         same("by_order/float.ckpt", "second.weight", "one/float.ckpt", "mid.weight"));
     ck_assert(same("by_order/float.ckpt", "last.bias", "one/float.ckpt", "head.bias"));
@@ -128,46 +95,48 @@ END_TEST
 
 START_TEST(a_teacher_steers_training_and_fine_tuning)
 {
-    run_ok("train net.cfg -o alone -q --set train.epochs=1");
-    run_ok("train net.cfg -o pupil -q --set train.epochs=1 --set "
-           "train.distil_weight=0.7 --set train.teacher=one/float.ckpt");
+    test_program_ok("train net.cfg -o alone -q --set train.epochs=1");
+    test_program_ok("train net.cfg -o pupil -q --set train.epochs=1 --set "
+                    "train.distil_weight=0.7 --set train.teacher=one/float.ckpt");
     ck_assert(
         !same("alone/float.ckpt", "mid.weight", "pupil/float.ckpt", "mid.weight"));
     /* another network teaches, as long as it answers in the same classes */
-    run_ok("train renamed.cfg -o other -q");
-    run_ok("train net.cfg -o second -q --set train.epochs=1 --set "
-           "train.distil_weight=0.7 --set train.teacher=other/float.ckpt --set "
-           "train.teacher_net=renamed.cfg");
-    run_fails("train net.cfg -o bad -q --set train.distil_weight=0.7 --set "
-              "train.teacher=one/float.ckpt --set train.teacher_net=wider.cfg",
-              5, "teacher");
-    run_ok("compress net.cfg -o small -q -w one/float.ckpt --set compress.epochs=1 "
-           "--set train.distil_weight=0.7 --set train.teacher=one/float.ckpt");
+    test_program_ok("train renamed.cfg -o other -q");
+    test_program_ok(
+        "train net.cfg -o second -q --set train.epochs=1 --set "
+        "train.distil_weight=0.7 --set train.teacher=other/float.ckpt --set "
+        "train.teacher_net=renamed.cfg");
+    test_program_fails("train net.cfg -o bad -q --set train.distil_weight=0.7 --set "
+                       "train.teacher=one/float.ckpt --set train.teacher_net=wider.cfg",
+                       5, "teacher");
+    test_program_ok(
+        "compress net.cfg -o small -q -w one/float.ckpt --set compress.epochs=1 "
+        "--set train.distil_weight=0.7 --set train.teacher=one/float.ckpt");
 }
 END_TEST
 
 START_TEST(runs_are_compared_on_the_same_images)
 {
-    test_output *o = calloc(1, sizeof *o);
-
-    run_ok("train net.cfg -o short -q --set train.epochs=1 --set train.seed=3");
-    run_ok("eval net.cfg -w short/float.ckpt --predictions short.csv");
-    ck_assert_int_eq(run(o, "eval net.cfg -w short/float.ckpt --against short.csv"), 0);
-    ck_assert_ptr_nonnull(
-        strstr(o->out, "earlier only right 0, this only right 0, McNemar p = 1"));
-    ck_assert_int_eq(run(o, "eval net.cfg -w one/float.ckpt --against short.csv"), 0);
-    ck_assert_ptr_nonnull(strstr(o->out, "McNemar p = "));
-    run_fails("eval net.cfg -w one/float.ckpt --against short.csv --split valid", 5,
-              "short.csv:2");
+    test_program_ok(
+        "train net.cfg -o short -q --set train.epochs=1 --set train.seed=3");
+    test_program_ok("eval net.cfg -w short/float.ckpt --predictions short.csv");
+    test_program_ok("eval net.cfg -w short/float.ckpt --against short.csv");
+    test_printed("earlier only right 0, this only right 0, McNemar p = 1");
+    test_program_ok("eval net.cfg -w one/float.ckpt --against short.csv");
+    test_printed("McNemar p = ");
+    test_program_fails(
+        "eval net.cfg -w one/float.ckpt --against short.csv --split valid", 5,
+        "short.csv:2");
     char *text = test_read(test_path("short.csv"));
     text[strlen(text) - 1] = '\0'; /* the last line ends without its newline */
     test_file("cut.csv", text);
-    run_fails("eval net.cfg -w one/float.ckpt --against cut.csv", 5, "cut.csv:61");
+    test_program_fails("eval net.cfg -w one/float.ckpt --against cut.csv", 5,
+                       "cut.csv:61");
     memcpy(text, "label,predicted,imagE", 21);
     test_file("bad.csv", text);
-    run_fails("eval net.cfg -w one/float.ckpt --against bad.csv", 5, "bad.csv:1");
+    test_program_fails("eval net.cfg -w one/float.ckpt --against bad.csv", 5,
+                       "bad.csv:1");
     dscq_free(text);
-    free(o);
 }
 END_TEST
 

@@ -68,6 +68,16 @@ void test_program_ok(const char *args)
     }
 }
 
+void test_program_fails(const char *args, int want, const char *said)
+{
+    const int code = test_program(args);
+
+    if (code != want)
+        ck_abort_msg("dscq %s: exit code %d, want %d: %s", args, code, want,
+                     test_read(test_path("stderr.txt")));
+    test_said(said);
+}
+
 /* The waits grow by a quarter, from a few milliseconds on: whatever the machine's
  * speed, some kills hit the middle of the work. */
 int test_kill_until_done(const char *args, const char *more, int code)
@@ -110,10 +120,21 @@ void test_same(const char *a, const char *b)
     dscq_free(y);
 }
 
+static void must_have(const char *file, const char *text)
+{
+    char *said = test_read(test_path(file));
+
+    ck_assert_msg(strstr(said, text) != NULL, "%s has '%s', not '%s'", file, said,
+                  text);
+    dscq_free(said);
+}
+
 void test_said(const char *text)
 {
-    char *said = test_read(test_path("stderr.txt"));
+    must_have("stderr.txt", text);
+}
 
-    ck_assert_msg(strstr(said, text) != NULL, "no '%s' in: %s", text, said);
-    dscq_free(said);
+void test_printed(const char *text)
+{
+    must_have("stdout.txt", text);
 }
