@@ -62,7 +62,9 @@ static void charge_dynamic(pricing *p, const dscq_machine *m, const dscq_counter
     const double dma = (double)(c->dram_act_read_bytes + c->dram_act_write_bytes +
                                 c->dram_weight_bytes);
 
-    charge(p, DSCQ_BILL_multiply, DSCQ_ENERGY_mac, (double)c->mac_done);
+    charge(p, DSCQ_BILL_multiply, DSCQ_ENERGY_mac,
+           (double)c->mac_done - (double)c->mac_paired);
+    charge(p, DSCQ_BILL_multiply, DSCQ_ENERGY_mac_pair, (double)c->mac_paired / 2);
     charge(p, DSCQ_BILL_multiply, DSCQ_ENERGY_mac_idle,
            (double)c->mult_slots - (double)c->mac_done);
     charge(p, DSCQ_BILL_codebook, DSCQ_ENERGY_codebook, (double)c->codebook_reads);

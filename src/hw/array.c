@@ -183,6 +183,7 @@ static void account_lanes(hw_array *a, const hw_decoded *w, uint64_t vectors,
     c->mult_compute += w->nonzero * pixels;
     c->mult_filler += (w->entries - w->nonzero) * pixels;
     c->mult_pixel_tail += w->entries * (vectors * v - pixels);
+    c->mult_split += w->entries * (uint64_t)(w->entry_cycles - 1) * vectors * v;
     c->mult_empty += w->empty * vectors * v;
     c->mult_no_channel += (end - a->idle_from) * (uint64_t)(l->lanes - l->active) * v;
     a->idle_from = end;
@@ -380,6 +381,19 @@ static uint64_t vectors_of(const dscq_program *p, const dscq_hw_cmd *cmd)
            (uint64_t)ceil_div(out->width, op->vector);
 }
 
+/* Of one entry's pixels, those whose products share a DSP with a neighbour's. */
+static uint64_t paired_pixels(const hw_array *a, const dscq_hw_cmd *cmd,
+                              const hw_decoded *w)
+{
+    const dscq_hw_op *op = &a->p->op[cmd->op];
+    const uint64_t pixels = (uint64_t)(cmd->last - cmd->first);
+    const uint64_t width = (uint64_t)a->p->ring[cmd->ring].width;
+
+    if (op->mode == DSCQ_HW_BROADCAST)
+        return hw__paired(w, a->m, pixels, op->vector);
+    return pixels / width * hw__paired(w, a->m, width, op->vector);
+}
+
 static void run_array(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd,
                       const hw_decoded *w, hw_ready ready, dscq_counters *c)
 {
@@ -397,6 +411,7 @@ static void run_array(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd,
     else
         run_depthwise(a, cmd, w, c);
     account_lanes(a, w, vectors, pixels, ready, c);
+    c->mac_paired += w->entries * paired_pixels(a, cmd, w);
 
     const uint64_t taps = (uint64_t)t->columns * (uint64_t)t->m_count;
     const uint64_t dense = taps * pixels;

@@ -71,11 +71,11 @@ void dscq_counters_add(dscq_counters *sum, const dscq_counters *c)
 
 const char *dscq_counters_check(const dscq_counters *c)
 {
-    const uint64_t slots = c->mult_compute + c->mult_filler + c->mult_pixel_tail +
-                           c->mult_empty + c->mult_no_channel + c->mult_imbalance +
-                           c->mult_act_fetch + c->mult_post + c->mult_vector_op +
-                           c->mult_drain + c->mult_wait_act + c->mult_wait_weight +
-                           c->mult_wait_self + c->mult_wait_store + c->mult_idle;
+    const uint64_t slots =
+        c->mult_compute + c->mult_filler + c->mult_split + c->mult_pixel_tail +
+        c->mult_empty + c->mult_no_channel + c->mult_imbalance + c->mult_act_fetch +
+        c->mult_post + c->mult_vector_op + c->mult_drain + c->mult_wait_act +
+        c->mult_wait_weight + c->mult_wait_self + c->mult_wait_store + c->mult_idle;
 
     if (slots != c->mult_slots)
         return "every multiplier has exactly one reason in every cycle";
@@ -83,6 +83,8 @@ const char *dscq_counters_check(const dscq_counters *c)
         return "every MAC of the workload is done or skipped exactly once";
     if (c->mac_done > c->mult_compute + c->mult_filler)
         return "a multiplier does at most one MAC per cycle";
+    if (c->mac_paired > c->mac_done || c->mac_paired % 2 != 0)
+        return "multiplies share a DSP two by two";
     if (c->post_busy > c->cycles)
         return "the post-processor works at most every cycle";
     if (c->act_fill_bytes < c->dram_act_read_bytes)

@@ -47,7 +47,7 @@ static dscq_status compact(const decoder *d)
         for (size_t l = 0; l < active; l++) {
             sum += count[l];
             empty += count[l] == 0;
-            work[l] = count[l] > 0 ? count[l] : 1;
+            work[l] = (uint16_t)(count[l] > 0 ? count[l] * out->entry_cycles : 1);
         }
         const int last_chance = k == columns - 1 && out->columns == 0;
         if (sum == 0 && !last_chance && !d->depthwise)
@@ -191,8 +191,18 @@ void hw__decoded_destroy(hw_decoded *d)
     dscq_free(d);
 }
 
+uint64_t hw__paired(const hw_decoded *d, const dscq_machine *m, uint64_t pixels,
+                    int32_t vector)
+{
+    const uint64_t v = (uint64_t)vector, full = pixels / v, rest = pixels % v;
+
+    if (!m->int8_pairs || d->is_wide)
+        return 0;
+    return full * (v & ~UINT64_C(1)) + (rest & ~UINT64_C(1));
+}
+
 dscq_status hw__decode(hw_decoded **out, const dscq_program *p, const dscq_hw_wtile *w,
-                       int with_values, dscq_error *err)
+                       int32_t entry_cycles, int with_values, dscq_error *err)
 {
     decoder d = {.p = p, .w = w, .op = &p->op[w->op], .err = err};
     dscq_status status = DSCQ_OK;
@@ -209,6 +219,8 @@ dscq_status hw__decode(hw_decoded **out, const dscq_program *p, const dscq_hw_wt
         return dscq_fail_nomem(err, "decoded weights", sizeof *d.out);
     d.out->active = w->m_count < d.lanes ? w->m_count : d.lanes;
     d.out->nonzero = w->nonzero;
+    d.out->entry_cycles = entry_cycles;
+    d.out->is_wide = dscq_hw_wtile_is_wide(p, w);
     const size_t groups = (size_t)(d.depthwise ? w->rows : w->columns);
     d.count = dscq_calloc(groups * (size_t)d.out->active, sizeof *d.count);
     if (d.count == NULL)

@@ -13,7 +13,8 @@
 typedef struct hw_decoded {
     int32_t columns, active;
     int32_t *column;                  /* [columns] original column number */
-    uint16_t *work;                   /* max(1, entries)                  */
+    uint16_t *work;                   /* cycles: max(1, entries x entry_cycles) */
+    int32_t entry_cycles, is_wide;    /* rule L10                         */
     uint64_t entries, nonzero, empty; /* empty: (column, lane) pairs without entry */
     /* Values; NULL when timing only. Channel place i = row * lanes + lane has the pairs
      * [first[i], last[i]) of weights that are not both zero (datapath_kernels.h).
@@ -30,8 +31,13 @@ typedef struct hw_decoded {
     uint64_t asked; /* when, for the cache */
 } hw_decoded;
 
+/* entry_cycles: of the shape it will run in. */
 dscq_status hw__decode(hw_decoded **out, const dscq_program *p, const dscq_hw_wtile *w,
-                       int with_values, dscq_error *err);
+                       int32_t entry_cycles, int with_values, dscq_error *err);
+/* Products that share a DSP in one stored entry's `pixels`, taken `vector` at a time.
+ */
+uint64_t hw__paired(const hw_decoded *d, const dscq_machine *m, uint64_t pixels,
+                    int32_t vector);
 void hw__decoded_destroy(hw_decoded *d); /* NULL is fine */
 
 typedef struct hw_token_times {

@@ -31,7 +31,7 @@ static const dscq_key k_machine[] = {
                       "numbers of lanes the array can take; vector = multipliers / lanes"),
     I(queue_depth, 1, DSCQ_QUEUE_MAX, "8", "columns a lane's queue holds"),
     DSCQ_KEY_BOOL_ROW(dscq_machine, zero_skip, "yes", "zero weights cost no cycle"),
-    DSCQ_KEY_BOOL_ROW(dscq_machine, int8_pairs, "no", "two 8-bit products per DSP"),
+    DSCQ_KEY_BOOL_ROW(dscq_machine, int8_pairs, "no", "two products of neighbouring pixels per DSP; wider codes than 8 bits take two cycles"),
     I(weight_bits, 8, 16, "8", "widest weight value of a lane"),
     I(act_bits, 8, 16, "8", "widest activation code"),
     I(acc_bits, 24, 48, "32", "accumulator width"),

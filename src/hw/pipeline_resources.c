@@ -65,8 +65,10 @@ dscq_resources dscq_pipe_stage_need(const dscq_pipe_cost *c, const dscq_machine 
         r.dsp = c->multiplies ? (int64_t)c->post * DSP_PER_REQUANT : 0;
         return r;
     }
-    r.dsp =
-        (m->int8_pairs ? ceil_div(mult, 2) : mult) + (int64_t)c->post * DSP_PER_REQUANT;
+    const int pairs = m->int8_pairs && !c->is_wide;
+    r.dsp = dscq_multiplier_dsp(c->lanes, c->vector, pairs) +
+            (int64_t)c->post * DSP_PER_REQUANT;
+    r.lut += pairs ? mult * m->acc_bits : 0; /* the sums leave the DSP */
     r.lut += mult * LUT_PER_MULTIPLIER + (int64_t)c->lanes * LUT_PER_LANE;
     r.ff += mult * FF_PER_MULTIPLIER + (int64_t)c->lanes * FF_PER_LANE;
     /* accumulators: a single row is a register */

@@ -81,8 +81,8 @@ static dscq_status lanes_cycles(uint64_t *cycles, const dscq_program *p,
 
 /* What the multipliers did in one row of a tile. */
 static void count_tile(dscq_counters *c, const dscq_program *p,
-                       const dscq_pipe_stage *s, const dscq_hw_wtile *t,
-                       const hw_decoded *d)
+                       const dscq_pipe_stage *s, const dscq_machine *machine,
+                       const dscq_hw_wtile *t, const hw_decoded *d)
 {
     const dscq_hw_op *op = &p->op[t->op];
     const dscq_hw_tensor *x = &p->tensor[op->in[0]];
@@ -96,6 +96,7 @@ static void count_tile(dscq_counters *c, const dscq_program *p,
     c->mult_empty += d->empty * vectors * v;
     c->mac_dense += dense;
     c->mac_done += d->entries * w;
+    c->mac_paired += d->entries * hw__paired(d, machine, w, s->vector);
     c->mac_skipped += dense - d->entries * w;
     c->acc_updates += d->entries * w;
     c->entries += d->entries * vectors;
@@ -124,7 +125,7 @@ static dscq_status lanes_row(dscq_counters *c, const dscq_program *p,
         return DSCQ_NOMEM;
     c->cycles = cycles + (uint64_t)m->command_cycles;
     for (int32_t i = s->wtile_first; i < s->wtile_first + s->wtile_count; i++) {
-        count_tile(c, p, s, &p->wtile[i], d[i]);
+        count_tile(c, p, s, m, &p->wtile[i], d[i]);
         active = d[i]->active > active ? d[i]->active : active;
     }
     const uint64_t used =
@@ -199,7 +200,7 @@ dscq_status dscq_pipe_measure(struct dscq_program *p, const dscq_machine *m,
     if (d == NULL)
         return dscq_fail_nomem(err, "decoded weights", (size_t)p->wtile_count * 8);
     for (int32_t i = 0; i < p->wtile_count; i++)
-        DSCQ_TRY(hw__decode(&d[i], p, &p->wtile[i], 0, err));
+        DSCQ_TRY(hw__decode(&d[i], p, &p->wtile[i], 1, 0, err));
     for (int32_t i = 0; i < p->pipe->stage_count; i++) {
         dscq_counters c;
         DSCQ_TRY(hw__pipe_row(&c, p, i, m, d, err));

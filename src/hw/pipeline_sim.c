@@ -263,7 +263,7 @@ static dscq_status open_run(pipe_run *r, const void *const *inputs, dscq_error *
         return dscq_fail_nomem(err, "a pipeline", (size_t)p->ring_count * 64);
     memcpy(r->p.ring, p->ring, (size_t)p->ring_count * sizeof *p->ring);
     for (int32_t i = 0; i < p->wtile_count; i++)
-        DSCQ_TRY(hw__decode(&r->decoded[i], p, &p->wtile[i], !r->opt->no_data, err));
+        DSCQ_TRY(hw__decode(&r->decoded[i], p, &p->wtile[i], 1, !r->opt->no_data, err));
     for (int32_t i = 0; i < r->pipe->stage_count; i++) {
         DSCQ_TRY(hw__pipe_row(&r->row[i], p, i, r->m, r->decoded, err));
         if (r->pipe->stage[i].kind >= DSCQ_PIPE_LANES &&

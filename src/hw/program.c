@@ -79,6 +79,24 @@ void dscq_program_destroy(dscq_program *p)
     dscq_free(p);
 }
 
+int dscq_hw_wtile_is_wide(const dscq_program *p, const dscq_hw_wtile *w)
+{
+    if (p->tensor[p->op[w->op].in[0]].elem_bytes > 1)
+        return 1;
+    if (w->kind == DSCQ_STREAM_BINARY) {
+        for (int32_t i = 0; i < w->m_count; i++)
+            if (w->level[i] < -127 || w->level[i] > 127) /* either sign */
+                return 1;
+        return 0;
+    }
+    if (w->is_linear)
+        return w->bits > 8;
+    for (int32_t i = 0; i < w->codebook_count; i++)
+        if (w->codebook[i] != (int8_t)w->codebook[i])
+            return 1;
+    return 0;
+}
+
 int64_t dscq_hw_ring_bytes(const dscq_hw_ring *r, int32_t word_bytes, int32_t banks)
 {
     const int64_t words = (int64_t)r->c_count * (r->line_bytes / word_bytes);

@@ -27,6 +27,16 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+int64_t dscq_multiplier_dsp(int64_t lanes, int64_t vector, int pairs)
+{
+    return lanes * (pairs ? ceil_div(vector, 2) : vector);
+}
+
+int32_t dscq_entry_cycles(const dscq_machine *m, int32_t vector, int is_wide)
+{
+    return m->int8_pairs && is_wide && vector > 1 ? 2 : 1;
+}
+
 int64_t dscq_ram_bram36(int64_t width_bits, int64_t depth)
 {
     static const int32_t shape[][2] = {{72, 512}, {36, 1024}, {18, 2048}, {9, 4096},
@@ -72,6 +82,20 @@ static int32_t most_lanes(const dscq_machine *m)
     return best;
 }
 
+/* The shape that needs most: pairs are made inside a lane. */
+static int64_t multiplier_dsp(const dscq_machine *m)
+{
+    int64_t most = 0;
+
+    for (int32_t i = 0; i < m->lanes.count; i++) {
+        const int64_t lanes = (int64_t)m->lanes.v[i];
+        const int64_t n =
+            dscq_multiplier_dsp(lanes, m->multipliers / lanes, m->int8_pairs);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 int dscq_machine_resources(dscq_resource_row *rows, dscq_resources *total,
                            const dscq_machine *m)
 {
@@ -79,13 +103,15 @@ int dscq_machine_resources(dscq_resource_row *rows, dscq_resources *total,
     const int64_t vector = mult / lanes;
     const int64_t bank_words = m->act_bytes / m->act_banks / m->act_word_bytes;
     const int64_t lane_words = ceil_div(m->weight_bytes, lanes * 4);
+    const int64_t adder = m->int8_pairs ? m->acc_bits : 0; /* not in the DSP then */
     int n = 0;
 
     rows[n++] = (dscq_resource_row){"multipliers",
-                                    m->int8_pairs ? "F1: one DSP per two products"
-                                                  : "F1: one DSP each",
-                                    {.dsp = m->int8_pairs ? ceil_div(mult, 2) : mult,
-                                     .lut = mult * LUT_PER_MULTIPLIER,
+                                    m->int8_pairs
+                                        ? "F1: one DSP and two adders per two products"
+                                        : "F1: one DSP each",
+                                    {.dsp = multiplier_dsp(m),
+                                     .lut = mult * (LUT_PER_MULTIPLIER + adder),
                                      .ff = mult * FF_PER_MULTIPLIER}};
     rows[n++] = (dscq_resource_row){
         "accumulators",

@@ -71,8 +71,11 @@ static dscq_status weights_of(sim_state *st, const dscq_hw_cmd *c, hw_decoded **
         return DSCQ_OK;
     hw_decoded **d = &st->decoded[c->wtile];
     if (*d == NULL) {
+        const dscq_hw_wtile *w = &st->p->wtile[c->wtile];
+        const int32_t each = dscq_entry_cycles(&st->s->machine, st->p->op[w->op].vector,
+                                               dscq_hw_wtile_is_wide(st->p, w));
         const dscq_status status =
-            hw__decode(d, st->p, &st->p->wtile[c->wtile], !st->opt->no_data, st->err);
+            hw__decode(d, st->p, w, each, !st->opt->no_data, st->err);
         if (status != DSCQ_OK)
             return status;
         st->decoded_bytes += (*d)->bytes;
@@ -379,7 +382,8 @@ void hw__compute_stalls(dscq_sim *s)
     uint64_t *b = s->stall[DSCQ_UNIT_COMPUTE];
     const dscq_counters *c = &s->total;
 
-    b[DSCQ_STALL_COMPUTE] = c->mult_compute + c->mult_filler + c->mult_vector_op;
+    b[DSCQ_STALL_COMPUTE] =
+        c->mult_compute + c->mult_filler + c->mult_split + c->mult_vector_op;
     b[DSCQ_STALL_IMBALANCE] =
         c->mult_imbalance + c->mult_empty + c->mult_pixel_tail + c->mult_no_channel;
     b[DSCQ_STALL_ACT_FETCH] = c->mult_act_fetch + c->mult_wait_act;

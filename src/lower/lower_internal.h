@@ -118,8 +118,10 @@ dscq_status low__make_weights(lowering *l);
 dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group);
 /* Lanes for a projection whose sums all stay in the accumulators; 0: none. */
 int32_t low__holding_lanes(const lowering *l, int32_t op);
-/* shape.c: cycles of one vector and of one command when op runs on `lanes` lanes;
- * n[k * channels + m] = 1 where a weight is stored. */
+/* shape.c: dscq_hw_wtile_is_wide() of the whole layer. */
+int low__is_wide(const lowering *l, int32_t op);
+/* Cycles of one vector and of one command when op runs on `lanes` lanes;
+ * stored[k * channels + m] = 1 where a weight is stored. */
 dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
                            int32_t columns, int32_t lanes, double *vector_cycles,
                            double *fixed_cycles);

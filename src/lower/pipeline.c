@@ -455,6 +455,7 @@ dscq_pipe_cost low__stage_cost(const lowering *l, const dscq_pipe_stage *s)
         const dscq_hw_wtile *t = &l->p->wtile[i];
         uint32_t longest = 0;
         c.acc_rows = op->mode == DSCQ_HW_DEPTHWISE ? 1 : max32(c.acc_rows, t->rows);
+        c.is_wide |= dscq_hw_wtile_is_wide(l->p, t);
         c.is_dense = t->kind == DSCQ_STREAM_DENSE || t->kind == DSCQ_STREAM_BINARY;
         c.entry_bits = t->kind == DSCQ_STREAM_BINARY
                            ? 1

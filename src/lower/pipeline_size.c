@@ -95,6 +95,7 @@ static shape conv_shape(const lowering *l, const conv_facts *k, int32_t lanes,
                                  .entry_bits = bits,
                                  .depth =
                                      (int32_t)(stream * (dense ? 1.0 : 1.1) / bits) + 1,
+                                 .is_wide = low__is_wide(l, k->s->op_first),
                                  .is_dense = dense};
     shape s = {.lanes = lanes,
                .vector = vector,

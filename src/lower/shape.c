@@ -74,8 +74,29 @@ static int32_t read_cycles(const lowering *l, const dscq_hw_op *op, int32_t pixe
     return words <= m->act_banks ? 1 : ceil_div(words, m->act_banks);
 }
 
+int low__is_wide(const lowering *l, int32_t op)
+{
+    const dscq_qweights *w = l->q->node[l->op[op].node].weights;
+
+    if (l->p->tensor[l->p->op[op].in[0]].elem_bytes > 1)
+        return 1;
+    if (w->form == DSCQ_FORM_LINEAR)
+        return w->bits > 8;
+    if (w->form == DSCQ_FORM_BINARY) {
+        for (int32_t k = 0; k < w->k; k++)
+            if (w->level[k] < -127 || w->level[k] > 127)
+                return 1;
+        return 0;
+    }
+    for (int32_t i = 0; i < w->codebook_count; i++)
+        if (w->codebook[i] != (int8_t)w->codebook[i])
+            return 1;
+    return 0;
+}
+
 typedef struct trial {
     lowering *l;
+    int32_t each; /* cycles of an entry */
     dscq_lanes *lanes;
     uint16_t *work, *g;
     int32_t *entries, *place;
@@ -124,7 +145,7 @@ static dscq_status count_work(int32_t *kept_out, trial *t, const uint8_t *stored
         if (sum == 0)
             continue;
         for (int32_t i = 0; i < active; i++)
-            work[i] = work[i] > 0 ? work[i] : 1;
+            work[i] = (uint16_t)(work[i] > 0 ? work[i] * t->each : 1);
         kept++;
     }
     *kept_out = kept;
@@ -207,7 +228,7 @@ static void try_depthwise(trial *t, const dscq_hw_op *op, const uint8_t *stored,
             int32_t e = 0;
             for (int32_t k = 0; k < taps; k++)
                 e += stored[(size_t)k * (size_t)channels + (size_t)(m0 + i)];
-            t->work[i] = (uint16_t)(e > 0 ? e : 1);
+            t->work[i] = (uint16_t)(e > 0 ? e * t->each : 1);
         }
         dscq_lanes_reset(t->lanes, 0);
         dscq_lanes_shape(t->lanes, lanes, n, m->row_queue, m->acc_banks, 0);
@@ -231,7 +252,9 @@ dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
     const int depthwise = o->mode == DSCQ_HW_DEPTHWISE;
     const int32_t groups = depthwise ? 1 : l->q->node[l->op[op].node].groups;
     const int32_t channels = l->p->tensor[o->out].c / groups;
-    trial t = {.l = l};
+    trial t = {.l = l,
+               .each = dscq_entry_cycles(l->m, l->m->multipliers / lanes,
+                                         low__is_wide(l, op))};
     dscq_status status = DSCQ_OK;
 
     *vector_cycles = *fixed_cycles = 0;

@@ -252,7 +252,9 @@ static dscq_status choose_shape(low_tile_job *j, low_choice enc)
         op->vector = m->multipliers / only;
         const double entries =
             all ? (double)j->w->count : (double)dscq_qweights_nonzero(j->w);
-        const double vc = 1.2 * entries / only + columns;
+        const double vc = 1.2 * entries / only *
+                              dscq_entry_cycles(m, op->vector, low__is_wide(l, at)) +
+                          columns;
         l->op[at].vector_cycles = vc;
         l->op[at].fixed_cycles = m->reconfigure_cycles + m->command_cycles;
         return DSCQ_OK;

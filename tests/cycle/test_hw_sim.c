@@ -109,6 +109,47 @@ START_TEST(one_pixel_row_takes_41_cycles)
 }
 END_TEST
 
+static uint64_t paired_run(int32_t weight_bits, uint64_t *split, uint64_t *paired)
+{
+    dscq_qmodel *q = one_weight();
+    dscq_machine m = four_multipliers();
+    const int8_t x[4] = {1, -2, 40, 50}, want[4] = {3, -6, 120, 127};
+    const void *inputs[1] = {x};
+    const dscq_sim_options opt = {.certify = 5};
+    dscq_program *p;
+    dscq_sim *s;
+    dscq_error err = {DSCQ_OK, ""};
+
+    m.int8_pairs = 1;
+    m.weight_bits = 16;
+    q->node[0].weights->bits = weight_bits;
+    test_ok(dscq_lower(&p, NULL, q, &m, NULL, &err));
+    test_ok(dscq_sim_run(&s, p, &m, inputs, &opt, &err));
+    ck_assert_mem_eq(dscq_sim_output(s, 0, 0, NULL), want, 4);
+    ck_assert_int_gt(dscq_sim_total(s).certified, 0);
+    const uint64_t cycles = dscq_sim_counters(s)->cycles;
+    *split = dscq_sim_counters(s)->mult_split;
+    *paired = dscq_sim_counters(s)->mac_paired;
+    dscq_sim_destroy(s);
+    dscq_program_destroy(p);
+    dscq_qmodel_destroy(q);
+    return cycles;
+}
+
+/* docs/accelerator.md section 13, example 5 */
+START_TEST(a_wide_entry_of_a_pair_takes_two_cycles)
+{
+    uint64_t split, paired;
+
+    ck_assert_uint_eq(paired_run(8, &split, &paired), 41);
+    ck_assert_uint_eq(split, 0);
+    ck_assert_uint_eq(paired, 4);
+    ck_assert_uint_eq(paired_run(16, &split, &paired), 42);
+    ck_assert_uint_eq(split, 4);
+    ck_assert_uint_eq(paired, 0);
+}
+END_TEST
+
 START_TEST(a_deadlock_names_the_blocked_units)
 {
     dscq_qmodel *q = one_weight();
@@ -296,6 +337,7 @@ static Suite *make(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, one_pixel_row_takes_41_cycles);
+    tcase_add_test(tc, a_wide_entry_of_a_pair_takes_two_cycles);
     tcase_add_test(tc, a_deadlock_names_the_blocked_units);
     tcase_add_test(tc, broken_programs_are_refused);
     tcase_add_test(tc, what_cannot_be_mapped_is_named);

@@ -60,6 +60,7 @@ void world_machine(dscq_machine *m, dscq_rng *r)
     m->schedule.objective = dscq_rng_below(r, 2) ? 2 : 0;
     m->schedule.balance = (int32_t)dscq_rng_below(r, 2);
     m->schedule.epilogue = (int32_t)dscq_rng_below(r, 2);
+    m->int8_pairs = dscq_rng_below(r, 3) == 0;
 }
 
 void world_answer(world *w, dscq_rng *r)

@@ -52,6 +52,11 @@ START_TEST(the_bill_by_hand)
     ck_assert_double_eq_tol(b.watt, 3825e-12 / 1e-6, 1e-12);
     ck_assert_double_eq_tol(b.gops_per_watt_dense, 2 * 200 / 3825.0 * 1e3, 1e-9);
     ck_assert_int_eq(b.deciding[0], DSCQ_ENERGY_mac);
+    dscq_counters two = c; /* 100 of them in 50 pairs */
+    two.mac_paired = 100;
+    e.row[DSCQ_ENERGY_mac_pair].value = 3;
+    test_ok(dscq_energy_price(&b, &e, &m, &two, NULL, &err));
+    ck_assert_double_eq_tol(b.pj[DSCQ_BILL_multiply], 500, 1e-9);
 }
 END_TEST
 

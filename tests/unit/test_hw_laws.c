@@ -46,7 +46,7 @@ START_TEST(every_law_finds_its_fault)
         &c.mult_compute,    &c.mult_filler,     &c.mult_pixel_tail, &c.mult_empty,
         &c.mult_no_channel, &c.mult_imbalance,  &c.mult_act_fetch,  &c.mult_post,
         &c.mult_vector_op,  &c.mult_drain,      &c.mult_wait_act,   &c.mult_wait_weight,
-        &c.mult_wait_self,  &c.mult_wait_store, &c.mult_idle};
+        &c.mult_wait_self,  &c.mult_wait_store, &c.mult_idle,       &c.mult_split};
 
     ck_assert_ptr_null(dscq_counters_check(&c));
     for (size_t i = 0; i < sizeof reason / sizeof reason[0]; i++) {
@@ -55,6 +55,8 @@ START_TEST(every_law_finds_its_fault)
     }
     planted(&c.mac_done, 1, &c, "done or skipped");
     planted(&c.mac_skipped, 1, &c, "done or skipped");
+    planted(&c.mac_paired, 1, &c, "two by two");
+    planted(&c.mac_paired, 16, &c, "two by two");
     planted(&c.post_busy, 1, &c, "at most every cycle");
     planted(&c.dram_act_read_bytes, 1, &c, "goes into the buffer");
     planted(&c.dram_act_write_bytes, 1, &c, "comes from the buffer");

@@ -72,6 +72,33 @@ START_TEST(contradictions_are_named)
 }
 END_TEST
 
+/* Rule F1: pairs lie inside a lane, in the shape that needs most. */
+START_TEST(two_products_share_a_slice_inside_a_lane)
+{
+    dscq_resource_row rows[DSCQ_RESOURCE_ROWS];
+    dscq_resources one, two;
+    dscq_machine m;
+    dscq_error err = {DSCQ_OK, ""};
+
+    ck_assert_int_eq(dscq_multiplier_dsp(4, 6, 1), 12);
+    ck_assert_int_eq(dscq_multiplier_dsp(4, 3, 1), 8);
+    ck_assert_int_eq(dscq_multiplier_dsp(4, 3, 0), 12);
+    test_ok(dscq_machine_defaults(&m, &err));
+    m.multipliers = 24;
+    m.lanes.count = 2;
+    m.lanes.v[0] = 4; /* 4 x 6: 12 slices */
+    m.lanes.v[1] = 8; /* 8 x 3: 16        */
+    (void)dscq_machine_resources(rows, &one, &m);
+    m.int8_pairs = 1;
+    (void)dscq_machine_resources(rows, &two, &m);
+    ck_assert_int_eq(one.dsp - two.dsp, 24 - 16);
+    ck_assert_int_eq(two.lut - one.lut, 24LL * m.acc_bits);
+    ck_assert_int_eq(dscq_entry_cycles(&m, 3, 1), 2);
+    ck_assert_int_eq(dscq_entry_cycles(&m, 1, 1), 1);
+    ck_assert_int_eq(dscq_entry_cycles(&m, 3, 0), 1);
+}
+END_TEST
+
 START_TEST(unknown_keys_and_sections_are_refused)
 {
     dscq_machine m;
@@ -129,6 +156,7 @@ static Suite *make(void)
                         (int)(sizeof k_files / sizeof k_files[0]));
     tcase_add_test(tc, ram_blocks_follow_the_best_shape);
     tcase_add_test(tc, contradictions_are_named);
+    tcase_add_test(tc, two_products_share_a_slice_inside_a_lane);
     tcase_add_test(tc, unknown_keys_and_sections_are_refused);
     tcase_add_test(tc, simple_memory_by_hand);
     return s;

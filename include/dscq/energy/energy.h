@@ -23,6 +23,7 @@ extern "C" {
 #define DSCQ_ENERGY_LIST(X)                                                            \
     X(mac, "pJ per multiply-accumulate of 8 x 8 bits")                                 \
     X(mac_idle, "pJ per multiplier and cycle without work")                            \
+    X(mac_pair, "pJ per two multiply-accumulates that share a DSP")                    \
     X(codebook, "pJ per code looked up")                                               \
     X(accumulator, "pJ per 32-bit accumulator update")                                 \
     X(requant, "pJ per multiplication of the post-processor")                          \

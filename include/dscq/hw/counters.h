@@ -21,9 +21,12 @@ extern "C" {
     X(mac_dense, "MACs", "multiplies of the workload, zeros included")                 \
     X(mac_done, "MACs", "multiplies done for an output that exists")                   \
     X(mac_skipped, "MACs", "multiplies avoided because the weight is zero")            \
+    X(mac_paired, "MACs", "multiplies that shared a DSP with another one")             \
     X(mult_slots, "multiplier-cycles", "multipliers x cycles")                         \
     X(mult_compute, "multiplier-cycles", "a stored weight times an existing pixel")    \
     X(mult_filler, "multiplier-cycles", "a stored zero (gap filler or dense zero)")    \
+    X(mult_split, "multiplier-cycles",                                                 \
+      "second cycle of a product too wide for a pair")                                 \
     X(mult_pixel_tail, "multiplier-cycles", "vector places beyond the last pixel")     \
     X(mult_empty, "multiplier-cycles", "taking a column that is empty in the lane")    \
     X(mult_no_channel, "multiplier-cycles", "lanes without an output channel")         \

@@ -65,7 +65,7 @@ typedef struct dscq_machine {
     dscq_list lanes;     /* allowed numbers of lanes; each divides multipliers */
     int32_t queue_depth; /* D: columns a lane's queue holds                   */
     int32_t zero_skip;   /* 0: every weight is an entry                       */
-    int32_t int8_pairs;  /* two products per DSP                              */
+    int32_t int8_pairs;  /* two 8-bit products per DSP (rules F1, L10)        */
     int32_t weight_bits; /* widest weight value the lanes take, 8 or 16       */
     int32_t act_bits;    /* widest activation code                            */
     int32_t acc_bits, acc_rows, acc_banks;
@@ -145,6 +145,15 @@ enum { DSCQ_RESOURCE_ROWS = 12 };
  * section 9, an upper estimate for LUT and FF. */
 int dscq_machine_resources(dscq_resource_row *rows, dscq_resources *total,
                            const dscq_machine *m);
+
+/* DSP slices of lanes x vector multipliers, one product each or (`pairs`) two products
+ * of a lane's neighbouring pixels. Rule F1. */
+int64_t dscq_multiplier_dsp(int64_t lanes, int64_t vector, int pairs);
+
+/* Cycles of a lane for one stored entry, rule L10: two when two products share a DSP
+ * (int8_pairs, vectors of two pixels or more) and the layer's codes are too wide for
+ * that. */
+int32_t dscq_entry_cycles(const dscq_machine *m, int32_t vector, int is_wide);
 
 /* RAM blocks for `depth` words of `width_bits` (the rule of the tool vendors). */
 int64_t dscq_ram_bram36(int64_t width_bits, int64_t depth);

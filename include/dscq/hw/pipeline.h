@@ -127,6 +127,7 @@ typedef struct dscq_pipe_cost {
     int32_t acc_rows;            /* output channels a lane sums at once            */
     int32_t channels;            /* constants of the requantisation                */
     int32_t entry_bits, depth;   /* of one lane's weights                          */
+    int32_t is_wide;             /* codes too wide for two products in one DSP     */
     int32_t is_dense;            /* all lanes in step: one wide memory             */
     int32_t multiplies;          /* vector stages: 1 when outputs are rescaled     */
 } dscq_pipe_cost;

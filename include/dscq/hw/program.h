@@ -203,6 +203,10 @@ typedef struct dscq_program {
 dscq_status dscq_program_create(dscq_program **out, dscq_error *err);
 void dscq_program_destroy(dscq_program *p); /* NULL is fine */
 
+/* Are the codes of a tile's operation wider than two products in one DSP may be: inputs
+ * of more than 8 bits, or weights that a signed byte does not hold? Rule L10. */
+int dscq_hw_wtile_is_wide(const dscq_program *p, const dscq_hw_wtile *w);
+
 /* Bytes of the activation buffer a ring takes: rows x (channels x words of a line,
  * rounded up to all banks). Rule B2. row_bytes need not be set. */
 int64_t dscq_hw_ring_bytes(const dscq_hw_ring *r, int32_t word_bytes, int32_t banks);
