@@ -10,10 +10,13 @@
 #   seeds      the other two seeds of it
 #   curve      more operating points
 #   methods    clipq, deep_compression and magnitude + uniform at about the same bytes
-#   variants   ablations (a) to (f) of dsc_clipq
-#   pairs      dsc_clipq against each of `methods` on the same images
+#   hard       half the headline's bytes, where the methods part; hard_methods: the others
+#   variants   ablations (a) to (f) of dsc_clipq at that point
+#   pairs      dsc_clipq against each of the methods on the same images
 #   table      what is there (default: everything, then table)
-# SLOW=n lowers priority; EPOCHS (default 10) is for the fine-tuning of each cell.
+# SLOW=n lowers priority; EPOCHS (default 10) is for the fine-tuning of each cell; NETS
+# (default "v1 v2 alex small") keeps to some networks, VARIANTS (default "a b c d e") to some
+# ablations.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 usage="usage: compression.sh BUILD DATA OUT [GROUP...]"
@@ -21,9 +24,11 @@ dscq=${1:?$usage}/dscq
 data=${2:?$usage}
 out=${3:?$usage}
 shift 3
-groups=${*:-headline seeds curve methods variants pairs table}
+groups=${*:-headline hard methods hard_methods seeds curve variants pairs table}
 epochs=${EPOCHS:-10}
 threads=${THREADS:-0}
+nets=${NETS:-v1 v2 alex small}
+variants=${VARIANTS:-a b c d e}
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE || true
 mkdir -p "$out"
 
@@ -43,10 +48,15 @@ net_width() {
     *) echo 1 ;;
     esac
 }
+net_settings() { # tiny_dsc is drawn for 96 x 96; CIFAR-10's 32 are enlarged to 64 here
+    case $1 in
+    small) echo --set net.width=64 --set net.height=64 --set data.type=cifar10 --set data.flip=1 --set data.shift=4 --set data.valid_frac=0.05 ;;
+    esac
+}
 net_epochs() {
     case $1 in
     v2) echo 36 ;;
-    small) echo 20 ;;
+    small) echo 30 ;;
     *) echo 40 ;;
     esac
 }
@@ -57,8 +67,9 @@ dscq_on() {
     cfg=$2
     command=$3
     shift 3
+    # shellcheck disable=SC2046 # words of ours
     nice -n "${SLOW:-0}" "$dscq" "$command" "$cfg" --threads "$threads" -q \
-        --set net.width_multiplier="$(net_width "$net")" \
+        --set net.width_multiplier="$(net_width "$net")" $(net_settings "$net") \
         --set data.train="$data" --set data.test="$data" "$@"
 }
 
@@ -89,6 +100,10 @@ cell() {
     net=$1
     name=$2
     shift 2
+    case " $nets " in
+    *" $net "*) ;;
+    *) return ;;
+    esac
     dir=$out/$net/$name
     [ -f "$dir/run.json" ] && return
     float_net "$net"
@@ -148,17 +163,31 @@ head_point() { # head_point NET NAME [OPTION...]
     shift 2
     case $net in
     v1) point v1 "$name" 0.55 4 0.85 3 --set compress.variant=f "$@" ;;
-    v2) point v2 "$name" 0.57 4 0.8 3 --set compress.variant=f --set compress.dw_b=6 "$@" ;;
+    v2)
+        point v2 "$name" 0.4 4 0.65 3 --set compress.variant=f \
+            --set compress.epochs=$((2 * epochs)) "$@"
+        ;;
     alex) point alex "$name" 0.55 4 0.93 3 --set compress.partition=entropy "$@" ;;
     small) point small "$name" 0.4 4 - - --set compress.variant=f "$@" ;;
     esac
 }
 
-same() { # same NET METHOD [OPTION...]: the headline's rates under another method
+# Where the methods part: about twice the compression of the headline.
+hard_point() { # hard_point NET NAME [OPTION...]
     net=$1
-    method=$2
+    name=$2
     shift 2
-    head_point "$net" "$method" --set compress.method="$method" "$@"
+    case $net in
+    v1) point v1 "$name" 0.8 3 0.93 3 --set compress.variant=f "$@" ;;
+    v2) point v2 "$name" 0.75 3 0.88 3 --set compress.variant=f "$@" ;;
+    esac
+}
+
+# methods_at POINT PREFIX NET: the same rates, hence about the same bytes, under the others
+methods_at() {
+    "$1" "$3" "${2}clipq" --set compress.method=clipq
+    "$1" "$3" "${2}deep_compression" --set compress.method=deep_compression
+    "$1" "$3" "${2}magnitude" --set compress.method=magnitude --set compress.scale=channel
 }
 
 number() { # number FILE KEY
@@ -185,12 +214,16 @@ table() {
 
 pairs() {
     for net in v1 v2; do
-        [ -f "$out/$net/headline/packed.bin" ] || continue
-        for other in clipq deep_compression magnitude; do
-            [ -f "$out/$net/$other/packed.bin" ] || continue
-            printf '%s dsc_clipq against %s: ' "$net" "$other"
-            dscq_on "$net" "$out/$net/headline.cfg" eval -p "$out/$net/headline/packed.bin" \
-                --baseline "$out/$net/$other/packed.bin" | tail -n 1
+        for pair in headline: hard:hard- hard-clipq:hard- hard:variant-; do
+            ours=$out/$net/${pair%:*}
+            for other in a clipq deep_compression magnitude; do
+                theirs=$out/$net/${pair#*:}$other
+                [ "$ours" != "$theirs" ] || continue
+                { [ -f "$ours/packed.bin" ] && [ -f "$theirs/packed.bin" ]; } || continue
+                printf '%s: %s against %s: ' "$net" "${pair%:*}" "${pair#*:}$other"
+                dscq_on "$net" "$ours.cfg" eval -p "$ours/packed.bin" \
+                    --baseline "$theirs/packed.bin" | tail -n 1
+            done
         done
     done
 }
@@ -203,32 +236,27 @@ for group in $groups; do
             for net in v1 v2 alex; do head_point $net headline-seed$seed --seed $seed; done
         done
         ;;
+    hard) for net in v1 v2; do hard_point $net hard; done ;;
     curve)
         point v1 p40b5 0.4 5 0.7 4 --set compress.variant=f
         point v1 p65b3 0.65 3 0.88 3 --set compress.variant=f
-        point v1 p75b3 0.75 3 0.92 3 --set compress.variant=f
         point v2 p30b5 0.3 5 0.5 4 --set compress.variant=f
-        point v2 p65b3 0.65 3 0.8 3 --set compress.variant=f --set compress.dw_b=6
+        point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
         point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
         point alex p70b4 0.7 4 0.96 3 --set compress.partition=entropy
         point small p60b4 0.6 4 - - --set compress.variant=f
         ;;
-    methods)
-        for net in v1 v2; do
-            same "$net" clipq
-            same "$net" deep_compression
-            same "$net" magnitude --set compress.scale=channel
-        done
-        ;;
+    methods) methods_at head_point '' v1 ;;
+    hard_methods) for net in v1 v2; do methods_at hard_point hard- $net; done ;;
     variants)
-        for v in a b c d e f; do
-            for net in v1 v2; do head_point $net variant-$v --set compress.variant=$v; done
+        for net in v1 v2; do # f is `hard` itself
+            for v in $variants; do hard_point "$net" "variant-$v" --set compress.variant="$v"; done
         done
         ;;
     pairs) pairs ;;
     table) table ;;
     *)
-        echo "$group: no such group; there are headline seeds curve methods variants pairs table" >&2
+        echo "$group: no such group; there are headline hard methods hard_methods seeds curve variants pairs table" >&2
         exit 2
         ;;
     esac

@@ -45,7 +45,7 @@ tune() {
     [ ! -f "$out/$name/tune.ckpt" ] || resume=--resume
     "$build/dscq" compress "$net" --quiet -w "$float" -o "$out/$name" $resume \
         --recipe "$recipe" --set compress.epochs="$epochs" "$@" \
-        --json="$out/$name.tmp" --force
+        --json="$out/$name.tmp" --force >"$out/$name.log"
     mv "$out/$name.tmp" "$out/$name.json"
 }
 # cell FILE COLUMN TRIAL: of a trials.csv.
