@@ -164,7 +164,7 @@ head_point() { # head_point NET NAME [OPTION...]
     case $net in
     v1) point v1 "$name" 0.55 4 0.85 3 --set compress.variant=f "$@" ;;
     v2)
-        point v2 "$name" 0.4 4 0.65 3 --set compress.variant=f \
+        point v2 "$name" 0.4 4 0.65 3 --set compress.variant=c \
             --set compress.epochs=$((2 * epochs)) "$@"
         ;;
     alex) point alex "$name" 0.55 4 0.93 3 --set compress.partition=entropy "$@" ;;
@@ -241,6 +241,7 @@ for group in $groups; do
         point v1 p40b5 0.4 5 0.7 4 --set compress.variant=f
         point v1 p65b3 0.65 3 0.88 3 --set compress.variant=f
         point v2 p30b5 0.3 5 0.5 4 --set compress.variant=f
+        point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
         point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
         point alex p70b4 0.7 4 0.96 3 --set compress.partition=entropy

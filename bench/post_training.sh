@@ -112,7 +112,7 @@ for n in $networks; do
     for b in 6 5 4; do
         cell "$n" obq$b "method = obq\np = 0\nb = $b\nfirst_b = 8\ndw_b = $((b + 2 > 8 ? 8 : b + 2))\n$norm_or_bias"
     done
-    for pb in 0.3/6 0.3/5 0.4/5 0.3/4 0.5/4; do
+    for pb in 0.3/6 0.3/5 0.4/5 0.3/4 0.5/4 0.6/4 0.7/4 0.5/3 0.6/3; do
         cell "$n" obq${pb#*/}_p${pb%/*} "method = obq\np = ${pb%/*}\nb = ${pb#*/}\nfirst_b = 8\ndw_b = 6\n$norm_or_bias"
     done
 done

@@ -126,8 +126,10 @@ dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
 
     DSCQ_TRY(dscq_file_read(&text, &bytes, path, k_bytes_max, err));
     before = dscq_calloc(n + 1, sizeof *before);
-    if (before == NULL)
-        DSCQ_TRY(dscq_fail_nomem(err, "a baseline", n * sizeof *before));
+    if (before == NULL) {
+        status = dscq_fail_nomem(err, "a baseline", n * sizeof *before);
+        goto done;
+    }
     DSCQ_TRY(read_baseline(before, (const char *)text, path, e, d, split, n, err));
     (void)eval_show_pair(call,
                          &(eval_pair){"this run", "this", "the earlier", "earlier",

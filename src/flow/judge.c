@@ -145,8 +145,10 @@ dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
     eo.batch = f.batch;
     DSCQ_TRY(dscq_exec_create(&e, m, &eo, err));
     int32_t *answer = dscq_malloc(pick->count, sizeof *answer);
-    if (answer == NULL)
-        DSCQ_TRY(dscq_fail_nomem(err, "answers", pick->count * sizeof *answer));
+    if (answer == NULL) {
+        status = dscq_fail_nomem(err, "answers", pick->count * sizeof *answer);
+        goto done;
+    }
     pick->answer = answer;
     DSCQ_TRY(classify(answer, NULL, e, &f, err));
 done:
