@@ -28,7 +28,7 @@ typedef struct fast_node {
     /* convolutions */
     fast_kind kind;
     int is_sparse;
-    uint8_t *packed;   /* weights of all groups, one behind another */
+    uint8_t *packed;   /* weights of all groups, one behind another; wide: int16 */
     size_t *packed_at; /* [groups]                                */
     size_t packed_bytes;
     uint8_t *post;     /* requantisation of all groups            */

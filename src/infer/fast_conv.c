@@ -20,11 +20,9 @@ static int has_padding(const dscq_qnode *n)
     return (n->pad_top | n->pad_left | n->pad_bottom | n->pad_right) != 0;
 }
 
-static fast_kind kind_of(const dscq_qnode *n, const dscq_qtensor *x,
-                         const dscq_qtensor *y)
+static fast_kind kind_of(const dscq_qnode *n, const dscq_qweights *w,
+                         const dscq_qtensor *x, const dscq_qtensor *y)
 {
-    const dscq_qweights *w = n->weights;
-
     if (x->bits > 8 || !fits_bytes(w))
         return FAST_WIDE;
     if (w->c == 1 && n->groups == x->c && w->k == x->c && x->c > 1 && y->bits <= 8 &&
@@ -106,11 +104,9 @@ static dscq_status make_post(fast_node *f, const dscq_qmodel *m,
     return DSCQ_OK;
 }
 
-static size_t group_bytes(const fast_node *f, const dscq_int_kernels *k, const shape *s,
-                          size_t g)
+static size_t group_bytes(const fast_node *f, const dscq_qweights *w,
+                          const dscq_int_kernels *k, const shape *s, size_t g)
 {
-    const dscq_qweights *w = f->n->weights;
-
     if (f->kind == FAST_DEPTHWISE)
         return fast_round(
             k->dw_packed_bytes((size_t)w->r * (size_t)w->s, (size_t)w->k));
@@ -120,10 +116,10 @@ static size_t group_bytes(const fast_node *f, const dscq_int_kernels *k, const s
     return fast_round(k->gemm_packed_bytes(s->n, s->k));
 }
 
-static dscq_status pack_weights(fast_node *f, const dscq_qmodel *m,
-                                const dscq_int_kernels *k, dscq_error *err)
+static dscq_status pack_weights(fast_node *f, const dscq_qweights *w,
+                                const dscq_qmodel *m, const dscq_int_kernels *k,
+                                dscq_error *err)
 {
-    const dscq_qweights *w = f->n->weights;
     const int32_t zero = fast_zero(&m->tensor[f->n->input[0]]);
     const shape s = shape_of(f);
 
@@ -132,7 +128,7 @@ static dscq_status pack_weights(fast_node *f, const dscq_qmodel *m,
         return dscq_fail_nomem(err, "packed weights", s.groups * sizeof *f->packed_at);
     for (size_t g = 0; g < s.groups; g++) {
         f->packed_at[g] = f->packed_bytes;
-        f->packed_bytes += group_bytes(f, k, &s, g);
+        f->packed_bytes += group_bytes(f, w, k, &s, g);
     }
     f->packed = dscq_calloc(f->packed_bytes, 1);
     if (f->packed == NULL)
@@ -150,19 +146,32 @@ static dscq_status pack_weights(fast_node *f, const dscq_qmodel *m,
     return DSCQ_OK;
 }
 
+/* Wide nodes use the values as they are. */
+static dscq_status keep_values(fast_node *f, const dscq_qweights *w, dscq_error *err)
+{
+    f->packed_bytes = w->count * sizeof *w->value;
+    f->packed = dscq_malloc(w->count, sizeof *w->value);
+    if (f->packed == NULL)
+        return dscq_fail_nomem(err, "weights", f->packed_bytes);
+    memcpy(f->packed, w->value, f->packed_bytes);
+    return DSCQ_OK;
+}
+
 dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
                                 const dscq_int_kernels *k, dscq_error *err)
 {
     const dscq_qnode *n = f->n;
     const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
+    dscq_qweights w;
     dscq_status status;
 
-    f->kind = kind_of(n, x, y);
+    DSCQ_TRY(dscq_qweights_open(&w, n->weights, err));
+    f->kind = kind_of(n, &w, x, y);
     f->is_sparse = (f->kind == FAST_GEMM || f->kind == FAST_IM2COL) &&
-                   y->h * y->w >= 16 && pays_sparse(n->weights, k);
+                   y->h * y->w >= 16 && pays_sparse(&w, k);
     DSCQ_TRY(make_post(f, m, k, err));
-    if (f->kind != FAST_WIDE)
-        DSCQ_TRY(pack_weights(f, m, k, err));
+    DSCQ_TRY(f->kind == FAST_WIDE ? keep_values(f, &w, err)
+                                  : pack_weights(f, &w, m, k, err));
     const shape s = shape_of(f);
     if (f->kind == FAST_DEPTHWISE)
         f->padded_bytes = (size_t)(x->h + n->pad_top + n->pad_bottom) *
@@ -178,6 +187,7 @@ dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
     if (f->is_sparse)
         f->other_bytes = k->sparse_scratch_bytes(s.n, s.k);
 done:
+    dscq_qweights_close(&w, n->weights);
     return status;
 }
 
@@ -335,6 +345,7 @@ static void run_wide(const conv_ctx *c)
     const dscq_qweights *w = c->n->weights;
     const size_t per_group = (size_t)(w->k / c->n->groups), ch = (size_t)c->y->c;
     int32_t *win = (int32_t *)(void *)c->tile, *acc = (int32_t *)(void *)c->acc;
+    const int16_t *value = (const int16_t *)(const void *)c->f->packed;
 
     for (int32_t oh = 0; oh < c->y->h; oh++)
         for (int32_t ow = 0; ow < c->y->w; ow++) {
@@ -343,7 +354,7 @@ static void run_wide(const conv_ctx *c)
                 if (k % per_group == 0)
                     wide_window(c, oh, ow, k / per_group, win);
                 for (size_t i = 0; i < c->s.k; i++)
-                    sum += (int64_t)win[i] * w->value[k * c->s.k + i];
+                    sum += (int64_t)win[i] * value[k * c->s.k + i];
                 acc[k] = (int32_t)sum;
             }
             const size_t at = (size_t)oh * (size_t)c->y->w + (size_t)ow;

@@ -44,17 +44,25 @@ dscq_status dscq_infer_node(const dscq_qmodel *m, const dscq_qnode *n,
                             const void *const *x, void *y, dscq_error *err)
 {
     ref_map in[DSCQ_QNODE_INPUTS] = {{0}}, out = {0};
+    dscq_qnode open = *n;
+    dscq_qweights w = {.value = NULL};
     dscq_status status;
 
+    if (n->weights != NULL) {
+        DSCQ_TRY(dscq_qweights_open(&w, n->weights, err));
+        open.weights = &w;
+    }
     for (int32_t i = 0; i < n->input_count; i++)
         DSCQ_TRY(widen(&in[i], &m->tensor[n->input[i]], x[i], err));
     DSCQ_TRY(widen(&out, &m->tensor[n->output], NULL, err));
-    k_ops[n->op](n, in, &out);
+    k_ops[n->op](&open, in, &out);
     narrow(y, &out);
 done:
     for (int32_t i = 0; i < n->input_count; i++)
         dscq_free(in[i].q);
     dscq_free(out.q);
+    if (n->weights != NULL)
+        dscq_qweights_close(&w, n->weights);
     return status;
 }
 

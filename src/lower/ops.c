@@ -10,19 +10,14 @@
 /* ---- refusals ----------------------------------------------------------------------
  */
 
-static dscq_status check_conv(const dscq_qmodel *q, const dscq_qnode *n,
-                              const dscq_machine *m, dscq_error *err)
+static dscq_status check_values(const dscq_qmodel *q, const dscq_qnode *n,
+                                const dscq_qweights *w, const dscq_machine *m,
+                                dscq_error *err)
 {
     const dscq_qtensor *x = &q->tensor[n->input[0]];
-    const dscq_qweights *w = n->weights;
     const int32_t top = 1 << (m->weight_bits - 1);
     const size_t per = (size_t)w->r * (size_t)w->s * (size_t)w->c;
 
-    if (x->bits > m->act_bits)
-        return dscq_fail(
-            err, DSCQ_UNSUPPORTED,
-            "layer '%s': input '%s' has %d bits; the lanes take act_bits = %d", n->name,
-            x->name, x->bits, m->act_bits);
     for (int32_t k = 0; k < w->k; k++) {
         int64_t sum = 0;
         for (size_t i = 0; i < per; i++) {
@@ -40,6 +35,24 @@ static dscq_status check_conv(const dscq_qmodel *q, const dscq_qnode *n,
                              n->name, k, m->acc_bits);
     }
     return DSCQ_OK;
+}
+
+static dscq_status check_conv(const dscq_qmodel *q, const dscq_qnode *n,
+                              const dscq_machine *m, dscq_error *err)
+{
+    const dscq_qtensor *x = &q->tensor[n->input[0]];
+    dscq_qweights w;
+
+    if (x->bits > m->act_bits)
+        return dscq_fail(
+            err, DSCQ_UNSUPPORTED,
+            "layer '%s': input '%s' has %d bits; the lanes take act_bits = %d", n->name,
+            x->name, x->bits, m->act_bits);
+    dscq_status status = dscq_qweights_open(&w, n->weights, err);
+    if (status == DSCQ_OK)
+        status = check_values(q, n, &w, m, err);
+    dscq_qweights_close(&w, n->weights);
+    return status;
 }
 
 dscq_status low__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err)

@@ -294,18 +294,40 @@ done:
     return status;
 }
 
+/* The values and the codes of w; on failure nothing is left. */
+static dscq_status open_codes(dscq_qweights *open, uint16_t **codes,
+                              const dscq_qweights *w, dscq_error *err)
+{
+    dscq_status status;
+
+    *codes = NULL;
+    DSCQ_TRY(dscq_qweights_open(open, w, err));
+    *codes = dscq_malloc(w->count, sizeof **codes);
+    if (*codes == NULL)
+        status = dscq_fail_nomem(err, "weight codes", w->count * sizeof **codes);
+    else
+        status = dscq_qweights_codes(open, *codes, err);
+done:
+    if (status != DSCQ_OK) {
+        dscq_free(*codes);
+        dscq_qweights_close(open, w);
+    }
+    return status;
+}
+
 dscq_status low__make_conv(lowering *l, int32_t at)
 {
     dscq_hw_op *op = &l->p->op[at];
-    const dscq_qweights *w = l->q->node[l->op[at].node].weights;
+    const dscq_qweights *stored = l->q->node[l->op[at].node].weights;
     const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
     const int32_t groups = depthwise ? 1 : l->q->node[l->op[at].node].groups;
-    uint16_t *codes = dscq_malloc(w->count, sizeof *codes);
-    dscq_status status = DSCQ_OK;
+    uint16_t *codes;
+    dscq_qweights open;
+    const dscq_qweights *w = &open;
+    dscq_status status = open_codes(&open, &codes, stored, l->err);
 
-    if (codes == NULL)
-        return dscq_fail_nomem(l->err, "weight codes", w->count * 2);
-    dscq_qweights_codes(w, codes);
+    if (status != DSCQ_OK)
+        return status;
     low_tile_job j = {.l = l,
                       .w = w,
                       .codes = codes,
@@ -325,6 +347,7 @@ dscq_status low__make_conv(lowering *l, int32_t at)
     }
 done:
     dscq_free(codes);
+    dscq_qweights_close(&open, stored);
     return status;
 }
 
@@ -359,7 +382,7 @@ dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t co
     }
     if (enc->kind == DSCQ_STREAM_BINARY)
         enc->bits_per_weight = binary_bits(w);
-    dscq_qweights_codes(w, codes);
+    DSCQ_TRY(dscq_qweights_codes(w, codes, l->err));
     const low_tile_job j = {.l = l, .w = w, .codes = codes, .op = op};
     mark_stored(stored, &j, channels, columns,
                 enc->kind == DSCQ_STREAM_DENSE || enc->kind == DSCQ_STREAM_BINARY);
@@ -449,15 +472,16 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
 {
     dscq_hw_op *op = &l->p->op[at];
     low_op *low = &l->op[at];
-    const dscq_qweights *w = l->q->node[low->node].weights;
+    const dscq_qweights *stored = l->q->node[low->node].weights;
     const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
-    const int32_t middle = by_input ? w->c : w->k;
-    uint16_t *codes = dscq_malloc(w->count, sizeof *codes);
-    dscq_status status = DSCQ_OK;
+    const int32_t middle = by_input ? stored->c : stored->k;
+    uint16_t *codes;
+    dscq_qweights open;
+    const dscq_qweights *w = &open;
+    dscq_status status = open_codes(&open, &codes, stored, l->err);
 
-    if (codes == NULL)
-        return dscq_fail_nomem(l->err, "weight codes", w->count * 2);
-    dscq_qweights_codes(w, codes);
+    if (status != DSCQ_OK)
+        return status;
     low_tile_job j = {.l = l,
                       .w = w,
                       .codes = codes,
@@ -489,6 +513,7 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
 done:
     low->wtile_count = l->p->wtile_count - low->wtile_first;
     dscq_free(codes);
+    dscq_qweights_close(&open, stored);
     return status;
 }
 

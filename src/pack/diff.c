@@ -5,6 +5,8 @@
 
 typedef struct diff_ctx {
     dscq_table *t;
+    dscq_status status; /* the first failure */
+    dscq_error *err;
 } diff_ctx;
 
 DSCQ_PRINTF(4, 5)
@@ -74,6 +76,23 @@ static void array(diff_ctx *d, const char *where, const char *what, const void *
             differ, count, first);
 }
 
+static void values(diff_ctx *d, const char *where, const dscq_qweights *a,
+                   const dscq_qweights *b)
+{
+    dscq_qweights x, y;
+
+    if (d->status != DSCQ_OK)
+        return;
+    d->status = dscq_qweights_open(&x, a, d->err);
+    if (d->status != DSCQ_OK)
+        return;
+    d->status = dscq_qweights_open(&y, b, d->err);
+    if (d->status == DSCQ_OK)
+        array(d, where, "weights", x.value, y.value, a->count, sizeof *x.value);
+    dscq_qweights_close(&y, b);
+    dscq_qweights_close(&x, a);
+}
+
 static void weights(diff_ctx *d, const char *where, const dscq_qweights *a,
                     const dscq_qweights *b)
 {
@@ -90,7 +109,7 @@ static void weights(diff_ctx *d, const char *where, const dscq_qweights *a,
           a->codebook_count < b->codebook_count ? (size_t)a->codebook_count
                                                 : (size_t)b->codebook_count,
           2);
-    array(d, where, "weights", a->value, b->value, a->count, sizeof *a->value);
+    values(d, where, a, b);
     if (a->form == DSCQ_FORM_BINARY && b->form == DSCQ_FORM_BINARY) {
         array(d, where, "levels", a->level, b->level, (size_t)a->k, sizeof *a->level);
         number(d, where, "block", a->block, b->block);
@@ -184,7 +203,7 @@ static void digests(diff_ctx *d, const dscq_qmodel *a, const dscq_qmodel *b)
 dscq_status dscq_pack_diff(dscq_table **out, const dscq_qmodel *a, const dscq_qmodel *b,
                            dscq_error *err)
 {
-    diff_ctx d = {NULL};
+    diff_ctx d = {NULL, DSCQ_OK, err};
     const dscq_status status = dscq_table_create(out, "differences", err);
 
     if (status != DSCQ_OK)
@@ -205,5 +224,5 @@ dscq_status dscq_pack_diff(dscq_table **out, const dscq_qmodel *a, const dscq_qm
     words(&d, "file", "meta data", a->meta ? a->meta : "", b->meta ? b->meta : "");
     number(&d, "file", "float bytes", (int64_t)a->float_bytes, (int64_t)b->float_bytes);
     digests(&d, a, b);
-    return dscq_table_check(d.t, err);
+    return d.status != DSCQ_OK ? d.status : dscq_table_check(d.t, err);
 }

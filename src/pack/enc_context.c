@@ -282,8 +282,9 @@ dscq_status dscq_pack_context_ideal(double *bits, const dscq_qweights *w, int32_
     if (code == NULL)
         return dscq_fail_nomem(err, "codes", w->count * sizeof *code);
     pack__layer_of(&l, w);
-    dscq_qweights_codes(w, code);
-    const dscq_status status = run_encoder(&b, bits, &l, arg, code, err);
+    dscq_status status = dscq_qweights_codes(w, code, err);
+    if (status == DSCQ_OK)
+        status = run_encoder(&b, bits, &l, arg, code, err);
     dscq_free(code);
     return status;
 }

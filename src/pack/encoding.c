@@ -106,9 +106,10 @@ dscq_status dscq_pack_cost(dscq_pack_size *out, int32_t *arg, const dscq_qweight
     uint16_t *code = dscq_malloc(w->count, sizeof *code);
     if (code == NULL)
         return dscq_fail_nomem(err, "codes", w->count * sizeof *code);
-    dscq_qweights_codes(w, code);
     *out = (dscq_pack_size){0};
-    const dscq_status status = e->cost(out, arg, &l, code, err);
+    dscq_status status = dscq_qweights_codes(w, code, err);
+    if (status == DSCQ_OK)
+        status = e->cost(out, arg, &l, code, err);
     dscq_free(code);
     return status;
 }
@@ -124,13 +125,16 @@ void dscq_pack_entropy(double *position_bits, double *value_bits,
     uint32_t *hist = dscq_calloc(65536, sizeof *hist);
     double values = 0.0;
     const size_t nnz = dscq_qweights_nonzero(w);
+    dscq_qweights open = {.value = NULL};
 
-    if (hist == NULL) { /* the bound is for people; a missing one is not an error */
+    if (hist == NULL || dscq_qweights_open(&open, w, NULL) != DSCQ_OK) {
+        dscq_free(hist); /* the bound is for people; a missing one is not an error */
         *position_bits = *value_bits = nan("");
         return;
     }
     for (size_t i = 0; i < w->count; i++)
-        hist[(uint16_t)w->value[i]]++;
+        hist[(uint16_t)open.value[i]]++;
+    dscq_qweights_close(&open, w);
     for (size_t v = 1; v < 65536; v++)
         values += plogp(hist[v], (double)nnz);
     *position_bits =

@@ -17,9 +17,8 @@ static double scale_of(const pack_onnx *w, const dscq_qnode *n, size_t k)
 
 /* OHWI to OIHW, the sign of a negative multiplier and a dead channel's zero put in.
  * 0: a value does not fit 8 bits. */
-static int order_values(int64_t *to, const dscq_qnode *n)
+static int order_values(int64_t *to, const dscq_qnode *n, const dscq_qweights *w)
 {
-    const dscq_qweights *w = n->weights;
     const size_t map = (size_t)w->r * (size_t)w->s, c = (size_t)w->c;
     int fits = 1;
 
@@ -46,15 +45,15 @@ static void dequantise(pack_onnx *w, const char *codes, const char *scale,
     dscq_onnx_node_end(&w->g, &node, "DequantizeLinear", to);
 }
 
-static void write_weights(pack_onnx *w, const dscq_qnode *n, const char *to,
-                          int64_t *value, float *real)
+/* v: the weights of n, opened. */
+static void write_weights(pack_onnx *w, const dscq_qnode *n, const dscq_qweights *v,
+                          const char *to, int64_t *value, float *real)
 {
-    const dscq_qweights *v = n->weights;
     const int64_t dim[] = {v->k, v->c, v->r, v->s};
     const size_t per = v->count / (size_t)v->k;
     char codes[PACK_ONNX_NAME], scale[PACK_ONNX_NAME];
 
-    if (order_values(value, n)) {
+    if (order_values(value, n, v)) {
         pack__onnx_part(codes, to, "codes");
         pack__onnx_part(scale, to, "scale");
         for (size_t k = 0; k < (size_t)v->k; k++)
@@ -103,21 +102,22 @@ static void write_bias(pack_onnx *w, const dscq_qnode *n, const char *to,
 dscq_status pack__onnx_conv(pack_onnx *w, const dscq_qnode *n, const char *out)
 {
     const dscq_qweights *v = n->weights;
+    dscq_qweights open;
     const int32_t kernel[] = {v->r, v->s}, stride[] = {n->stride_h, n->stride_w},
                   pads[] = {n->pad_top, n->pad_left, n->pad_bottom, n->pad_right},
                   dilation[] = {n->dilation_h, n->dilation_w};
     char weight[PACK_ONNX_NAME], bias[PACK_ONNX_NAME];
     int64_t *value = dscq_malloc(v->count + (size_t)v->k, sizeof *value);
     float *real = dscq_malloc(v->count + (size_t)v->k, sizeof *real);
-    dscq_status status = DSCQ_OK;
+    dscq_status status = dscq_qweights_open(&open, v, w->err);
     dscq_str node = {0};
 
-    if (value == NULL || real == NULL) {
+    if (value == NULL || real == NULL)
         status = dscq_fail_nomem(w->err, "weights", v->count * sizeof *value);
-    } else {
+    if (status == DSCQ_OK) {
         pack__onnx_part(weight, w->name[n->output], "weight");
         pack__onnx_part(bias, w->name[n->output], "bias");
-        write_weights(w, n, weight, value, real);
+        write_weights(w, n, &open, weight, value, real);
         write_bias(w, n, bias, value, real);
         dscq_onnx_node_input(&node, w->name[n->input[0]]);
         dscq_onnx_node_input(&node, weight);
@@ -129,6 +129,7 @@ dscq_status pack__onnx_conv(pack_onnx *w, const dscq_qnode *n, const char *out)
         dscq_onnx_node_int(&node, "group", n->groups);
         dscq_onnx_node_end(&w->g, &node, "Conv", out);
     }
+    dscq_qweights_close(&open, v);
     dscq_free(value);
     dscq_free(real);
     return status;

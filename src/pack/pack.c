@@ -261,23 +261,22 @@ static dscq_status find_sections(const entry *found[PACK_S_COUNT], const toc *t,
     return DSCQ_OK;
 }
 
-dscq_status dscq_pack_decode(dscq_qmodel **out, const void *data, size_t bytes,
-                             dscq_error *err)
+/* The network keeps `data`: its weights stay packed in there. Freed in any case. */
+static dscq_status decode_owned(dscq_qmodel **out, uint8_t *data, size_t bytes,
+                                dscq_error *err)
 {
     const entry *found[PACK_S_COUNT] = {NULL};
     dscq_qmodel *m = NULL;
     toc t = {0};
     dscq_status status;
 
-    *out = NULL;
     DSCQ_TRY(read_toc(&t, data, bytes, err));
     DSCQ_TRY(find_sections(found, &t, err));
     DSCQ_TRY(dscq_qmodel_create(&m, err));
     for (int s = 0; s < PACK_S_COUNT; s++) {
         if (found[s] == NULL)
             continue;
-        pack_reader r = {(const uint8_t *)data + found[s]->offset,
-                         (size_t)found[s]->bytes, 0, NULL};
+        pack_reader r = {data + found[s]->offset, (size_t)found[s]->bytes, 0, NULL};
         DSCQ_TRY(pack__get_section(m, s, &r, bytes, err));
         if (r.bad == NULL && r.pos != r.len)
             pack_fail(&r, "bytes behind its end");
@@ -288,11 +287,29 @@ dscq_status dscq_pack_decode(dscq_qmodel **out, const void *data, size_t bytes,
         }
     }
     DSCQ_TRY(dscq_qmodel_check(m, err));
+    for (int32_t i = 0; i < m->node_count; i++)
+        if (m->node[i].weights != NULL)
+            DSCQ_TRY(pack__check_packed(m, &m->node[i], err));
+    m->file = data;
     *out = m;
     return DSCQ_OK;
 done:
     dscq_qmodel_destroy(m);
+    dscq_free(data);
     return status;
+}
+
+dscq_status dscq_pack_decode(dscq_qmodel **out, const void *data, size_t bytes,
+                             dscq_error *err)
+{
+    uint8_t *copy = dscq_malloc(bytes, 1);
+
+    *out = NULL;
+    if (copy == NULL)
+        return dscq_fail_nomem(err, "packed file", bytes);
+    if (bytes > 0)
+        memcpy(copy, data, bytes);
+    return decode_owned(out, copy, bytes, err);
 }
 
 dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err)
@@ -305,8 +322,7 @@ dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err)
     *out = NULL;
     if (status != DSCQ_OK)
         return status;
-    status = dscq_pack_decode(out, data, bytes, err);
-    dscq_free(data);
+    status = decode_owned(out, data, bytes, err);
     return status == DSCQ_OK ? status : dscq_fail_at(err, "%s", path);
 }
 

@@ -20,6 +20,16 @@ enum {
     PACK_LRN_ENTRIES = 240
 };
 
+/* The codes of packed weights. */
+dscq_status pack__packed_codes(const dscq_qweights *w, uint16_t *codes,
+                               dscq_error *err);
+/* Packed weights, when their file is read: decodes, checks and counts them once. The
+ * rest of the node has passed dscq_qmodel_check(). */
+dscq_status pack__check_packed(const dscq_qmodel *m, dscq_qnode *n, dscq_error *err);
+/* What a convolution demands of its weights' values, which must be there. */
+dscq_status pack__check_values(const dscq_qmodel *m, const dscq_qnode *n,
+                               dscq_error *err);
+
 /* The rules of n's operation, its links being valid. */
 dscq_status pack__check_node(const dscq_qmodel *m, const dscq_qnode *n,
                              dscq_error *err);

@@ -3,6 +3,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
+#include "pack_internal.h"
 
 #include <assert.h>
 #include <string.h>
@@ -130,6 +131,7 @@ void dscq_qmodel_destroy(dscq_qmodel *m)
     dscq_free(m->digest_input);
     dscq_free(m->digest);
     dscq_free(m->meta);
+    dscq_free(m->file);
     dscq_free(m);
 }
 
@@ -223,10 +225,13 @@ static void codes_binary(const dscq_qweights *w, uint16_t *codes)
     }
 }
 
-void dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes)
+dscq_status dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes,
+                                dscq_error *err)
 {
     const uint32_t mask = (1U << w->bits) - 1;
 
+    if (w->value == NULL)
+        return pack__packed_codes(w, codes, err);
     if (w->form == DSCQ_FORM_CODEBOOK)
         codes_from_book(w, codes);
     else if (w->form == DSCQ_FORM_BINARY)
@@ -234,12 +239,15 @@ void dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes)
     else
         for (size_t i = 0; i < w->count; i++)
             codes[i] = (uint16_t)((uint32_t)w->value[i] & mask);
+    return DSCQ_OK;
 }
 
 size_t dscq_qweights_nonzero(const dscq_qweights *w)
 {
     size_t n = 0;
 
+    if (w->value == NULL)
+        return w->packed_nonzero;
     for (size_t i = 0; i < w->count; i++)
         n += w->value[i] != 0;
     return n;

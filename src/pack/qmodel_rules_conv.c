@@ -45,6 +45,11 @@ static dscq_status check_linear(const rule_ctx *c, const dscq_qweights *w)
 {
     if ((w->bits < 1 || w->bits > 8) && w->bits != 16)
         return rule_refuse(c, "%d-bit linear weights; want 1 to 8 or 16", w->bits);
+    return DSCQ_OK;
+}
+
+static dscq_status check_values_linear(const rule_ctx *c, const dscq_qweights *w)
+{
     const int32_t top = 1 << (w->bits - 1);
     for (size_t i = 0; i < w->count; i++)
         if (w->value[i] < -top || w->value[i] >= top)
@@ -67,6 +72,13 @@ static dscq_status check_binary(const rule_ctx *c, const dscq_qweights *w)
         if (w->level[k] < 1)
             return rule_refuse(c, "level %d of channel %d; want above 0", w->level[k],
                                k);
+    return DSCQ_OK;
+}
+
+static dscq_status check_values_binary(const rule_ctx *c, const dscq_qweights *w)
+{
+    const size_t per = w->count / (size_t)w->k, blocks = w->block_count / (size_t)w->k;
+
     for (size_t i = 0; i < w->count; i++) {
         const size_t k = i / per, b = k * blocks + i % per / (size_t)w->block;
         const int32_t v = w->value[i];
@@ -83,9 +95,8 @@ static dscq_status check_binary(const rule_ctx *c, const dscq_qweights *w)
 static dscq_status check_weights(const rule_ctx *c)
 {
     const dscq_qweights *w = c->n->weights;
-    dscq_status status;
 
-    if (w == NULL || w->value == NULL)
+    if (w == NULL || (w->value == NULL && w->packed == NULL))
         return rule_refuse(c, "no weights");
     if (w->k < 1 || w->r < 1 || w->s < 1 || w->c < 1 || w->k > PACK_MAX_CHANNELS ||
         w->r > PACK_MAX_SIDE || w->s > PACK_MAX_SIDE || w->c > PACK_MAX_CHANNELS ||
@@ -94,10 +105,8 @@ static dscq_status check_weights(const rule_ctx *c)
         w->count != (uint64_t)w->r * (uint64_t)w->s * (uint64_t)w->c * (uint64_t)w->k ||
         w->count > PACK_MAX_ELEMENTS)
         return rule_refuse(c, "weights of %d x %d x %d x %d", w->k, w->r, w->s, w->c);
-    if (w->form == DSCQ_FORM_CODEBOOK) {
-        status = check_book(c, w);
-        return status != DSCQ_OK ? status : check_values_in_book(c, w);
-    }
+    if (w->form == DSCQ_FORM_CODEBOOK)
+        return check_book(c, w);
     if (w->form == DSCQ_FORM_LINEAR)
         return check_linear(c, w);
     if (w->form == DSCQ_FORM_BINARY)
@@ -124,6 +133,22 @@ static dscq_status check_overflow(const rule_ctx *c)
                 k, (long long)reach, (long long)sum);
     }
     return DSCQ_OK;
+}
+
+dscq_status pack__check_values(const dscq_qmodel *m, const dscq_qnode *n,
+                               dscq_error *err)
+{
+    const rule_ctx c = {m, n, &m->tensor[n->input[0]], &m->tensor[n->output], err};
+    const dscq_qweights *w = n->weights;
+    dscq_status status;
+
+    if (w->form == DSCQ_FORM_CODEBOOK)
+        status = check_values_in_book(&c, w);
+    else if (w->form == DSCQ_FORM_LINEAR)
+        status = check_values_linear(&c, w);
+    else
+        status = check_values_binary(&c, w);
+    return status != DSCQ_OK ? status : check_overflow(&c);
 }
 
 dscq_status rule_conv(const rule_ctx *c)
@@ -154,7 +179,8 @@ dscq_status rule_conv(const rule_ctx *c)
                                n->bias[k], k);
     DSCQ_TRY(rule_clamp(c));
     DSCQ_TRY(rule_leaky(c));
-    DSCQ_TRY(check_overflow(c));
+    if (w->value != NULL) /* packed ones were checked when they were read */
+        DSCQ_TRY(pack__check_values(c->m, n, c->err));
 done:
     return status;
 }

@@ -39,7 +39,7 @@ static dscq_status put_layer(pack_buf *b, const dscq_qweights *w,
     if (code == NULL)
         return dscq_fail_nomem(err, "codes", w->count * sizeof *code);
     pack__layer_of(&l, w);
-    dscq_qweights_codes(w, code);
+    DSCQ_TRY(dscq_qweights_codes(w, code, err));
     DSCQ_TRY(pack__choose(choice, &l, code, w, o, err));
     pack_put_u(b, (uint64_t)choice->encoding, 1);
     pack_put_u(b, (uint64_t)w->form, 1);
@@ -124,38 +124,6 @@ static dscq_status get_levels(dscq_qweights *w, pack_reader *r, dscq_error *err)
     return DSCQ_OK;
 }
 
-/* Codes to values, in place: both have 16 bits. 0: a code that stands for nothing. */
-static int values_from_codes(dscq_qweights *w)
-{
-    const size_t per = w->count / (size_t)w->k;
-    const int shift = 16 - w->bits;
-
-    if (w->form == DSCQ_FORM_CODEBOOK) {
-        uint32_t top = 0;
-        for (size_t i = 0; i < w->count; i++)
-            top |= (uint16_t)w->value[i] >= w->codebook_count;
-        for (size_t i = 0; i < w->count && !top; i++)
-            w->value[i] = w->codebook[w->value[i]];
-        return !top;
-    }
-    if (w->form == DSCQ_FORM_LINEAR) {
-        for (size_t i = 0; i < w->count; i++) /* sign of a b-bit number */
-            w->value[i] = (int16_t)((int16_t)(uint16_t)((uint32_t)(uint16_t)w->value[i]
-                                                        << shift) /
-                                    (1 << shift));
-        return 1;
-    }
-    const size_t blocks = w->block_count / (size_t)w->k;
-    for (size_t i = 0; i < w->count; i++) {
-        const size_t k = i / per, b = k * blocks + i % per / (size_t)w->block;
-        const int32_t v = w->value[i];
-        w->value[i] =
-            (int16_t)(w->block_high[b] ? (int8_t)(uint8_t)v
-                                       : (v != 0 ? -w->level[k] : w->level[k]));
-    }
-    return 1;
-}
-
 static void get_head(dscq_qweights *w, pack_reader *r)
 {
     const int32_t encoding = (int32_t)pack_u(r, 1, "encoding");
@@ -176,6 +144,7 @@ static void get_head(dscq_qweights *w, pack_reader *r)
         e == NULL ? 0 : pack_int(r, e->arg_min, e->arg_max, "encoding argument");
 }
 
+/* The payload stays where it is: pack__check_packed() looks into it. */
 static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, pack_reader *r,
                              dscq_error *err)
 {
@@ -205,16 +174,10 @@ static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, pack_reader *r,
         pack_fail(r, "an encoding that cannot hold this layer");
     if (r->bad != NULL)
         return DSCQ_OK;
-    pack_reader payload = {pack_take(r, (size_t)bytes, "weights"), (size_t)bytes, 0,
-                           NULL};
-    w->value = dscq_malloc(w->count, sizeof *w->value);
-    if (w->value == NULL)
-        return dscq_fail_nomem(err, "weights", w->count * sizeof *w->value);
-    DSCQ_TRY(e->decode((uint16_t *)w->value, &l, w->encoding_arg, &payload, err));
-    if (payload.bad != NULL)
-        pack_fail(r, payload.bad);
-    else if (!values_from_codes(w))
-        pack_fail(r, "a code outside the codebook");
+    w->packed = pack_take(r, (size_t)bytes, "weights");
+    w->packed_bytes = (size_t)bytes;
+    w->packed_encoding = w->encoding;
+    w->packed_arg = w->encoding_arg;
     return DSCQ_OK;
 done:
     return status;

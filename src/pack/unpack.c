@@ -27,9 +27,9 @@ static dscq_status add(const unpack_ctx *c, const char *what, const char *type,
 
 /* real = value * m * 2^-r * s_y / (256 * s_x): the weights that take real inputs to
  * real outputs, batch norm's factor included. */
-static dscq_status add_real(const unpack_ctx *c, const int64_t shape[4])
+static dscq_status add_real(const unpack_ctx *c, const dscq_qweights *w,
+                            const int64_t shape[4])
 {
-    const dscq_qweights *w = c->n->weights;
     const double s_x = c->m->tensor[c->n->input[0]].scale;
     const double s_y = c->m->tensor[c->n->output].scale;
     const size_t per = w->count / (size_t)w->k;
@@ -59,17 +59,20 @@ done:
 static dscq_status add_weights(const unpack_ctx *c)
 {
     const dscq_qweights *w = c->n->weights;
+    dscq_qweights open;
     const int64_t shape[4] = {w->k, w->r, w->s, w->c};
     const int64_t entries = w->codebook_count, levels = w->k;
     dscq_status status;
 
-    DSCQ_TRY(add(c, "value", "<i2", 2, shape, 4, w->value));
+    DSCQ_TRY(dscq_qweights_open(&open, w, c->err));
+    DSCQ_TRY(add(c, "value", "<i2", 2, shape, 4, open.value));
     if (w->form == DSCQ_FORM_CODEBOOK)
         DSCQ_TRY(add(c, "codebook", "<i2", 2, &entries, 1, w->codebook));
     if (w->form == DSCQ_FORM_BINARY)
         DSCQ_TRY(add(c, "level", "<i2", 2, &levels, 1, w->level));
-    DSCQ_TRY(add_real(c, shape));
+    DSCQ_TRY(add_real(c, &open, shape));
 done:
+    dscq_qweights_close(&open, w);
     return status;
 }
 

@@ -23,9 +23,12 @@ static void same_node(const dscq_qnode *want, const dscq_packed_node *got,
             want->shift[k] != dscq_packed_shift(got, k) ||
             (want->bias != NULL && want->bias[k] != dscq_packed_bias(got, k)))
             abort();
-    if (weights != NULL && memcmp(weights, want->weights->value,
-                                  want->weights->count * sizeof *weights) != 0)
+    dscq_qweights open;
+    if (weights == NULL || dscq_qweights_open(&open, want->weights, NULL) != DSCQ_OK)
+        return;
+    if (memcmp(weights, open.value, open.count * sizeof *weights) != 0)
         abort();
+    dscq_qweights_close(&open, want->weights);
 }
 
 /* m: what the library makes of the same bytes, or NULL. */

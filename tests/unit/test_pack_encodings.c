@@ -114,6 +114,7 @@ static void round_trip(const dscq_qmodel *m, int32_t id, const char *what)
     const dscq_qweights *w = m->node[0].weights;
     const dscq_pack_options o = {DSCQ_PACK_NAMED, id, 5};
     const char *name = dscq_pack_encoding_at(id)->name;
+    dscq_qweights open;
     dscq_pack_summary sum;
     dscq_table *t;
     dscq_qmodel *back;
@@ -125,9 +126,13 @@ static void round_trip(const dscq_qmodel *m, int32_t id, const char *what)
                   name, what, err.msg);
     ck_assert_msg(dscq_pack_decode(&back, data, bytes, &err) == DSCQ_OK, "%s %s: %s",
                   name, what, err.msg);
-    ck_assert_msg(memcmp(back->node[0].weights->value, w->value,
-                         w->count * sizeof *w->value) == 0,
+    ck_assert_ptr_null(back->node[0].weights->value); /* they stay packed */
+    ck_assert_int_eq(dscq_qweights_open(&open, back->node[0].weights, &err), DSCQ_OK);
+    ck_assert_msg(memcmp(open.value, w->value, w->count * sizeof *w->value) == 0,
                   "%s %s: values differ", name, what);
+    ck_assert_uint_eq(dscq_qweights_nonzero(back->node[0].weights),
+                      dscq_qweights_nonzero(w));
+    dscq_qweights_close(&open, back->node[0].weights);
     ck_assert_msg(dscq_pack_encode(&again, &bytes_again, back, NULL, &err) == DSCQ_OK,
                   "%s %s: %s", name, what, err.msg);
     ck_assert_msg(bytes == bytes_again && memcmp(data, again, bytes) == 0,

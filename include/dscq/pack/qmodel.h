@@ -61,7 +61,7 @@ typedef enum dscq_qform {
 typedef struct dscq_qweights {
     int32_t k, r, s, c; /* out channels, kernel rows, columns, in per group     */
     size_t count;       /* k*r*s*c                                              */
-    int16_t *value;     /* integer weights, OHWI: always present                */
+    int16_t *value;     /* integer weights, OHWI; NULL while they are packed    */
     dscq_qform form;
     int32_t bits;           /* b of a code, 1..8 (16 for 16-bit linear)          */
     int32_t codebook_count; /* entries, entry 0 = 0; DSCQ_FORM_CODEBOOK          */
@@ -73,6 +73,11 @@ typedef struct dscq_qweights {
     size_t block_count;
     /* How the file stores it; -1: the smallest is chosen when writing. */
     int32_t encoding, encoding_arg;
+    /* A network that was read keeps its weights packed: the payload in the model's
+     * file, checked when it was read, decoded by dscq_qweights_open(). */
+    const uint8_t *packed;
+    size_t packed_bytes, packed_nonzero;
+    int32_t packed_encoding, packed_arg;
 } dscq_qweights;
 
 enum { DSCQ_QNODE_INPUTS = 16 };
@@ -141,6 +146,7 @@ typedef struct dscq_qmodel {
     /* free text "key=value" lines: float accuracy, method, seed, kernel family,
      * source digests. No time, no host. */
     char *meta;
+    uint8_t *file;           /* what packed weights point into; else NULL */
     uint64_t float_bytes;    /* the float32 base of ratios */
     int32_t coded_constants; /* 1: the file stores them entropy coded (archives) */
 } dscq_qmodel;
@@ -182,9 +188,17 @@ dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int3
                                  dscq_error *err);
 void dscq_qweights_destroy(dscq_qweights *w); /* NULL is fine */
 
+/* *out: w with its values, decoded when w holds them packed; all else is borrowed from
+ * w. Ended by dscq_qweights_close(out, w). One layer at a time keeps the memory at the
+ * file's and the largest layer's. DSCQ_NOMEM. */
+dscq_status dscq_qweights_open(dscq_qweights *out, const dscq_qweights *w,
+                               dscq_error *err);
+void dscq_qweights_close(dscq_qweights *out, const dscq_qweights *w);
+
 /* The b-bit codes of the weights, OHWI; code 0 is the value 0. Binary form: the sign
  * bit (1: negative) in low blocks, the 8-bit number in high ones. codes: [count]. */
-void dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes);
+dscq_status dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes,
+                                dscq_error *err);
 size_t dscq_qweights_nonzero(const dscq_qweights *w);
 
 /* Conv and pooling: output rows (columns) for an input of `in` rows (columns). */
