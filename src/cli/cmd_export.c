@@ -8,11 +8,14 @@
 
 typedef struct export_options {
     char weights[DSCQ_PATH_MAX];
+    int32_t dialect; /* dscq_darknet_dialect */
 } export_options;
 
 static const cli_opt k_options[] = {
     CLI_OPT_STR(export_options, weights, "--weights", 'w', "FILE", "",
                 "the weights: a checkpoint, or Darknet .weights"),
+    CLI_OPT_ENUM(export_options, dialect, "--dialect", 0, "alexeyab|pjreddie",
+                 "alexeyab", "whose Darknet is to read it"),
     CLI_OPT_END};
 
 static int ends_with(const char *text, const char *tail)
@@ -36,7 +39,8 @@ static dscq_status write_float(cli_call *call, const export_options *o, const ch
     if (ends_with(to, ".onnx"))
         DSCQ_TRY(dscq_onnx_write(dscq_project_model(p), to, err));
     else
-        DSCQ_TRY(dscq_flow_export_darknet(dscq_project_model(p), to, err));
+        DSCQ_TRY(dscq_flow_export_darknet(dscq_project_model(p), to,
+                                          (dscq_darknet_dialect)o->dialect, err));
 done:
     dscq_project_destroy(p);
     return status;
@@ -87,12 +91,17 @@ const cli_cmd cli_cmd_export = {
     .description =
         "With -o FILE.onnx: an ONNX file, opset 13, float32, plain operators. "
         "With -o STEM: STEM.cfg and STEM.weights for Darknet; what a Darknet "
-        "cfg cannot say is refused by layer.\n\n"
+        "cfg cannot say is refused by layer. --dialect pjreddie writes for the "
+        "original program: variances for its batch norm, which divides by "
+        "sqrt(variance) + 1e-6, and none of what AlexeyAB's added.\n\n"
         "A packed file becomes an ONNX file as well (-o FILE.onnx): its weights as "
         "8-bit numbers behind DequantizeLinear, its activations between "
         "QuantizeLinear and DequantizeLinear.",
     .examples = "To ONNX:\n"
                 "$ dscq export runs/demo/net.cfg -w runs/demo/float.ckpt -o demo.onnx\n"
+                "For the original Darknet:\n"
+                "$ dscq export runs/demo/net.cfg -w runs/demo/float.ckpt -o demo "
+                "--dialect pjreddie\n"
                 "The compressed network:\n"
                 "$ dscq export runs/demo/packed.bin -o packed.onnx\n",
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,

@@ -7,10 +7,8 @@
 #include "dscq/import/darknet.h"
 #include "dscq/import/onnx.h"
 #include "dscq/nn/checkpoint.h"
-#include "dscq/nn/layers.h"
 #include "dscq/report/writers.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,23 +61,6 @@ done:
     return status;
 }
 
-/* pjreddie's dialect divides by sqrt(var) + 1e-6; ours by sqrt(var + eps): a variance
- * that gives the same quotient. */
-static void convert_dialect(dscq_model *m)
-{
-    const dscq_net_params *net = dscq_model_net(m);
-
-    if (net == NULL || net->dialect != 1)
-        return;
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
-        const dscq_weights *w = dscq_model_node(m, i)->weights;
-        for (int32_t k = 0; w->var != NULL && k < w->channels; k++) {
-            const double root = sqrt((double)w->var[k]) + 1e-6;
-            w->var[k] = (float)fmax(0, root * root - w->bn_eps);
-        }
-    }
-}
-
 static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
                                 dscq_error *err)
 {
@@ -94,7 +75,6 @@ static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
     DSCQ_TRY(
         dscq_model_from_config(out, cfg, "data|train|compress|machine", &rng, err));
     DSCQ_TRY(dscq_darknet_load(*out, o->weights, 0, NULL, err));
-    convert_dialect(*out);
 done:
     dscq_config_destroy(cfg);
     return status;
@@ -197,7 +177,7 @@ done:
 }
 
 dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
-                                     dscq_error *err)
+                                     dscq_darknet_dialect dialect, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX];
     dscq_str text = {0};
@@ -205,9 +185,11 @@ dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
 
     if (strlen(stem) + 16 > sizeof path)
         return dscq_fail(err, DSCQ_ARG, "%s: path is too long", stem);
-    DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_DARKNET, err));
+    DSCQ_TRY(dscq_model_write_cfg(
+        &text, m,
+        dialect == DSCQ_DARKNET_PJREDDIE ? DSCQ_CFG_PJREDDIE : DSCQ_CFG_DARKNET, err));
     snprintf(path, sizeof path, "%s.weights", stem);
-    DSCQ_TRY(dscq_darknet_save(m, path, 0, err));
+    DSCQ_TRY(dscq_darknet_save(m, path, 0, dialect, err));
     snprintf(path, sizeof path, "%s.cfg", stem);
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
 done:

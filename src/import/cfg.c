@@ -11,6 +11,7 @@ typedef struct cfg_writer {
     dscq_str *to;
     const dscq_model *m;
     int darknet;
+    int pjreddie;     /* and of the older dialect */
     int32_t *map;     /* node -> section; of the input: first_free       */
     int32_t sections; /* written so far                                  */
     int32_t input_at; /* section that passes the input on, -1: the input */
@@ -25,8 +26,9 @@ static int32_t at(const cfg_writer *w, int32_t node)
 static dscq_status cannot(const cfg_writer *w, const dscq_node *n, const char *what)
 {
     return dscq_fail(w->err, DSCQ_UNSUPPORTED,
-                     "layer '%s': a Darknet cfg cannot say %s; export ONNX instead",
-                     n->name, what);
+                     "layer '%s': a Darknet cfg%s cannot say %s; export %s instead",
+                     n->name, w->pjreddie ? " of pjreddie's dialect" : "", what,
+                     w->pjreddie ? "the alexeyab dialect or ONNX" : "ONNX");
 }
 
 static void put_window(cfg_writer *w, const dscq_node *n, int is_pool)
@@ -57,6 +59,28 @@ static void put_window(cfg_writer *w, const dscq_node *n, int is_pool)
                       (int)v->pad_right);
 }
 
+/* What the younger dialect added and the older one would pass over in silence. */
+static dscq_status check_pjreddie(cfg_writer *w, const dscq_node *n)
+{
+    const int is_route = strcmp(n->type, "route") == 0;
+
+    if (strcmp(n->type, "scale_channels") == 0)
+        return cannot(w, n, n->type);
+    if (n->act == DSCQ_ACT_RELU6 || n->act == DSCQ_ACT_SWISH || n->act == DSCQ_ACT_MISH)
+        return cannot(w, n, dscq_act_name(n->act));
+    if (n->window.dilation_h > 1 || n->window.dilation_w > 1)
+        return cannot(w, n, "dilation");
+    if (strcmp(n->type, "shortcut") == 0 && n->input_count > 2)
+        return cannot(w, n, "a sum of more than two");
+    if (is_route && (((const dscq_route_params *)n->params)->groups > 1 ||
+                     ((const dscq_route_params *)n->params)->channels > 0))
+        return cannot(w, n, "a part of the channels");
+    if (strcmp(n->type, "yolo") == 0 &&
+        ((const dscq_yolo_params *)n->params)->scale_x_y != 1)
+        return cannot(w, n, "scale_x_y");
+    return DSCQ_OK;
+}
+
 static dscq_status check_darknet(cfg_writer *w, const dscq_node *n)
 {
     static const char *const types =
@@ -84,6 +108,8 @@ static dscq_status check_darknet(cfg_writer *w, const dscq_node *n)
     if ((n->act == DSCQ_ACT_LEAKY && fabs(n->act_slope - 0.1) > 1e-7) ||
         (n->act == DSCQ_ACT_ELU && n->act_slope != 1))
         return cannot(w, n, "this slope of the activation");
+    if (w->pjreddie) /* variances take the epsilon in */
+        return check_pjreddie(w, n);
     if (n->normalised && fabs(n->weights->bn_eps - 1e-5) > 1e-9)
         return cannot(w, n, "another epsilon than 1e-5");
     return DSCQ_OK;
@@ -228,7 +254,8 @@ dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
     const size_t nodes = (size_t)dscq_model_nodes(m);
     cfg_writer w = {.to = text,
                     .m = m,
-                    .darknet = dialect == DSCQ_CFG_DARKNET,
+                    .darknet = dialect != DSCQ_CFG_OURS,
+                    .pjreddie = dialect == DSCQ_CFG_PJREDDIE,
                     .input_at = -1,
                     .err = err};
     dscq_status status = DSCQ_OK;
@@ -244,6 +271,8 @@ dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
     else
         dscq_str_addf(text, "width=%d\nheight=%d\nchannels=%d\n", (int)in.w, (int)in.h,
                       (int)in.c);
+    if (w.pjreddie)
+        dscq_str_add(text, "dialect=pjreddie\n");
     pass_input(&w);
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)
         DSCQ_TRY(put_node(&w, i));

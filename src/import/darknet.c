@@ -2,7 +2,9 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/nn/layers.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { HEADER_SHORT = 16, HEADER_LONG = 20 };
@@ -13,6 +15,7 @@ typedef struct cursor {
     uint8_t *bytes; /* payload of float32, little endian */
     size_t count, pos;
     int writing;
+    dscq_darknet_dialect dialect;
 } cursor;
 
 static uint32_t load_u32(const uint8_t *p)
@@ -45,6 +48,35 @@ static void move_many(cursor *f, float *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         move_one(f, v + i);
+}
+
+/* A variance v that makes sqrt(v) + 1e-6, pjreddie's divisor, what sqrt(var + eps) is
+ * here, and back. */
+static double to_pjreddie(double var, double eps)
+{
+    const double root = sqrt(var + eps) - 1e-6;
+
+    return root > 0 ? root * root : 0;
+}
+
+static double from_pjreddie(double v, double eps)
+{
+    const double root = sqrt(v) + 1e-6;
+
+    return fmax(0, root * root - eps);
+}
+
+static void move_variances(cursor *f, const dscq_weights *w)
+{
+    for (int32_t k = 0; k < w->channels; k++) {
+        const int old = f->dialect == DSCQ_DARKNET_PJREDDIE;
+        float v = w->var[k];
+        if (f->writing && old)
+            v = (float)to_pjreddie(v, w->bn_eps);
+        move_one(f, &v);
+        if (!f->writing)
+            w->var[k] = old ? (float)from_pjreddie(v, w->bn_eps) : v;
+    }
 }
 
 /* File order: k, c, r, s. Memory: k, r, s, c. */
@@ -82,14 +114,20 @@ static void move_connected(cursor *f, const dscq_node *n, int transposed)
     f->pos = start + in * (size_t)w->k;
 }
 
-static size_t node_floats(const dscq_node *n)
+/* Does the file hold beta too? pjreddie's has none for a [batchnorm] of its own. */
+static int has_beta(const dscq_node *n, dscq_darknet_dialect dialect)
+{
+    return dialect != DSCQ_DARKNET_PJREDDIE || strcmp(n->type, "batchnorm") != 0;
+}
+
+static size_t node_floats(const dscq_node *n, dscq_darknet_dialect dialect)
 {
     const dscq_weights *w = n->weights;
     const size_t channels = (size_t)w->channels;
     size_t total = w->count;
 
     if (n->normalised)
-        total += 4 * channels;
+        total += (has_beta(n, dialect) ? 4 : 3) * channels;
     else if (w->bias != NULL)
         total += channels;
     return total;
@@ -106,10 +144,11 @@ static void move_node(cursor *f, const dscq_node *n, int transposed)
     const size_t channels = (size_t)w->channels;
 
     if (n->normalised && !is_connected(n)) {
-        move_many(f, w->beta, channels);
+        if (has_beta(n, f->dialect))
+            move_many(f, w->beta, channels);
         move_many(f, w->gamma, channels);
         move_many(f, w->mean, channels);
-        move_many(f, w->var, channels);
+        move_variances(f, w);
     } else {
         move_many(f, n->normalised ? w->beta : w->bias,
                   n->normalised || w->bias != NULL ? channels : 0);
@@ -122,7 +161,7 @@ static void move_node(cursor *f, const dscq_node *n, int transposed)
     if (n->normalised) {
         move_many(f, w->gamma, channels);
         move_many(f, w->mean, channels);
-        move_many(f, w->var, channels);
+        move_variances(f, w);
     }
 }
 
@@ -158,12 +197,12 @@ static dscq_status read_header(dscq_darknet_info *info, size_t *header_bytes,
     return DSCQ_OK;
 }
 
-static uint64_t model_floats(const dscq_model *m)
+static uint64_t model_floats(const dscq_model *m, dscq_darknet_dialect dialect)
 {
     uint64_t total = 0;
 
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        total += node_floats(dscq_model_node(m, i));
+        total += node_floats(dscq_model_node(m, i), dialect);
     return total;
 }
 
@@ -175,7 +214,7 @@ static dscq_status fill(dscq_model *m, cursor *f, int32_t cutoff, int transposed
 
     for (int32_t i = 0; i < last; i++) {
         const dscq_node *n = dscq_model_node(m, i);
-        const size_t want = node_floats(n);
+        const size_t want = node_floats(n, f->dialect);
         if (want == 0)
             continue;
         if (want > f->count - f->pos)
@@ -183,7 +222,8 @@ static dscq_status fill(dscq_model *m, cursor *f, int32_t cutoff, int transposed
                 err, DSCQ_FORMAT,
                 "%s: %zu values, but the network needs %llu; they end inside "
                 "layer '%s': is this the cfg the weights were trained with?",
-                path, f->count, (unsigned long long)model_floats(m), n->name);
+                path, f->count, (unsigned long long)model_floats(m, f->dialect),
+                n->name);
         move_node(f, n, transposed);
         info->layers_loaded++;
     }
@@ -205,7 +245,10 @@ dscq_status dscq_darknet_load(dscq_model *m, const char *path, int32_t cutoff,
 
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, WEIGHTS_BYTES_MAX, err));
     DSCQ_TRY(read_header(&local, &header, data, bytes, path, err));
-    cursor f = {data + header, (size_t)local.float_count, 0, 0};
+    const dscq_net_params *net = dscq_model_net(m);
+    cursor f = {data + header, (size_t)local.float_count, 0, 0,
+                net != NULL && net->dialect == 1 ? DSCQ_DARKNET_PJREDDIE
+                                                 : DSCQ_DARKNET_ALEXEYAB};
     const int transposed = local.major > 1000 || local.minor > 1000;
     DSCQ_TRY(fill(m, &f, cutoff, transposed, &local, path, err));
     if (info != NULL)
@@ -215,7 +258,8 @@ done:
     return status;
 }
 
-static dscq_status check_sayable(const dscq_model *m, dscq_error *err)
+static dscq_status check_sayable(const dscq_model *m, dscq_darknet_dialect dialect,
+                                 dscq_error *err)
 {
     for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
         const dscq_node *n = dscq_model_node(m, i);
@@ -225,7 +269,13 @@ static dscq_status check_sayable(const dscq_model *m, dscq_error *err)
                              "layer '%s': a %d x %d kernel cannot be said in a Darknet "
                              "cfg; export ONNX instead",
                              n->name, (int)v->kernel_h, (int)v->kernel_w);
-        if (n->weights->count == 0 && node_floats(n) != 0 &&
+        for (int32_t k = 0; !has_beta(n, dialect) && k < n->weights->channels; k++)
+            if (n->weights->beta[k] != 0)
+                return dscq_fail(err, DSCQ_UNSUPPORTED,
+                                 "layer '%s': pjreddie's weights hold no beta of a "
+                                 "[batchnorm]; export the alexeyab dialect instead",
+                                 n->name);
+        if (n->weights->count == 0 && node_floats(n, dialect) != 0 &&
             strcmp(n->type, "batchnorm") != 0)
             return dscq_fail(err, DSCQ_UNSUPPORTED,
                              "layer '%s': Darknet has no normalised '%s'; export ONNX "
@@ -236,13 +286,13 @@ static dscq_status check_sayable(const dscq_model *m, dscq_error *err)
 }
 
 dscq_status dscq_darknet_save(const dscq_model *m, const char *path, uint64_t seen,
-                              dscq_error *err)
+                              dscq_darknet_dialect dialect, dscq_error *err)
 {
-    const size_t count = (size_t)model_floats(m);
+    const size_t count = (size_t)model_floats(m, dialect);
     uint8_t *data = NULL;
     dscq_status status;
 
-    DSCQ_TRY(check_sayable(m, err));
+    DSCQ_TRY(check_sayable(m, dialect, err));
     data = dscq_calloc(HEADER_LONG + 4 * count, 1);
     if (data == NULL) {
         status = dscq_fail_nomem(err, "a weights file", 4ULL * count);
@@ -252,9 +302,9 @@ dscq_status dscq_darknet_save(const dscq_model *m, const char *path, uint64_t se
     store_u32(data + 8, 5);
     store_u32(data + 12, (uint32_t)seen);
     store_u32(data + 16, (uint32_t)(seen >> 32));
-    cursor f = {data + HEADER_LONG, count, 0, 1};
+    cursor f = {data + HEADER_LONG, count, 0, 1, dialect};
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        if (node_floats(dscq_model_node(m, i)) != 0)
+        if (node_floats(dscq_model_node(m, i), dialect) != 0)
             move_node(&f, dscq_model_node(m, i), 0);
     DSCQ_TRY(dscq_file_write(path, data, HEADER_LONG + 4 * count, err));
 done:

@@ -98,18 +98,41 @@ START_TEST(our_cfg_and_checkpoint_come_back)
 }
 END_TEST
 
+/* Statistics as training leaves them: some variances far below the epsilon. */
+static void give_statistics(dscq_model *m)
+{
+    dscq_rng g = dscq_rng_seeded(9);
+
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_weights *w = dscq_model_node(m, i)->weights;
+        for (int32_t k = 0; w->var != NULL && k < w->channels; k++) {
+            w->mean[k] = (float)(dscq_rng_unit64(&g) - 0.5);
+            w->var[k] = (float)(k % 4 == 0 ? 1e-7 * dscq_rng_unit64(&g)
+                                           : 4 * dscq_rng_unit64(&g));
+            w->gamma[k] = (float)(0.1 + dscq_rng_unit64(&g)) * (k % 4 == 0 ? 0.01f : 1);
+            if (strcmp(dscq_model_node(m, i)->type, "batchnorm") != 0)
+                w->beta[k] = (float)(dscq_rng_unit64(&g) - 0.5);
+        }
+    }
+}
+
 START_TEST(darknet_cfg_and_weights_come_back)
 {
+    static const dscq_cfg_dialect cfg[] = {DSCQ_CFG_DARKNET, DSCQ_CFG_PJREDDIE};
     dscq_model *a = example();
     dscq_str text = {0};
     dscq_error err = {0};
     dscq_darknet_info info;
 
-    ck_assert_msg(dscq_model_write_cfg(&text, a, DSCQ_CFG_DARKNET, &err) == DSCQ_OK,
-                  "%s", err.msg);
+    give_statistics(a);
+    ck_assert_msg(dscq_model_write_cfg(&text, a, cfg[_i], &err) == DSCQ_OK, "%s",
+                  err.msg);
     ck_assert_ptr_null(strstr(text.text, "name="));
+    ck_assert_int_eq(strstr(text.text, "dialect=pjreddie") != NULL, _i == 1);
     dscq_model *b = parse(text.text);
-    ck_assert_int_eq(dscq_darknet_save(a, test_path("a.weights"), 7, &err), DSCQ_OK);
+    ck_assert_int_eq(
+        dscq_darknet_save(a, test_path("a.weights"), 7, (dscq_darknet_dialect)_i, &err),
+        DSCQ_OK);
     ck_assert_msg(dscq_darknet_load(b, test_path("a.weights"), 0, &info, &err) ==
                       DSCQ_OK,
                   "%s", err.msg);
@@ -121,13 +144,111 @@ START_TEST(darknet_cfg_and_weights_come_back)
 }
 END_TEST
 
+#define OLD_NORM                                                                       \
+    "[convolutional]\nname=a\nfilters=4\nsize=1\nbatch_normalize=1\nbn_eps=0.001\n"    \
+    "activation=relu\n[batchnorm]\nname=b\n"
+
+/* What the original program divides by is what this one does, with any epsilon. */
+START_TEST(pjreddies_variances_have_their_epsilon_outside_the_root)
+{
+    dscq_model *m = parse(NET OLD_NORM);
+    const dscq_weights *w = dscq_model_node(m, 0)->weights,
+                       *alone = dscq_model_node(m, 1)->weights;
+    dscq_str text = {0};
+    dscq_error err = {0};
+    float v[3 * 4 + 4 + 12 + 3 * 4];
+
+    give_statistics(m);
+    ck_assert_int_eq(
+        dscq_darknet_save(m, test_path("p.weights"), 0, DSCQ_DARKNET_PJREDDIE, &err),
+        DSCQ_OK);
+    char *data = test_read(test_path("p.weights"));
+    memcpy(v, data + 20, sizeof v);
+    for (int32_t k = 0; k < 4; k++) {
+        ck_assert_double_eq_tol((sqrt((double)v[12 + k]) + 1e-6) /
+                                    sqrt((double)w->var[k] + 0.001),
+                                1, 1e-6);
+        ck_assert_double_eq((double)v[28 + k],
+                            (double)alone->gamma[k]); /* no beta before it */
+        ck_assert_double_eq_tol((sqrt((double)v[36 + k]) + 1e-6) /
+                                    sqrt((double)alone->var[k] + alone->bn_eps),
+                                1, 1e-6);
+    }
+    dscq_free(data);
+    /* AlexeyAB's has one epsilon only */
+    ck_assert_int_eq(dscq_model_write_cfg(&text, m, DSCQ_CFG_DARKNET, &err),
+                     DSCQ_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "another epsilon than 1e-5"));
+    dscq_str_free(&text);
+    ck_assert_int_eq(dscq_model_write_cfg(&text, m, DSCQ_CFG_PJREDDIE, &err), DSCQ_OK);
+    dscq_model *back = parse(text.text);
+    ck_assert_msg(dscq_darknet_load(back, test_path("p.weights"), 0, NULL, &err) ==
+                      DSCQ_OK,
+                  "%s", err.msg);
+    same_answer(m, back);
+    alone->beta[2] = 1;
+    ck_assert_int_eq(
+        dscq_darknet_save(m, test_path("p.weights"), 0, DSCQ_DARKNET_PJREDDIE, &err),
+        DSCQ_UNSUPPORTED);
+    ck_assert_str_eq(err.msg, "layer 'b': pjreddie's weights hold no beta of a "
+                              "[batchnorm]; export the alexeyab dialect instead");
+    dscq_str_free(&text);
+    dscq_model_destroy(back);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+static const struct younger {
+    const char *body, *what;
+} k_younger[] = {
+    {"[convolutional]\nname=a\nfilters=4\nsize=3\npad=1\nactivation=relu6\n", "relu6"},
+    {"[convolutional]\nname=a\nfilters=4\nsize=3\npad=1\nactivation=swish\n", "swish"},
+    {"[convolutional]\nname=a\nfilters=4\nsize=3\npad=1\nactivation=mish\n", "mish"},
+    {"[convolutional]\nname=a\nfilters=4\nsize=3\ndilation=2\npadding=2\n"
+     "activation=relu\n",
+     "dilation"},
+    {"[convolutional]\nname=b\nfilters=4\nsize=1\nactivation=relu\n"
+     "[route]\nname=a\nlayers=-1\ngroups=2\ngroup_id=1\n",
+     "a part of the channels"},
+    {"[convolutional]\nname=b\nfilters=4\nsize=1\nactivation=relu\n"
+     "[convolutional]\nname=c\nfilters=4\nsize=1\nactivation=relu\n"
+     "[convolutional]\nname=d\nfilters=4\nsize=1\nactivation=relu\n"
+     "[shortcut]\nname=a\nfrom=-3,-2\nactivation=linear\n",
+     "a sum of more than two"},
+};
+
+START_TEST(what_only_the_younger_dialect_has_is_named)
+{
+    char net[1024], want[256];
+    dscq_str text = {0};
+    dscq_error err = {0};
+
+    snprintf(net, sizeof net, "%s%s", NET, k_younger[_i].body);
+    dscq_model *m = parse(net);
+    ck_assert_msg(dscq_model_write_cfg(&text, m, DSCQ_CFG_DARKNET, &err) == DSCQ_OK,
+                  "%s", err.msg);
+    dscq_str_free(&text);
+    ck_assert_int_eq(dscq_model_write_cfg(&text, m, DSCQ_CFG_PJREDDIE, &err),
+                     DSCQ_UNSUPPORTED);
+    snprintf(want, sizeof want,
+             "layer 'a': a Darknet cfg of pjreddie's dialect cannot say %s; export the "
+             "alexeyab dialect or ONNX instead",
+             k_younger[_i].what);
+    ck_assert_str_eq(err.msg, want);
+    dscq_str_free(&text);
+    dscq_model_destroy(m);
+}
+END_TEST
+
 START_TEST(darknet_weights_of_another_size_are_refused)
 {
     dscq_model *a = example();
     dscq_error err = {0};
     char *data;
 
-    ck_assert_int_eq(dscq_darknet_save(a, test_path("a.weights"), 0, &err), DSCQ_OK);
+    ck_assert_int_eq(
+        dscq_darknet_save(a, test_path("a.weights"), 0, DSCQ_DARKNET_ALEXEYAB, &err),
+        DSCQ_OK);
     data = test_read(test_path("a.weights"));
     const char *cut = test_file_bytes("cut.weights", data, 400);
     ck_assert_int_eq(dscq_darknet_load(a, cut, 0, NULL, &err), DSCQ_FORMAT);
@@ -216,7 +337,10 @@ static Suite *make(void)
     Suite *s = test_suite("import_cfg", &tc);
 
     tcase_add_test(tc, our_cfg_and_checkpoint_come_back);
-    tcase_add_test(tc, darknet_cfg_and_weights_come_back);
+    tcase_add_loop_test(tc, darknet_cfg_and_weights_come_back, 0, 2);
+    tcase_add_test(tc, pjreddies_variances_have_their_epsilon_outside_the_root);
+    tcase_add_loop_test(tc, what_only_the_younger_dialect_has_is_named, 0,
+                        sizeof k_younger / sizeof k_younger[0]);
     tcase_add_test(tc, darknet_weights_of_another_size_are_refused);
     tcase_add_test(tc, several_outputs_come_back);
     tcase_add_test(tc, an_exported_network_comes_back);

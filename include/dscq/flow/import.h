@@ -6,6 +6,7 @@
 
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
+#include "dscq/import/darknet.h"
 #include "dscq/nn/model.h"
 
 #ifdef __cplusplus
@@ -35,7 +36,7 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
 
 /* Write the network for Darknet: <stem>.cfg and <stem>.weights. */
 dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
-                                     dscq_error *err);
+                                     dscq_darknet_dialect dialect, dscq_error *err);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,8 @@
  *                  then weight [n][c/groups][rows][columns]
  *   connected      bias[out], weight[out][in], then with batch_normalize gamma, mean,
  *                  var (bias is beta); major or minor > 1000: weight[in][out]
- *   batchnorm      beta, gamma, mean, var [c] (the younger of the two dialects)
+ *   batchnorm      beta, gamma, mean, var [c]; no beta in pjreddie's dialect, where
+ *                  it is 0
  *
  * Nothing may be left over and nothing may be missing: either means that the cfg
  * is not the one the weights were trained with, and is DSCQ_FORMAT with both sizes.
@@ -28,6 +29,14 @@
 extern "C" {
 #endif
 
+/* Batch norm divides by sqrt(var + eps), or by sqrt(var) + 1e-6: variances in memory
+ * are of the first kind and converted on the way (exact to float rounding where the
+ * result is not below 0). */
+typedef enum dscq_darknet_dialect {
+    DSCQ_DARKNET_ALEXEYAB,
+    DSCQ_DARKNET_PJREDDIE
+} dscq_darknet_dialect;
+
 typedef struct dscq_darknet_info {
     int32_t major, minor, revision;
     uint64_t seen;         /* images trained on                        */
@@ -35,7 +44,8 @@ typedef struct dscq_darknet_info {
     int32_t layers_loaded; /* nodes that took weights                  */
 } dscq_darknet_info;
 
-/* Fill the weights of `m`, whose graph came from the matching cfg. `cutoff` > 0
+/* Fill the weights of `m`, whose graph came from the matching cfg; its `dialect` key
+ * ([net]) is the file's. `cutoff` > 0
  * stops after that many nodes (a pretrained body, as Darknet's "partial" files
  * are used): then values may be left over. info may be NULL. On failure `m` is
  * unspecified but valid. */
@@ -45,7 +55,7 @@ dscq_status dscq_darknet_load(dscq_model *m, const char *path, int32_t cutoff,
 /* Write the weights of `m` (version 0.2.5), atomically. DSCQ_UNSUPPORTED when a
  * node cannot be said in this format (a normalised add, say), by name. */
 dscq_status dscq_darknet_save(const dscq_model *m, const char *path, uint64_t seen,
-                              dscq_error *err);
+                              dscq_darknet_dialect dialect, dscq_error *err);
 
 #ifdef __cplusplus
 }
