@@ -119,7 +119,7 @@ static void run_row(const row *k, int details)
     dscq_qmodel *q = k->make();
 
     must(dscq_flow_machine(&m, k->machine, NULL, BENCH_SOURCE_DIR "/data", NULL, 0,
-                           &err),
+                           NULL, &err),
          &err);
     must(dscq_flow_simulate(&s, q, &m, &o, &err), &err);
     const double ops =

@@ -84,6 +84,16 @@ static void origin_of(char *out, size_t cap, const dscq_config *c,
         (void)snprintf(out, cap, "%s:%d", c->name, e->line);
 }
 
+void dscq_config_key_origin(char *out, size_t cap, const dscq_config *c, size_t i,
+                            const char *key)
+{
+    const config_entry *e = entry(c, i, key);
+
+    out[0] = '\0';
+    if (e != NULL)
+        origin_of(out, cap, c, e, c->section[i].name);
+}
+
 static dscq_status unknown_key(const config_entry *e, const dscq_key *const *rows,
                                size_t tables, dscq_error *err)
 {

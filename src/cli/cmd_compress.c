@@ -171,7 +171,7 @@ static dscq_status search(cli_call *call, dscq_project *p, const compress_option
     if (name != NULL || dscq_search_wants_machine(dscq_project_search(p))) {
         cli_data_dir(data_dir, sizeof data_dir);
         status = dscq_flow_machine(&machine, name, dscq_project_config(p), data_dir,
-                                   NULL, 0, err);
+                                   NULL, 0, call->log, err);
         if (status != DSCQ_OK)
             return status;
         so.machine = &machine;

@@ -32,25 +32,6 @@ done:
     return status;
 }
 
-/* What was set by hand and cannot matter. */
-static void warn_of_dead_keys(const cli_call *call, const dscq_machine *m)
-{
-    char key[DSCQ_NAME_MAX];
-
-    for (int i = 0; i < call->common.set.count; i++) {
-        const char *set = call->common.set.v[i];
-        const size_t n = strcspn(set, "=");
-        if (n >= sizeof key)
-            continue;
-        memcpy(key, set, n);
-        key[n] = '\0';
-        const char *why = dscq_flow_dead_key(m, key);
-        if (why != NULL)
-            dscq_log_printf(call->log, DSCQ_LOG_WARN, "--set %s moves nothing: %s", key,
-                            why);
-    }
-}
-
 dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
                          const cli_simulate_options *o, dscq_error *err)
 {
@@ -73,8 +54,7 @@ dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
         DSCQ_TRY(dscq_config_load(&cfg, o->config, err));
     DSCQ_TRY(dscq_flow_machine(&machine, o->machine[0] != '\0' ? o->machine : NULL, cfg,
                                data_dir, call->common.set.v,
-                               (size_t)call->common.set.count, err));
-    warn_of_dead_keys(call, &machine);
+                               (size_t)call->common.set.count, call->log, err));
     DSCQ_TRY(read_packed(out, path, err));
     DSCQ_TRY(dscq_flow_simulate(&out->sim, out->q, &machine, &so, err));
 done:

@@ -42,6 +42,10 @@ typedef struct flow_machine_file {
 dscq_status flow__machine_section(flow_machine_file *file, dscq_config *cfg,
                                   dscq_error *err);
 
+/* A warning for every key of a bound [machine] and [schedule] that moves nothing. */
+void flow__warn_dead_keys(const dscq_machine *m, const dscq_config *c,
+                          const dscq_log *log);
+
 /* The file of [compress_layer] sections of dscq_project_options; before
  * flow__bind_more(), which adds them to the settings. */
 dscq_status flow__load_recipe(dscq_project *p, const char *path, dscq_error *err);

@@ -109,7 +109,7 @@ done:
 
 dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *cfg,
                               const char *data_dir, const char *const *set,
-                              size_t set_count, dscq_error *err)
+                              size_t set_count, const dscq_log *log, dscq_error *err)
 {
     flow_machine_file file = {""};
     char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX] = ".", home[DSCQ_PATH_MAX];
@@ -138,6 +138,7 @@ dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *
     DSCQ_TRY(dscq_path_join(home, sizeof home, dir, "..", err));
     DSCQ_TRY(dscq_machine_bind(out, c, home, err));
     DSCQ_TRY(dscq_config_check_used(c, "machine|schedule", err));
+    flow__warn_dead_keys(out, c, log);
 done:
     dscq_config_destroy(c);
     return status;

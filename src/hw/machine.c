@@ -116,7 +116,7 @@ dscq_status dscq_machine_check(const dscq_machine *m, dscq_error *err)
 
     if (m->engine == 0 && check_shapes(m, err) != DSCQ_OK)
         return DSCQ_FORMAT;
-    if (m->act_bytes % width != 0)
+    if (m->engine == 0 && m->act_bytes % width != 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "act_bytes = %lld is not a multiple of act_banks x "
                          "act_word_bytes = %lld",

@@ -46,6 +46,10 @@ const char *dscq_config_get(const dscq_config *c, size_t i, const char *key);
 /* Line of that key; 0 when absent. */
 int dscq_config_key_line(const dscq_config *c, size_t i, const char *key);
 
+/* Where its value comes from: "file:line", or "--set section.key"; "" when absent. */
+void dscq_config_key_origin(char *out, size_t cap, const dscq_config *c, size_t i,
+                            const char *key);
+
 /* "section.key=value", or "section#3.key=value" for the third section of that
  * name (from 1). A missing section is created; `origin` ("--set") is remembered.
  * Overrides a value from the file. DSCQ_ARG when the text has another form. */

@@ -24,10 +24,11 @@ extern "C" {
 /* `name` is a path (it has a '/' or ends in .cfg) or the name of a file under
  * data_dir/machines. `set` holds "key=value" or "section.key=value" overrides.
  * NULL name: the [machine] section of `cfg` says (key `file`, and any machine key
- * beside it); without that, "zcu104". cfg may be NULL. */
+ * beside it); without that, "zcu104". cfg may be NULL. Every key that a file or `set`
+ * gives and that moves nothing on the machine is warned of in `log`. */
 dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *cfg,
                               const char *data_dir, const char *const *set,
-                              size_t set_count, dscq_error *err);
+                              size_t set_count, const dscq_log *log, dscq_error *err);
 
 /* Why the key ("clock_mhz", "schedule.fuse") moves nothing on this machine; NULL: it
  * may move something. */
