@@ -12,9 +12,21 @@ struct dscq_trace {
     dscq_writer *w;
     const dscq_program *p;
     int is_vcd, no_memory;
+    uint64_t *shown; /* per track: end of what was shown */
     dscq_sim_event *e;
     size_t count, cap;
 };
+
+/* A track per unit of the array, or per stage of a pipeline. */
+static int track_count(const dscq_program *p)
+{
+    return p->pipe != NULL ? p->pipe->stage_count : DSCQ_UNIT_COUNT;
+}
+
+static int track_of(const dscq_sim_event *e)
+{
+    return e->stage >= 0 ? e->stage : (int)e->unit;
+}
 
 dscq_status dscq_trace_open(dscq_trace **out, const char *path, const dscq_program *p,
                             dscq_error *err)
@@ -26,9 +38,15 @@ dscq_status dscq_trace_open(dscq_trace **out, const char *path, const dscq_progr
     if (t == NULL)
         return dscq_fail_nomem(err, "a trace", sizeof *t);
     t->p = p;
+    t->shown = dscq_calloc((size_t)track_count(p), sizeof *t->shown);
+    if (t->shown == NULL) {
+        dscq_free(t);
+        return dscq_fail_nomem(err, "a trace", 8ULL * (unsigned)track_count(p));
+    }
     t->is_vcd = n > 4 && strcmp(path + n - 4, ".vcd") == 0;
     const dscq_status status = dscq_writer_open(&t->w, path, err);
     if (status != DSCQ_OK) {
+        dscq_free(t->shown);
         dscq_free(t);
         return status;
     }
@@ -50,7 +68,14 @@ void dscq_trace_event(void *trace, const dscq_sim_event *e)
         t->e = n;
         t->cap = cap;
     }
-    t->e[t->count++] = *e;
+    /* slices of a track must not overlap: a command that begins while the one before
+     * it still works (its queues go on) is shown from that one's end */
+    uint64_t *shown = &t->shown[track_of(e)];
+    dscq_sim_event *own = &t->e[t->count++];
+    *own = *e;
+    own->start = own->start < *shown ? *shown : own->start;
+    own->end = own->end < own->start ? own->start : own->end;
+    *shown = own->end;
 }
 
 /* Layer names are ours to escape: quotes, backslashes and control characters. */
@@ -64,17 +89,6 @@ static void json_text(char *out, size_t cap, const char *in)
         out[n++] = (unsigned char)*in < 32 ? ' ' : *in;
     }
     out[n] = '\0';
-}
-
-/* A track per unit of the array, or per stage of a pipeline. */
-static int track_count(const dscq_trace *t)
-{
-    return t->p->pipe != NULL ? t->p->pipe->stage_count : DSCQ_UNIT_COUNT;
-}
-
-static int track_of(const dscq_sim_event *e)
-{
-    return e->stage >= 0 ? e->stage : (int)e->unit;
 }
 
 static void track_name(char *out, size_t cap, const dscq_trace *t, int track)
@@ -91,7 +105,7 @@ static dscq_status write_json(dscq_trace *t, dscq_error *err)
 
     DSCQ_TRY(
         dscq_writer_printf(t->w, err, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
-    for (int u = 0; u < track_count(t); u++) {
+    for (int u = 0; u < track_count(t->p); u++) {
         track_name(name, sizeof name, t, u);
         DSCQ_TRY(
             dscq_writer_printf(t->w, err,
@@ -192,7 +206,7 @@ static dscq_status write_vcd(dscq_trace *t, dscq_error *err)
                                 "$comment one time step is one cycle $end\n"
                                 "$timescale 1 ns $end\n"
                                 "$scope module machine $end\n"));
-    for (int u = 0; u < track_count(t); u++) {
+    for (int u = 0; u < track_count(t->p); u++) {
         track_name(name, sizeof name, t, u);
         for (char *c = name; *c != '\0'; c++) /* a VCD name has no spaces */
             *c = *c == ' ' ? '_' : *c;
@@ -215,6 +229,7 @@ void dscq_trace_abandon(dscq_trace *t)
     if (t->w != NULL)
         dscq_writer_abandon(t->w);
     dscq_free(t->e);
+    dscq_free(t->shown);
     dscq_free(t);
 }
 

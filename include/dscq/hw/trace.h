@@ -4,7 +4,9 @@
  * Trace Event JSON (the "Trace Event Format" that Perfetto and chrome://tracing open):
  * one track per unit, one slice per command, one microsecond of the viewer per
  * accelerator cycle. Or VCD (IEEE 1364): one 1-bit wire per unit that is high while
- * it works, and one integer that names its operation, time unit one cycle.
+ * it works, and one integer that names its operation, time unit one cycle. A command
+ * that begins while the one before it on its unit still works is shown from that one's
+ * end: the time shown is the time of the stall account (tests/cycle/test_hw_trace.c).
  *
  * Use: open, hand dscq_trace_event and the trace to dscq_sim_options, run, close.
  */
