@@ -2,7 +2,6 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/hw/trace.h"
-#include "dscq/infer/reference.h"
 #include "dscq/lower/lower.h"
 
 #include <stdio.h>
@@ -54,93 +53,6 @@ static dscq_status make_input(uint8_t **out, const dscq_qmodel *q, int32_t frame
             }
     }
     return DSCQ_OK;
-}
-
-/* ---- comparison with the integer reference ----------------------------------- */
-
-typedef struct comparison {
-    const dscq_qmodel *q;
-    const dscq_sim *sim;
-    int compared;
-} comparison;
-
-static dscq_status compare_codes(const comparison *c, const char *what,
-                                 const dscq_qtensor *t, const void *want,
-                                 const void *have, dscq_error *err)
-{
-    const size_t each = t->bits > 8 ? 2 : 1;
-    const size_t bytes = dscq_qtensor_bytes(t);
-    const uint8_t *a = want, *b = have;
-
-    (void)c;
-    if (memcmp(a, b, bytes) == 0)
-        return DSCQ_OK;
-    size_t at = 0;
-    while (memcmp(a + at * each, b + at * each, each) == 0)
-        at++;
-    int16_t x = (int8_t)a[at * each], y = (int8_t)b[at * each];
-    if (each == 2) {
-        memcpy(&x, a + 2 * at, sizeof x);
-        memcpy(&y, b + 2 * at, sizeof y);
-    }
-    const size_t pixel = at / (size_t)t->c;
-    return dscq_fail(
-        err, DSCQ_MISMATCH,
-        "layer '%s', channel %zu, row %zu, column %zu: the machine has %d, "
-        "the integer reference %d",
-        what, at % (size_t)t->c, pixel / (size_t)t->w, pixel % (size_t)t->w, (int)y,
-        (int)x);
-}
-
-static dscq_status compare_node(void *ctx, int32_t node, const dscq_qtensor *t,
-                                const void *codes, dscq_error *err)
-{
-    comparison *c = ctx;
-    const dscq_qnode *n = &c->q->node[node];
-    size_t bytes;
-    const void *have = dscq_sim_tensor(c->sim, n->output, &bytes);
-
-    if (have == NULL) /* never whole in one place: lives in the fused layers only */
-        return DSCQ_OK;
-    c->compared++;
-    return compare_codes(c, n->name, t, codes, have, err);
-}
-
-static dscq_status verify(int *compared, const dscq_qmodel *q, const dscq_sim *sim,
-                          const uint8_t *codes, int32_t frames, dscq_error *err)
-{
-    comparison c = {q, sim, 0};
-    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
-    void **want = dscq_calloc((size_t)q->output_count, sizeof *want);
-    dscq_status status = DSCQ_OK;
-
-    if (want == NULL)
-        return dscq_fail_nomem(err, "reference outputs", sizeof *want);
-    for (int32_t o = 0; o < q->output_count; o++) {
-        const size_t bytes = dscq_qtensor_bytes(&q->tensor[q->output[o].tensor]);
-        want[o] = dscq_calloc(bytes, 1);
-        if (want[o] == NULL) {
-            status = dscq_fail_nomem(err, "reference outputs", bytes);
-            goto done;
-        }
-    }
-    for (int32_t f = 0; f < frames; f++) {
-        const void *x = codes + (size_t)f * dscq_qtensor_bytes(in);
-        DSCQ_TRY(dscq_infer_reference(q, &x, want,
-                                      f == frames - 1 ? compare_node : NULL, &c, err));
-        for (int32_t o = 0; o < q->output_count; o++) {
-            const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
-            size_t bytes;
-            const void *have = dscq_sim_output(sim, o, f, &bytes);
-            DSCQ_TRY(compare_codes(&c, t->name, t, want[o], have, err));
-        }
-    }
-    *compared = c.compared;
-done:
-    for (int32_t o = 0; o < q->output_count; o++)
-        dscq_free(want[o]);
-    dscq_free(want);
-    return status;
 }
 
 /* ---- the run -------------------------------------------------------------------- */
@@ -208,7 +120,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                &dram, err));
     DSCQ_TRY(make_tables(&s, &coefficients, err));
     if (o->verify && !o->no_data)
-        DSCQ_TRY(verify(&s.verified, q, s.sim, codes, frames, err));
+        DSCQ_TRY(dscq_flow_sim_verify(&s.verified, q, s.sim, codes, frames, err));
     if (o->what_if != NULL && o->what_if[0] != '\0')
         DSCQ_TRY(dscq_flow_what_if(&s.what_if, &s, m, o->what_if, err));
     *out = s;

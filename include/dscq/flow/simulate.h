@@ -75,6 +75,13 @@ typedef struct dscq_simulation {
 dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                const dscq_machine *m, const dscq_simulate_options *o,
                                dscq_error *err);
+/* What `verify` does: the tensors that a run with `capture` kept (of its last frame)
+ * and the outputs of every frame against the integer reference of q on `codes`.
+ * *compared: layers. DSCQ_MISMATCH names the first difference: layer, channel, row,
+ * column. */
+dscq_status dscq_flow_sim_verify(int *compared, const dscq_qmodel *q,
+                                 const dscq_sim *sim, const void *codes, int32_t frames,
+                                 dscq_error *err);
 /* The same program timed on `base` with some keys changed
  * ("clock_mhz=300,dram=ddr3-1333"); no arithmetic is done. *out (owned by the caller):
  * quantity, base, what_if, difference, change_frac. DSCQ_ARG for a key that would
