@@ -13,8 +13,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
-enum { THREADS_MAX = 256, SPIN = 2000 };
+/*
+ * How long a thread watches for news before it sleeps. Going to sleep and being woken
+ * costs some 50 us on a virtual machine, and a layer ends with a wait of about that
+ * length; so the watch is as long as waits have lately been: it doubles after a wait
+ * that SPIN_MAX would have covered and drops to SPIN_MIN after a longer one, as they
+ * are when a neighbour has one of our cores and watching would only take its place.
+ */
+enum { THREADS_MAX = 256, SPIN_MIN = 20 * 1000, SPIN_MAX = 320 * 1000 }; /* ns */
+enum { PAUSES = 32 }; /* between two looks at the clock */
 
 /*
  * `state` holds the number of the job (high half) and how many of its tasks
@@ -28,6 +37,7 @@ enum { THREADS_MAX = 256, SPIN = 2000 };
 typedef struct worker_arg {
     dscq_pool *pool;
     int index;
+    int64_t spin; /* ns; 0: sleeps at once */
 } worker_arg;
 
 struct dscq_pool {
@@ -43,7 +53,7 @@ struct dscq_pool {
     int waiting;  /* the caller is inside `finished`          */
     _Atomic int quit;
 
-    int threads, spin, started;
+    int threads, started;
     pthread_t thread[THREADS_MAX];
     worker_arg arg[THREADS_MAX];
 };
@@ -55,6 +65,21 @@ static void relax(void)
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield");
 #endif
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t next_spin(int64_t spin, int64_t waited)
+{
+    if (waited > SPIN_MAX)
+        return SPIN_MIN;
+    return spin < waited ? (2 * spin < SPIN_MAX ? 2 * spin : SPIN_MAX) : spin;
 }
 
 static uint32_t job_of(uint64_t state)
@@ -89,23 +114,46 @@ static int is_news(dscq_pool *p, uint32_t seen)
            atomic_load_explicit(&p->quit, memory_order_acquire);
 }
 
+static void sleep_for_news(dscq_pool *p, uint32_t seen)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->sleeping++;
+    while (!is_news(p, seen))
+        (void)pthread_cond_wait(&p->posted, &p->lock);
+    p->sleeping--;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+static void wait_for_news(worker_arg *a, uint32_t seen)
+{
+    dscq_pool *const p = a->pool;
+
+    if (is_news(p, seen))
+        return;
+    if (a->spin == 0) {
+        sleep_for_news(p, seen);
+        return;
+    }
+    const int64_t start = now_ns();
+    while (now_ns() - start < a->spin) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (is_news(p, seen))
+                return;
+            relax();
+        }
+    }
+    sleep_for_news(p, seen);
+    a->spin = next_spin(a->spin, now_ns() - start);
+}
+
 static void *work(void *arg)
 {
-    const worker_arg *a = arg;
+    worker_arg *a = arg;
     dscq_pool *const p = a->pool;
     uint32_t seen = 0;
 
     while (!atomic_load_explicit(&p->quit, memory_order_acquire)) {
-        for (int i = 0; i < p->spin && !is_news(p, seen); i++)
-            relax();
-        if (!is_news(p, seen)) {
-            (void)pthread_mutex_lock(&p->lock);
-            p->sleeping++;
-            while (!is_news(p, seen))
-                (void)pthread_cond_wait(&p->posted, &p->lock);
-            p->sleeping--;
-            (void)pthread_mutex_unlock(&p->lock);
-        }
+        wait_for_news(a, seen);
         seen = job_of(atomic_load_explicit(&p->state, memory_order_acquire));
         drain(p, a->index);
     }
@@ -128,7 +176,7 @@ static int start(dscq_pool *p, int index)
 {
     sigset_t all, old;
 
-    p->arg[index] = (worker_arg){p, index};
+    p->arg[index] = (worker_arg){p, index, p->arg[0].spin};
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
     const int rc = pthread_create(&p->thread[index], NULL, work, &p->arg[index]);
@@ -147,7 +195,7 @@ dscq_status dscq_pool_create(dscq_pool **out, int threads, dscq_error *err)
         return dscq_fail_nomem(err, "thread pool", sizeof *p);
     const int have = cpus();
     p->threads = threads == 0 ? have : threads;
-    p->spin = p->threads <= have ? SPIN : 0;
+    p->arg[0] = (worker_arg){p, 0, p->threads <= have ? SPIN_MIN : 0};
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->posted, NULL);
     (void)pthread_cond_init(&p->finished, NULL);
@@ -191,6 +239,39 @@ static int is_done(dscq_pool *p, size_t tasks)
     return atomic_load_explicit(&p->done, memory_order_acquire) == tasks;
 }
 
+static void sleep_until_done(dscq_pool *p, size_t tasks)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->waiting = 1;
+    while (!is_done(p, tasks))
+        (void)pthread_cond_wait(&p->finished, &p->lock);
+    p->waiting = 0;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* As wait_for_news(), of the caller. */
+static void wait_until_done(dscq_pool *p, size_t tasks)
+{
+    int64_t *const spin = &p->arg[0].spin;
+
+    if (is_done(p, tasks))
+        return;
+    if (*spin == 0) {
+        sleep_until_done(p, tasks);
+        return;
+    }
+    const int64_t start = now_ns();
+    while (now_ns() - start < *spin) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (is_done(p, tasks))
+                return;
+            relax();
+        }
+    }
+    sleep_until_done(p, tasks);
+    *spin = next_spin(*spin, now_ns() - start);
+}
+
 static void run_batch(dscq_pool *p, size_t first, size_t tasks)
 {
     const uint64_t job =
@@ -206,16 +287,7 @@ static void run_batch(dscq_pool *p, size_t first, size_t tasks)
     (void)pthread_mutex_unlock(&p->lock);
 
     drain(p, 0);
-    for (int i = 0; i < p->spin && !is_done(p, tasks); i++)
-        relax();
-    if (is_done(p, tasks))
-        return;
-    (void)pthread_mutex_lock(&p->lock);
-    p->waiting = 1;
-    while (!is_done(p, tasks))
-        (void)pthread_cond_wait(&p->finished, &p->lock);
-    p->waiting = 0;
-    (void)pthread_mutex_unlock(&p->lock);
+    wait_until_done(p, tasks);
 }
 
 void dscq_pool_run(dscq_pool *p, size_t tasks, dscq_task_fn *fn, void *ctx)

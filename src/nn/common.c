@@ -47,6 +47,15 @@ void nn__sums_count(nn_sums *s, size_t rows)
         nn__sums_flush(s);
 }
 
+void nn__sums_total(double *sums, size_t groups, size_t c)
+{
+    if (groups == 0)
+        memset(sums, 0, 2 * c * sizeof(double));
+    for (size_t g = 1; g < groups; g++)
+        for (size_t i = 0; i < 2 * c; i++)
+            sums[i] += sums[g * 2 * c + i];
+}
+
 const float *nn__load_dz(const dscq_layer_io *io, size_t first, size_t rows, float *buf,
                          size_t ld)
 {
@@ -179,10 +188,10 @@ typedef struct reduce_ctx {
     const dscq_kernels *k;
     float *out;
     const float *part;
-    size_t groups, n;
+    size_t groups, n, stride;
 } reduce_ctx;
 
-enum { REDUCE_BLOCK = 16384 };
+enum { REDUCE_BLOCK = 2048 };
 
 static void reduce_task(void *ctx, size_t task, int worker)
 {
@@ -193,13 +202,14 @@ static void reduce_task(void *ctx, size_t task, int worker)
     (void)worker;
     memcpy(r->out + first, r->part + first, count * sizeof(float));
     for (size_t g = 1; g < r->groups; g++)
-        r->k->add(r->part + g * r->n + first, r->out + first, r->out + first, count);
+        r->k->add(r->part + g * r->stride + first, r->out + first, r->out + first,
+                  count);
 }
 
 void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *out, const float *part,
                 size_t groups, size_t n)
 {
-    reduce_ctx r = {k, out, part, groups, n};
+    reduce_ctx r = {k, out, part, groups, n, nn__part_stride(n)};
 
     dscq_pool_run(pool, (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK, reduce_task, &r);
 }

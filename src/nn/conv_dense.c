@@ -259,7 +259,7 @@ static void backward_task(void *ctx, size_t task, int worker)
     const dscq_sink *sink = &io->dx[0];
     const size_t c = (size_t)p->g.c, weights = io->node->weights->count;
     const size_t end = nn__cut(b->items, b->groups, task + 1);
-    float *dw = io->dw != NULL ? b->part + task * weights : NULL;
+    float *dw = io->dw != NULL ? b->part + task * nn__part_stride(weights) : NULL;
     dscq_arena *scratch = &io->scratch[worker];
     buffers buf;
 
@@ -301,7 +301,8 @@ static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
     const plan p = plan_of(n, images);
 
-    return nn__dw_groups(items_of(&p, images), n->weights->count) * n->weights->count;
+    return nn__dw_groups(items_of(&p, images), n->weights->count) *
+           nn__part_stride(n->weights->count);
 }
 
 static size_t backward(const dscq_layer_io *io)

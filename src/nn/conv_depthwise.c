@@ -246,7 +246,8 @@ static void backward_task(void *ctx, size_t task, int worker)
     const plan *p = &f->p;
     const dscq_sink *sink = &io->dx[0];
     const size_t end = nn__cut(f->items, f->groups, task + 1);
-    float *dw = io->dw != NULL ? f->part + task * p->taps * p->c : NULL;
+    float *dw =
+        io->dw != NULL ? f->part + task * nn__part_stride(p->taps * p->c) : NULL;
     dscq_arena *scratch = &io->scratch[worker];
 
     dscq_arena_clear(scratch);
@@ -265,7 +266,8 @@ static void backward_task(void *ctx, size_t task, int worker)
 static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
     /* one more for the sum before it is transposed */
-    return (nn__min((size_t)images, DSCQ_SUM_GROUPS) + 1) * n->weights->count;
+    return (nn__min((size_t)images, DSCQ_SUM_GROUPS) + 1) *
+           nn__part_stride(n->weights->count);
 }
 
 static size_t backward(const dscq_layer_io *io)
@@ -278,7 +280,7 @@ static size_t backward(const dscq_layer_io *io)
     f.part = io->dw_part;
     dscq_pool_run(io->pool, f.groups, backward_task, &f);
     if (io->dw != NULL) {
-        float *sum = io->dw_part + f.groups * count;
+        float *sum = io->dw_part + f.groups * nn__part_stride(count);
         nn__reduce(io->pool, io->k, sum, f.part, f.groups, count);
         io->k->transpose(io->dw, sum, f.p.taps, f.p.c);
     }

@@ -41,6 +41,29 @@ static matrix matrix_of(const dscq_node *n, int32_t images)
     return x;
 }
 
+enum { TILE = 24, FEW = 16 }; /* rows that a micro-kernel likes to meet at once */
+
+/* The rows of group g of `groups`, and how many are visited at a time: whole blocks;
+ * or, where a block more or less would keep a thread waiting, equal shares. */
+typedef struct rows_range {
+    size_t first, end, block;
+} rows_range;
+
+static rows_range rows_of(const matrix *x, size_t groups, size_t g)
+{
+    const size_t tiles = (x->m + TILE - 1) / TILE;
+
+    if ((groups >= FEW && x->blocks >= groups) || x->blocks % groups == 0)
+        return (rows_range){nn__cut(x->blocks, groups, g) * x->block,
+                            nn__min(nn__cut(x->blocks, groups, g + 1) * x->block, x->m),
+                            x->block};
+    rows_range r = {nn__cut(tiles, groups, g) * TILE,
+                    nn__min(nn__cut(tiles, groups, g + 1) * TILE, x->m), 0};
+    const size_t count = r.end - r.first, blocks = (count + x->block - 1) / x->block;
+    r.block = ((count + blocks - 1) / blocks + TILE - 1) / TILE * TILE;
+    return r;
+}
+
 /* ---- packing --------------------------------------------------------------- */
 
 static size_t chunk_count(size_t n)
@@ -149,15 +172,15 @@ static void forward_task(void *ctx, size_t task, int worker)
     const size_t chunk = nn__cut(chunks, f->splits, split);
     const size_t chunk_stop = nn__cut(chunks, f->splits, split + 1);
     const size_t col = chunk * CHUNK, cols = chunk_end(x->k, chunk_stop - 1) - col;
-    const size_t end = nn__cut(x->blocks, f->groups, group + 1);
+    const rows_range range = rows_of(x, f->groups, group);
     dscq_arena *scratch = &io->scratch[worker];
 
     dscq_arena_clear(scratch);
     float *buf = nn__take(scratch, x->block * x->ldx);
     assert(buf != NULL);
     nn_sums sums = nn__sums_begin(scratch, io->sum, group, x->k, col, cols);
-    for (size_t b = nn__cut(x->blocks, f->groups, group); b < end; b++) {
-        const size_t first = b * x->block, rows = nn__min(x->m - first, x->block);
+    for (size_t first = range.first; first < range.end; first += range.block) {
+        const size_t rows = nn__min(range.end - first, range.block);
         forward_block(f, first, rows, chunk, chunk_stop, buf, &sums, col);
         if (!io->training && io->post.quant != NULL)
             for (size_t r = 0; r < rows; r++)
@@ -188,7 +211,7 @@ typedef struct backward_ctx {
     float *part;
     /* few rows: whole matrices */
     float *dz, *y, *dx;
-    size_t ldy;
+    size_t ldy, slabs;
 } backward_ctx;
 
 static void input_gradient(const dscq_layer_io *io, const matrix *x, const float *dz,
@@ -210,9 +233,9 @@ static void fused_task(void *ctx, size_t task, int worker)
     const matrix *x = &b->x;
     const dscq_sink *sink = &io->dx[0];
     const size_t c = (size_t)io->node->in.c;
-    const size_t end = nn__cut(x->blocks, b->groups, task + 1);
+    const rows_range range = rows_of(x, b->groups, task);
     dscq_arena *scratch = &io->scratch[worker];
-    float *dw = io->dw != NULL ? b->part + task * x->c * x->k : NULL;
+    float *dw = io->dw != NULL ? b->part + task * nn__part_stride(x->c * x->k) : NULL;
 
     dscq_arena_clear(scratch);
     float *y_buf = nn__take(scratch, x->block * x->ldx);
@@ -224,8 +247,8 @@ static void fused_task(void *ctx, size_t task, int worker)
         scratch, sink->g != NULL && sink->last ? sink->sum : NULL, task, c, 0, c);
     if (dw != NULL)
         memset(dw, 0, x->c * x->k * sizeof(float));
-    for (size_t i = nn__cut(x->blocks, b->groups, task); i < end; i++) {
-        const size_t first = i * x->block, rows = nn__min(x->m - first, x->block);
+    for (size_t first = range.first; first < range.end; first += range.block) {
+        const size_t rows = nn__min(range.end - first, range.block);
         const float *dz = nn__load_dz(io, first, rows, dz_buf, x->ldz);
         if (dw != NULL) {
             size_t ld;
@@ -282,9 +305,13 @@ static void wide_dw_task(void *ctx, size_t task, int worker)
 static void wide_dx_task(void *ctx, size_t task, int worker)
 {
     const backward_ctx *b = ctx;
+    const matrix *x = &b->x;
+    const size_t chunk = task / b->slabs;
+    const rows_range r = rows_of(x, b->slabs, task % b->slabs);
 
     (void)worker;
-    input_gradient(b->io, &b->x, b->dz, b->x.m, b->dx, task, task + 1);
+    input_gradient(b->io, x, b->dz + r.first * x->ldz, r.end - r.first,
+                   b->dx + r.first * x->c, chunk, chunk + 1);
 }
 
 static void wide_put_task(void *ctx, size_t task, int worker)
@@ -318,7 +345,8 @@ static size_t wide_backward(backward_ctx *b)
         dscq_pool_run(io->pool, (x->k + WIDE_OUT - 1) / WIDE_OUT, wide_dw_task, b);
     if (io->dx[0].g == NULL)
         return 0;
-    dscq_pool_run(io->pool, chunk_count(x->c), wide_dx_task, b);
+    b->slabs = nn__max(nn__min(TASKS / chunk_count(x->c), x->m / WIDE_ROWS), 1);
+    dscq_pool_run(io->pool, chunk_count(x->c) * b->slabs, wide_dx_task, b);
     dscq_pool_run(io->pool, b->groups, wide_put_task, b);
     return b->groups;
 }
@@ -340,7 +368,9 @@ size_t nn__dw_groups(size_t items, size_t weights)
 {
     const size_t by_memory = (size_t)1024 * 1024 / nn__max(weights, 1);
 
-    return nn__min(nn__min(items, DSCQ_SUM_GROUPS), nn__max(by_memory, 4));
+    /* whole fours: equal shares for 2 and 4 threads */
+    return nn__min(nn__min(items, DSCQ_SUM_GROUPS),
+                   nn__max((by_memory + 3) / 4 * 4, 4));
 }
 
 static size_t dw_part_floats(const dscq_node *n, int32_t images)
@@ -349,7 +379,7 @@ static size_t dw_part_floats(const dscq_node *n, int32_t images)
 
     if (is_wide(&x))
         return wide_floats(&x);
-    return nn__dw_groups(x.blocks, x.c * x.k) * x.c * x.k;
+    return nn__dw_groups(x.blocks, x.c * x.k) * nn__part_stride(x.c * x.k);
 }
 
 static size_t backward(const dscq_layer_io *io)

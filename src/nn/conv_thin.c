@@ -250,7 +250,7 @@ static void backward_task(void *ctx, size_t task, int worker)
     const dscq_sink *sink = &io->dx[0];
     const size_t weights = io->node->weights->count, c = (size_t)g->c;
     const size_t end = nn__cut(f->items, f->groups, task + 1);
-    float *dw = io->dw != NULL ? f->part + task * weights : NULL;
+    float *dw = io->dw != NULL ? f->part + task * nn__part_stride(weights) : NULL;
     dscq_arena *scratch = &io->scratch[worker];
     buffers b;
 
@@ -281,7 +281,8 @@ static void backward_task(void *ctx, size_t task, int worker)
 
 static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
-    return nn__dw_groups((size_t)images, n->weights->count) * n->weights->count;
+    return nn__dw_groups((size_t)images, n->weights->count) *
+           nn__part_stride(n->weights->count);
 }
 
 static size_t backward(const dscq_layer_io *io)

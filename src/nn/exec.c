@@ -71,27 +71,37 @@ dscq_layer_io nn__exec_io(const dscq_exec *e, int32_t i, dscq_edge *x)
 /* ---- packing and folding
  * --------------------------------------------------------------- */
 
-static void pack_node(dscq_exec *e, int32_t i, int for_eval)
+static int is_packed(const dscq_exec *e, int32_t i)
 {
-    const dscq_node *n = dscq_model_node(e->m, i);
-    exec_node *x = &e->node[i];
-
-    if (x->is_view)
-        return;
-    if (for_eval && x->fold_a != NULL)
-        dscq_node_fold(n, x->fold_a, x->fold_b);
-    if (x->packed == NULL)
-        return;
-    n->ops->pack(x->packed, n, e->k, for_eval && n->normalised ? x->fold_a : NULL, 0,
-                 e->pack_scratch);
-    if (!for_eval && x->packed_back != NULL)
-        n->ops->pack(x->packed_back, n, e->k, NULL, 1, NULL);
+    return !e->node[i].is_view && e->node[i].packed != NULL;
 }
 
+static void pack_for_eval(dscq_exec *e, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+
+    if (!x->is_view && x->fold_a != NULL)
+        dscq_node_fold(n, x->fold_a, x->fold_b);
+    if (is_packed(e, i))
+        n->ops->pack(x->packed, n, e->k, n->normalised ? x->fold_a : NULL, 0,
+                     e->pack_scratch);
+}
+
+/* One direction of a node, the last node first: it tends to have the most weights, and
+ * no thread should begin with those when the others have finished. */
 static void pack_task(void *ctx, size_t task, int worker)
 {
+    const dscq_exec *e = ctx;
+    const int32_t i = e->count - 1 - (int32_t)(task / 2);
+    const int back = task % 2 != 0;
+
     (void)worker;
-    pack_node(ctx, (int32_t)task, 0);
+    if (is_packed(e, i) && (!back || e->node[i].packed_back != NULL)) {
+        const dscq_node *n = dscq_model_node(e->m, i);
+        n->ops->pack(back ? e->node[i].packed_back : e->node[i].packed, n, e->k, NULL,
+                     back, NULL);
+    }
 }
 
 void nn__exec_pack(dscq_exec *e)
@@ -102,9 +112,9 @@ void nn__exec_pack(dscq_exec *e)
         return;
     if (for_eval)
         for (int32_t i = 0; i < e->count; i++)
-            pack_node(e, i, 1);
+            pack_for_eval(e, i);
     else
-        dscq_pool_run(e->o.pool, (size_t)e->count, pack_task, e);
+        dscq_pool_run(e->o.pool, 2 * (size_t)e->count, pack_task, e);
     e->packed_for_eval = for_eval;
     e->stale = 0;
 }
@@ -137,14 +147,10 @@ static void use_batch(dscq_exec *e, exec_node *x, const dscq_node *n, size_t gro
     const double count = (double)e->n * n->out.h * n->out.w;
     const double f = e->norm_momentum;
 
+    nn__sums_total(e->sums, groups, channels);
     for (size_t c = 0; c < channels; c++) {
-        double sum = 0, squares = 0;
-        for (size_t g = 0; g < groups; g++) {
-            sum += e->sums[g * 2 * channels + c];
-            squares += e->sums[g * 2 * channels + channels + c];
-        }
-        const double mean = sum / count;
-        double var = squares / count - mean * mean;
+        const double mean = e->sums[c] / count;
+        double var = e->sums[channels + c] / count - mean * mean;
         var = var > 0 ? var : var == var ? 0 : var; /* NaN stays */
         const double inv = 1.0 / sqrt(var + w->bn_eps);
         const double a = (double)w->gamma[c] * inv;

@@ -6,23 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-typedef struct totals {
-    double sum, sum_z;
-} totals;
-
-static totals total(const double *sums, size_t groups, size_t channels, size_t c)
-{
-    totals t = {0, 0};
-
-    for (size_t g = 0; g < groups; g++) {
-        t.sum += sums[g * 2 * channels + c];
-        t.sum_z += sums[g * 2 * channels + channels + c];
-    }
-    return t;
-}
-
 /* From the sums of g and g*z of node i. */
-static void finish_gradient(dscq_exec *e, int32_t i, const double *sums, size_t groups)
+static void finish_gradient(dscq_exec *e, int32_t i, double *sums, size_t groups)
 {
     const dscq_node *n = dscq_model_node(e->m, i);
     exec_node *x = &e->node[i];
@@ -31,25 +16,26 @@ static void finish_gradient(dscq_exec *e, int32_t i, const double *sums, size_t 
 
     if (n->weights->channels == 0)
         return;
+    nn__sums_total(sums, groups, channels);
     for (size_t c = 0; c < channels; c++) {
-        const totals t = total(sums, groups, channels, c);
+        const double sum = sums[c], sum_z = sums[channels + c];
         if (!n->normalised) {
             if (x->grads.bias != NULL)
-                x->grads.bias[c] = (float)t.sum;
+                x->grads.bias[c] = (float)sum;
             continue;
         }
         const double inv = x->inv[c], mean = x->mean[c];
-        const double d_gamma = inv * (t.sum_z - mean * t.sum);
+        const double d_gamma = inv * (sum_z - mean * sum);
         const double a = (double)n->weights->gamma[c] * inv;
         if (x->grads.gamma != NULL) {
             x->grads.gamma[c] = (float)d_gamma;
-            x->grads.beta[c] = (float)t.sum;
+            x->grads.beta[c] = (float)sum;
         }
         x->coef[0][c] = (float)a;
         x->coef[1][c] = x->coef[2][c] = 0.0f;
         if (x->batch_norm) {
             x->coef[1][c] = (float)(-a * d_gamma * inv / count);
-            x->coef[2][c] = (float)(a * (d_gamma * inv * mean - t.sum) / count);
+            x->coef[2][c] = (float)(a * (d_gamma * inv * mean - sum) / count);
         }
     }
 }

@@ -77,6 +77,9 @@ nn_sums nn__sums_begin(dscq_arena *scratch, double *to, size_t group, size_t c,
 void nn__sums_count(nn_sums *s, size_t rows); /* flushes when it is time */
 void nn__sums_flush(nn_sums *s);
 size_t nn__sums_floats(size_t c); /* scratch it takes, in floats */
+/* The groups' [groups][2][c] added up in order, into the first group's place; 0 groups:
+ * zeros. */
+void nn__sums_total(double *sums, size_t groups, size_t c);
 
 /* Store `rows` rows of gradient `dx` (dense) of sink s from row `first` on. dx may
  * be NULL: the gradient is already there. */
@@ -103,7 +106,16 @@ static inline float *nn__take(dscq_arena *a, size_t floats)
 /* What eval does to rows just computed by a kernel that could not do it itself. */
 void nn__post(const dscq_layer_io *io, float *z, size_t rows, size_t c);
 
-/* out[i] = sum over g < groups of part[g*n + i], in order, in parallel. */
+/* Distance in floats between the partial sums of two groups: no two of them share a
+ * cache line (or a pair of lines, which are fetched together), as two threads write
+ * them at the same time. */
+static inline size_t nn__part_stride(size_t n)
+{
+    return (n + 31) / 32 * 32;
+}
+
+/* out[i] = sum over g < groups of part[g*nn__part_stride(n) + i], in order, in
+ * parallel. */
 void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *out, const float *part,
                 size_t groups, size_t n);
 

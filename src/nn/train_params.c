@@ -116,58 +116,88 @@ static dscq_status clip(dscq_trainer *t, dscq_error *err)
     return DSCQ_OK;
 }
 
+/* Arrays are cut into pieces, so that one large one does not keep a thread busy when
+ * the others have nothing left. */
+enum { PIECE = 16384 };
+
+static size_t pieces(const dscq_trainer *t, size_t params)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < params; i++)
+        n += (t->param[i].count + PIECE - 1) / PIECE;
+    return n;
+}
+
+/* Piece number `piece`: its array; *first, *count: its part of it. */
+static const nn_param *piece_at(const dscq_trainer *t, size_t piece, size_t *first,
+                                size_t *count)
+{
+    const nn_param *p = t->param;
+
+    for (; piece >= (p->count + PIECE - 1) / PIECE; p++)
+        piece -= (p->count + PIECE - 1) / PIECE;
+    *first = piece * PIECE;
+    *count = nn__min(p->count - *first, PIECE);
+    return p;
+}
+
 typedef struct update_ctx {
     dscq_trainer *t;
     double rate, m_scale, v_scale;
 } update_ctx;
 
-/* Decay inside Adam's gradient (not decoupled). */
-static void decay_gradient(const dscq_trainer *t, const nn_param *p)
+static void adam(const update_ctx *u, const nn_param *p, size_t first, size_t count)
 {
-    const dscq_grads g = dscq_exec_grads(t->e, p->node);
-
-    if (p->decays && t->p.optimiser == DSCQ_OPT_ADAM && t->p.decay > 0)
-        t->k->axpy((float)t->p.decay, p->value, g.w, p->count);
-}
-
-static void update_task(void *ctx, size_t task, int worker)
-{
-    const update_ctx *u = ctx;
     const dscq_trainer *t = u->t;
-    const nn_param *p = &t->param[task];
-    const double rate = u->rate * p->rate;
     const double decay = p->decays ? t->p.decay : 0;
-    float *first = t->first + p->at;
-
-    (void)worker;
-    if (t->p.optimiser == DSCQ_OPT_SGD) {
-        const dscq_sgd o = {(float)rate, (float)t->p.momentum, (float)decay,
-                            t->p.nesterov};
-        t->k->sgd(&o, p->value, first, p->grad, p->count);
-        return;
-    }
-    const dscq_adam o = {.rate = (float)rate,
+    float *const value = p->value + first;
+    const dscq_adam o = {.rate = (float)(u->rate * p->rate),
                          .beta1 = (float)t->p.beta1,
                          .beta2 = (float)t->p.beta2,
                          .eps = (float)t->p.adam_eps,
                          .decay = (float)(t->p.optimiser == DSCQ_OPT_ADAMW ? decay : 0),
                          .m_scale = (float)u->m_scale,
                          .v_scale = (float)u->v_scale};
-    decay_gradient(t, p);
-    t->k->adam(&o, p->value, first, t->second + p->at, p->grad, p->count);
+
+    /* decay inside Adam's gradient (not decoupled); only weights decay */
+    if (t->p.optimiser == DSCQ_OPT_ADAM && decay > 0)
+        t->k->axpy((float)decay, value, dscq_exec_grads(t->e, p->node).w + first,
+                   count);
+    t->k->adam(&o, value, t->first + p->at + first, t->second + p->at + first,
+               p->grad + first, count);
 }
 
-static void average(dscq_trainer *t)
+static void update_task(void *ctx, size_t task, int worker)
 {
+    const update_ctx *u = ctx;
+    const dscq_trainer *t = u->t;
+    size_t first, count;
+    const nn_param *p = piece_at(t, task, &first, &count);
+
+    (void)worker;
+    if (t->p.optimiser != DSCQ_OPT_SGD) {
+        adam(u, p, first, count);
+        return;
+    }
+    const dscq_sgd o = {(float)(u->rate * p->rate), (float)t->p.momentum,
+                        (float)(p->decays ? t->p.decay : 0), t->p.nesterov};
+    t->k->sgd(&o, p->value + first, t->first + p->at + first, p->grad + first, count);
+}
+
+static void average_task(void *ctx, size_t task, int worker)
+{
+    const dscq_trainer *t = ctx;
     /* early steps count more, so that the start is soon forgotten */
     const double n = (double)t->state.step + 1;
     const double d = fmin(t->p.ema, n / (n + 10));
+    size_t first, count;
+    const nn_param *p = piece_at(t, task, &first, &count);
+    float *a = t->average + p->at + first;
 
-    for (size_t i = 0; i < t->params; i++) {
-        float *a = t->average + t->param[i].at;
-        t->k->scale((float)d, a, a, t->param[i].count);
-        t->k->axpy((float)(1 - d), t->param[i].value, a, t->param[i].count);
-    }
+    (void)worker;
+    t->k->scale((float)d, a, a, count);
+    t->k->axpy((float)(1 - d), p->value + first, a, count);
 }
 
 dscq_status nn__update(dscq_trainer *t, dscq_error *err)
@@ -182,9 +212,9 @@ dscq_status nn__update(dscq_trainer *t, dscq_error *err)
     if (status != DSCQ_OK)
         return status;
     t->state.rate = u.rate;
-    dscq_pool_run(t->pool, t->learned, update_task, &u);
+    dscq_pool_run(t->pool, pieces(t, t->learned), update_task, &u);
     if (t->average != NULL)
-        average(t);
+        dscq_pool_run(t->pool, pieces(t, t->params), average_task, t);
     return DSCQ_OK;
 }
 

@@ -1,6 +1,12 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* SCHED_IDLE, sched_setaffinity */
+#endif
+
 #include "dscq/base/par.h"
 #include "support.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -104,6 +110,120 @@ START_TEST(sums_are_equal_for_any_thread_count)
 }
 END_TEST
 
+/* ---- busy neighbours ------------------------------------------------------- */
+
+enum { SPINNERS = 4, JOBS = 100 };
+
+typedef struct neighbours {
+    pthread_t thread[SPINNERS];
+    _Atomic int stop;
+    _Atomic uint64_t turns;
+} neighbours;
+
+static void *spin(void *arg)
+{
+    neighbours *n = arg;
+
+    while (!atomic_load(&n->stop))
+        atomic_fetch_add(&n->turns, 1);
+    return NULL;
+}
+
+static void neighbours_begin(neighbours *n)
+{
+    memset(n, 0, sizeof *n);
+    for (int i = 0; i < SPINNERS; i++)
+        ck_assert_int_eq(pthread_create(&n->thread[i], NULL, spin, n), 0);
+    while (atomic_load(&n->turns) == 0)
+        (void)sched_yield();
+}
+
+static void neighbours_end(neighbours *n)
+{
+    atomic_store(&n->stop, 1);
+    for (int i = 0; i < SPINNERS; i++)
+        ck_assert_int_eq(pthread_join(n->thread[i], NULL), 0);
+}
+
+/* As many threads as cores and many more, each core with two neighbours that never
+ * rest: every job ends, and with the same bytes. */
+START_TEST(busy_neighbours_change_nothing)
+{
+    static const int k_threads[] = {2, 16};
+    const double want = total_for(1);
+    dscq_error err = {DSCQ_OK, ""};
+    neighbours n;
+    dscq_pool *p = NULL;
+
+    neighbours_begin(&n);
+    test_ok(dscq_pool_create(&p, k_threads[_i], &err));
+    for (int job = 0; job < JOBS; job++) {
+        sums s = {{0}};
+        double total = 0;
+        dscq_pool_run(p, 64, add_part, &s);
+        for (int i = 0; i < 64; i++)
+            total += s.part[i];
+        ck_assert_mem_eq(&total, &want, sizeof want);
+    }
+    dscq_pool_destroy(p);
+    neighbours_end(&n);
+}
+END_TEST
+
+/* Ourselves and all threads made from now on, on one of the CPUs we may use. */
+static void stay_on_one_cpu(void)
+{
+    cpu_set_t all, one;
+    size_t cpu = 0;
+
+    ck_assert_int_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    while (!CPU_ISSET(cpu, &all))
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+}
+
+typedef struct who {
+    _Atomic int caller, workers;
+} who;
+
+static void note_worker(void *ctx, size_t task, int worker)
+{
+    who *w = ctx;
+
+    (void)task;
+    atomic_fetch_add(worker == 0 ? &w->caller : &w->workers, 1);
+}
+
+/* The workers run at idle priority on a CPU that others keep busy: less than a
+ * thousandth of its time is theirs. Who waited for them to wake up would need hours for
+ * these jobs; the caller does the tasks itself. (The case has a timeout.) */
+START_TEST(nobody_waits_for_a_worker_without_a_task)
+{
+    const struct sched_param none = {0};
+    dscq_error err = {DSCQ_OK, ""};
+    neighbours n;
+    dscq_pool *p = NULL;
+    who w = {0, 0};
+
+    stay_on_one_cpu();
+    ck_assert_int_eq(pthread_setschedparam(pthread_self(), SCHED_IDLE, &none), 0);
+    test_ok(dscq_pool_create(&p, 8, &err));
+    if (pthread_setschedparam(pthread_self(), SCHED_OTHER, &none) != 0) {
+        dscq_pool_destroy(p); /* an old kernel: no way back without privilege */
+        return;
+    }
+    neighbours_begin(&n);
+    for (int job = 0; job < 20 * JOBS; job++)
+        dscq_pool_run(p, 8, note_worker, &w);
+    ck_assert_int_eq(atomic_load(&w.caller) + atomic_load(&w.workers), 20 * JOBS * 8);
+    ck_assert_int_gt(atomic_load(&w.caller), atomic_load(&w.workers));
+    neighbours_end(&n);
+    dscq_pool_destroy(p);
+}
+END_TEST
+
 START_TEST(no_pool_runs_in_order_here)
 {
     count c;
@@ -155,9 +275,12 @@ static Suite *make(void)
     TCase *tc = NULL;
     Suite *s = test_suite("base/par", &tc);
 
+    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, every_task_runs_once, 0, 3);
     tcase_add_test(tc, many_short_jobs_do_not_mix);
     tcase_add_test(tc, sums_are_equal_for_any_thread_count);
+    tcase_add_loop_test(tc, busy_neighbours_change_nothing, 0, 2);
+    tcase_add_test(tc, nobody_waits_for_a_worker_without_a_task);
     tcase_add_test(tc, no_pool_runs_in_order_here);
     tcase_add_test(tc, the_number_of_threads_is_checked);
     tcase_add_test(tc, no_memory_is_reported);
