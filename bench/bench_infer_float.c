@@ -22,9 +22,10 @@ static void print_profile(const dscq_model *m, const dscq_exec *e, double passes
         double f, g;
         dscq_exec_seconds(e, i, &f, &g);
         if (f > 0)
-            printf("  %-22s %4dx%-4d %4d -> %-4d  %8.1f us %6.1f GFLOP/s\n", n->name,
-                   (int)n->in.h, (int)n->in.w, (int)n->in.c, (int)n->out.c,
-                   1e6 * f / passes, 2e-9 * (double)n->macs * batch * passes / f);
+            printf("  %-22s %4dx%-4d %4d -> %-4d  %8.1f us %6.1f GFLOP/s %5.1f GB/s\n",
+                   n->name, (int)n->in.h, (int)n->in.w, (int)n->in.c, (int)n->out.c,
+                   1e6 * f / passes, 2e-9 * (double)n->macs * batch * passes / f,
+                   1e-9 * bench_forward_bytes(m, i, batch) * passes / f);
     }
 }
 

@@ -109,6 +109,37 @@ BENCH_FN dscq_model *bench_load(const bench_args *a, const bench_net *n)
     return m;
 }
 
+/* Bytes that must pass between memory and core when node i runs forward on `batch`
+ * images, each array once: inputs, output, weights. */
+BENCH_FN double bench_forward_bytes(const dscq_model *m, int32_t i, double batch)
+{
+    const dscq_node *n = dscq_model_node(m, i);
+    double floats = (double)dscq_shape_count(&n->out);
+
+    for (int32_t j = 0; j < n->input_count; j++) {
+        const dscq_shape s = n->input[j] == DSCQ_INPUT
+                                 ? dscq_model_input(m)
+                                 : dscq_model_node(m, n->input[j])->out;
+        floats += (double)dscq_shape_count(&s);
+    }
+    return 4 * (floats * batch + (double)n->weights->count);
+}
+
+/* Backward, in training: what is read and written once for each float of forward is
+ * twice that (stored output and its gradient, weights and theirs); the network's input
+ * has no gradient. */
+BENCH_FN double bench_backward_bytes(const dscq_model *m, int32_t i, double batch)
+{
+    const dscq_node *n = dscq_model_node(m, i);
+    const dscq_shape in = dscq_model_input(m);
+    double bytes = 2 * bench_forward_bytes(m, i, batch);
+
+    for (int32_t j = 0; j < n->input_count; j++)
+        if (n->input[j] == DSCQ_INPUT)
+            bytes -= 4 * (double)dscq_shape_count(&in) * batch;
+    return bytes;
+}
+
 /* The networks of the inference bars. */
 static const bench_net bench_inference_nets[] __attribute__((unused)) = {
     {"mbv1-0.25-32", "mobilenet_v1_32.cfg", {"net.width_multiplier=0.25"}},

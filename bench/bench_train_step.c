@@ -8,6 +8,7 @@
  * NET: one of the names below (default: all). Medians of 5 slices of S seconds
  * (default 1.0). --cpu counts this program's CPU time instead of the clock's, for a
  * busy machine (one thread only). bench/peer_train.sh runs it in turn with a peer.
+ * --profile: per layer time, arithmetic and the traffic that it cannot do without.
  */
 #include "bench_nets.h"
 #include "dscq/base/alloc.h"
@@ -50,6 +51,7 @@ static bench_run start(const bench_args *a, const bench_net *n, dscq_pool *pool)
         bench_fail(a->program, &err);
     p.batch = a->batch;
     p.learning_rate = 0.01;
+    p.keep_best = 0; /* nothing validates here */
     if (dscq_trainer_create(&b.t, b.m, &p, 1000, pool, NULL, &err) != DSCQ_OK)
         bench_fail(a->program, &err);
     b.x = dscq_malloc(floats, sizeof *b.x);
@@ -80,10 +82,14 @@ static void print_profile(const bench_run *b, double steps)
         dscq_exec_seconds(dscq_trainer_exec(b->t), i, &f, &g);
         const double flop = 2.0 * (double)n->macs * b->batch.n * steps;
         if (f + g > 0)
-            printf("  %-22s %4dx%-4d %4d -> %-4d  forward %8.3f ms %6.1f GFLOP/s  "
-                   "backward %8.3f ms %6.1f GFLOP/s\n",
+            printf("  %-22s %4dx%-4d %4d -> %-4d  "
+                   "forward %8.3f ms %6.1f GFLOP/s %5.1f GB/s  "
+                   "backward %8.3f ms %6.1f GFLOP/s %5.1f GB/s\n",
                    n->name, (int)n->in.h, (int)n->in.w, (int)n->in.c, (int)n->out.c,
-                   1e3 * f / steps, 1e-9 * flop / f, 1e3 * g / steps, 2e-9 * flop / g);
+                   1e3 * f / steps, 1e-9 * flop / f,
+                   1e-9 * bench_forward_bytes(b->m, i, b->batch.n) * steps / f,
+                   1e3 * g / steps, 2e-9 * flop / g,
+                   1e-9 * bench_backward_bytes(b->m, i, b->batch.n) * steps / g);
     }
 }
 

@@ -7,7 +7,7 @@
 enum { ALIGN = 64 };
 
 /* The hook of the tests: the only mutable objects here. */
-static _Atomic uint64_t made, fail_at;
+static _Atomic uint64_t made, fail_at, asked;
 
 static int must_fail(void)
 {
@@ -21,7 +21,13 @@ static void *take(size_t bytes)
     if (must_fail() || bytes > SIZE_MAX - ALIGN)
         return NULL;
     const size_t room = bytes == 0 ? ALIGN : (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    atomic_fetch_add_explicit(&asked, room, memory_order_relaxed);
     return aligned_alloc(ALIGN, room);
+}
+
+uint64_t dscq_alloc_asked(void)
+{
+    return atomic_exchange(&asked, 0);
 }
 
 int dscq_size_mul(size_t *out, size_t a, size_t b)

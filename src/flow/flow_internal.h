@@ -137,6 +137,8 @@ dscq_status flow__images_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
 
 /* ---- score.c: the number that validation maximises ---------------------- */
 
+enum { FLOW_SCORE_BATCH = 100 }; /* images scored at a time, at most */
+
 typedef struct flow_score {
     flow_feed feed;
     dscq_exec *exec; /* evaluation engine of the model */

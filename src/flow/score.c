@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { SCORE_BATCH = 100 };
-
 dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
                              dscq_pool *pool, const dscq_kernels *kernels,
                              const dscq_log *log, dscq_error *err)
@@ -32,7 +30,7 @@ dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
     s->is_detector = dscq_project_is_detector(p);
     s->classes = dscq_dataset_classes(d);
     s->log = log;
-    const int32_t batch = s->images < SCORE_BATCH ? s->images : SCORE_BATCH;
+    const int32_t batch = s->images < FLOW_SCORE_BATCH ? s->images : FLOW_SCORE_BATCH;
     DSCQ_TRY(flow__feed_init(&s->feed, d, split, batch, 0, 0, 1, err));
     const dscq_exec_options eo = {
         .batch = batch, .raw_outputs = 1, .pool = pool, .kernels = kernels};

@@ -248,11 +248,49 @@ done:
     return status;
 }
 
+/* A row of the memory table; t NULL: nothing learns. */
+static void plan_row(dscq_table *mem, const char *use, int32_t batch,
+                     const dscq_exec_plan *e, const dscq_train_plan *t)
+{
+    const size_t row = dscq_table_add_row(mem);
+    const size_t optimiser = t != NULL ? t->optimiser_bytes : 0;
+
+    dscq_table_set_text(mem, row, "use", use);
+    dscq_table_set_int(mem, row, "batch", batch);
+    dscq_table_set_int(mem, row, "activation_bytes", (int64_t)e->activation_bytes);
+    dscq_table_set_int(mem, row, "weight_bytes", (int64_t)e->weight_bytes);
+    dscq_table_set_int(mem, row, "scratch_bytes", (int64_t)e->scratch_bytes);
+    dscq_table_set_int(mem, row, "optimiser_bytes", (int64_t)optimiser);
+    dscq_table_set_int(mem, row, "total_bytes", (int64_t)(e->total_bytes + optimiser));
+}
+
+/* The engines of a run with these batches: training and, beside it, validation; and of
+ * one image. */
+static dscq_status plan_rows(dscq_table *mem, dscq_project *p, dscq_pool *pool,
+                             const dscq_kernels *kernels, dscq_error *err)
+{
+    const dscq_train_params *t = dscq_project_train(p);
+    dscq_model *m = dscq_project_model(p);
+    dscq_exec_options eo = {.raw_outputs = 1, .pool = pool, .kernels = kernels};
+    dscq_train_plan training;
+    dscq_exec_plan plan;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_trainer_dry_run(&training, m, t, pool, kernels, err));
+    plan_row(mem, "training step", t->batch, &training.engine, &training);
+    eo.batch = FLOW_SCORE_BATCH;
+    DSCQ_TRY(dscq_exec_dry_run(&plan, m, &eo, err));
+    plan_row(mem, "validation", eo.batch, &plan, NULL);
+    eo.batch = 1;
+    DSCQ_TRY(dscq_exec_dry_run(&plan, m, &eo, err));
+    plan_row(mem, "inference", eo.batch, &plan, NULL);
+done:
+    return status;
+}
+
 dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_project *p,
                            const dscq_run_options *o, dscq_error *err)
 {
-    const dscq_train_params *t = dscq_project_train(p);
-    dscq_exec_plan plan;
     dscq_table *mem = NULL;
     dscq_pool *pool = NULL;
     const dscq_kernels *kernels;
@@ -266,22 +304,9 @@ dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_projec
     dscq_table_add_int(mem, "activation_bytes", "");
     dscq_table_add_int(mem, "weight_bytes", "");
     dscq_table_add_int(mem, "scratch_bytes", "");
+    dscq_table_add_int(mem, "optimiser_bytes", "");
     dscq_table_add_int(mem, "total_bytes", "");
-    for (int training = 1; training >= 0; training--) {
-        const dscq_exec_options eo = {.batch = training ? t->batch : 1,
-                                      .training = training,
-                                      .pool = pool,
-                                      .kernels = kernels};
-        DSCQ_TRY(dscq_exec_dry_run(&plan, dscq_project_model(p), &eo, err));
-        const size_t row = dscq_table_add_row(mem);
-        dscq_table_set_text(mem, row, "use", training ? "training step" : "inference");
-        dscq_table_set_int(mem, row, "batch", eo.batch);
-        dscq_table_set_int(mem, row, "activation_bytes",
-                           (int64_t)plan.activation_bytes);
-        dscq_table_set_int(mem, row, "weight_bytes", (int64_t)plan.weight_bytes);
-        dscq_table_set_int(mem, row, "scratch_bytes", (int64_t)plan.scratch_bytes);
-        dscq_table_set_int(mem, row, "total_bytes", (int64_t)plan.total_bytes);
-    }
+    DSCQ_TRY(plan_rows(mem, p, pool, kernels, err));
     DSCQ_TRY(dscq_table_check(mem, err));
     DSCQ_TRY(dscq_model_table(layers, dscq_project_model(p), err));
     *memory = mem;

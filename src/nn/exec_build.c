@@ -155,6 +155,24 @@ static float *take(float *base, size_t *at, size_t floats)
     return p;
 }
 
+static void lay_gradients(dscq_exec *e, float *base, size_t *at, int32_t i)
+{
+    exec_node *x = &e->node[i];
+    const dscq_weights *w = dscq_model_node(e->m, i)->weights;
+    const size_t c = (size_t)w->channels;
+
+    if (!e->o.training || !x->learns || !x->reached)
+        return;
+    if (w->count > 0)
+        x->grads.w = take(base, at, w->count);
+    if (w->bias != NULL)
+        x->grads.bias = take(base, at, c);
+    if (w->gamma != NULL) {
+        x->grads.gamma = take(base, at, c);
+        x->grads.beta = take(base, at, c);
+    }
+}
+
 static void lay_weights(dscq_exec *e, float *base, size_t *at, int32_t i)
 {
     const dscq_node *n = dscq_model_node(e->m, i);
@@ -180,16 +198,6 @@ static void lay_weights(dscq_exec *e, float *base, size_t *at, int32_t i)
         x->inv = (double *)(void *)take(base, at, 2 * c);
         for (int j = 0; j < 3; j++)
             x->coef[j] = take(base, at, c);
-    }
-    if (!e->o.training || !x->learns || !x->reached)
-        return;
-    if (w->count > 0)
-        x->grads.w = take(base, at, w->count);
-    if (w->bias != NULL)
-        x->grads.bias = take(base, at, c);
-    if (w->gamma != NULL) {
-        x->grads.gamma = take(base, at, c);
-        x->grads.beta = take(base, at, c);
     }
 }
 
@@ -298,6 +306,11 @@ static dscq_status plan(dscq_exec **out, dscq_model *m, const dscq_exec_options 
     for (int32_t i = 0; i < e->count; i++)
         if (!e->node[i].is_view)
             lay_weights(e, NULL, &e->weight_floats, i);
+    const size_t no_gradients = e->weight_floats;
+    for (int32_t i = 0; i < e->count; i++)
+        if (!e->node[i].is_view)
+            lay_gradients(e, NULL, &e->weight_floats, i);
+    e->plan.gradient_bytes = (e->weight_floats - no_gradients) * sizeof(float);
     lay_work(e, NULL, &e->work_floats);
     e->plan.activation_bytes = e->activation_floats * sizeof(float);
     e->plan.weight_bytes = e->weight_floats * sizeof(float);
@@ -343,6 +356,9 @@ dscq_status dscq_exec_create(dscq_exec **out, dscq_model *m, const dscq_exec_opt
         x->g = place(e, x->g_buf);
         x->state = place(e, x->state_buf);
     }
+    for (int32_t i = 0; i < e->count; i++)
+        if (!e->node[i].is_view)
+            lay_gradients(e, e->weights, &at, i);
     assert(at == e->weight_floats);
     at = 0;
     lay_work(e, e->work, &at);

@@ -127,13 +127,39 @@ const dscq_train_state *dscq_trainer_state(const dscq_trainer *t)
     return &t->state;
 }
 
+/* Moments and snapshots, from the floats that are learned and that are kept. */
+static size_t optimiser_bytes(const dscq_train_params *p, size_t learned, size_t kept)
+{
+    const size_t moments = p->optimiser == DSCQ_OPT_SGD ? 1 : 2;
+    const size_t snapshots = 1 + (size_t)(p->ema > 0) + (size_t)(p->keep_best != 0);
+
+    return (learned * moments + kept * snapshots) * sizeof(float);
+}
+
 size_t dscq_trainer_bytes(const dscq_trainer *t)
 {
-    const size_t flat =
-        t->learned_floats * (t->second != NULL ? 2 : 1) +
-        t->floats * (size_t)(1 + (t->average != NULL) + (t->best != NULL));
+    return dscq_exec_get_plan(t->e).total_bytes +
+           optimiser_bytes(&t->p, t->learned_floats, t->floats);
+}
 
-    return dscq_exec_get_plan(t->e).total_bytes + flat * sizeof(float);
+dscq_status dscq_trainer_dry_run(dscq_train_plan *out, dscq_model *m,
+                                 const dscq_train_params *p, dscq_pool *pool,
+                                 const dscq_kernels *kernels, dscq_error *err)
+{
+    const dscq_exec_options o = {
+        .batch = p->batch, .training = 1, .pool = pool, .kernels = kernels};
+    dscq_train_plan plan;
+    dscq_status status;
+
+    DSCQ_TRY(nn__apply_patterns(m, p, err));
+    DSCQ_TRY(dscq_exec_dry_run(&plan.engine, m, &o, err));
+    /* every learned array has a gradient, and both are rounded alike */
+    const size_t learned = plan.engine.gradient_bytes / sizeof(float);
+    plan.optimiser_bytes = optimiser_bytes(p, learned, learned + nn__stat_floats(m));
+    plan.total_bytes = plan.engine.total_bytes + plan.optimiser_bytes;
+    *out = plan;
+done:
+    return status;
 }
 
 /* ---- a step

@@ -43,6 +43,8 @@ void nn__params_set(dscq_trainer *t, const float *from);
 dscq_status nn__apply_patterns(dscq_model *m, const dscq_train_params *p,
                                dscq_error *err);
 int nn__params_finite(const dscq_trainer *t);
+/* Floats of the running statistics in a flat array. */
+size_t nn__stat_floats(const dscq_model *m);
 dscq_status nn__params_list(dscq_trainer *t, dscq_error *err);
 
 /* Clip, update, average. DSCQ_FORMAT when a gradient is not finite. */

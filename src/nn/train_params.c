@@ -5,6 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+static size_t whole_lines(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
 static void add(dscq_trainer *t, float *value, const float *grad, size_t count,
                 int decays, int32_t node)
 {
@@ -19,7 +24,19 @@ static void add(dscq_trainer *t, float *value, const float *grad, size_t count,
                                          .rate = dscq_model_node(t->m, node)->rate,
                                          .node = node};
     t->params++;
-    t->floats += (count + 15) / 16 * 16;
+    t->floats += whole_lines(count);
+}
+
+size_t nn__stat_floats(const dscq_model *m)
+{
+    size_t floats = 0;
+
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_weights *w = dscq_model_node(m, i)->weights;
+        if (w->mean != NULL)
+            floats += 2 * whole_lines((size_t)w->channels);
+    }
+    return floats;
 }
 
 static void walk(dscq_trainer *t)

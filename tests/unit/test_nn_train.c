@@ -651,6 +651,76 @@ START_TEST(plan_is_what_is_used)
 }
 END_TEST
 
+static dscq_status always_better(void *ctx, dscq_model *m, uint32_t epoch,
+                                 double *score, dscq_error *err)
+{
+    (void)ctx;
+    (void)m;
+    (void)err;
+    *score = epoch + 1;
+    return DSCQ_OK;
+}
+
+/* Bytes a trainer asks for while it lives through two epochs, less those of the plan
+ * made beforehand, which must be the trainer's own. */
+static int64_t beyond_the_plan(const dscq_train_params *p, toy *data)
+{
+    const dscq_train_hooks hooks = {.validate = always_better};
+    dscq_model *m = make_net(), *same = make_net();
+    dscq_train_plan plan;
+    dscq_trainer *t = NULL;
+    dscq_error err = {0};
+
+    (void)dscq_alloc_asked();
+    ck_assert_int_eq(dscq_trainer_dry_run(&plan, m, p, NULL, NULL, &err), DSCQ_OK);
+    ck_assert_uint_lt(dscq_alloc_asked(), plan.total_bytes / 4);
+    ck_assert_uint_eq(plan.total_bytes, plan.engine.total_bytes + plan.optimiser_bytes);
+    ck_assert_int_eq(dscq_trainer_create(&t, same, p, 3, NULL, NULL, &err), DSCQ_OK);
+    ck_assert_uint_eq(dscq_trainer_bytes(t), plan.total_bytes);
+    dscq_trainer_set_hooks(t, &hooks);
+    ck_assert_int_eq(dscq_trainer_run(t, toy_batch, data, NULL, NULL, NULL, &err),
+                     DSCQ_OK);
+    const int64_t asked = (int64_t)dscq_alloc_asked();
+    ck_assert_uint_eq(dscq_trainer_bytes(t), plan.total_bytes);
+    dscq_trainer_destroy(t);
+    dscq_model_destroy(m);
+    dscq_model_destroy(same);
+    return asked - (int64_t)plan.total_bytes;
+}
+
+/* Whatever is kept beside the weights: beyond the plan are the engine's and trainer's
+ * lists, the same for all of them but for the list of learned arrays. */
+START_TEST(a_trainer_takes_what_its_plan_says)
+{
+    static const struct {
+        int32_t optimiser, keep_best;
+        double ema;
+        const char *freeze;
+    } k_case[] = {{DSCQ_OPT_SGD, 0, 0, ""},
+                  {DSCQ_OPT_SGD, 1, 0, ""},
+                  {DSCQ_OPT_ADAM, 0, 0.9, ""},
+                  {DSCQ_OPT_ADAMW, 1, 0.9, ""},
+                  {DSCQ_OPT_SGD, 1, 0.9, "stem"}};
+    toy *data = make_toy();
+    int64_t lists = 0;
+
+    for (size_t i = 0; i < sizeof k_case / sizeof k_case[0]; i++) {
+        dscq_train_params p = make_params(2);
+        p.optimiser = k_case[i].optimiser;
+        p.keep_best = k_case[i].keep_best;
+        p.ema = k_case[i].ema;
+        snprintf(p.freeze, sizeof p.freeze, "%s", k_case[i].freeze);
+        const int64_t beyond = beyond_the_plan(&p, data);
+        lists = i == 0 ? beyond : lists;
+        ck_assert_int_ge(beyond, 0);
+        ck_assert_int_le(beyond, 32 * 1024);
+        if (p.freeze[0] == '\0')
+            ck_assert_int_eq(beyond, lists);
+    }
+    dscq_free(data);
+}
+END_TEST
+
 static dscq_status create_op(void *ctx, dscq_error *err)
 {
     const dscq_train_params *p = ctx;
@@ -705,6 +775,7 @@ static Suite *make(void)
     tcase_add_test(tc, schedules_can_be_combined);
     tcase_add_loop_test(tc, loss_gradient_is_the_slope_of_the_loss, 0, 3);
     tcase_add_test(tc, plan_is_what_is_used);
+    tcase_add_test(tc, a_trainer_takes_what_its_plan_says);
     tcase_add_test(tc, every_failed_allocation_is_reported);
     suite_add_tcase(s, tc);
     return s;

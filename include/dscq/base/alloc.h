@@ -30,6 +30,8 @@ int dscq_size_mul(size_t *out, size_t a, size_t b);
 /* Tests: the k-th allocation from now (1 = next) returns NULL, once. 0 turns it
  * off. Returns how many allocations were made since the last call. */
 uint64_t dscq_alloc_fail_at(uint64_t k);
+/* Tests: bytes asked for since the last call, whatever was given back since. */
+uint64_t dscq_alloc_asked(void);
 
 #ifdef __cplusplus
 }

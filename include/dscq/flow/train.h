@@ -53,7 +53,8 @@ dscq_status dscq_flow_eval_boxes(double *map_out, double *per_class, dscq_projec
                                  const dscq_run_options *o, dscq_error *err);
 
 /* The plan before anything runs (--dry-run): the layers, and the memory of a
- * training step and of inference. Both tables are owned by the caller. */
+ * training step (equal to peak_bytes of the run), of the validation engine beside it
+ * and of inference. Both tables are owned by the caller. */
 dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_project *p,
                            const dscq_run_options *o, dscq_error *err);
 

@@ -41,6 +41,7 @@ typedef struct dscq_exec_options {
 typedef struct dscq_exec_plan {
     size_t activation_bytes; /* stored outputs and gradients, overlapped        */
     size_t weight_bytes;     /* packed copies and gradients of weights          */
+    size_t gradient_bytes;   /* of those, the gradients                         */
     size_t scratch_bytes;    /* all threads, partial sums                       */
     size_t total_bytes;
     size_t unshared_bytes; /* outputs and gradients if nothing were overlapped */

@@ -131,7 +131,20 @@ void dscq_trainer_destroy(dscq_trainer *t); /* NULL is fine */
 void dscq_trainer_set_hooks(dscq_trainer *t, const dscq_train_hooks *h);
 dscq_exec *dscq_trainer_exec(dscq_trainer *t);
 const dscq_train_state *dscq_trainer_state(const dscq_trainer *t);
-/* Engine, optimiser, snapshots: bytes. */
+
+/* What a trainer takes, in bytes, before there is one: the engine's plan, the
+ * optimiser's moments and the snapshots (the last sound weights; averaged and best ones
+ * as p says). Small lists are left out. Without allocating anything of that size;
+ * freezing patterns of p are applied to m, as when it is created. */
+typedef struct dscq_train_plan {
+    dscq_exec_plan engine;
+    size_t optimiser_bytes; /* moments and snapshots */
+    size_t total_bytes;
+} dscq_train_plan;
+dscq_status dscq_trainer_dry_run(dscq_train_plan *out, dscq_model *m,
+                                 const dscq_train_params *p, dscq_pool *pool,
+                                 const dscq_kernels *kernels, dscq_error *err);
+/* The same of a trainer: equal to its plan. */
 size_t dscq_trainer_bytes(const dscq_trainer *t);
 /* Learning rate at a step (updates made), warm-up included. */
 double dscq_train_rate(const dscq_train_params *p, uint64_t step,
