@@ -63,6 +63,10 @@ const dscq_key dscq_compress_keys[] = {
                       "part of the values inside the range, percent"),
     DSCQ_KEY_INT_ROW(P, calibration_images, 1, 1000000, "512",
                      "images for calibration"),
+    DSCQ_KEY_STR_ROW(
+        P, ranges, "",
+        "grids of activations instead, as import writes them (ranges.csv); "
+        "layers it does not name are calibrated"),
     DSCQ_KEY_BOOL_ROW(P, learn_ranges, "0",
                       "ranges of activations learn from the freeze on"),
     DSCQ_KEY_REAL_ROW(P, range_rate, 0, 100, "1",

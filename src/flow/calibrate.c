@@ -47,6 +47,7 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
     edge[0] = result->input;
     for (int32_t i = 0; i < result->nodes; i++)
         edge[i + 1] = result->edge[i];
+    DSCQ_TRY(flow__use_ranges(edge, p, s, err));
 done:
     dscq_calibrated_destroy(result);
     dscq_observer_destroy(seen);

@@ -252,6 +252,13 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
                             const dscq_kernels *kernels, const dscq_log *log,
                             dscq_error *err);
 
+/* ---- ranges.c: grids that an import wrote down ---- */
+
+/* Put those of compress.ranges (relative to the cfg's folder; empty: none) in place of
+ * the calibrated ones. edge: [nodes + 1]. DSCQ_FORMAT "file:line: ...". */
+dscq_status flow__use_ranges(dscq_aquant *edge, const dscq_project *p,
+                             const dscq_settings *s, dscq_error *err);
+
 /* ---- judge.c: some images of a part, and which of them a network gets right -- */
 
 enum { FLOW_JUDGE_BATCH = 100 };

@@ -88,6 +88,7 @@ typedef struct dscq_compress_params {
     int32_t calibration; /* dscq_calibration                                    */
     double percentile;
     int32_t calibration_images;
+    char ranges[DSCQ_PATH_MAX]; /* grids from an import, or empty               */
     int32_t learn_ranges; /* scales learn with the weights (compress/ranges.h)    */
     double range_rate;    /* at this multiple of the learning rate               */
     /* after training stopped, or instead of it */

@@ -1,0 +1,163 @@
+/* The grids of a quantised network that was imported are those of the packed network
+ * made from it, when compress.ranges names them. */
+#include "dscq/import/onnx.h"
+#include "dscq/pack/pack.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DATA                                                                           \
+    "type = signs\ncount = 64\ntest_count = 8\nclasses = 4\nvalid_frac = 0.25\n"       \
+    "split = random\n"
+#define COMPRESS                                                                       \
+    "[compress]\nmethod = uniform\np = 0\nb = 8\nepochs = 0\ncalibration = minmax\n"
+
+static const char k_net[] =
+    "[net]\nname = small\nwidth = 16\nheight = 16\nchannels = 3\n"
+    "[convolutional]\nname = a\nfilters = 8\nsize = 3\nstride = 2\npad = 1\n"
+    "batch_normalize = 1\nactivation = relu\n"
+    "[depthwise]\nname = b\nsize = 3\npad = 1\nbatch_normalize = 1\n"
+    "activation = relu\n"
+    "[convolutional]\nname = c\nfilters = 12\nsize = 1\nbatch_normalize = 1\n"
+    "activation = relu\n"
+    "[avgpool]\nname = d\n[connected]\nname = e\noutput = 4\nactivation = linear\n"
+    "[softmax]\nname = f\n[data]\n" DATA "[train]\nepochs = 1\nbatch = 8\n" COMPRESS
+    "calibration_images = 48\n";
+
+/* The program with these words (NULL ends them) in this test's folder; 0 is wanted. */
+static void dscq(const char *const argv[])
+{
+    static test_output o;
+    const int code = test_command(&o, test_path(""), argv);
+
+    ck_assert_msg(code == 0, "%s: exit %d: %s", argv[0], code, o.err);
+}
+
+/* A network, trained, compressed, exported, and imported again with its grids. */
+static void go_round(void)
+{
+    (void)test_file("net.cfg", k_net);
+    dscq((const char *const[]){"compress", "net.cfg", "-o", "one", "-q", NULL});
+    dscq((const char *const[]){"export", "one/packed.bin", "-o", "one.onnx", NULL});
+    dscq((const char *const[]){"import", "one.onnx", "-o", "back", "--data",
+                               "type=signs", "--data", "count=64", "--data",
+                               "test_count=8", "--data", "classes=4", "--data",
+                               "valid_frac=0.25", "--data", "split=random", NULL});
+}
+
+static void compress_again(const char *to, const char *ranges)
+{
+    dscq((const char *const[]){"compress",
+                               "back/net.cfg",
+                               "-w",
+                               "back/float.ckpt",
+                               "-o",
+                               to,
+                               "-q",
+                               "--set",
+                               "compress.method=uniform",
+                               "--set",
+                               "compress.p=0",
+                               "--set",
+                               "compress.b=8",
+                               "--set",
+                               "compress.epochs=0",
+                               "--set",
+                               "compress.calibration=minmax",
+                               "--set",
+                               "compress.calibration_images=2",
+                               "--set",
+                               ranges,
+                               NULL});
+}
+
+/* How many of the 8-bit maps of a have no map of the same scale and zero in b. */
+static int32_t strange(const char *a, const char *b, int32_t *maps)
+{
+    dscq_qmodel *x, *y;
+    dscq_error err;
+    int32_t n = 0;
+
+    *maps = 0;
+    ck_assert_msg(dscq_pack_read(&x, test_path(a), &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_msg(dscq_pack_read(&y, test_path(b), &err) == DSCQ_OK, "%s", err.msg);
+    for (int32_t i = 0; i < x->tensor_count; i++) {
+        const dscq_qtensor *t = &x->tensor[i];
+        int same = 0;
+        if (t->bits != 8)
+            continue;
+        ++*maps;
+        for (int32_t j = 0; j < y->tensor_count; j++)
+            same |= y->tensor[j].bits == 8 &&
+                    y->tensor[j].zero_point == t->zero_point &&
+                    fabs(y->tensor[j].scale / t->scale - 1) < 1e-5;
+        n += !same;
+    }
+    dscq_qmodel_destroy(x);
+    dscq_qmodel_destroy(y);
+    return n;
+}
+
+START_TEST(grids_that_were_imported_are_used)
+{
+    int32_t maps;
+
+    if (!dscq_onnx_available())
+        return;
+    go_round();
+    compress_again("with", "compress.ranges=ranges.csv");
+    compress_again("without", "compress.ranges=");
+    ck_assert_int_eq(strange("one/packed.bin", "with/packed.bin", &maps), 0);
+    ck_assert_int_ge(maps, 4);
+    /* two pictures alone say something else */
+    ck_assert_int_ge(strange("one/packed.bin", "without/packed.bin", &maps), 2);
+    dscq((const char *const[]){"verify", "with/packed.bin", NULL});
+}
+END_TEST
+
+static const struct bad {
+    const char *text, *says;
+} k_bad[] = {
+    {"layer,scale,zero,lo,hi\nnobody,0.1,0,-128,127\n",
+     "bad.csv:2: no layer 'nobody' in the network; was the file written by its "
+     "import?"},
+    {"layer,scale,zero,lo,hi\na,0.1,0,-128,127\nb,-1,0,0,255\n",
+     "bad.csv:3: want a layer, a scale above 0, a zero point"},
+    {"name,scale\n", "bad.csv:1: want the columns layer,scale,zero,lo,hi"},
+    {"layer,scale,zero,lo,hi\na,0.1,0,7\n", "bad.csv:2: want a layer"},
+};
+
+START_TEST(a_file_that_is_no_table_of_grids_is_refused)
+{
+    static test_output o;
+
+    (void)test_file("net.cfg", k_net);
+    (void)test_file("bad.csv", k_bad[_i].text);
+    const int code =
+        test_command(&o, test_path(""),
+                     (const char *const[]){"compress", "net.cfg", "-o", "out", "-q",
+                                           "--set", "compress.ranges=bad.csv", NULL});
+    ck_assert_int_eq(code, 5);
+    ck_assert_msg(strstr(o.err, k_bad[_i].says) != NULL, "%s", o.err);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    TCase *tc;
+    Suite *s = test_suite("ranges", &tc);
+
+    tcase_set_timeout(tc, 300);
+    tcase_add_test(tc, grids_that_were_imported_are_used);
+    tcase_add_loop_test(tc, a_file_that_is_no_table_of_grids_is_refused, 0,
+                        sizeof k_bad / sizeof k_bad[0]);
+    return s;
+}
+
+int main(void)
+{
+    setenv("DSCQ_DATA", test_source("data"), 1);
+    return test_run(make);
+}
