@@ -8,6 +8,7 @@
  * command-level DRAM, no arithmetic (outputs are compared by the tests).
  */
 #include "bench_sim_nets.h"
+#include "bench_table.h"
 #include "dscq/flow/simulate.h"
 
 typedef struct row {
@@ -66,23 +67,6 @@ static void must(dscq_status status, const dscq_error *err)
     }
 }
 
-static void print_table(const dscq_table *t)
-{
-    for (size_t r = 0; r < dscq_table_rows(t); r++) {
-        for (size_t c = 0; c < dscq_table_columns(t); c++) {
-            const dscq_column *k = dscq_table_column(t, c);
-            printf("%s", c > 0 ? "\t" : "");
-            if (!dscq_table_is_set(t, r, c))
-                printf("-");
-            else if (k->type == DSCQ_CELL_TEXT)
-                printf("%s", dscq_table_text(t, r, c));
-            else
-                printf("%.*f", k->decimals, dscq_table_real(t, r, c));
-        }
-        printf("\n");
-    }
-}
-
 static long long used(const dscq_simulation *s, const char *resource)
 {
     const dscq_table *t = s->resources;
@@ -124,9 +108,10 @@ static void run_row(const row *k, int details)
     must(dscq_flow_simulate(&s, q, &m, &o, &err), &err);
     const double ops =
         s.totals.fps * 2e-9 * (double)dscq_sim_counters(s.sim)->mac_dense / o.frames;
+    const double watt = 1e-12 / s.bill.seconds;
     if (details) {
-        print_table(s.schedule);
-        print_table(s.stalls);
+        bench_print_table(s.schedule, 0);
+        bench_print_table(s.stalls, 0);
     }
     printf(
         "%-11s %s: %.1f M MAC; %.0f MHz, %d multipliers, %lld DSP, %lld BRAM36, %lld "
@@ -134,6 +119,9 @@ static void run_row(const row *k, int details)
         "            %.1f fps, %.3g ms latency, %.2f GOPS, %.2f W, %.2f GOPS/W (%.2f "
         "without DRAM and processor); DRAM %.3f MB a frame, %.1f %% below once per "
         "layer\n"
+        "            watt: logic dynamic %.3f, logic static %.3f, processor system "
+        "%.3f, "
+        "DRAM %.3f\n"
         "            paper: %s\n            same conditions: %s\n",
         k->machine, k->network,
         (double)dscq_sim_counters(s.sim)->mac_dense / o.frames * 1e-6, m.clock_mhz,
@@ -142,7 +130,9 @@ static void run_row(const row *k, int details)
         s.bill.gops_per_watt_dense * s.bill.total_pj /
             (s.bill.total_pj - s.bill.dram_pj - s.bill.pj[DSCQ_BILL_ps_static]),
         s.totals.dram_bytes / o.frames * 1e-6,
-        100 * (1 - s.totals.dram_bytes / o.frames / once_per_layer(q)), k->paper,
+        100 * (1 - s.totals.dram_bytes / o.frames / once_per_layer(q)),
+        s.bill.dynamic_pj * watt, s.bill.pj[DSCQ_BILL_pl_static] * watt,
+        s.bill.pj[DSCQ_BILL_ps_static] * watt, s.bill.dram_pj * watt, k->paper,
         k->same);
     dscq_simulation_clear(&s);
     dscq_qmodel_destroy(q);

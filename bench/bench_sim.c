@@ -8,6 +8,7 @@
  * Speeds are processor time, the best of REPEATS runs: other work does not count.
  */
 #include "bench_sim_nets.h"
+#include "bench_table.h"
 #include "dscq/base/config.h"
 #include "dscq/energy/energy.h"
 #include "dscq/hw/board.h"
@@ -34,26 +35,6 @@ static void must(dscq_status status, const dscq_error *err)
     if (status != DSCQ_OK) {
         (void)fprintf(stderr, "bench_sim: %s\n", err->msg);
         exit(dscq_status_exit_code(status));
-    }
-}
-
-static void print_table(const dscq_table *t)
-{
-    for (size_t c = 0; c < dscq_table_columns(t); c++)
-        printf("%s%s", c > 0 ? "\t" : "", dscq_table_column(t, c)->name);
-    printf("\n");
-    for (size_t r = 0; r < dscq_table_rows(t); r++) {
-        for (size_t c = 0; c < dscq_table_columns(t); c++) {
-            const dscq_column *k = dscq_table_column(t, c);
-            printf("%s", c > 0 ? "\t" : "");
-            if (!dscq_table_is_set(t, r, c))
-                printf("-");
-            else if (k->type == DSCQ_CELL_TEXT)
-                printf("%s", dscq_table_text(t, r, c));
-            else
-                printf("%.*f", k->decimals, dscq_table_real(t, r, c));
-        }
-        printf("\n");
     }
 }
 
@@ -197,7 +178,7 @@ int main(int argc, char **argv)
         q->name, density, bits, m.name, m.clock_mhz, m.dram);
     print_resources(&m);
     const double schedule_s = lower_s(&p, &schedule, q, &m, frames);
-    print_table(schedule);
+    bench_print_table(schedule, 1);
 
     const dscq_sim_options timing = {.no_data = 1};
     const dscq_sim_options whole = {.certify = 4, .certify_seed = 1};
@@ -206,10 +187,10 @@ int main(int argc, char **argv)
     const double whole_s = run_s(&s, p, &m, inputs, &whole);
     const double mb = peak_mb();
     must(dscq_sim_table_layers(&table, s, &err), &err);
-    print_table(table);
+    bench_print_table(table, 1);
     dscq_table_destroy(table);
     must(dscq_sim_table_stalls(&table, s, &err), &err);
-    print_table(table);
+    bench_print_table(table, 1);
     print_totals(s, &m);
     const dscq_sim_bound b = dscq_sim_lower_bound(p, &m);
     printf("bound: compute %llu, post %llu, memory %llu\n",

@@ -64,7 +64,7 @@ static const dscq_key k_machine[] = {
     DSCQ_KEY_ENUM_ROW(dscq_schedule, field, choices, dflt, help)
 static const dscq_key k_schedule[] = {
     SE(objective, DSCQ_SCHEDULE_OBJECTIVES, "cycles", "what auto minimises"),
-    SE(fuse, DSCQ_SCHEDULE_FUSE, "auto", "layers whose intermediates stay on chip"),
+    SE(fuse, DSCQ_SCHEDULE_FUSE, "auto", "layers whose intermediates stay on chip: any; none; depthwise and next; a block and a neighbour; a block by itself"),
     SE(resident, DSCQ_SCHEDULE_RESIDENT, "auto", "whole tensors kept on chip between layers"),
     SE(order, DSCQ_SCHEDULE_ORDERS, "auto", "tile order: raster, or every other sweep backwards"),
     SE(dataflow, DSCQ_SCHEDULE_FLOWS, "auto", "keep weights and stream rows, or the other way round"),

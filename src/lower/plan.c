@@ -190,6 +190,18 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
  * --------------------------------------------------------------------------------------
  */
 
+/* Exactly one block: [1 x 1 expansion] depthwise projection [its sum]; what stands
+ * between blocks stays by itself. */
+static int is_one_block(const dscq_hw_op *op, int32_t first, int32_t last)
+{
+    const int expands = op[first].mode == DSCQ_HW_BROADCAST && op[first].kernel_h == 1;
+    const int32_t dw = first + expands;
+
+    return dw < last && op[dw].mode == DSCQ_HW_DEPTHWISE &&
+           op[dw + 1].mode == DSCQ_HW_BROADCAST &&
+           (dw + 1 == last || (dw + 2 == last && op[last].mode == DSCQ_HW_ADD));
+}
+
 static int fuse_allowed(const lowering *l, int32_t first, int32_t last)
 {
     const dscq_hw_op *op = l->p->op;
@@ -209,6 +221,8 @@ static int fuse_allowed(const lowering *l, int32_t first, int32_t last)
                 return 0;
         return n <= 4 && (op[first].mode == DSCQ_HW_DEPTHWISE ||
                           op[first + 1].mode == DSCQ_HW_DEPTHWISE);
+    case 4: /* one_block */
+        return is_one_block(op, first, last);
     default:
         return n <= LOWER_STAGE_MAX;
     }

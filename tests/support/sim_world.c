@@ -51,7 +51,7 @@ void world_machine(dscq_machine *m, dscq_rng *r)
     m->mem_bytes_per_cycle = 0.5 + 20 * dscq_rng_unit64(r);
     m->mem_latency_cycles = (int32_t)dscq_rng_below(r, 100);
     m->zero_skip = dscq_rng_below(r, 4) != 0;
-    m->schedule.fuse = (int32_t)dscq_rng_below(r, 4);
+    m->schedule.fuse = (int32_t)dscq_rng_below(r, 5);
     m->schedule.resident = (int32_t)dscq_rng_below(r, 2);
     m->schedule.order = (int32_t)dscq_rng_below(r, 3);
     m->schedule.dataflow = (int32_t)dscq_rng_below(r, 3);

@@ -35,6 +35,32 @@ START_TEST(shipped_machines_load_and_fit_their_boards)
 }
 END_TEST
 
+/* A pipeline is sized by its network: board, memory and keys are checked here, its
+ * resources where stages are made (test_pipe_random). */
+START_TEST(shipped_pipelines_load)
+{
+    static const char *const k_pipes[] = {"meng2024", "nguyen2021"};
+    dscq_machine m;
+    dscq_board b;
+    dscq_memory *mem;
+    char path[DSCQ_PATH_MAX];
+    dscq_error err = {DSCQ_OK, ""};
+
+    (void)snprintf(path, sizeof path, "data/machines/%s.cfg", k_pipes[_i]);
+    test_ok(dscq_machine_load(&m, test_source(path), &err));
+    ck_assert_str_eq(m.name, k_pipes[_i]);
+    ck_assert_int_eq(m.engine, 1);
+    test_ok(dscq_machine_path(path, sizeof path, &m, "boards", m.board, &err));
+    test_ok(dscq_board_load(&b, path, &err));
+    ck_assert_int_le(m.multipliers, dscq_board_resources(&b).dsp);
+    const dscq_resources none = {0};
+    test_ok(dscq_board_fits(&b, &none, m.clock_mhz, &err)); /* the clock */
+    test_ok(dscq_memory_create(&mem, &m, &err));
+    ck_assert_ptr_nonnull(dscq_memory_dram(mem));
+    dscq_memory_destroy(mem);
+}
+END_TEST
+
 START_TEST(ram_blocks_follow_the_best_shape)
 {
     ck_assert_int_eq(dscq_ram_bram36(64, 2048), 4); /* 8 banks of it: 32 blocks */
@@ -154,6 +180,7 @@ static Suite *make(void)
 
     tcase_add_loop_test(tc, shipped_machines_load_and_fit_their_boards, 0,
                         (int)(sizeof k_files / sizeof k_files[0]));
+    tcase_add_loop_test(tc, shipped_pipelines_load, 0, 2);
     tcase_add_test(tc, ram_blocks_follow_the_best_shape);
     tcase_add_test(tc, contradictions_are_named);
     tcase_add_test(tc, two_products_share_a_slice_inside_a_lane);

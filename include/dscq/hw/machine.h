@@ -38,7 +38,7 @@ typedef enum dscq_machine_ram {
 
 /* [schedule]: what lower/ may choose; "auto" searches. */
 #define DSCQ_SCHEDULE_OBJECTIVES "cycles|energy|traffic"
-#define DSCQ_SCHEDULE_FUSE       "auto|none|dw|block"
+#define DSCQ_SCHEDULE_FUSE       "auto|none|dw|block|one_block"
 #define DSCQ_SCHEDULE_RESIDENT   "auto|no"
 #define DSCQ_SCHEDULE_ORDERS     "auto|raster|scan"
 #define DSCQ_SCHEDULE_FLOWS      "auto|weights|features"
