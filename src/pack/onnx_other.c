@@ -398,6 +398,7 @@ dscq_status pack__onnx_lrn(pack_onnx *w, const dscq_qnode *n, const char *out)
     }
     return dscq_fail(w->err, DSCQ_UNSUPPORTED,
                      "layer '%s': its table belongs to none of the usual constants of "
-                     "local response normalisation, and ONNX has no tables for it",
+                     "local response normalisation, and ONNX has no tables for it; "
+                     "export the float network (dscq export NET.cfg -w FILE)",
                      n->name);
 }

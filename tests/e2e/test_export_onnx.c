@@ -4,13 +4,16 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/import/onnx.h"
+#include "dscq/import/onnx_build.h"
 #include "dscq/infer/reference.h"
 #include "dscq/pack/pack.h"
+#include "program.h"
 #include "qmodel_random.h"
 #include "support.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PORTS = 16, SEEDS = 6 };
@@ -134,6 +137,91 @@ START_TEST(an_operation_gives_the_codes_of_the_reference)
 }
 END_TEST
 
+#define LRN_NET                                                                        \
+    "[net]\nwidth = 12\nheight = 12\nchannels = 3\n"                                   \
+    "[convolutional]\nname = a\nfilters = 8\nsize = 3\npad = 1\nactivation = relu\n"   \
+    "[lrn]\nname = b\nsize = 5\nalpha = %s\n[maxpool]\nsize = 2\nstride = 2\n"         \
+    "[convolutional]\nname = c\nfilters = 4\nsize = 6\nactivation = "                  \
+    "linear\n[softmax]\n"                                                              \
+    "[data]\ntype = signs\ncount = 48\ntest_count = 8\nclasses = 4\n"                  \
+    "valid_frac = 0.25\nsplit = random\n[train]\nepochs = 1\nbatch = 8\n"              \
+    "[compress]\nmethod = uniform\np = 0\nb = 8\nepochs = 0\nlogit_b = 8\n"            \
+    "calibration_images = 16\n"
+
+static void compress_lrn(const char *alpha)
+{
+    char net[2048];
+
+    snprintf(net, sizeof net, LRN_NET, alpha);
+    (void)test_file("net.cfg", net);
+    test_program_ok("compress net.cfg -o out -q --force");
+}
+
+/* AlexNet's layer: its table is that of the usual constants. */
+START_TEST(local_response_normalisation_is_exported)
+{
+    dscq_rng rng = dscq_rng_seeded(4);
+    dscq_qmodel *m = NULL;
+    dscq_error err = {0};
+    double far = 0;
+    size_t off = 0, all = 0;
+
+    if (!dscq_onnx_available())
+        return;
+    compress_lrn(_i == 0 ? "1e-4" : "2e-5");
+    test_ok(dscq_pack_read(&m, test_path("out/packed.bin"), &err));
+    for (int i = 0; i < SEEDS; i++)
+        ck_assert_int_eq(check_model(m, &rng, &far, &off, &all), 1);
+    ck_assert_double_le(far, 2.01); /* the table has eight steps an octave */
+    dscq_qmodel_destroy(m);
+    test_program_ok("export out/packed.bin -o lrn.onnx --force");
+    test_program_ok("import lrn.onnx -o back");
+    char *cfg = test_read(test_path("back/net.cfg"));
+    ck_assert_ptr_nonnull(strstr(cfg, "[lrn]"));
+    dscq_free(cfg);
+}
+END_TEST
+
+START_TEST(another_normalisation_is_refused_with_a_remedy)
+{
+    compress_lrn("0.003");
+    test_program_fails("export out/packed.bin -o lrn.onnx --force", 4,
+                       "layer 'b': its table belongs to none of the usual constants of "
+                       "local response normalisation, and ONNX has no tables for it; "
+                       "export the float network (dscq export NET.cfg -w FILE)");
+    ck_assert(!dscq_path_exists(test_path("lrn.onnx")));
+}
+END_TEST
+
+/* check and import say the same of a graph with two inputs. */
+START_TEST(a_graph_of_two_inputs_is_refused_in_one_line)
+{
+    static const char says[] =
+        "two.onnx: 2 inputs; a network has one (the others must be initialisers)";
+    const dscq_shape s = {1, 4, 4, 3};
+    dscq_onnx_graph g = {0};
+    dscq_str n = {0};
+    dscq_error err = {0};
+
+    if (!dscq_onnx_available())
+        return;
+    dscq_onnx_graph_input(&g, "x", s);
+    dscq_onnx_graph_input(&g, "y", s);
+    dscq_onnx_node_input(&n, "x");
+    dscq_onnx_node_input(&n, "y");
+    dscq_onnx_node_end(&g, &n, "Add", "z");
+    dscq_onnx_graph_output(&g, "z", s);
+    test_ok(dscq_onnx_graph_write(&g, "two", test_path("two.onnx"), &err));
+    dscq_onnx_graph_free(&g);
+    test_program_fails("import two.onnx -o back", 4, says);
+    ck_assert_int_eq(test_program("check two.onnx"), 5);
+    test_printed(says);
+    char *out = test_read(test_path("stdout.txt"));
+    ck_assert_ptr_null(strstr(strstr(out, says) + 1, says)); /* once */
+    dscq_free(out);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -142,10 +230,14 @@ static Suite *make(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, an_operation_gives_the_codes_of_the_reference, 0,
                         DSCQ_Q_COUNT);
+    tcase_add_loop_test(tc, local_response_normalisation_is_exported, 0, 2);
+    tcase_add_test(tc, another_normalisation_is_refused_with_a_remedy);
+    tcase_add_test(tc, a_graph_of_two_inputs_is_refused_in_one_line);
     return s;
 }
 
 int main(void)
 {
+    setenv("DSCQ_DATA", test_source("data"), 1);
     return test_run(make);
 }
