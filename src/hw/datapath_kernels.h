@@ -56,6 +56,8 @@ typedef struct hw_kernels {
                      const hw_residual *r);
 } hw_kernels;
 
+extern const hw_kernels hw__kernels_avx512; /* x86-64 only */
+
 /* Best first; NULL beyond the last family that this CPU runs. */
 const hw_kernels *hw__kernels(int i);
 
