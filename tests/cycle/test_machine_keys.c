@@ -97,7 +97,7 @@ typedef struct outcome {
     char msg[sizeof((dscq_error *)0)->msg];
     uint64_t cycles;
     double dram_bytes, energy_pj, low_pj, fps;
-    int64_t used; /* resources, mixed */
+    uint64_t used; /* resources, mixed */
 } outcome;
 
 static outcome run(const dscq_qmodel *q, const dscq_machine *m)
@@ -121,7 +121,7 @@ static outcome run(const dscq_qmodel *q, const dscq_machine *m)
     r.fps = s.totals.fps;
     const int at = dscq_table_find(s.resources, "used");
     for (size_t i = 0; i < dscq_table_rows(s.resources); i++)
-        r.used = r.used * 31 + dscq_table_int(s.resources, i, (size_t)at);
+        r.used = r.used * 31 + (uint64_t)dscq_table_int(s.resources, i, (size_t)at);
     dscq_simulation_clear(&s);
     return r;
 }
