@@ -123,3 +123,22 @@ void hw_banks_ref(hw_banks *b, int32_t rank, uint64_t t)
         hw_raise(&b->bank[rank][k].ref, t + b->rfc);
     }
 }
+
+int32_t hw_banks_refresh_next(const hw_banks *b, int32_t rank, uint64_t t,
+                              uint64_t *wake)
+{
+    int32_t ready = 0;
+
+    for (int32_t k = 0; k < b->banks; k++) {
+        const hw_bank *bank = &b->bank[rank][k];
+        const int open = bank->row != HW_NO_ROW;
+        const uint64_t at = open ? hw_banks_pre_at(b, rank, k) : bank->ref;
+        if (at > t)
+            *wake = hw_min64(*wake, at);
+        else if (open)
+            return k;
+        else
+            ready++;
+    }
+    return ready == b->banks ? HW_REFRESH_NOW : HW_REFRESH_WAIT;
+}

@@ -46,6 +46,13 @@ void hw_banks_column(hw_banks *b, const dscq_dram_place *at, int is_write, int a
 void hw_banks_pre(hw_banks *b, int32_t rank, int32_t bank, uint64_t t);
 void hw_banks_ref(hw_banks *b, int32_t rank, uint64_t t);
 
+/* What a rank that wants its refresh does in cycle t: the bank to precharge now, or
+ * HW_REFRESH_NOW when all are closed and ready, or HW_REFRESH_WAIT; *wake falls to the
+ * next chance of the banks that are not ready. */
+enum { HW_REFRESH_WAIT = -2, HW_REFRESH_NOW = -1 };
+int32_t hw_banks_refresh_next(const hw_banks *b, int32_t rank, uint64_t t,
+                              uint64_t *wake);
+
 static inline uint64_t hw_banks_act_at(const hw_banks *b, int32_t r, int32_t k)
 {
     const hw_rank *rank = &b->rank[r];

@@ -177,23 +177,14 @@ static void issue_pre(dscq_dram *d, d3 *s, int32_t rank, int32_t bank)
 static int run_refresh(dscq_dram *d, d3 *s, uint64_t *wake)
 {
     const int32_t r = s->ref_rank;
-    int32_t ready = 0;
+    const int32_t k = hw_banks_refresh_next(&s->banks, r, d->now, wake);
 
-    for (int32_t k = 0; k < s->banks.banks; k++) {
-        const hw_bank *b = &s->banks.bank[r][k];
-        const int open = b->row != HW_NO_ROW;
-        const uint64_t at = open ? hw_banks_pre_at(&s->banks, r, k) : b->ref;
-        if (at > d->now) {
-            *wake = hw_min64(*wake, at);
-        } else if (open) {
-            issue_pre(d, s, r, k);
-            return 1;
-        } else {
-            ready++;
-        }
-    }
-    if (ready != s->banks.banks)
+    if (k == HW_REFRESH_WAIT)
         return 0;
+    if (k != HW_REFRESH_NOW) {
+        issue_pre(d, s, r, k);
+        return 1;
+    }
     const dscq_dram_place at = {.rank = r};
     hw_dram_note(d, DSCQ_DRAM_REF, &at);
     hw_banks_ref(&s->banks, r, d->now);

@@ -184,23 +184,14 @@ static int wants_refresh(const dscq_dram *d, const frf_rank *r)
 
 static int run_refresh(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
 {
-    int32_t ready = 0;
+    const int32_t k = hw_banks_refresh_next(&s->banks, r, d->now, wake);
 
-    for (int32_t k = 0; k < s->banks.banks; k++) {
-        const hw_bank *b = &s->banks.bank[r][k];
-        const int open = b->row != HW_NO_ROW;
-        const uint64_t at = open ? hw_banks_pre_at(&s->banks, r, k) : b->ref;
-        if (at > d->now) {
-            *wake = hw_min64(*wake, at);
-        } else if (open) {
-            issue_pre(d, s, r, k);
-            return 1;
-        } else {
-            ready++;
-        }
-    }
-    if (ready != s->banks.banks)
+    if (k == HW_REFRESH_WAIT)
         return 0;
+    if (k != HW_REFRESH_NOW) {
+        issue_pre(d, s, r, k);
+        return 1;
+    }
     const dscq_dram_place at = {.rank = r};
     hw_dram_note(d, DSCQ_DRAM_REF, &at);
     hw_banks_ref(&s->banks, r, d->now);
