@@ -58,6 +58,16 @@ dscq_status dscq_path_join(char *out, size_t cap, const char *dir, const char *n
     return DSCQ_OK;
 }
 
+dscq_status dscq_path_locate(char *out, size_t cap, const char *dir, const char *name,
+                             dscq_error *err)
+{
+    const dscq_status status = dscq_path_join(out, cap, dir, name, err);
+
+    if (status != DSCQ_OK || dscq_path_exists(out) || !dscq_path_exists(name))
+        return status;
+    return dscq_path_join(out, cap, ".", name, err);
+}
+
 void dscq_path_dir(char *out, size_t cap, const char *path)
 {
     const char *slash = strrchr(path, '/');

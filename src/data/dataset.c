@@ -121,7 +121,7 @@ dscq_status data__dataset_open(dscq_dataset **out, const dscq_data_params *p,
         goto done;
     }
     if (p->names[0] != '\0') {
-        DSCQ_TRY(dscq_path_join(path, sizeof path, d->dir, p->names, err));
+        DSCQ_TRY(dscq_path_locate(path, sizeof path, d->dir, p->names, err));
         DSCQ_TRY(dscq_names_load(&d->names, path, err));
         o->names_fixed = 1;
     }

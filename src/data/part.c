@@ -10,7 +10,7 @@
 dscq_status data__resolve(char *out, const data_open *o, const char *path,
                           dscq_error *err)
 {
-    return dscq_path_join(out, DSCQ_PATH_MAX, o->dir, path, err);
+    return dscq_path_locate(out, DSCQ_PATH_MAX, o->dir, path, err);
 }
 
 static dscq_status add_text(size_t *offset, data_part *part, const char *path,

@@ -128,7 +128,7 @@ dscq_status flow__use_ranges(dscq_aquant *edge, const dscq_project *p,
 
     if (s->all.ranges[0] == '\0')
         return DSCQ_OK;
-    DSCQ_TRY(dscq_path_join(path, sizeof path, p->dir, s->all.ranges, err));
+    DSCQ_TRY(dscq_path_locate(path, sizeof path, p->dir, s->all.ranges, err));
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
     DSCQ_TRY(use_text(edge, m, s, (char *)data, path, err));
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)

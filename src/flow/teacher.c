@@ -39,14 +39,14 @@ static dscq_status load(flow_teacher *t, dscq_project *p, const dscq_log *log,
     char net[DSCQ_PATH_MAX], weights[DSCQ_PATH_MAX];
     dscq_status status;
 
-    DSCQ_TRY(dscq_path_join(weights, sizeof weights, p->dir, tp->teacher, err));
+    DSCQ_TRY(dscq_path_locate(weights, sizeof weights, p->dir, tp->teacher, err));
     if (tp->teacher_net[0] == '\0') {
         DSCQ_TRY(dscq_model_clone(&t->own, flow__trained(p), err));
         t->model = t->own;
         status = dscq_model_load(t->own, weights, DSCQ_MATCH_EXACT, NULL, err);
         goto done;
     }
-    DSCQ_TRY(dscq_path_join(net, sizeof net, p->dir, tp->teacher_net, err));
+    DSCQ_TRY(dscq_path_locate(net, sizeof net, p->dir, tp->teacher_net, err));
     DSCQ_TRY(dscq_project_open(&t->project, net, NULL, err));
     t->model = dscq_project_model(t->project);
     DSCQ_TRY(same_outputs(dscq_project_model(p), t->model, net, err));

@@ -79,6 +79,20 @@ static void setup(void)
 #define UNLABELLED                                                                     \
     " --quiet -w float/float.ckpt --set data.type=images --set data.train=plain"
 
+/* The network file is in one folder, the pictures are where the user is. */
+START_TEST(set_names_pictures_from_the_current_folder)
+{
+    ck_assert_int_eq(mkdir(test_path("elsewhere"), 0700), 0);
+    test_file("elsewhere/net.cfg", k_net);
+    test_program_ok("compress elsewhere/net.cfg -o away" UNLABELLED);
+    test_program_ok("compress net.cfg -o here" UNLABELLED);
+    test_same("away/packed.bin", "here/packed.bin");
+    test_program_fails("compress elsewhere/net.cfg -o bad" UNLABELLED
+                       " --set data.train=absent",
+                       7, "elsewhere/absent");
+}
+END_TEST
+
 /* Right is what the unchanged network answers: it agrees with itself, harder pruning
  * agrees less, and a search knows what a recipe loses. */
 START_TEST(without_labels_the_float_network_is_the_truth)
@@ -287,6 +301,7 @@ static Suite *make(void)
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_set_timeout(tc, 600);
     tcase_add_test(tc, a_folder_of_pictures_is_enough);
+    tcase_add_test(tc, set_names_pictures_from_the_current_folder);
     tcase_add_test(tc, without_labels_the_float_network_is_the_truth);
     tcase_add_test(tc, labels_are_only_scored);
     tcase_add_test(tc, what_cannot_be_done_is_said);

@@ -49,6 +49,11 @@ dscq_status dscq_path_make_dirs(const char *path, dscq_error *err);
 /* dir + "/" + name, or name when it is absolute. DSCQ_ARG when it does not fit. */
 dscq_status dscq_path_join(char *out, size_t cap, const char *dir, const char *name,
                            dscq_error *err);
+/* A path that a configuration in folder `dir` names: dscq_path_join(), unless there is
+ * nothing there but something of that name seen from the current folder, as --set on a
+ * command line means it. */
+dscq_status dscq_path_locate(char *out, size_t cap, const char *dir, const char *name,
+                             dscq_error *err);
 /* Folder part of a path ("." when none). */
 void dscq_path_dir(char *out, size_t cap, const char *path);
 /* Last component; borrows from path. */
