@@ -21,6 +21,17 @@
 
 #if defined(__linux__) && defined(__GLIBC__) && !defined(SANITIZED)
 #include <malloc.h>
+enum { MEASURED = 1 };
+static void give_back(void) /* what is freed */
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+}
+#else
+enum { MEASURED = 0 };
+static void give_back(void)
+{
+}
+#endif
 
 enum { LAYERS = 5, WIDTH = 1536, SLACK = 1 << 20 };
 
@@ -104,7 +115,7 @@ START_TEST(reading_takes_twice_the_file_and_the_largest_layer)
     size_t bytes;
     dscq_error err;
 
-    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024); /* what is freed is given back */
+    give_back();
     m = make();
     ck_assert_msg(dscq_pack_encode(&data, &bytes, m, &o, &err) == DSCQ_OK, "%s",
                   err.msg);
@@ -113,18 +124,19 @@ START_TEST(reading_takes_twice_the_file_and_the_largest_layer)
     dscq_free(data);
     (void)peak(1);
     const size_t before = peak(0);
-    if (before == 0)
-        return;
     ck_assert_msg(dscq_pack_read(&m, path, &err) == DSCQ_OK, "%s", err.msg);
     const size_t took = peak(0) - before;
+    dscq_qmodel_destroy(m);
+    if (!MEASURED || before == 0) {
+        printf("SKIP: memory is measured on Linux without sanitizers\n");
+        return;
+    }
     ck_assert_msg(took <= 2 * bytes + layer + SLACK,
                   "%zu bytes for a file of %zu and a layer of %zu", took, bytes, layer);
     ck_assert_msg(took >= bytes, "%zu bytes for a file of %zu: nothing was measured",
                   took, bytes);
-    dscq_qmodel_destroy(m);
 }
 END_TEST
-#endif
 
 static Suite *make_suite(void)
 {
@@ -132,9 +144,7 @@ static Suite *make_suite(void)
     Suite *s = test_suite("pack_memory", &tc);
 
     tcase_set_timeout(tc, 120);
-#if defined(__linux__) && defined(__GLIBC__) && !defined(SANITIZED)
     tcase_add_loop_test(tc, reading_takes_twice_the_file_and_the_largest_layer, 0, 2);
-#endif
     return s;
 }
 
