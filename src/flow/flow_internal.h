@@ -271,6 +271,8 @@ typedef struct flow_pick {
     int32_t *answer; /* [count], what is right; NULL: the data's labels */
     size_t count;
 } flow_pick;
+/* Whether a layer has batch norm, whose statistics can be measured again. */
+int flow__has_norm(const dscq_model *m);
 /* want 0: all. DSCQ_FORMAT when the part is empty. */
 dscq_status flow__pick_init(flow_pick *pick, dscq_project *p, dscq_split split,
                             size_t want, const dscq_log *log, dscq_error *err);

@@ -3,6 +3,14 @@
 
 #include <string.h>
 
+int flow__has_norm(const dscq_model *m)
+{
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
+        if (dscq_model_node(m, i)->normalised)
+            return 1;
+    return 0;
+}
+
 dscq_status flow__pick_init(flow_pick *pick, dscq_project *p, dscq_split split,
                             size_t want, const dscq_log *log, dscq_error *err)
 {

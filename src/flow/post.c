@@ -6,14 +6,6 @@
 
 enum { POST_BATCH = 32 };
 
-static int has_norm(const dscq_model *m)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        if (dscq_model_node(m, i)->normalised)
-            return 1;
-    return 0;
-}
-
 dscq_status flow__post(flow_tune *t, dscq_error *err)
 {
     const dscq_compress_params *c = &t->project->settings->all;
@@ -36,7 +28,7 @@ dscq_status flow__post(flow_tune *t, dscq_error *err)
         DSCQ_TRY(dscq_post_obq(t->compressor, t->origin, &data, err));
     if (c->bias_correction)
         DSCQ_TRY(dscq_post_bias(m, t->origin, &data, err));
-    if (c->reestimate_norm && !has_norm(m))
+    if (c->reestimate_norm && !flow__has_norm(m))
         dscq_log_printf(t->log, DSCQ_LOG_INFO,
                         "reestimate_norm: the network has no batch norm (folded); "
                         "nothing to measure");

@@ -50,14 +50,6 @@ static void search_clear(search *s)
     dscq_pool_destroy(s->pool);
 }
 
-static int normalised(const dscq_model *m)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        if (dscq_model_node(m, i)->weights->mean != NULL)
-            return 1;
-    return 0;
-}
-
 static dscq_status open_images(search *s, dscq_error *err)
 {
     dscq_status status;
@@ -67,7 +59,7 @@ static dscq_status open_images(search *s, dscq_error *err)
     DSCQ_TRY(flow__pick_answers(&s->judged, s->project, s->origin, s->pool, s->kernels,
                                 err));
     DSCQ_TRY(flow__pick_feed_init(&s->judged_feed, &s->judged, FLOW_JUDGE_BATCH, err));
-    s->has_norm = s->params.norm_images > 0 && normalised(s->origin);
+    s->has_norm = s->params.norm_images > 0 && flow__has_norm(s->origin);
     if (s->has_norm) {
         DSCQ_TRY(flow__pick_init(&s->trained, s->project, DSCQ_SPLIT_TRAIN,
                                  (size_t)s->params.norm_images, s->log, err));

@@ -22,14 +22,6 @@ typedef struct sense_job {
     worker *worker;
 } sense_job;
 
-static int has_norm(const dscq_model *m)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        if (dscq_model_node(m, i)->weights->mean != NULL)
-            return 1;
-    return 0;
-}
-
 /* The running statistics of the unchanged network. */
 static void restore_norm(dscq_model *m, const dscq_model *origin)
 {
@@ -125,7 +117,7 @@ dscq_status flow__sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
 
     *out = NULL;
     DSCQ_TRY(check_project(p, err));
-    j.has_norm = p->sense.norm_images > 0 && has_norm(m);
+    j.has_norm = p->sense.norm_images > 0 && flow__has_norm(m);
     DSCQ_TRY(flow__pick_init(&j.judged, p, DSCQ_SPLIT_VALID, (size_t)p->sense.images,
                              o->log, err));
     DSCQ_TRY(
