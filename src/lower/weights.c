@@ -294,51 +294,62 @@ done:
     return status;
 }
 
-/* The values and the codes of w; on failure nothing is left. */
-static dscq_status open_codes(dscq_qweights *open, uint16_t **codes,
-                              const dscq_qweights *w, dscq_error *err)
+/* The stored weights of an operation, opened to be cut into tiles. */
+typedef struct opened {
+    const dscq_qweights *stored;
+    dscq_qweights w;
+    uint16_t *codes;
+    low_tile_job job; /* points at w and codes */
+} opened;
+
+static void close_op(opened *o)
 {
+    dscq_free(o->codes);
+    dscq_qweights_close(&o->w, o->stored);
+}
+
+/* On failure nothing is left. */
+static dscq_status open_op(opened *o, lowering *l, int32_t at)
+{
+    const dscq_hw_op *op = &l->p->op[at];
     dscq_status status;
 
-    *codes = NULL;
-    DSCQ_TRY(dscq_qweights_open(open, w, err));
-    *codes = dscq_malloc(w->count, sizeof **codes);
-    if (*codes == NULL)
-        status = dscq_fail_nomem(err, "weight codes", w->count * sizeof **codes);
+    o->stored = l->q->node[l->op[at].node].weights;
+    o->codes = NULL;
+    status = dscq_qweights_open(&o->w, o->stored, l->err);
+    if (status != DSCQ_OK)
+        return status;
+    o->codes = dscq_malloc(o->w.count, sizeof *o->codes);
+    if (o->codes == NULL)
+        status = dscq_fail_nomem(l->err, "weight codes", o->w.count * sizeof *o->codes);
     else
-        status = dscq_qweights_codes(open, *codes, err);
-done:
+        status = dscq_qweights_codes(&o->w, o->codes, l->err);
     if (status != DSCQ_OK) {
-        dscq_free(*codes);
-        dscq_qweights_close(open, w);
+        close_op(o);
+        return status;
     }
-    return status;
+    o->job = (low_tile_job){.l = l,
+                            .w = &o->w,
+                            .codes = o->codes,
+                            .op = op,
+                            .depthwise = op->mode == DSCQ_HW_DEPTHWISE,
+                            .code_bits = o->w.form == DSCQ_FORM_BINARY ? 8 : o->w.bits};
+    return DSCQ_OK;
 }
 
 dscq_status low__make_conv(lowering *l, int32_t at)
 {
-    dscq_hw_op *op = &l->p->op[at];
-    const dscq_qweights *stored = l->q->node[l->op[at].node].weights;
-    const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
-    const int32_t groups = depthwise ? 1 : l->q->node[l->op[at].node].groups;
-    uint16_t *codes;
-    dscq_qweights open;
-    const dscq_qweights *w = &open;
-    dscq_status status = open_codes(&open, &codes, stored, l->err);
+    opened o;
+    dscq_status status = open_op(&o, l, at);
 
     if (status != DSCQ_OK)
         return status;
-    low_tile_job j = {.l = l,
-                      .w = w,
-                      .codes = codes,
-                      .op = op,
-                      .depthwise = depthwise,
-                      .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
-    const low_choice enc = low__choose_encoding(l, w);
-    DSCQ_TRY(choose_shape(&j, enc));
+    const int32_t groups = o.job.depthwise ? 1 : l->q->node[l->op[at].node].groups;
+    const low_choice enc = low__choose_encoding(l, &o.w);
+    DSCQ_TRY(choose_shape(&o.job, enc));
     l->op[at].wtile_first = l->p->wtile_count;
     for (int32_t g = 0; g < groups; g++)
-        DSCQ_TRY(make_group(&j, g, enc));
+        DSCQ_TRY(make_group(&o.job, g, enc));
     l->op[at].wtile_count = l->p->wtile_count - l->op[at].wtile_first;
     for (int32_t i = 0; i < l->op[at].wtile_count; i++) {
         const dscq_hw_wtile *t = &l->p->wtile[l->op[at].wtile_first + i];
@@ -346,8 +357,7 @@ dscq_status low__make_conv(lowering *l, int32_t at)
         l->op[at].weight_buffer += (t->buffer_bytes + 63) / 64 * 64;
     }
 done:
-    dscq_free(codes);
-    dscq_qweights_close(&open, stored);
+    close_op(&o);
     return status;
 }
 
@@ -472,22 +482,14 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
 {
     dscq_hw_op *op = &l->p->op[at];
     low_op *low = &l->op[at];
-    const dscq_qweights *stored = l->q->node[low->node].weights;
-    const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
-    const int32_t middle = by_input ? stored->c : stored->k;
-    uint16_t *codes;
-    dscq_qweights open;
-    const dscq_qweights *w = &open;
-    dscq_status status = open_codes(&open, &codes, stored, l->err);
+    opened o;
+    dscq_status status = open_op(&o, l, at);
 
     if (status != DSCQ_OK)
         return status;
-    low_tile_job j = {.l = l,
-                      .w = w,
-                      .codes = codes,
-                      .op = op,
-                      .depthwise = depthwise,
-                      .code_bits = w->form == DSCQ_FORM_BINARY ? 8 : w->bits};
+    const dscq_qweights *w = &o.w;
+    const int depthwise = o.job.depthwise;
+    const int32_t middle = by_input ? w->c : w->k;
     drop_tiles(l, at);
     op->lanes = by_input ? low__holding_lanes(l, at) : filled_lanes(l, group);
     op->vector = l->m->multipliers / op->lanes;
@@ -500,20 +502,19 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
         const piece x = by_input    ? (piece){0, w->k, c, n}
                         : depthwise ? (piece){c, n, c, n}
                                     : (piece){c, n, 0, w->c};
-        DSCQ_TRY(make_tile(&j, x, low__choose_encoding(l, w)));
-        low->weight_bytes += j.t->stream_bytes;
-        low->weight_buffer += (j.t->buffer_bytes + 63) / 64 * 64;
-        if (j.t->buffer_bytes > l->m->weight_bytes)
+        DSCQ_TRY(make_tile(&o.job, x, low__choose_encoding(l, w)));
+        low->weight_bytes += o.job.t->stream_bytes;
+        low->weight_buffer += (o.job.t->buffer_bytes + 63) / 64 * 64;
+        if (o.job.t->buffer_bytes > l->m->weight_bytes)
             DSCQ_TRY(dscq_fail(l->err, DSCQ_ARG,
                                "layer '%s': %d channels of weights need %lld bytes; "
                                "weight_bytes = %lld",
-                               op->name, n, (long long)j.t->buffer_bytes,
+                               op->name, n, (long long)o.job.t->buffer_bytes,
                                (long long)l->m->weight_bytes));
     }
 done:
     low->wtile_count = l->p->wtile_count - low->wtile_first;
-    dscq_free(codes);
-    dscq_qweights_close(&open, stored);
+    close_op(&o);
     return status;
 }
 
