@@ -60,11 +60,10 @@ static DSCQ_HW_INLINE void pair_up_body(int32_t *to, size_t stride,
                                         size_t count, int32_t n)
 {
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *even = f->even + (list[i] - f->first) * f->step;
-        const uint8_t *odd = f->odd + (list[i] - f->first) * f->step;
+        const hw_pair_lines from = hw__pair_lines(f, list[i]);
         int32_t *row = to + list[i] * stride;
         for (int32_t j = 0; j < n; j++)
-            row[j] = paired(widened(even[j], f), widened(odd[j], f));
+            row[j] = paired(widened(from.even[j], f), widened(from.odd[j], f));
     }
 }
 
@@ -179,14 +178,13 @@ DSCQ_HW_AVX2 static void pair_up_avx2(int32_t *to, size_t stride,
     const __m256i zero = _mm256_set1_epi16(f->zero);
 
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *even = f->even + (list[i] - f->first) * f->step;
-        const uint8_t *odd = f->odd + (list[i] - f->first) * f->step;
+        const hw_pair_lines from = hw__pair_lines(f, list[i]);
         int32_t *row = to + list[i] * stride;
         for (int32_t j = 0; j < n; j += 16) {
             const __m128i a =
-                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(even + j)), flip);
+                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(from.even + j)), flip);
             const __m128i b =
-                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(odd + j)), flip);
+                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(from.odd + j)), flip);
             const __m256i first = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
             const __m256i second = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b));
             _mm256_storeu_si256((__m256i *)(row + j), _mm256_sub_epi16(first, zero));

@@ -38,6 +38,18 @@ typedef struct hw_pair_source {
     int16_t zero;
 } hw_pair_source;
 
+/* The two lines of pair `number`. */
+typedef struct hw_pair_lines {
+    const uint8_t *even, *odd;
+} hw_pair_lines;
+
+static inline hw_pair_lines hw__pair_lines(const hw_pair_source *f, uint32_t number)
+{
+    const size_t at = (number - f->first) * f->step;
+
+    return (hw_pair_lines){f->even + at, f->odd + at};
+}
+
 typedef struct hw_kernels {
     const char *name;
     /* sum[j] = sum over entries of both products of value[e] and x[at[e] * stride + j],

@@ -69,14 +69,13 @@ DSCQ_HW_AVX512 static void pair_up_avx512(int32_t *to, size_t stride,
     const __m512i zero = _mm512_set1_epi16(f->zero);
 
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *even = f->even + (list[i] - f->first) * f->step;
-        const uint8_t *odd = f->odd + (list[i] - f->first) * f->step;
+        const hw_pair_lines from = hw__pair_lines(f, list[i]);
         int32_t *row = to + list[i] * stride;
         for (int32_t j = 0; j < n; j += 16) {
             const __m128i a =
-                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(even + j)), flip);
+                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(from.even + j)), flip);
             const __m128i b =
-                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(odd + j)), flip);
+                _mm_xor_si128(_mm_loadu_si128((const __m128i *)(from.odd + j)), flip);
             const __m256i both =
                 _mm256_set_m128i(_mm_unpackhi_epi8(a, b), _mm_unpacklo_epi8(a, b));
             _mm512_storeu_si512(row + j,
