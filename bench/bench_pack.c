@@ -19,6 +19,7 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/pack/pack.h"
+#include "peak.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -344,27 +345,6 @@ static void speed(void)
     dscq_qmodel_destroy(m);
 }
 
-/* Peak resident kilobytes since the last call with `reset`; 0 where the system does not
- * say. */
-static long peak_kb(int reset)
-{
-    FILE *f =
-        reset ? fopen("/proc/self/clear_refs", "w") : fopen("/proc/self/status", "r");
-    char line[256];
-    long kb = 0;
-
-    if (f == NULL)
-        return 0;
-    if (reset)
-        (void)fputs("5", f);
-    else
-        while (fgets(line, sizeof line, f) != NULL)
-            if (strncmp(line, "VmHWM:", 6) == 0)
-                kb = atol(line + 6);
-    (void)fclose(f);
-    return kb;
-}
-
 static void memory_of(const char *what, const layer *l, int32_t count)
 {
     const dscq_pack_options o = {DSCQ_PACK_MACHINE, -1, 0};
@@ -384,28 +364,29 @@ static void memory_of(const char *what, const layer *l, int32_t count)
     for (int32_t i = 0; i < count; i++)
         if (m->node[i].weights->count > largest)
             largest = m->node[i].weights->count;
-    (void)peak_kb(1);
-    long before = peak_kb(0);
+    (void)peak_bytes(1);
+    size_t before = peak_bytes(0);
     if (dscq_pack_encode(&data, &bytes, m, &o, &err) != DSCQ_OK)
         die(&err);
-    const long pack = peak_kb(0) - before;
+    const size_t pack = peak_bytes(0) - before;
     dscq_qmodel_destroy(m);
-    (void)peak_kb(1);
-    before = peak_kb(0);
+    (void)peak_bytes(1);
+    before = peak_bytes(0);
     if (dscq_pack_decode(&back, data, bytes, &err) != DSCQ_OK)
         die(&err);
-    const long load = peak_kb(0) - before + (long)(bytes / 1024);
+    const size_t load = peak_bytes(0) - before + bytes;
     dscq_qmodel_destroy(back);
     if (dscq_file_write(path, data, bytes, &err) != DSCQ_OK)
         die(&err);
     dscq_free(data);
-    (void)peak_kb(1);
-    before = peak_kb(0);
+    (void)peak_bytes(1);
+    before = peak_bytes(0);
     if (dscq_pack_read(&back, path, &err) != DSCQ_OK)
         die(&err);
-    const long from_file = peak_kb(0) - before;
-    printf("%-12s %8zu %9zu %9zu %9ld %9ld %9ld\n", what, bytes / 1024,
-           largest * 2 / 1024, 2 * (bytes + largest) / 1024, pack, load, from_file);
+    const size_t from_file = peak_bytes(0) - before;
+    printf("%-12s %8zu %9zu %9zu %9zu %9zu %9zu\n", what, bytes / 1024,
+           largest * 2 / 1024, 2 * (bytes + largest) / 1024, pack / 1024, load / 1024,
+           from_file / 1024);
     dscq_qmodel_destroy(back);
     (void)unlink(path);
 }

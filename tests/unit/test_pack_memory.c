@@ -3,6 +3,7 @@
  * sanitizers. */
 #include "dscq/base/alloc.h"
 #include "dscq/pack/pack.h"
+#include "peak.h"
 #include "support.h"
 
 #include <check.h>
@@ -84,26 +85,6 @@ static dscq_qmodel *make(void)
     return m;
 }
 
-/* Bytes of peak resident memory since the last reset; 0: the system does not say. */
-static size_t peak(int reset)
-{
-    FILE *f =
-        reset ? fopen("/proc/self/clear_refs", "w") : fopen("/proc/self/status", "r");
-    char line[256];
-    size_t kb = 0;
-
-    if (f == NULL)
-        return 0;
-    if (reset)
-        (void)fputs("5", f);
-    else
-        while (fgets(line, sizeof line, f) != NULL)
-            if (strncmp(line, "VmHWM:", 6) == 0)
-                kb = (size_t)strtoul(line + 6, NULL, 10);
-    (void)fclose(f);
-    return kb * 1024;
-}
-
 START_TEST(reading_takes_twice_the_file_and_the_largest_layer)
 {
     static const dscq_pack_profile profile[] = {DSCQ_PACK_MACHINE, DSCQ_PACK_ARCHIVE};
@@ -122,10 +103,10 @@ START_TEST(reading_takes_twice_the_file_and_the_largest_layer)
     dscq_qmodel_destroy(m);
     path = test_file_bytes("packed.bin", data, bytes);
     dscq_free(data);
-    (void)peak(1);
-    const size_t before = peak(0);
+    (void)peak_bytes(1);
+    const size_t before = peak_bytes(0);
     ck_assert_msg(dscq_pack_read(&m, path, &err) == DSCQ_OK, "%s", err.msg);
-    const size_t took = peak(0) - before;
+    const size_t took = peak_bytes(0) - before;
     dscq_qmodel_destroy(m);
     if (!MEASURED || before == 0) {
         printf("SKIP: memory is measured on Linux without sanitizers\n");
