@@ -99,7 +99,8 @@ static void json_scores(cli_call *call, const dscq_compress_result *r)
     cli_out_real(call, "packed_score_frac", r->packed_score);
     cli_out_real(call, "packed_low_frac", r->packed_low);
     cli_out_real(call, "packed_high_frac", r->packed_high);
-    cli_out_real(call, "mcnemar_p", r->mcnemar_p);
+    if (!isnan(r->mcnemar_p))
+        cli_out_real(call, "mcnemar_p", r->mcnemar_p);
     if (!r->is_detector) {
         cli_out_real(call, "change_frac", r->change.change);
         cli_out_real(call, "change_low_frac", r->change.low);

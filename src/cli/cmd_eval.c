@@ -79,18 +79,17 @@ done:
     return status;
 }
 
-/* `a` is what the packed network `b` is compared with. Returns McNemar's p. */
-static double show_pair(cli_call *call, const char *what, const char *key,
-                        const dscq_eval *a, const dscq_eval *b)
+/* `a` is what the packed network `b` is compared with; p_key as in eval_pair. */
+static void show_pair(cli_call *call, const char *what, const char *key,
+                      const char *p_key, const dscq_eval *a, const dscq_eval *b)
 {
     size_t n = 0, m = 0;
     const int32_t *pa = dscq_eval_predictions(a, &n);
     const int32_t *pb = dscq_eval_predictions(b, &m);
 
-    if (n != m || dscq_eval_count(b) == 0)
-        return 1;
-    return eval_show_pair(call, &(eval_pair){"packed", "packed", what, what, key}, b,
-                          pa, pb);
+    if (n == m)
+        eval_show_pair(call, &(eval_pair){"packed", "packed", what, what, key, p_key},
+                       b, pa, pb);
 }
 
 static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *p,
@@ -117,10 +116,9 @@ static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *
         show_score(call, "baseline", other);
     }
     if (real != NULL && packed != NULL)
-        cli_out_real(call, "mcnemar_p",
-                     show_pair(call, "float", "against_float", real, packed));
+        show_pair(call, "float", "against_float", "mcnemar_p", real, packed);
     if (other != NULL && packed != NULL)
-        (void)show_pair(call, "baseline", "against_baseline", other, packed);
+        show_pair(call, "baseline", "against_baseline", NULL, other, packed);
     const dscq_eval *last = packed != NULL ? packed : real;
     if (o->against[0] != '\0')
         DSCQ_TRY(eval_against(call, o->against, last, d, (dscq_split)o->split, err));

@@ -23,15 +23,16 @@ dscq_status eval_boxes(cli_call *call, const eval_options *o, dscq_project *p,
 dscq_status eval_write_predictions(cli_call *call, const char *path, const dscq_eval *e,
                                    const dscq_dataset *d, dscq_split split,
                                    dscq_error *err);
-/* Who is compared with whom, in words; the key of the JSON object. */
+/* Who is compared with whom, in words; the key of the JSON object, and one beside it
+ * that gets p as well (NULL: none). */
 typedef struct eval_pair {
-    const char *what, *what_short, *base, *base_short, *key;
+    const char *what, *what_short, *base, *base_short, *key, *p_key;
 } eval_pair;
 
-/* Two predictions of each image of `e`: change, 95 % paired, and McNemar's p, which it
- * returns. */
-double eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
-                      const int32_t *before, const int32_t *now);
+/* Two predictions of each image of `e`: change, 95 % paired, and McNemar's p. Nothing
+ * is written when no image has a label. */
+void eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
+                    const int32_t *before, const int32_t *now);
 /* McNemar's test against such a file. DSCQ_FORMAT when it is of other images. */
 dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
                          const dscq_dataset *d, dscq_split split, dscq_error *err);

@@ -92,11 +92,14 @@ static dscq_status read_baseline(int32_t *out, const char *text, const char *pat
     return DSCQ_OK;
 }
 
-double eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
-                      const int32_t *before, const int32_t *now)
+void eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
+                    const int32_t *before, const int32_t *now)
 {
     size_t n;
     const int32_t *label = dscq_eval_labels(e, &n);
+
+    if (dscq_eval_count(e) == 0)
+        return;
     const dscq_mcnemar t = dscq_mcnemar_test(before, now, label, n);
     const dscq_paired c = dscq_paired_change(t.only_a, t.only_b, dscq_eval_count(e));
     dscq_json *j = dscq_json_object();
@@ -112,7 +115,8 @@ double eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
     dscq_json_put_real(j, "change_high_frac", c.high);
     dscq_json_put_real(j, "mcnemar_p", t.p);
     cli_out_json(call, p->key, j);
-    return t.p;
+    if (p->p_key != NULL)
+        cli_out_real(call, p->p_key, t.p);
 }
 
 dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
@@ -131,10 +135,10 @@ dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
         goto done;
     }
     DSCQ_TRY(read_baseline(before, (const char *)text, path, e, d, split, n, err));
-    (void)eval_show_pair(call,
-                         &(eval_pair){"this run", "this", "the earlier", "earlier",
-                                      "against_predictions"},
-                         e, before, now);
+    eval_show_pair(call,
+                   &(eval_pair){"this run", "this", "the earlier", "earlier",
+                                "against_predictions", NULL},
+                   e, before, now);
 done:
     dscq_free(before);
     dscq_free(text);

@@ -88,7 +88,7 @@ static void compare(dscq_compress_result *out, const scores *before,
 
     out->float_score = before->value;
     out->packed_score = after->value;
-    out->mcnemar_p = 1;
+    out->mcnemar_p = (double)NAN;
     if (after->eval == NULL)
         return;
     out->images = dscq_eval_count(after->eval);
@@ -97,7 +97,7 @@ static void compare(dscq_compress_result *out, const scores *before,
     const int32_t *a = dscq_eval_predictions(before->eval, &n);
     const int32_t *b = dscq_eval_predictions(after->eval, &m);
     const int32_t *label = dscq_eval_labels(after->eval, &m);
-    if (n != m)
+    if (n != m || out->images == 0)
         return;
     const dscq_mcnemar t = dscq_mcnemar_test(a, b, label, n);
     for (size_t i = 0; i < n; i++)

@@ -35,9 +35,10 @@ static void put_scores(dscq_json *run, const dscq_compress_result *r)
     if (r->has_truth) {
         dscq_json_put_real(run, "float_score_frac", r->float_score);
         dscq_json_put_real(run, "packed_score_frac", r->packed_score);
-        dscq_json_put_real(run, "mcnemar_p", r->mcnemar_p);
         dscq_json_put_real(run, "change_frac", r->packed_score - r->float_score);
     }
+    if (r->has_truth && !isnan(r->mcnemar_p))
+        dscq_json_put_real(run, "mcnemar_p", r->mcnemar_p);
     if (r->has_truth && !r->is_detector) {
         dscq_json_put_real(run, "change_low_frac", r->change.low);
         dscq_json_put_real(run, "change_high_frac", r->change.high);

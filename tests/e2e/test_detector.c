@@ -92,6 +92,11 @@ START_TEST(every_rule_scores_float_and_integers)
     ck_assert_ptr_nonnull(strstr(text, "packed_ap_frac"));
     dscq_free(text);
     dscq_json_free(j);
+    /* boxes are not right or wrong image by image: no test of pairs */
+    j = json_of("one/run.json");
+    ck_assert_double_ge(dscq_json_real(dscq_json_get(j, "packed_score_frac"), -1), 0);
+    ck_assert_ptr_null(dscq_json_get(j, "mcnemar_p"));
+    dscq_json_free(j);
 }
 END_TEST
 

@@ -40,7 +40,7 @@ typedef struct dscq_compress_result {
     const char *split;
     double float_score, packed_score; /* top-1 fraction, or AP50                 */
     double packed_low, packed_high;   /* Wilson 95 %; classifiers                 */
-    double mcnemar_p;                 /* float against packed; classifiers        */
+    double mcnemar_p;                 /* float against packed; NAN: a detector    */
     dscq_paired change;               /* packed less float, same images           */
     int has_truth;    /* the data have labels; else the scores above are not set   */
     double agreement; /* images with equal top class; NaN: no classifier           */
