@@ -2,6 +2,8 @@
 #include "dscq/energy/energy.h"
 
 #include <assert.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const k_names[] = {
@@ -86,6 +88,24 @@ done:
     return status;
 }
 
+/* Files of before machines packed two products into a DSP have no mac_pair. A slice and
+ * one operand are shared, the other operand is twice as wide: it lies between one
+ * product and two, at their geometric mean, as uncertain as mac and that factor. */
+static void derive_pair(dscq_energy *e)
+{
+    const dscq_energy_row *mac = &e->row[DSCQ_ENERGY_mac];
+    dscq_energy_row *pair = &e->row[DSCQ_ENERGY_mac_pair];
+
+    if (pair->name[0] != '\0' || mac->name[0] == '\0')
+        return;
+    *pair = *mac;
+    (void)snprintf(pair->name, sizeof pair->name, "%s", k_names[DSCQ_ENERGY_mac_pair]);
+    pair->value = mac->value * sqrt(2.0);
+    pair->spread = exp(hypot(log(mac->spread), log(sqrt(2.0))));
+    (void)snprintf(pair->source, sizeof pair->source,
+                   "derived from mac: between one product and two");
+}
+
 dscq_status dscq_energy_load(dscq_energy *out, const char *path, dscq_error *err)
 {
     dscq_config *c = NULL;
@@ -104,6 +124,7 @@ dscq_status dscq_energy_load(dscq_energy *out, const char *path, dscq_error *err
         if (strcmp(dscq_config_section(c, i), "coefficient") == 0)
             DSCQ_TRY(take_row(&e, c, i, err));
     DSCQ_TRY(dscq_config_check_used(c, "energy|coefficient", err));
+    derive_pair(&e);
     for (int i = 0; i < DSCQ_ENERGY_COUNT; i++)
         if (e.row[i].name[0] == '\0')
             DSCQ_TRY(dscq_fail(err, DSCQ_FORMAT, "%s: coefficient '%s' is missing",

@@ -106,6 +106,39 @@ START_TEST(shipped_files_load)
 }
 END_TEST
 
+/* A file of before mac_pair was a coefficient. */
+START_TEST(a_pair_of_products_follows_from_one)
+{
+    char text[8192] = "[energy]\nname = old\n";
+    dscq_energy e;
+    dscq_error err = {DSCQ_OK, ""};
+
+    for (int i = 0; i < DSCQ_ENERGY_COUNT; i++) {
+        const size_t at = strlen(text);
+        if (i != DSCQ_ENERGY_mac_pair)
+            (void)snprintf(text + at, sizeof text - at,
+                           "[coefficient]\nname = %s\nvalue = 6\nspread = 1.6\n"
+                           "technology = 28 nm\nsource = s\n",
+                           dscq_energy_name(i));
+    }
+    test_ok(dscq_energy_load(&e, test_file("old.cfg", text), &err));
+    const dscq_energy_row *pair = &e.row[DSCQ_ENERGY_mac_pair];
+    ck_assert_str_eq(pair->name, "mac_pair");
+    ck_assert_double_eq_tol(pair->value, 8.485281374, 1e-8);
+    ck_assert_double_eq_tol(pair->spread, 1.793132, 1e-5);
+    ck_assert_str_eq(pair->technology, "28 nm");
+    ck_assert_str_eq(pair->source, "derived from mac: between one product and two");
+    /* what the file says counts */
+    strncat(text,
+            "[coefficient]\nname = mac_pair\nvalue = 7\nspread = 2\n"
+            "technology = t\nsource = own\n",
+            sizeof text - strlen(text) - 1);
+    test_ok(dscq_energy_load(&e, test_file("new.cfg", text), &err));
+    ck_assert_double_eq(pair->value, 7);
+    ck_assert_str_eq(pair->source, "own");
+}
+END_TEST
+
 START_TEST(broken_files_are_refused)
 {
     dscq_energy e;
@@ -141,6 +174,7 @@ static Suite *make(void)
     tcase_add_test(tc, the_bill_by_hand);
     tcase_add_test(tc, dram_energy_of_the_controller_replaces_the_simple_one);
     tcase_add_test(tc, shipped_files_load);
+    tcase_add_test(tc, a_pair_of_products_follows_from_one);
     tcase_add_test(tc, broken_files_are_refused);
     return s;
 }

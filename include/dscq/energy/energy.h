@@ -19,7 +19,8 @@
 extern "C" {
 #endif
 
-/* name in the file, what one unit of it is. Every one must be in the file. */
+/* name in the file, what one unit of it is. Every one must be in the file, but for
+ * mac_pair, which follows from mac (coeff.c). */
 #define DSCQ_ENERGY_LIST(X)                                                            \
     X(mac, "pJ per multiply-accumulate of 8 x 8 bits")                                 \
     X(mac_idle, "pJ per multiplier and cycle without work")                            \
