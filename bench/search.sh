@@ -8,13 +8,17 @@
 # search for bytes; the energy of a frame on MACHINE (default zynq7020) of that search's
 # smallest file, against a search for energy. TRIALS (default 40) each.
 #
-# EPOCHS=n (default 0: left out): the three winners fine-tuned, measured on the test part.
+# LAYERS=n (default 0: left out): both searches again by CLIP-Q's protocol, one layer after the
+# other, n trials each (CLIP-Q takes 20 to 30 a layer).
+#
+# EPOCHS=n (default 0: left out): the winners fine-tuned, measured on the test part.
 # A finished cell is not run again; a killed one goes on where it was.
 set -eu
 [ $# -ge 4 ] || { sed -n '2,/^set -eu/p' "$0" | sed '$d;s/^# \{0,1\}//'; exit 2; }
 build=$1 net=$2 float=$3 out=$4
 shift 4
 machine=${MACHINE:-zynq7020} trials=${TRIALS:-40} loss=${LOSS:-0.1} epochs=${EPOCHS:-0}
+layers=${LAYERS:-0}
 grid=${GRID:-"0.3/4 0.5/4 0.6/4 0.7/4 0.75/4 0.8/4 0.5/3 0.6/3 0.7/3"}
 mkdir -p "$out"
 
@@ -73,6 +77,12 @@ less() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f %%\n", 100 * (1 - b / a) 
 
 search bytes --search bayes --set search.trials="$trials" --set search.objective=bytes "$@"
 search energy --search bayes --set search.trials="$trials" --set search.objective=energy "$@"
+if [ "$layers" -gt 0 ]; then
+    for of in bytes energy; do
+        search "$of-layers" --search bayes --set search.trials="$layers" \
+            --set search.protocol=layers --set search.objective="$of" "$@"
+    done
+fi
 echo "not fine-tuned     trial  loss      bytes   energy, uJ ($machine)"
 best='' fewest=''
 for pb in $grid; do
@@ -90,18 +100,32 @@ b=$(least "$out/bytes/trials.csv" bytes)
 e=$(least "$out/energy/trials.csv" energy_pj)
 row bytes bytes "$b"
 row energy energy "$e"
+winners="bytes:$b energy:$e"
+if [ "$layers" -gt 0 ]; then
+    lb=$(least "$out/bytes-layers/trials.csv" bytes)
+    le=$(least "$out/energy-layers/trials.csv" energy_pj)
+    row bytes-layers bytes-layers "$lb"
+    row energy-layers energy-layers "$le"
+    winners="$winners bytes-layers:$lb energy-layers:$le"
+fi
 [ -n "$best" ] || { echo "no uniform cell loses at most $loss"; exit 1; }
 echo
 echo "losing at most $loss: best uniform cell $best"
 echo "bytes, search for bytes against it: less $(less "$fewest" "$(cell "$out/bytes/trials.csv" bytes "$b")")"
 echo "energy, search for energy against search for bytes: less $(
     less "$(cell "$out/bytes/trials.csv" energy_pj "$b")" "$(cell "$out/energy/trials.csv" energy_pj "$e")")"
+if [ "$layers" -gt 0 ]; then
+    echo "bytes, joint search against layer by layer: less $(
+        less "$(cell "$out/bytes-layers/trials.csv" bytes "$lb")" "$(cell "$out/bytes/trials.csv" bytes "$b")")"
+    echo "energy, joint search against layer by layer: less $(
+        less "$(cell "$out/energy-layers/trials.csv" energy_pj "$le")" "$(cell "$out/energy/trials.csv" energy_pj "$e")")"
+fi
 
 [ "$epochs" -gt 0 ] || exit 0
 echo
 echo "after $epochs epochs   float      packed (test part)       bytes   energy, uJ"
-for of in "$best 0" "bytes $b" "energy $e"; do
-    winner=${of% *} trial=${of#* }
+for of in "$best:0" $winners; do
+    winner=${of%:*} trial=${of#*:}
     "$build/dscq" explain "$out/$winner" --recipe "$trial" >"$out/$winner.cfg"
     tune "tuned-$winner" "$out/$winner.cfg" "$@"
     j=$out/tuned-$winner.json
