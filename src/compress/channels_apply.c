@@ -46,12 +46,7 @@ static dscq_status add_node(dscq_model *to, const dscq_model *m,
                             const dscq_channel_plan *p, int32_t i, dscq_error *err)
 {
     const dscq_node *n = dscq_model_node(m, i);
-    const dscq_node_spec spec = {.name = n->name,
-                                 .normalised = n->normalised,
-                                 .has_bias = n->weights->bias != NULL,
-                                 .bn_eps = n->weights->bn_eps,
-                                 .act = n->act,
-                                 .act_slope = n->act_slope};
+    const dscq_node_spec spec = dscq_node_spec_of(n);
     void *params = dscq_calloc(1, n->ops->param_bytes + 1);
     int32_t index;
     dscq_status status;

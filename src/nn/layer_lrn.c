@@ -13,16 +13,6 @@ static const dscq_key k_keys[] = {
 };
 /* clang-format on */
 
-static dscq_status infer(dscq_layer_shape *out, void *params, const dscq_shape *x,
-                         int32_t x_count, dscq_error *err)
-{
-    (void)params;
-    (void)x_count;
-    (void)err;
-    out->out = *x;
-    return DSCQ_OK;
-}
-
 /* Channels [lo, hi) that c sees (ONNX: floor before, ceil behind). */
 static void reach(const dscq_lrn_params *p, int32_t c, int32_t channels, int32_t *lo,
                   int32_t *hi)
@@ -127,7 +117,7 @@ const dscq_layer_ops dscq_layer_lrn = {
     .keys = k_keys,
     .inputs_min = 1,
     .inputs_max = 1,
-    .infer = infer,
+    .infer = nn__same_shape,
     .needs_x = 1,
     .needs_z = 1,
     .image_forward = forward,

@@ -9,8 +9,8 @@ static const dscq_key k_dropout_keys[] = {
                       "share of the values set to 0 in training"),
     DSCQ_KEY_END};
 
-static dscq_status infer(dscq_layer_shape *out, void *params, const dscq_shape *x,
-                         int32_t x_count, dscq_error *err)
+dscq_status nn__same_shape(dscq_layer_shape *out, void *params, const dscq_shape *x,
+                           int32_t x_count, dscq_error *err)
 {
     (void)params;
     (void)x_count;
@@ -26,17 +26,17 @@ static size_t floats_of(const dscq_layer_io *io)
     return (size_t)s->h * (size_t)s->w * (size_t)s->c;
 }
 
-static void copy_forward(const dscq_layer_io *io, int32_t image, const float *const *x,
-                         float *z, void *state)
+void nn__copy_forward(const dscq_layer_io *io, int32_t image, const float *const *x,
+                      float *z, void *state)
 {
     (void)image;
     (void)state;
     memcpy(z, x[0], floats_of(io) * sizeof(float));
 }
 
-static void copy_backward(const dscq_layer_io *io, int32_t image, const float *const *x,
-                          const float *z, const float *dz, float *const *dx,
-                          const void *state)
+void nn__copy_backward(const dscq_layer_io *io, int32_t image, const float *const *x,
+                       const float *z, const float *dz, float *const *dx,
+                       const void *state)
 {
     (void)image;
     (void)x;
@@ -77,7 +77,7 @@ static void dropout_forward(const dscq_layer_io *io, int32_t image,
     if (io->training && io->has_rng)
         drop(io, image, x[0], z, 0);
     else
-        copy_forward(io, image, x, z, state);
+        nn__copy_forward(io, image, x, z, state);
 }
 
 static void dropout_backward(const dscq_layer_io *io, int32_t image,
@@ -87,7 +87,7 @@ static void dropout_backward(const dscq_layer_io *io, int32_t image,
     if (io->has_rng && dx[0] != NULL)
         drop(io, image, dz, dx[0], 1);
     else
-        copy_backward(io, image, x, z, dz, dx, state);
+        nn__copy_backward(io, image, x, z, dz, dx, state);
 }
 
 extern const dscq_layer_ops dscq_layer_batchnorm, dscq_layer_activation,
@@ -100,9 +100,9 @@ const dscq_layer_ops dscq_layer_batchnorm = {
     .flags = DSCQ_LAYER_NORM | DSCQ_LAYER_ALWAYS_NORM | DSCQ_LAYER_ACT,
     .inputs_min = 1,
     .inputs_max = 1,
-    .infer = infer,
-    .image_forward = copy_forward,
-    .image_backward = copy_backward,
+    .infer = nn__same_shape,
+    .image_forward = nn__copy_forward,
+    .image_backward = nn__copy_backward,
     .reference = copy_reference,
 };
 
@@ -113,9 +113,9 @@ const dscq_layer_ops dscq_layer_activation = {
     .flags = DSCQ_LAYER_ACT,
     .inputs_min = 1,
     .inputs_max = 1,
-    .infer = infer,
-    .image_forward = copy_forward,
-    .image_backward = copy_backward,
+    .infer = nn__same_shape,
+    .image_forward = nn__copy_forward,
+    .image_backward = nn__copy_backward,
     .reference = copy_reference,
 };
 
@@ -127,7 +127,7 @@ const dscq_layer_ops dscq_layer_dropout = {
     .flags = DSCQ_LAYER_VIEW_EVAL,
     .inputs_min = 1,
     .inputs_max = 1,
-    .infer = infer,
+    .infer = nn__same_shape,
     .image_forward = dropout_forward,
     .image_backward = dropout_backward,
     .reference = copy_reference,

@@ -108,26 +108,6 @@ static dscq_status region_infer(dscq_layer_shape *out, void *params,
     return check(out, p, p->num, x, err);
 }
 
-static void copy_forward(const dscq_layer_io *io, int32_t image, const float *const *x,
-                         float *z, void *state)
-{
-    (void)image;
-    (void)state;
-    memcpy(z, x[0], dscq_shape_count(&io->node->out) * sizeof(float));
-}
-
-static void copy_backward(const dscq_layer_io *io, int32_t image, const float *const *x,
-                          const float *z, const float *dz, float *const *dx,
-                          const void *state)
-{
-    (void)image;
-    (void)x;
-    (void)z;
-    (void)state;
-    if (dx[0] != NULL)
-        io->k->add(dz, dx[0], dx[0], dscq_shape_count(&io->node->out));
-}
-
 static void copy_reference(double *z, const dscq_node *node, const double *const *x,
                            const dscq_shape *x_shape, int32_t n, const double *w)
 {
@@ -140,7 +120,7 @@ static void copy_reference(double *z, const dscq_node *node, const double *const
 #define HEAD_ROW                                                                       \
     .param_bytes = sizeof(dscq_yolo_params),                                           \
     .flags = DSCQ_LAYER_VIEW | DSCQ_LAYER_HEAD, .inputs_min = 1, .inputs_max = 1,      \
-    .image_forward = copy_forward, .image_backward = copy_backward,                    \
+    .image_forward = nn__copy_forward, .image_backward = nn__copy_backward,            \
     .reference = copy_reference
 
 extern const dscq_layer_ops dscq_layer_yolo, dscq_layer_region;

@@ -332,6 +332,16 @@ static void copy_weights(dscq_weights *to, const dscq_weights *from)
     copy_floats(to->var, from->var, c);
 }
 
+dscq_node_spec dscq_node_spec_of(const dscq_node *n)
+{
+    return (dscq_node_spec){.name = n->name,
+                            .normalised = n->normalised,
+                            .has_bias = n->weights->bias != NULL,
+                            .bn_eps = n->weights->bn_eps,
+                            .act = n->act,
+                            .act_slope = n->act_slope};
+}
+
 dscq_status dscq_model_clone(dscq_model **out, const dscq_model *m, dscq_error *err)
 {
     dscq_model *copy = NULL;
@@ -341,12 +351,7 @@ dscq_status dscq_model_clone(dscq_model **out, const dscq_model *m, dscq_error *
     DSCQ_TRY(dscq_model_create(&copy, m->name, m->input, err));
     for (int32_t i = 0; i < m->count; i++) {
         const dscq_node *n = &m->node[i];
-        const dscq_node_spec spec = {.name = n->name,
-                                     .normalised = n->normalised,
-                                     .has_bias = n->weights->bias != NULL,
-                                     .bn_eps = n->weights->bn_eps,
-                                     .act = n->act,
-                                     .act_slope = n->act_slope};
+        const dscq_node_spec spec = dscq_node_spec_of(n);
         DSCQ_TRY(dscq_model_add(NULL, copy, n->type, n->params, &spec, n->input,
                                 n->input_count, err));
         dscq_node *to = &copy->node[i];

@@ -132,6 +132,15 @@ dscq_status nn__wire_one(int32_t *out, double v, int32_t index, const char *key,
                          dscq_error *err);
 int32_t nn__round_channels(double channels, int32_t divisor);
 extern const dscq_key nn__no_keys[];
+/* layer_point.c: one input of the output's shape; passed on as it is, and so its
+ * gradient. */
+dscq_status nn__same_shape(dscq_layer_shape *out, void *params, const dscq_shape *x,
+                           int32_t x_count, dscq_error *err);
+void nn__copy_forward(const dscq_layer_io *io, int32_t image, const float *const *x,
+                      float *z, void *state);
+void nn__copy_backward(const dscq_layer_io *io, int32_t image, const float *const *x,
+                       const float *z, const float *dz, float *const *dx,
+                       const void *state);
 
 /* ---- convolutions: three ways to compute them --------------------------------- */
 

@@ -101,6 +101,9 @@ typedef struct dscq_node_spec {
     double act_slope;
 } dscq_node_spec;
 
+/* What a node was made with; the name is borrowed from it. */
+dscq_node_spec dscq_node_spec_of(const dscq_node *n);
+
 /* Append a node of layer type `type` ("convolutional"); params is a struct of
  * that layer (copied). *index_out: its index. Shapes are inferred now; a
  * contradiction is DSCQ_FORMAT naming the node. */
