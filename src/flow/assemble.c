@@ -14,19 +14,11 @@ static dscq_build_edge edge_of(const dscq_aquant *a)
 
 static dscq_build_weights weights_of(const dscq_wquant *q)
 {
-    if (q == NULL)
-        return (dscq_build_weights){.encoding = -1};
-    return (dscq_build_weights){.value = q->value,
-                                .scale = q->scale,
-                                .scale_count = q->scale_count,
-                                .form = (dscq_qform)q->form,
-                                .bits = q->bits,
-                                .codebook = q->codebook,
-                                .codebook_count = q->codebook_count,
-                                .level = q->level,
-                                .block = q->block,
-                                .block_high = q->block_high,
-                                .encoding = -1};
+    dscq_build_weights w = {.encoding = -1};
+
+    if (q != NULL)
+        dscq_build_weights_from(&w, q);
+    return w;
 }
 
 /* data/image.h's preprocessing in the packed file's terms. */

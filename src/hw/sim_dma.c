@@ -160,20 +160,25 @@ done:
     return status;
 }
 
+/* The memory answered a burst of the transfer named by the tag. */
+static dscq_status answer(sim_state *st, uint32_t tag, uint64_t cycle)
+{
+    const int u = (int)(tag >> INDEX_BITS);
+    struct sim_transfer *t = &st->dma[u].transfer[tag & ((1u << INDEX_BITS) - 1)];
+
+    st->in_flight--;
+    t->left--;
+    t->end = max64(t->end, cycle);
+    return finish_commands(st, u);
+}
+
 dscq_status hw__dma_complete(sim_state *st, int *did)
 {
     uint32_t tag;
     uint64_t cycle;
 
     *did = dscq_memory_next(st->memory, &tag, &cycle);
-    if (!*did)
-        return DSCQ_OK;
-    const int u = (int)(tag >> INDEX_BITS);
-    struct sim_transfer *t = &st->dma[u].transfer[tag & ((1u << INDEX_BITS) - 1)];
-    st->in_flight--;
-    t->left--;
-    t->end = max64(t->end, cycle);
-    return finish_commands(st, u);
+    return *did ? answer(st, tag, cycle) : DSCQ_OK;
 }
 
 /* One burst: waits for a free place among the outstanding ones. */
@@ -193,13 +198,8 @@ static dscq_status issue_burst(sim_state *st, int u, struct sim_transfer *t,
         const int got = dscq_memory_next(st->memory, &tag, &cycle);
         assert(got);
         (void)got;
-        const int v = (int)(tag >> INDEX_BITS);
-        struct sim_transfer *o = &st->dma[v].transfer[tag & ((1u << INDEX_BITS) - 1)];
-        st->in_flight--;
-        o->left--;
-        o->end = max64(o->end, cycle);
         at = max64(at, cycle);
-        DSCQ_TRY(finish_commands(st, v));
+        DSCQ_TRY(answer(st, tag, cycle));
     }
     const uint32_t tag =
         (uint32_t)u << INDEX_BITS | (uint32_t)(t - st->dma[u].transfer);

@@ -216,6 +216,21 @@ int ox_is_float(int32_t type)
            type == DSCQ_ONNX_FLOAT16;
 }
 
+int64_t ox_product(const int64_t *dim, int32_t from, int32_t to)
+{
+    int64_t n = 1;
+
+    for (int32_t i = from; i < to; i++)
+        n *= dim[i];
+    return n;
+}
+
+void ox_copy_values(ox_tensor *to, const ox_tensor *from)
+{
+    if (from->count > 0)
+        memcpy(to->v, from->v, from->count * sizeof *from->v);
+}
+
 double ox_half_to_even(double v)
 {
     return nearbyint(v); /* the default rounding mode is never changed */

@@ -73,6 +73,10 @@ const char *ox_attr_text(const ox_node *n, const char *name, const char *otherwi
 /* NULL when a dimension is negative, the product too large, or memory short. */
 ox_tensor *ox_new(ox_pool *p, int32_t type, int32_t rank, const int64_t *dim);
 int ox_is_float(int32_t type);
+/* Product of dim[from .. to). */
+int64_t ox_product(const int64_t *dim, int32_t from, int32_t to);
+/* As many values as `from` has, in their order. */
+void ox_copy_values(ox_tensor *to, const ox_tensor *from);
 /* v as a value of that type: float rounded, integers wrapped or (saturate) clamped. */
 double ox_round_to(int32_t type, double v, int saturate);
 double ox_half_to_even(double v);

@@ -7,21 +7,6 @@
 
 enum { RANK = DSCQ_ONNX_RANK };
 
-static void copy_values(ox_tensor *to, const ox_tensor *from)
-{
-    if (from->count > 0)
-        memcpy(to->v, from->v, from->count * sizeof *from->v);
-}
-
-static int64_t product(const int64_t *dim, int32_t from, int32_t to)
-{
-    int64_t n = 1;
-
-    for (int32_t i = from; i < to; i++)
-        n *= dim[i];
-    return n;
-}
-
 /* v as an index below n, negative ones from the end; -1: out of range. */
 static int64_t index_of(double v, int64_t n)
 {
@@ -88,7 +73,7 @@ static dscq_status run_scatter_elements(ox_call *c)
         updates->count != index->count)
         return ox_bad(c, "its inputs do not go together");
     DSCQ_TRY(ox_out(c, 0, x->type, x->rank, x->dim));
-    copy_values(c->out[0], x);
+    ox_copy_values(c->out[0], x);
     for (size_t i = 0; i < index->count; i++) {
         const int64_t at = element_at(x, index, axis, i);
         if (at < 0)
@@ -120,9 +105,9 @@ static int nd_of(nd *p, const ox_tensor *x, const ox_tensor *index, int64_t batc
             return 0;
     p->batch = (int32_t)batch;
     p->depth = (int32_t)depth;
-    p->rows = product(index->dim, 0, index->rank - 1);
-    p->rows_per = product(index->dim, p->batch, index->rank - 1);
-    p->slice = product(x->dim, p->batch + p->depth, x->rank);
+    p->rows = ox_product(index->dim, 0, index->rank - 1);
+    p->rows_per = ox_product(index->dim, p->batch, index->rank - 1);
+    p->slice = ox_product(x->dim, p->batch + p->depth, x->rank);
     return 1;
 }
 
@@ -180,7 +165,7 @@ static dscq_status run_scatter_nd(ox_call *c)
     if (!nd_of(&p, x, index, 0) || (int64_t)updates->count != p.rows * p.slice)
         return ox_bad(c, "its inputs do not go together");
     DSCQ_TRY(ox_out(c, 0, x->type, x->rank, x->dim));
-    copy_values(c->out[0], x);
+    ox_copy_values(c->out[0], x);
     for (int64_t i = 0; i < p.rows; i++) {
         const int64_t at = slice_at(&p, x, index, i);
         if (at < 0)
@@ -212,7 +197,7 @@ static dscq_status run_one_hot(ox_call *c)
     for (int32_t i = 0, from = 0; i <= index->rank; i++)
         dim[i] = i == axis ? depth : index->dim[from++];
     DSCQ_TRY(ox_out(c, 0, values->type, index->rank + 1, dim));
-    const int64_t inner = product(index->dim, (int32_t)axis, index->rank);
+    const int64_t inner = ox_product(index->dim, (int32_t)axis, index->rank);
     for (size_t i = 0; i < c->out[0]->count; i++)
         c->out[0]->v[i] = values->v[0];
     for (int64_t i = 0; i < (int64_t)index->count; i++) {
@@ -257,7 +242,7 @@ static dscq_status run_compress(ox_call *c)
     if (!flat && !ox_axis(&axis, x->rank))
         return ox_bad(c, "axis is out of range");
     const int64_t n = flat ? (int64_t)x->count : x->dim[axis];
-    const int64_t inner = flat ? 1 : product(x->dim, (int32_t)axis + 1, x->rank);
+    const int64_t inner = flat ? 1 : ox_product(x->dim, (int32_t)axis + 1, x->rank);
     if ((int64_t)keep->count > n)
         return ox_bad(c, "more conditions than elements");
     for (size_t i = 0; i < keep->count; i++)
@@ -337,7 +322,8 @@ static dscq_status run_top_k(ox_call *c)
 
     if (!ox_axis(&axis, x->rank) || k < 0 || k > x->dim[axis])
         return ox_bad(c, "axis or k is out of range");
-    const int64_t n = x->dim[axis], inner = product(x->dim, (int32_t)axis + 1, x->rank);
+    const int64_t n = x->dim[axis],
+                  inner = ox_product(x->dim, (int32_t)axis + 1, x->rank);
     ranked *list = ox_take(c->pool, (size_t)n, sizeof *list);
     if (list == NULL)
         return dscq_fail_nomem(c->err, "a list", 0);
@@ -373,8 +359,8 @@ static dscq_status run_reverse_sequence(ox_call *c)
     for (size_t i = 0; i < length->count; i++)
         if (!(length->v[i] >= 0 && length->v[i] <= (double)x->dim[time]))
             return ox_bad(c, "axes or lengths are out of range");
-    const int64_t step_b = product(x->dim, (int32_t)batch + 1, x->rank),
-                  step_t = product(x->dim, (int32_t)time + 1, x->rank);
+    const int64_t step_b = ox_product(x->dim, (int32_t)batch + 1, x->rank),
+                  step_t = ox_product(x->dim, (int32_t)time + 1, x->rank);
     DSCQ_TRY(ox_out(c, 0, x->type, x->rank, x->dim));
     for (int64_t i = 0; i < (int64_t)x->count; i++) {
         const int64_t t = i / step_t % x->dim[time];

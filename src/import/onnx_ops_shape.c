@@ -6,21 +6,6 @@
 
 enum { RANK = DSCQ_ONNX_RANK };
 
-static void copy_values(ox_tensor *to, const ox_tensor *from)
-{
-    if (from->count > 0)
-        memcpy(to->v, from->v, from->count * sizeof *from->v);
-}
-
-static int64_t product(const int64_t *dim, int32_t from, int32_t to)
-{
-    int64_t n = 1;
-
-    for (int32_t i = from; i < to; i++)
-        n *= dim[i];
-    return n;
-}
-
 static dscq_status reshaped(ox_call *c, int32_t rank, const int64_t *dim)
 {
     const dscq_status status = ox_out(c, 0, c->in[0]->type, rank, dim);
@@ -29,7 +14,7 @@ static dscq_status reshaped(ox_call *c, int32_t rank, const int64_t *dim)
         return status;
     if (c->out[0]->count != c->in[0]->count)
         return ox_bad(c, "the new shape has another number of elements");
-    copy_values(c->out[0], c->in[0]);
+    ox_copy_values(c->out[0], c->in[0]);
     return DSCQ_OK;
 }
 
@@ -145,8 +130,8 @@ static dscq_status run_flatten(ox_call *c)
         axis += x->rank;
     if (axis < 0 || axis > x->rank)
         return ox_bad(c, "axis is out of range");
-    const int64_t dim[2] = {product(x->dim, 0, (int32_t)axis),
-                            product(x->dim, (int32_t)axis, x->rank)};
+    const int64_t dim[2] = {ox_product(x->dim, 0, (int32_t)axis),
+                            ox_product(x->dim, (int32_t)axis, x->rank)};
     return reshaped(c, 2, dim);
 }
 
@@ -219,7 +204,7 @@ static dscq_status run_transpose(ox_call *c)
         if (!ox_axis(&perm[i], x->rank) || seen[perm[i]]++)
             return ox_bad(c, "perm is not a permutation");
         dim[i] = x->dim[perm[i]];
-        stride[i] = product(x->dim, (int32_t)perm[i] + 1, x->rank);
+        stride[i] = ox_product(x->dim, (int32_t)perm[i] + 1, x->rank);
     }
     DSCQ_TRY(ox_out(c, 0, x->type, x->rank, dim));
     for (size_t i = 0; i < x->count; i++) {
@@ -253,8 +238,8 @@ static dscq_status run_concat(ox_call *c)
         dim[axis] += c->in[i]->dim[axis];
     }
     DSCQ_TRY(ox_out(c, 0, x->type, x->rank, dim));
-    const int64_t outer = product(dim, 0, (int32_t)axis);
-    const int64_t inner = product(dim, (int32_t)axis + 1, x->rank);
+    const int64_t outer = ox_product(dim, 0, (int32_t)axis);
+    const int64_t inner = ox_product(dim, (int32_t)axis + 1, x->rank);
     for (int32_t i = 0; i < c->in_count; i++) {
         const int64_t run = c->in[i]->dim[axis] * inner;
         for (int64_t o = 0; run > 0 && o < outer; o++)
@@ -283,8 +268,8 @@ static dscq_status run_split(ox_call *c)
         size[i] = i < n - 1 ? part : all - part * (n - 1);
     if (sizes != 0 && sizes != n)
         return ox_bad(c, "split has another length than there are outputs");
-    const int64_t outer = product(x->dim, 0, (int32_t)axis);
-    const int64_t inner = product(x->dim, (int32_t)axis + 1, x->rank);
+    const int64_t outer = ox_product(x->dim, 0, (int32_t)axis);
+    const int64_t inner = ox_product(x->dim, (int32_t)axis + 1, x->rank);
     memcpy(dim, x->dim, sizeof dim);
     for (int32_t i = 0; i < n; i++) {
         if (size[i] < 0 || size[i] > all - done)
@@ -371,8 +356,8 @@ static dscq_status run_gather(ox_call *c)
     for (int32_t d = (int32_t)axis + 1; d < x->rank; d++)
         dim[rank++] = x->dim[d];
     DSCQ_TRY(ox_out(c, 0, x->type, rank, dim));
-    const int64_t outer = product(x->dim, 0, (int32_t)axis), size = x->dim[axis];
-    const int64_t inner = product(x->dim, (int32_t)axis + 1, x->rank);
+    const int64_t outer = ox_product(x->dim, 0, (int32_t)axis), size = x->dim[axis];
+    const int64_t inner = ox_product(x->dim, (int32_t)axis + 1, x->rank);
     for (int64_t o = 0; o < outer; o++)
         for (size_t i = 0; i < index->count; i++) {
             const double v = index->v[i] < 0 ? index->v[i] + (double)size : index->v[i];
