@@ -77,14 +77,8 @@ START_TEST(threads_and_kills_change_no_byte)
         "sensitivity net.cfg -o three -w one/float.ckpt --threads 1 --quiet",
         "--resume", 0);
     ck_assert_int_gt(kills, 0);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char a[64], b[64], c[64];
-        (void)snprintf(a, sizeof a, "one/%s", files[i]);
-        (void)snprintf(b, sizeof b, "two/%s", files[i]);
-        (void)snprintf(c, sizeof c, "three/%s", files[i]);
-        test_same(a, b);
-        test_same(a, c);
-    }
+    test_same_files("one", "two", files, sizeof files / sizeof *files);
+    test_same_files("one", "three", files, sizeof files / sizeof *files);
 }
 END_TEST
 

@@ -120,6 +120,17 @@ void test_same(const char *a, const char *b)
     dscq_free(y);
 }
 
+void test_same_files(const char *a, const char *b, const char *const *file,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char of_a[256], of_b[256];
+        (void)snprintf(of_a, sizeof of_a, "%s/%s", a, file[i]);
+        (void)snprintf(of_b, sizeof of_b, "%s/%s", b, file[i]);
+        test_same(of_a, of_b);
+    }
+}
+
 static void must_have(const char *file, const char *text)
 {
     char *said = test_read(test_path(file));

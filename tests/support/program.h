@@ -22,6 +22,9 @@ void test_program_fails(const char *args, int code, const char *said);
 int test_kill_until_done(const char *args, const char *more, int code);
 /* Two files of the folder are equal byte by byte. */
 void test_same(const char *a, const char *b);
+/* So are these files of two folders in it. */
+void test_same_files(const char *a, const char *b, const char *const *file,
+                     size_t count);
 /* stderr.txt, or stdout.txt, has the text. */
 void test_said(const char *text);
 void test_printed(const char *text);

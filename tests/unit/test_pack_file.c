@@ -1,7 +1,7 @@
 /* The file as a whole: what is written comes back, damage is refused. */
 #include "dscq/base/alloc.h"
-#include "dscq/base/hash.h"
 #include "dscq/pack/pack.h"
+#include "pack_repair.h"
 #include "qmodel_random.h"
 
 #include <check.h>
@@ -100,27 +100,6 @@ START_TEST(no_changed_byte_is_accepted)
 }
 END_TEST
 
-/* Put right checksums on changed content, so that the parsers behind them are met. */
-static void repair(uint8_t *data, size_t bytes)
-{
-    uint32_t sections;
-    memcpy(&sections, data + 12, 4);
-    size_t at = 32 + (size_t)sections * 24;
-    for (uint32_t i = 0; i < sections; i++) {
-        uint8_t *e = data + 32 + 24 * (size_t)i;
-        uint64_t n;
-        memcpy(&n, e + 8, 8);
-        const uint32_t crc = dscq_crc32(0, data + at, (size_t)n);
-        memcpy(e + 16, &crc, 4);
-        at += (size_t)n;
-    }
-    ck_assert_uint_eq(at, bytes);
-    const uint32_t table = dscq_crc32(0, data + 32, (size_t)sections * 24);
-    memcpy(data + 24, &table, 4);
-    const uint32_t head = dscq_crc32(0, data, 28);
-    memcpy(data + 28, &head, 4);
-}
-
 START_TEST(damage_behind_right_checksums_is_survived)
 {
     dscq_qmodel *m = make((uint64_t)_i, 10);
@@ -142,7 +121,7 @@ START_TEST(damage_behind_right_checksums_is_survived)
         memcpy(copy, data, bytes);
         const size_t at = body + (size_t)dscq_rng_below(&g, bytes - body);
         copy[at] = (uint8_t)dscq_rng_next(&g);
-        repair(copy, bytes);
+        ck_assert_uint_eq(pack_repair(copy), bytes);
         const dscq_status status = dscq_pack_decode(&back, copy, bytes, &err);
         refused += status != DSCQ_OK;
         if (status == DSCQ_OK) { /* then it is a network like any other */
