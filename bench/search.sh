@@ -8,8 +8,8 @@
 # search for bytes; the energy of a frame on MACHINE (default zynq7020) of that search's
 # smallest file, against a search for energy. TRIALS (default 40) each.
 #
-# LAYERS=n (default 0: left out): both searches again by CLIP-Q's protocol, one layer after the
-# other, n trials each (CLIP-Q takes 20 to 30 a layer).
+# LAYERS=n (default 0: left out): the search for bytes again by CLIP-Q's protocol, one layer after
+# the other, n trials in all (CLIP-Q takes 20 to 30 a layer).
 #
 # EPOCHS=n (default 0: left out): the winners fine-tuned, measured on the test part.
 # A finished cell is not run again; a killed one goes on where it was.
@@ -78,10 +78,8 @@ less() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f %%\n", 100 * (1 - b / a) 
 search bytes --search bayes --set search.trials="$trials" --set search.objective=bytes "$@"
 search energy --search bayes --set search.trials="$trials" --set search.objective=energy "$@"
 if [ "$layers" -gt 0 ]; then
-    for of in bytes energy; do
-        search "$of-layers" --search bayes --set search.trials="$layers" \
-            --set search.protocol=layers --set search.objective="$of" "$@"
-    done
+    search bytes-layers --search bayes --set search.trials="$layers" \
+        --set search.protocol=layers --set search.objective=bytes "$@"
 fi
 echo "not fine-tuned     trial  loss      bytes   energy, uJ ($machine)"
 best='' fewest=''
@@ -103,10 +101,8 @@ row energy energy "$e"
 winners="bytes:$b energy:$e"
 if [ "$layers" -gt 0 ]; then
     lb=$(least "$out/bytes-layers/trials.csv" bytes)
-    le=$(least "$out/energy-layers/trials.csv" energy_pj)
     row bytes-layers bytes-layers "$lb"
-    row energy-layers energy-layers "$le"
-    winners="$winners bytes-layers:$lb energy-layers:$le"
+    winners="$winners bytes-layers:$lb"
 fi
 [ -n "$best" ] || { echo "no uniform cell loses at most $loss"; exit 1; }
 echo
@@ -117,8 +113,6 @@ echo "energy, search for energy against search for bytes: less $(
 if [ "$layers" -gt 0 ]; then
     echo "bytes, joint search against layer by layer: less $(
         less "$(cell "$out/bytes-layers/trials.csv" bytes "$lb")" "$(cell "$out/bytes/trials.csv" bytes "$b")")"
-    echo "energy, joint search against layer by layer: less $(
-        less "$(cell "$out/energy-layers/trials.csv" energy_pj "$le")" "$(cell "$out/energy/trials.csv" energy_pj "$e")")"
 fi
 
 [ "$epochs" -gt 0 ] || exit 0
