@@ -11,20 +11,24 @@
 #   curve      more operating points
 #   methods    clipq, deep_compression and magnitude + uniform at about the same bytes
 #   hard       half the headline's bytes, where the methods part; hard_methods: the others
+#   hard_plain CLIP-Q as published at the bytes of `hard` (its depthwise layers take fewer)
+#   hard_seeds two more seeds of `hard` and of magnitude + uniform there
 #   variants   ablations (a) to (f) of dsc_clipq at that point
-#   pairs      dsc_clipq against each of the methods on the same images
+#   pairs      dsc_clipq against each of the methods on the same images; the three seeds
+#              of `hard` against those of magnitude, mean over seeds
 #   table      what is there (default: everything, then table)
 # SLOW=n lowers priority; EPOCHS (default 10) is for the fine-tuning of each cell; NETS
 # (default "v1 v2 alex small") keeps to some networks, VARIANTS (default "a b c d e") to some
 # ablations.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
+all_groups="headline hard methods hard_methods hard_plain hard_seeds seeds curve variants pairs table"
 usage="usage: compression.sh BUILD DATA OUT [GROUP...]"
 dscq=${1:?$usage}/dscq
 data=${2:?$usage}
 out=${3:?$usage}
 shift 3
-groups=${*:-headline hard methods hard_methods seeds curve variants pairs table}
+groups=${*:-$all_groups}
 epochs=${EPOCHS:-10}
 threads=${THREADS:-0}
 nets=${NETS:-v1 v2 alex small}
@@ -183,6 +187,21 @@ hard_point() { # hard_point NET NAME [OPTION...]
     esac
 }
 
+hard_plain() { # rates at which variant a's file is as large as `hard`
+    point v1 hard-plain 0.77 3 0.9 3 --set compress.variant=a
+    point v2 hard-plain 0.61 3 0.79 3 --set compress.variant=a
+}
+
+hard_seeds() {
+    for seed in 2 3; do
+        for net in v1 v2; do
+            hard_point "$net" hard-seed$seed --seed $seed
+            hard_point "$net" hard-magnitude-seed$seed --seed $seed \
+                --set compress.method=magnitude --set compress.scale=channel
+        done
+    done
+}
+
 # methods_at POINT PREFIX NET: the same rates, hence about the same bytes, under the others
 methods_at() {
     "$1" "$3" "${2}clipq" --set compress.method=clipq
@@ -212,11 +231,40 @@ table() {
     done
 }
 
+# What a packed file makes of every test picture: label, prediction.
+predicted() { # predicted NET CELL
+    [ -f "$out/$1/$2/predictions.csv" ] ||
+        dscq_on "$1" "$out/$1/$2.cfg" eval -p "$out/$1/$2/packed.bin" \
+            --predictions "$out/$1/$2/predictions.csv" >/dev/null
+    echo "$out/$1/$2/predictions.csv"
+}
+
+# Mean over the seeds of ours less theirs, picture by picture: the pictures are the
+# sample, so that three looks at one picture do not count as three.
+seed_pairs() {
+    for net in v1 v2; do
+        files=""
+        for cell in hard hard-magnitude; do
+            for seed in "" -seed2 -seed3; do
+                [ -f "$out/$net/$cell$seed/packed.bin" ] || continue 3
+                files="$files $(predicted "$net" "$cell$seed")"
+            done
+        done
+        # shellcheck disable=SC2086 # words of ours
+        printf '%s: hard against hard-magnitude, mean of three seeds: %s\n' "$net" \
+            "$(awk -F, 'FNR == 1 { file++; next }
+                { right = ($1 == $2); d[FNR] += (file <= 3 ? right : -right) / 3 }
+                END { for (i in d) { n++; s += d[i]; q += d[i] * d[i] }
+                      m = s / n; e = 1.96 * sqrt((q / n - m * m) / n)
+                      printf "%+.2f (95 %%: %+.2f..%+.2f)", 100 * m, 100 * (m - e), 100 * (m + e) }' $files)"
+    done
+}
+
 pairs() {
     for net in v1 v2; do
         for pair in headline: hard:hard- hard-clipq:hard- hard:variant-; do
             ours=$out/$net/${pair%:*}
-            for other in a clipq deep_compression magnitude; do
+            for other in a plain clipq deep_compression magnitude; do
                 theirs=$out/$net/${pair#*:}$other
                 [ "$ours" != "$theirs" ] || continue
                 { [ -f "$ours/packed.bin" ] && [ -f "$theirs/packed.bin" ]; } || continue
@@ -237,6 +285,8 @@ for group in $groups; do
         done
         ;;
     hard) for net in v1 v2; do hard_point $net hard; done ;;
+    hard_plain) hard_plain ;;
+    hard_seeds) hard_seeds ;;
     curve)
         point v1 p40b5 0.4 5 0.7 4 --set compress.variant=f
         point v1 p65b3 0.65 3 0.88 3 --set compress.variant=f
@@ -244,6 +294,7 @@ for group in $groups; do
         point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
         point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
+        point alex p94 0.55 4 0.94 3 --set compress.partition=entropy --set compress.epochs=$((2 * epochs))
         point alex p70b4 0.7 4 0.96 3 --set compress.partition=entropy
         point small p60b4 0.6 4 - - --set compress.variant=f
         ;;
@@ -254,10 +305,13 @@ for group in $groups; do
             for v in $variants; do hard_point "$net" "variant-$v" --set compress.variant="$v"; done
         done
         ;;
-    pairs) pairs ;;
+    pairs)
+        pairs
+        seed_pairs
+        ;;
     table) table ;;
     *)
-        echo "$group: no such group; there are headline hard methods hard_methods seeds curve variants pairs table" >&2
+        echo "$group: no such group; there are $all_groups" >&2
         exit 2
         ;;
     esac
