@@ -8,6 +8,8 @@
 # BUILD: build folder; SHARED: folder with datasets/ and models/; CIFAR: what
 # `unpack-cifar10` wrote; OUT: results, a folder a cell. A cell that is there is not run
 # again, so an interrupted run goes on. At the end the table of all cells is printed.
+# TUNE=EPOCHS fine-tunes the CIFAR-10 networks as well, with labels and the float network as
+# teacher; THREADS=n.
 set -eu
 build=$1 shared=$2 cifar=$3 out=$4
 shift 4
@@ -81,21 +83,25 @@ $norm" ;;
     *) data="type = cifar10
 train = $cifar
 test = $cifar
+flip = 1
+shift = 4
 $norm" ;;
     esac
 }
 
-# cell NETWORK NAME [compress] [compress_layer]
+# cell NETWORK NAME [compress] [compress_layer]; $epochs of fine-tuning, $tune: more sections
+epochs=0
+tune=''
 cell() {
     dir=$out/$1.$2
     [ -f "$dir.json" ] && return
     of "$1"
     [ -f "$out/$1/float.ckpt" ] || "$dscq" import "$file" -o "$out/$1" --force --quiet > /dev/null
     { cat "$out/$1/net.cfg"
-      printf '[data]\n%s\n[compress]\nepochs = 0\n%b\n' "$data" "$3"
+      printf '[data]\n%s\n[compress]\nepochs = %d\n%b\n%b\n' "$data" "$epochs" "$3" "$tune"
       [ -z "${4:-}" ] || printf '[compress_layer]\n%b\n' "$4"; } > "$out/$1/$2.cfg"
     if "$dscq" compress "$out/$1/$2.cfg" -w "$out/$1/float.ckpt" -o "$dir" --force \
-        --quiet --json > "$dir.tmp"; then
+        --threads "${THREADS:-0}" --quiet --json > "$dir.tmp"; then
         mv "$dir.tmp" "$dir.json"
     else
         echo "$1 $2: failed" >&2
@@ -116,6 +122,18 @@ for n in $networks; do
         cell "$n" obq${pb#*/}_p${pb%/*} "method = obq\np = ${pb%/*}\nb = ${pb#*/}\nfirst_b = 8\ndw_b = 6\n$norm_or_bias"
     done
 done
+
+# Clip, partition and retrain: dsc_clipq on the plain residual networks and the separable one.
+if [ "${TUNE:-0}" -gt 0 ]; then
+    epochs=$TUNE
+    tune='[train]\nwarmup_epochs = 0.5\ndistil_weight = 0.9\nlabel_smoothing = 0\n'
+    for n in $networks; do
+        case $n in resnet20|resnet8|dsc_cifar10) ;; *) continue ;; esac
+        for pb in 0.4/4 0.5/3 0.6/3 0.7/3; do
+            cell "$n" "tuned${pb#*/}_p${pb%/*}" "method = dsc_clipq\nvariant = f\np = ${pb%/*}\nb = ${pb#*/}\nfirst_b = 8\nlearning_rate = 0.02\nfreeze_frac = 0.3"
+        done
+    done
+fi
 
 value() { tr ',{}' '\n' < "$2" | sed -n "s/^ *\"$1\" *: *\"\{0,1\}\([^\"]*\)\"\{0,1\} *$/\1/p" | head -1; }
 echo "| network | setting | images | float | packed | change (95 %) | McNemar p | same class | base | file | ratio |"
