@@ -13,12 +13,12 @@
 #   hard       half the headline's bytes, where the methods part; hard_methods: the others
 #   hard_plain CLIP-Q as published at the bytes of `hard` (its depthwise layers take fewer)
 #   hard_seeds two more seeds of `hard` and of magnitude + uniform there
-#   variants   ablations (a) to (f) of dsc_clipq at that point
+#   variants   ablations (a) to (g) of dsc_clipq at that point
 #   pairs      dsc_clipq against each of the methods on the same images; the three seeds
 #              of `hard` against those of magnitude, mean over seeds
 #   table      what is there (default: everything, then table)
 # SLOW=n lowers priority; EPOCHS (default 10) is for the fine-tuning of each cell; NETS
-# (default "v1 v2 alex small") keeps to some networks, VARIANTS (default "a b c d e") to some
+# (default "v1 v2 alex small") keeps to some networks, VARIANTS (default "a b d e f"; c is hard-clipq) to some
 # ablations.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -32,7 +32,7 @@ groups=${*:-$all_groups}
 epochs=${EPOCHS:-10}
 threads=${THREADS:-0}
 nets=${NETS:-v1 v2 alex small}
-variants=${VARIANTS:-a b c d e}
+variants=${VARIANTS:-a b d e f}
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE || true
 mkdir -p "$out"
 
@@ -166,9 +166,9 @@ head_point() { # head_point NET NAME [OPTION...]
     name=$2
     shift 2
     case $net in
-    v1) point v1 "$name" 0.55 4 0.85 3 --set compress.variant=f "$@" ;;
+    v1) point v1 "$name" 0.55 4 0.85 3 --set compress.variant=g "$@" ;;
     v2)
-        point v2 "$name" 0.4 4 0.65 3 --set compress.variant=c \
+        point v2 "$name" 0.4 4 0.65 3 --set compress.variant=g \
             --set compress.epochs=$((2 * epochs)) "$@"
         ;;
     alex) point alex "$name" 0.55 4 0.93 3 --set compress.partition=entropy "$@" ;;
@@ -182,8 +182,8 @@ hard_point() { # hard_point NET NAME [OPTION...]
     name=$2
     shift 2
     case $net in
-    v1) point v1 "$name" 0.8 3 0.93 3 --set compress.variant=f "$@" ;;
-    v2) point v2 "$name" 0.75 3 0.88 3 --set compress.variant=f "$@" ;;
+    v1) point v1 "$name" 0.8 3 0.93 3 --set compress.variant=g "$@" ;;
+    v2) point v2 "$name" 0.75 3 0.88 3 --set compress.variant=g "$@" ;;
     esac
 }
 
@@ -288,9 +288,11 @@ for group in $groups; do
     hard_plain) hard_plain ;;
     hard_seeds) hard_seeds ;;
     curve)
-        point v1 p40b5 0.4 5 0.7 4 --set compress.variant=f
-        point v1 p65b3 0.65 3 0.88 3 --set compress.variant=f
-        point v2 p30b5 0.3 5 0.5 4 --set compress.variant=f
+        point v1 p40b5 0.4 5 0.7 4 --set compress.variant=g
+        head_point v1 p55b4-f --set compress.variant=f
+        point v1 p65b3 0.65 3 0.88 3 --set compress.variant=g
+        point v2 p30b5 0.3 5 0.5 4 --set compress.variant=g
+        point v2 p40b4-c 0.4 4 0.65 3 --set compress.variant=c --set compress.epochs=$((2 * epochs))
         point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
         point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
@@ -301,7 +303,7 @@ for group in $groups; do
     methods) methods_at head_point '' v1 ;;
     hard_methods) for net in v1 v2; do methods_at hard_point hard- $net; done ;;
     variants)
-        for net in v1 v2; do # f is `hard` itself
+        for net in v1 v2; do # g is `hard` itself, c is hard-clipq
             for v in $variants; do hard_point "$net" "variant-$v" --set compress.variant="$v"; done
         done
         ;;

@@ -118,7 +118,9 @@ static void depthwise_rule(dscq_rule *r, const dscq_compress_params *p, int vari
 static dscq_status begin_dsc(dscq_compressor *c, dscq_error *err)
 {
     const dscq_compress_params *p = &c->settings->all;
-    const int shared = p->variant == DSCQ_VAR_DEFAULT || p->variant >= DSCQ_VAR_E;
+    const int shared = p->variant == DSCQ_VAR_DEFAULT || p->variant == DSCQ_VAR_E ||
+                       p->variant == DSCQ_VAR_F;
+    const int entropy = p->variant == DSCQ_VAR_F || p->variant == DSCQ_VAR_G;
 
     (void)err;
     for (size_t i = 0; i < c->layers; i++) {
@@ -130,7 +132,7 @@ static dscq_status begin_dsc(dscq_compressor *c, dscq_error *err)
             depthwise_rule(r, p, p->variant);
         else if (r->form == DSCQ_W_CODEBOOK)
             r->per_channel = shared;
-        c->layer[i].mark = p->variant == DSCQ_VAR_F;
+        c->layer[i].mark = entropy;
     }
     return DSCQ_OK;
 }

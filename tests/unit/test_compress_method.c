@@ -284,7 +284,8 @@ START_TEST(depthwise_keeps_its_own_policy)
         {"b", DSCQ_W_LINEAR, 16, 16},        {"c", DSCQ_W_LINEAR, 8, 16},
         {"d", DSCQ_W_LINEAR, 4, 16},         {"e", DSCQ_W_LINEAR, 8, 16},
         {"f", DSCQ_W_LINEAR, 8, 16},         {"c\ndw_b=6", DSCQ_W_LINEAR, 6, 16},
-        {"f\ndw_b=5", DSCQ_W_LINEAR, 5, 16}, {"d\ndw_b=6", DSCQ_W_LINEAR, 4, 16}};
+        {"f\ndw_b=5", DSCQ_W_LINEAR, 5, 16}, {"d\ndw_b=6", DSCQ_W_LINEAR, 4, 16},
+        {"g", DSCQ_W_LINEAR, 8, 16}};
     char text[128];
     dscq_error err = {DSCQ_OK, ""};
     dscq_model *m = clone();
@@ -349,7 +350,7 @@ static Suite *method_suite(void)
     tcase_add_test(tc, stages_follow_each_other);
     tcase_add_loop_test(tc, state_survives_a_checkpoint, 0, 8);
     tcase_add_test(tc, a_foreign_checkpoint_is_refused);
-    tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 10);
+    tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 11);
     tcase_add_test(tc, no_memory_is_an_error);
     return s;
 }

@@ -38,7 +38,7 @@ typedef enum dscq_calibration {
 typedef enum dscq_partition { DSCQ_PART_WIDTH, DSCQ_PART_ENTROPY } dscq_partition;
 
 /* dsc_clipq's answers to the open questions of its source; docs/methods.md. */
-#define DSCQ_VARIANT_CHOICES "default|a|b|c|d|e|f"
+#define DSCQ_VARIANT_CHOICES "default|a|b|c|d|e|f|g"
 typedef enum dscq_variant {
     DSCQ_VAR_DEFAULT, /* depthwise per channel 8 bit, scale per channel elsewhere */
     DSCQ_VAR_A,       /* plain CLIP-Q everywhere                                  */
@@ -46,7 +46,8 @@ typedef enum dscq_variant {
     DSCQ_VAR_C,       /* depthwise per channel 8 bit, plain elsewhere             */
     DSCQ_VAR_D,       /* depthwise per channel 4 bit, plain elsewhere             */
     DSCQ_VAR_E,       /* as C, shared codebook with a scale per channel elsewhere */
-    DSCQ_VAR_F        /* as E, weighted-entropy partition                         */
+    DSCQ_VAR_F,       /* as E, weighted-entropy partition                         */
+    DSCQ_VAR_G        /* as C, weighted-entropy partition                         */
 } dscq_variant;
 
 typedef enum dscq_peak {
