@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,10 +148,13 @@ END_TEST
 
 START_TEST(interrupted_it_saves_and_says_130)
 {
-    const struct timespec wait = {0, 400 * 1000 * 1000};
+    const struct timespec wait = {0, 20 * 1000 * 1000};
     const pid_t pid = test_start("train net.cfg -o stopped --set train.epochs=400");
 
-    nanosleep(&wait, NULL);
+    while (!dscq_path_exists(test_path("stopped/curve.csv"))) {
+        ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0); /* it goes on */
+        nanosleep(&wait, NULL);
+    }
     nanosleep(&wait, NULL);
     kill(pid, SIGINT);
     ck_assert_int_eq(test_finish(pid), 130);
