@@ -23,17 +23,30 @@
  * are when a neighbour has one of our cores and watching would only take its place.
  */
 enum { THREADS_MAX = 256, SPIN_MIN = 20 * 1000, SPIN_MAX = 320 * 1000 }; /* ns */
-enum { PAUSES = 32 }; /* between two looks at the clock */
+enum { PAUSES = 32 };         /* between two looks at the clock */
+enum { LINE = 64 };           /* bytes */
+enum { BATCH_MAX = 1 << 22 }; /* tasks of a job */
 
 /*
- * `state` holds the number of the job (high half) and how many of its tasks
+ * Every thread has a share of a job's tasks: a run of neighbours, the same part of the
+ * whole in every job, so that a thread mostly finds in its own cache what it wrote in
+ * the job before (batches lie in the order of their images). Who has finished his own
+ * share helps with the others'.
+ *
+ * `left` of a share holds the number of the job (high half) and how many of its tasks
  * nobody has taken yet (low half). A task is taken by decreasing the low half;
  * that fails when the job has changed meanwhile, so a worker that slept through
  * a whole job cannot take a task of the next one by mistake. The plain fields
- * fn, ctx, tasks, first are read only between taking a task and counting it in
+ * (fn, ctx, tasks, first, end) are read only between taking a task and counting it in
  * `done`; the caller changes them only when everything is counted.
  * The caller never waits for a worker to wake up, only for tasks taken.
  */
+typedef struct share {
+    _Alignas(LINE) _Atomic uint64_t left;
+    size_t end;                      /* one behind its last task */
+    _Alignas(LINE) char apart[LINE]; /* lines are fetched in pairs */
+} share;
+
 typedef struct worker_arg {
     dscq_pool *pool;
     int index;
@@ -41,21 +54,22 @@ typedef struct worker_arg {
 } worker_arg;
 
 struct dscq_pool {
-    _Atomic uint64_t state;
-    _Atomic size_t done;
-    dscq_task_fn *fn;
+    _Alignas(LINE) _Atomic uint32_t job; /* what workers watch: all is ready */
+    _Atomic int quit;
+    _Alignas(LINE) _Atomic size_t done;
+    _Alignas(LINE) dscq_task_fn *fn;
     void *ctx;
-    size_t tasks, first;
+    size_t first, tasks;
 
     pthread_mutex_t lock;
     pthread_cond_t posted, finished;
     int sleeping; /* workers inside `posted`; guarded by lock */
     int waiting;  /* the caller is inside `finished`          */
-    _Atomic int quit;
 
     int threads, started;
     pthread_t thread[THREADS_MAX];
     worker_arg arg[THREADS_MAX];
+    share share[];
 };
 
 static void relax(void)
@@ -82,35 +96,43 @@ static int64_t next_spin(int64_t spin, int64_t waited)
     return spin < waited ? (2 * spin < SPIN_MAX ? 2 * spin : SPIN_MAX) : spin;
 }
 
-static uint32_t job_of(uint64_t state)
+/* Run task number `task` of the current job and count it. */
+static void run_task(dscq_pool *p, size_t task, int worker)
 {
-    return (uint32_t)(state >> 32);
+    const size_t tasks = p->tasks;
+
+    p->fn(p->ctx, p->first + task, worker);
+    if (atomic_fetch_add_explicit(&p->done, 1, memory_order_acq_rel) + 1 < tasks)
+        return;
+    (void)pthread_mutex_lock(&p->lock);
+    if (p->waiting)
+        (void)pthread_cond_signal(&p->finished);
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* Take and run tasks of the current job until none is left. */
-static void drain(dscq_pool *p, int worker)
+/* Take and run tasks of a share until none is left. */
+static void drain_share(dscq_pool *p, share *of, int worker)
 {
-    uint64_t s = atomic_load_explicit(&p->state, memory_order_acquire);
+    uint64_t s = atomic_load_explicit(&of->left, memory_order_acquire);
 
     while ((uint32_t)s != 0) {
         if (!atomic_compare_exchange_weak_explicit(
-                &p->state, &s, s - 1, memory_order_acq_rel, memory_order_acquire))
+                &of->left, &s, s - 1, memory_order_acq_rel, memory_order_acquire))
             continue;
-        const size_t tasks = p->tasks;
-        p->fn(p->ctx, p->first + (tasks - (uint32_t)s), worker);
-        if (atomic_fetch_add_explicit(&p->done, 1, memory_order_acq_rel) + 1 == tasks) {
-            (void)pthread_mutex_lock(&p->lock);
-            if (p->waiting)
-                (void)pthread_cond_signal(&p->finished);
-            (void)pthread_mutex_unlock(&p->lock);
-        }
-        s = atomic_load_explicit(&p->state, memory_order_acquire);
+        run_task(p, of->end - (uint32_t)s, worker);
+        s = atomic_load_explicit(&of->left, memory_order_acquire);
     }
+}
+
+static void drain(dscq_pool *p, int worker)
+{
+    for (int i = 0; i < p->threads; i++)
+        drain_share(p, &p->share[(worker + i) % p->threads], worker);
 }
 
 static int is_news(dscq_pool *p, uint32_t seen)
 {
-    return job_of(atomic_load_explicit(&p->state, memory_order_acquire)) != seen ||
+    return atomic_load_explicit(&p->job, memory_order_acquire) != seen ||
            atomic_load_explicit(&p->quit, memory_order_acquire);
 }
 
@@ -154,7 +176,7 @@ static void *work(void *arg)
 
     while (!atomic_load_explicit(&p->quit, memory_order_acquire)) {
         wait_for_news(a, seen);
-        seen = job_of(atomic_load_explicit(&p->state, memory_order_acquire));
+        seen = atomic_load_explicit(&p->job, memory_order_acquire);
         drain(p, a->index);
     }
     return NULL;
@@ -190,11 +212,14 @@ dscq_status dscq_pool_create(dscq_pool **out, int threads, dscq_error *err)
     if (threads < 0 || threads > THREADS_MAX)
         return dscq_fail(err, DSCQ_ARG, "threads = %d: want 0 (all CPUs) to %d",
                          threads, THREADS_MAX);
-    dscq_pool *p = dscq_calloc(1, sizeof *p);
-    if (p == NULL)
-        return dscq_fail_nomem(err, "thread pool", sizeof *p);
     const int have = cpus();
-    p->threads = threads == 0 ? have : threads;
+    if (threads == 0)
+        threads = have;
+    const size_t bytes = sizeof(dscq_pool) + (size_t)threads * sizeof(share);
+    dscq_pool *p = dscq_calloc(1, bytes);
+    if (p == NULL)
+        return dscq_fail_nomem(err, "thread pool", bytes);
+    p->threads = threads;
     p->arg[0] = (worker_arg){p, 0, p->threads <= have ? SPIN_MIN : 0};
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->posted, NULL);
@@ -272,20 +297,31 @@ static void wait_until_done(dscq_pool *p, size_t tasks)
     *spin = next_spin(*spin, now_ns() - start);
 }
 
-static void run_batch(dscq_pool *p, size_t first, size_t tasks)
+static void post(dscq_pool *p, uint32_t job)
 {
-    const uint64_t job =
-        job_of(atomic_load_explicit(&p->state, memory_order_relaxed)) + (uint64_t)1;
+    const size_t threads = (size_t)p->threads, tasks = p->tasks;
 
-    p->first = first;
-    p->tasks = tasks;
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    for (size_t i = 0; i < threads; i++)
+        p->share[i].end = tasks * (i + 1) / threads;
+    for (size_t i = 0; i < threads; i++) {
+        const size_t first = tasks * i / threads;
+        atomic_store_explicit(&p->share[i].left,
+                              (uint64_t)job << 32 | (p->share[i].end - first),
+                              memory_order_release);
+    }
     (void)pthread_mutex_lock(&p->lock);
-    atomic_store_explicit(&p->state, job << 32 | (uint64_t)tasks, memory_order_release);
+    atomic_store_explicit(&p->job, job, memory_order_release);
     if (p->sleeping > 0)
         (void)pthread_cond_broadcast(&p->posted);
     (void)pthread_mutex_unlock(&p->lock);
+}
 
+static void run_batch(dscq_pool *p, size_t first, size_t tasks)
+{
+    p->first = first;
+    p->tasks = tasks;
+    post(p, atomic_load_explicit(&p->job, memory_order_relaxed) + 1);
     drain(p, 0);
     wait_until_done(p, tasks);
 }
@@ -301,7 +337,7 @@ void dscq_pool_run(dscq_pool *p, size_t tasks, dscq_task_fn *fn, void *ctx)
     p->ctx = ctx;
     for (size_t first = 0; first < tasks;) {
         const size_t left = tasks - first;
-        const size_t n = left < UINT32_MAX ? left : UINT32_MAX;
+        const size_t n = left < BATCH_MAX ? left : BATCH_MAX;
         run_batch(p, first, n);
         first += n;
     }

@@ -110,6 +110,41 @@ START_TEST(sums_are_equal_for_any_thread_count)
 }
 END_TEST
 
+typedef struct meeting {
+    int threads;
+    _Atomic int here, wrong;
+} meeting;
+
+/* Ends when every thread has come with one task. */
+static void meet(void *ctx, size_t task, int worker)
+{
+    meeting *m = ctx;
+
+    if (task != (size_t)worker)
+        atomic_store(&m->wrong, 1);
+    atomic_fetch_add(&m->here, 1);
+    while (atomic_load(&m->here) < m->threads)
+        (void)sched_yield();
+}
+
+/* A thread begins with the same part of the tasks in every job. */
+START_TEST(every_thread_begins_with_its_share)
+{
+    static const int k_threads[] = {2, 5};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_pool *p = NULL;
+
+    test_ok(dscq_pool_create(&p, k_threads[_i], &err));
+    for (int job = 0; job < 200; job++) {
+        meeting m = {.threads = k_threads[_i]};
+        dscq_pool_run(p, (size_t)k_threads[_i], meet, &m);
+        ck_assert_int_eq(atomic_load(&m.wrong), 0);
+        ck_assert_int_eq(atomic_load(&m.here), k_threads[_i]);
+    }
+    dscq_pool_destroy(p);
+}
+END_TEST
+
 /* ---- busy neighbours ------------------------------------------------------- */
 
 enum { SPINNERS = 4, JOBS = 100 };
@@ -279,6 +314,7 @@ static Suite *make(void)
     tcase_add_loop_test(tc, every_task_runs_once, 0, 3);
     tcase_add_test(tc, many_short_jobs_do_not_mix);
     tcase_add_test(tc, sums_are_equal_for_any_thread_count);
+    tcase_add_loop_test(tc, every_thread_begins_with_its_share, 0, 2);
     tcase_add_loop_test(tc, busy_neighbours_change_nothing, 0, 2);
     tcase_add_test(tc, nobody_waits_for_a_worker_without_a_task);
     tcase_add_test(tc, no_pool_runs_in_order_here);

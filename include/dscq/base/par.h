@@ -4,7 +4,9 @@
  * A loop is cut into `tasks` fixed pieces (never a function of the number of
  * threads); workers take pieces in any order; what must be summed is stored per
  * piece and combined afterwards in index order. So results have the same bytes
- * for 1 thread or 16. Waiting threads spin briefly, then sleep, so that a busy
+ * for 1 thread or 16. A thread begins with its share (of two threads, the second takes
+ * the second half), so that loops over the same data find it in its cache, and then
+ * helps the others. Waiting threads spin briefly, then sleep, so that a busy
  * neighbour on one core does not stall the loop.
  */
 #ifndef DSCQ_BASE_PAR_H
