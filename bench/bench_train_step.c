@@ -52,6 +52,7 @@ static bench_run start(const bench_args *a, const bench_net *n, dscq_pool *pool)
     p.batch = a->batch;
     p.learning_rate = 0.01;
     p.keep_best = 0; /* nothing validates here */
+    p.lean = 1;      /* as dscq train */
     if (dscq_trainer_create(&b.t, b.m, &p, 1000, pool, NULL, &err) != DSCQ_OK)
         bench_fail(a->program, &err);
     b.x = dscq_malloc(floats, sizeof *b.x);

@@ -116,6 +116,7 @@ static dscq_status open_run(train_run *r, dscq_error *err)
             r->o->log, DSCQ_LOG_INFO,
             "[train] distil_weight without a teacher: it counts in compress "
             "only");
+    r->params.lean = 1;
     DSCQ_TRY(dscq_trainer_create(&r->trainer, dscq_project_model(r->p), &r->params,
                                  dscq_loader_batches(r->feed.loader), r->pool,
                                  r->kernels, err));
@@ -269,15 +270,16 @@ static void plan_row(dscq_table *mem, const char *use, int32_t batch,
 static dscq_status plan_rows(dscq_table *mem, dscq_project *p, dscq_pool *pool,
                              const dscq_kernels *kernels, dscq_error *err)
 {
-    const dscq_train_params *t = dscq_project_train(p);
+    dscq_train_params t = *dscq_project_train(p);
     dscq_model *m = dscq_project_model(p);
     dscq_exec_options eo = {.raw_outputs = 1, .pool = pool, .kernels = kernels};
     dscq_train_plan training;
     dscq_exec_plan plan;
     dscq_status status;
 
-    DSCQ_TRY(dscq_trainer_dry_run(&training, m, t, pool, kernels, err));
-    plan_row(mem, "training step", t->batch, &training.engine, &training);
+    t.lean = 1; /* as the run */
+    DSCQ_TRY(dscq_trainer_dry_run(&training, m, &t, pool, kernels, err));
+    plan_row(mem, "training step", t.batch, &training.engine, &training);
     eo.batch = FLOW_SCORE_BATCH;
     DSCQ_TRY(dscq_exec_dry_run(&plan, m, &eo, err));
     plan_row(mem, "validation", eo.batch, &plan, NULL);

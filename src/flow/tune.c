@@ -295,6 +295,7 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     t->params.learning_rate = cp->learning_rate;
     t->params.patience = 0;
     t->params.keep_best = 0;
+    t->params.lean = 0;
     t->params.ema = 0;
     t->params.save[0] = '\0';
     if (dir[0] != '\0')

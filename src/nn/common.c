@@ -161,7 +161,7 @@ void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_
             memcpy(g, dx, rows * c * sizeof(float));
         return;
     }
-    const float *z = s->edge->z + first * c;
+    const float *z = s->from_output ? NULL : s->edge->z + first * c;
     for (size_t r = 0; r < rows; r += NN_FLUSH_ROWS) {
         const size_t part = nn__min(rows - r, NN_FLUSH_ROWS);
         const size_t at = r * c;
@@ -170,8 +170,8 @@ void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_
 
         if (s->range != NULL) /* before the gradient is masked in place */
             s->range[sums->group] += range_sum(s->edge, k, z + at, from, more, part, c);
-        k->mask(&s->edge->load, z + at, from, more, g + at, part, c, sums->a,
-                s->wants_sum_z ? sums->b : NULL);
+        k->mask(&s->edge->load, z != NULL ? z + at : NULL, from, more, g + at, part, c,
+                sums->a, s->wants_sum_z ? sums->b : NULL);
         nn__sums_count(sums, part);
     }
 }

@@ -319,5 +319,5 @@ static size_t backward(const dscq_layer_io *io)
     return b.groups;
 }
 
-const nn_conv_way nn__dense = {scratch_floats, pack_floats, pack,
+const nn_conv_way nn__dense = {scratch_floats, pack_floats, pack,    NULL,
                                dw_part_floats, forward,     backward};

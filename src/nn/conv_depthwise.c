@@ -287,5 +287,5 @@ static size_t backward(const dscq_layer_io *io)
     return f.groups;
 }
 
-const nn_conv_way nn__depthwise = {scratch_floats, pack_floats, pack,
+const nn_conv_way nn__depthwise = {scratch_floats, pack_floats, pack,    NULL,
                                    dw_part_floats, forward,     backward};

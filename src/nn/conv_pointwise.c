@@ -128,6 +128,37 @@ static const float *load_rows(const dscq_layer_io *io, const matrix *x, size_t f
                       x->pixels == 1 ? x->ldx : (size_t)e->shape.c);
 }
 
+/* ---- few rows, many weights ---------------------------------------------------- */
+
+/* PIECE: columns that are packed at once, whole panels of any kernel family. */
+enum { WIDE_ROWS = 64, WIDE_OUT = 64, PIECE = 48, PIECE_WEIGHTS = 512 * 1024 };
+
+static size_t wide_floats(const matrix *x)
+{
+    return x->m * (x->ldz + nn__max(x->ldx, x->c) + x->c) + 48;
+}
+
+static int is_wide(const matrix *planned)
+{
+    return planned->blocks > 1 ? wide_floats(planned) < 8 * planned->c * planned->k
+                               : planned->c * planned->k > 64 * 1024;
+}
+
+/* Where every weight meets one block of rows, a packed copy would be read only once:
+ * pieces are packed into the cache instead. */
+static int packs_itself(const dscq_node *n, int32_t images)
+{
+    const matrix x = matrix_of(n, images);
+
+    return x.blocks == 1 && is_wide(&x) && x.c * x.k >= PIECE_WEIGHTS &&
+           n->weights->gamma == NULL;
+}
+
+static size_t piece_floats(const matrix *x, const dscq_kernels *k)
+{
+    return k->gemm_packed_floats(PIECE, nn__max(x->c, x->k));
+}
+
 /* ---- forward ----------------------------------------------------------------- */
 
 typedef struct forward_ctx {
@@ -137,7 +168,7 @@ typedef struct forward_ctx {
 } forward_ctx;
 
 static void forward_block(const forward_ctx *f, size_t first, size_t rows, size_t chunk,
-                          size_t chunk_stop, float *buf, nn_sums *sums,
+                          size_t chunk_stop, float *buf, float *piece, nn_sums *sums,
                           size_t sum_first)
 {
     const dscq_layer_io *io = f->io;
@@ -145,8 +176,11 @@ static void forward_block(const forward_ctx *f, size_t first, size_t rows, size_
     size_t ld;
     const float *a = load_rows(io, x, first, rows, buf, &ld);
 
-    for (; chunk < chunk_stop; chunk++) {
-        const size_t col = chunk * CHUNK, cols = chunk_end(x->k, chunk) - col;
+    const size_t step = piece != NULL ? PIECE : CHUNK;
+    const size_t stop = chunk_end(x->k, chunk_stop - 1);
+    for (size_t col = chunk * CHUNK; col < stop; col += step) {
+        const size_t cols = nn__min(stop - col, step);
+        const float *packed = piece;
         dscq_on_store s = {0};
         if (!io->training) {
             s.bias = io->post.b != NULL ? io->post.b + col : NULL;
@@ -156,8 +190,13 @@ static void forward_block(const forward_ctx *f, size_t first, size_t rows, size_
             s.sum = sums->a + (col - sum_first);
             s.sum_sq = sums->b + (col - sum_first);
         }
-        io->k->gemm(io->packed + chunk_at(io->k, x->k, x->c, chunk), a, ld,
-                    io->z + first * x->k + col, x->k, rows, cols, x->c, &s);
+        if (piece == NULL)
+            packed = io->packed + chunk_at(io->k, x->k, x->c, col / CHUNK);
+        else
+            io->k->gemm_pack(piece, io->node->weights->w_used + col * x->c, cols, x->c,
+                             x->c, 1);
+        io->k->gemm(packed, a, ld, io->z + first * x->k + col, x->k, rows, cols, x->c,
+                    &s);
     }
     nn__sums_count(sums, rows);
 }
@@ -176,12 +215,16 @@ static void forward_task(void *ctx, size_t task, int worker)
     dscq_arena *scratch = &io->scratch[worker];
 
     dscq_arena_clear(scratch);
-    float *buf = nn__take(scratch, x->block * x->ldx);
+    float *buf = nn__take(scratch, x->block * x->ldx), *piece = NULL;
     assert(buf != NULL);
+    if (io->packed == NULL) {
+        piece = nn__take(scratch, piece_floats(x, io->k));
+        assert(piece != NULL);
+    }
     nn_sums sums = nn__sums_begin(scratch, io->sum, group, x->k, col, cols);
     for (size_t first = range.first; first < range.end; first += range.block) {
         const size_t rows = nn__min(range.end - first, range.block);
-        forward_block(f, first, rows, chunk, chunk_stop, buf, &sums, col);
+        forward_block(f, first, rows, chunk, chunk_stop, buf, piece, &sums, col);
         if (!io->training && io->post.quant != NULL)
             for (size_t r = 0; r < rows; r++)
                 io->k->quantise(io->post.quant, io->z + (first + r) * x->k + col,
@@ -265,8 +308,6 @@ static void fused_task(void *ctx, size_t task, int worker)
 
 /* ---- backward, few rows, many weights: whole matrices, no partial sums ----------- */
 
-enum { WIDE_ROWS = 64, WIDE_OUT = 64 };
-
 static void wide_load_task(void *ctx, size_t task, int worker)
 {
     const backward_ctx *b = ctx;
@@ -302,16 +343,39 @@ static void wide_dw_task(void *ctx, size_t task, int worker)
                       tn);
 }
 
+/* As input_gradient() of one chunk, without packed weights. */
+static void pieces_gradient(const backward_ctx *b, const float *dz, size_t rows,
+                            float *dx, size_t chunk, int worker)
+{
+    const dscq_layer_io *io = b->io;
+    const matrix *x = &b->x;
+    const dscq_on_store s = {0};
+    dscq_arena *scratch = &io->scratch[worker];
+    const size_t stop = chunk_end(x->c, chunk);
+
+    dscq_arena_clear(scratch);
+    float *piece = nn__take(scratch, piece_floats(x, io->k));
+    assert(piece != NULL);
+    for (size_t col = chunk * CHUNK; col < stop; col += PIECE) {
+        const size_t cols = nn__min(stop - col, PIECE);
+        io->k->gemm_pack(piece, io->node->weights->w_used + col, cols, x->k, 1, x->c);
+        io->k->gemm(piece, dz, x->ldz, dx + col, x->c, rows, cols, x->k, &s);
+    }
+}
+
 static void wide_dx_task(void *ctx, size_t task, int worker)
 {
     const backward_ctx *b = ctx;
     const matrix *x = &b->x;
     const size_t chunk = task / b->slabs;
     const rows_range r = rows_of(x, b->slabs, task % b->slabs);
+    const float *dz = b->dz + r.first * x->ldz;
+    float *dx = b->dx + r.first * x->c;
 
-    (void)worker;
-    input_gradient(b->io, x, b->dz + r.first * x->ldz, r.end - r.first,
-                   b->dx + r.first * x->c, chunk, chunk + 1);
+    if (b->io->packed == NULL)
+        pieces_gradient(b, dz, r.end - r.first, dx, chunk, worker);
+    else
+        input_gradient(b->io, x, dz, r.end - r.first, dx, chunk, chunk + 1);
 }
 
 static void wide_put_task(void *ctx, size_t task, int worker)
@@ -353,17 +417,6 @@ static size_t wide_backward(backward_ctx *b)
 
 /* ---- choice ------------------------------------------------------------------- */
 
-static size_t wide_floats(const matrix *x)
-{
-    return x->m * (x->ldz + nn__max(x->ldx, x->c) + x->c) + 48;
-}
-
-static int is_wide(const matrix *planned)
-{
-    return planned->blocks > 1 ? wide_floats(planned) < 8 * planned->c * planned->k
-                               : planned->c * planned->k > 64 * 1024;
-}
-
 size_t nn__dw_groups(size_t items, size_t weights)
 {
     const size_t by_memory = (size_t)1024 * 1024 / nn__max(weights, 1);
@@ -401,12 +454,16 @@ static size_t backward(const dscq_layer_io *io)
 static size_t scratch_floats(const dscq_node *n, int32_t images, const dscq_kernels *k)
 {
     const matrix x = matrix_of(n, images);
+    const size_t load = nn__room(x.block * nn__max(x.ldx, x.c));
+    const size_t sums = nn__sums_floats(nn__max(x.c, x.k));
 
-    return nn__room(x.block * nn__max(x.ldx, x.c)) + nn__room(x.block * x.ldz) +
-           nn__room(x.block * x.c) + nn__room(k->gemm_tn_scratch_floats(x.k, x.c)) +
-           nn__room(k->gemm_tn_scratch_floats(WIDE_OUT, x.c)) +
-           nn__sums_floats(nn__max(x.c, x.k));
+    if (is_wide(&x))
+        return nn__max(load + nn__room(piece_floats(&x, k)),
+                       nn__room(k->gemm_tn_scratch_floats(WIDE_OUT, x.c))) +
+               sums;
+    return load + nn__room(x.block * x.ldz) + nn__room(x.block * x.c) +
+           nn__room(k->gemm_tn_scratch_floats(x.k, x.c)) + sums;
 }
 
-const nn_conv_way nn__pointwise = {scratch_floats, pack_floats, pack,
+const nn_conv_way nn__pointwise = {scratch_floats, pack_floats, pack,    packs_itself,
                                    dw_part_floats, forward,     backward};

@@ -71,9 +71,23 @@ dscq_layer_io nn__exec_io(const dscq_exec *e, int32_t i, dscq_edge *x)
 /* ---- packing and folding
  * --------------------------------------------------------------- */
 
+/* Packed before the pass, and kept. */
 static int is_packed(const dscq_exec *e, int32_t i)
 {
-    return !e->node[i].is_view && e->node[i].packed != NULL;
+    return !e->node[i].is_view && e->node[i].packed != NULL &&
+           e->node[i].pack_buf[0] < 0;
+}
+
+void nn__exec_pack_node(dscq_exec *e, int32_t i, int back)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+    const int scaled = e->pass == DSCQ_PASS_EVAL && n->normalised;
+
+    if (x->is_view || x->pack_buf[back] < 0)
+        return;
+    n->ops->pack(back ? x->packed_back : x->packed, n, e->k, scaled ? x->fold_a : NULL,
+                 back, scaled ? e->pack_scratch : NULL);
 }
 
 static void pack_for_eval(dscq_exec *e, int32_t i)
@@ -180,6 +194,7 @@ static void forward_train(dscq_exec *e, int32_t i)
     dscq_edge edges[DSCQ_NODE_INPUTS];
     dscq_layer_io io = nn__exec_io(e, i, edges);
 
+    nn__exec_pack_node(e, i, 0);
     x->batch_norm = n->normalised && !e->norm_frozen && !n->frozen;
     io.sum = x->batch_norm ? e->sums : NULL;
     const size_t groups = run(&io);
@@ -196,6 +211,7 @@ static void forward_eval(dscq_exec *e, int32_t i)
     dscq_edge edges[DSCQ_NODE_INPUTS];
     dscq_layer_io io = nn__exec_io(e, i, edges);
 
+    nn__exec_pack_node(e, i, 0);
     io.post.a = n->normalised ? x->fold_a : NULL;
     io.post.b = x->fold_b;
     io.post.act = n->act;
@@ -359,6 +375,10 @@ dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant 
         f.lo = q->is_unsigned ? 0.0f : -(float)(1 << (q->bits - 1));
         f.hi = (float)(q->is_unsigned ? (1 << q->bits) - 1 : (1 << (q->bits - 1)) - 1);
     }
+    if (on && e->o.lean && node != DSCQ_INPUT)
+        return dscq_fail(err, DSCQ_ARG,
+                         "node %d: this engine is lean: its outputs stay floats",
+                         (int)node);
     if (node == DSCQ_INPUT) {
         e->input_quantised = on;
         e->input_quant = f;

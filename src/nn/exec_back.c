@@ -111,6 +111,8 @@ static void set_sinks(dscq_exec *e, int32_t i, const dscq_edge *edges, dscq_sink
         sink[j].g = e->node[from].g;
         sink[j].add = e->node[from].started;
         sink[j].last = is_last;
+        sink[j].from_output = e->node[from].forward_only;
+        sink[j].act = dscq_model_node(e->m, from)->act;
         e->node[from].started = 1;
         if (is_last && e->learn_ranges && e->node[from].has_quant) {
             memset(e->range_part[j], 0, sizeof e->range_part[j]);
@@ -132,6 +134,10 @@ static void backward_node(dscq_exec *e, int32_t i)
     dscq_sink sink[DSCQ_NODE_INPUTS];
     dscq_layer_io io = nn__exec_io(e, i, edges);
 
+    nn__exec_pack_node(e, i, 1);
+    for (int32_t j = 0; j < n->input_count; j++)
+        if (x->x[j] != DSCQ_INPUT && e->node[x->x[j]].forward_only)
+            edges[j] = (dscq_edge){.shape = edges[j].shape, .is_plain = 1};
     set_sinks(e, i, edges, sink);
     io.dx = sink;
     io.g = x->g;

@@ -36,6 +36,7 @@ static void resolve_views(dscq_exec *e)
         x->root = x->is_view ? x->x[0] : i;
         x->last_consumer = NN_NONE;
         x->z_buf = x->g_buf = x->state_buf = -1;
+        x->pack_buf[0] = x->pack_buf[1] = -1;
     }
 }
 
@@ -65,6 +66,9 @@ static dscq_status follow(dscq_exec *e, dscq_error *err)
     }
     for (int32_t i = e->count - 1; i >= 0; i--) {
         const dscq_node *n = dscq_model_node(e->m, i);
+        for (int32_t j = 0; j < n->input_count && !e->node[i].is_view; j++)
+            if (e->node[i].x[j] != DSCQ_INPUT)
+                e->node[e->node[i].x[j]].uses++;
         if (!e->node[i].reached || e->node[i].is_view)
             continue;
         for (int32_t j = 0; j < n->input_count; j++)
@@ -86,21 +90,92 @@ static int32_t add_buffer(dscq_exec *e, size_t floats, int32_t first, int32_t la
     return e->buffers++;
 }
 
+/* ---- packed weights: in training, large ones are packed when their turn comes, into a
+ * buffer that others use before and after; from so many floats on it is worth it */
+enum { PACK_LATE = 512 * 1024 };
+
+static int wants_packed(const dscq_exec *e, int32_t i, int back)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+
+    if (n->ops->pack_floats == NULL || n->weights->count == 0)
+        return 0;
+    if (e->o.training && n->ops->packs_itself != NULL &&
+        n->ops->packs_itself(n, e->o.batch))
+        return 0;
+    return !back || (e->o.training && x->reached && x->x[0] != DSCQ_INPUT &&
+                     e->node[x->x[0]].needs_grad);
+}
+
+static int is_packed_late(const dscq_exec *e, int32_t i)
+{
+    return e->o.training && dscq_model_node(e->m, i)->weights->count >= PACK_LATE;
+}
+
+static void plan_packed(dscq_exec *e, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const int32_t at[2] = {i, 2 * e->count - i};
+
+    for (int back = 0; back < 2 && is_packed_late(e, i); back++) {
+        if (!wants_packed(e, i, back))
+            continue;
+        const size_t floats = n->ops->pack_floats(n, e->k, back);
+        if (floats > 0)
+            e->node[i].pack_buf[back] = add_buffer(e, floats, at[back], at[back]);
+    }
+}
+
+/* Whether act' follows from act alone. */
+static int output_tells(dscq_act act)
+{
+    return act == DSCQ_ACT_LINEAR || act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6;
+}
+
+/* In front of a layer that picks, z serves the backward pass for act' at the values
+ * that were picked, and those are that layer's output. */
+static int is_forward_only(const dscq_exec *e, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+
+    return e->o.lean && x->uses == 1 && x->last_consumer != NN_NONE && !x->is_output &&
+           !n->normalised && !n->ops->needs_z && output_tells(n->act) &&
+           (dscq_model_node(e->m, x->last_consumer)->ops->flags & DSCQ_LAYER_PICKS) !=
+               0;
+}
+
+/* The last step that reads z. */
+static int32_t end_of(const dscq_exec *e, int32_t i, const int32_t *last_read)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+    int32_t end = last_read[i] > i ? last_read[i] : i;
+
+    if (x->is_output || e->o.keep_nodes)
+        end = e->count;
+    if (!e->o.training || x->forward_only)
+        return end;
+    if (n->normalised || n->ops->needs_z)
+        return 2 * e->count - i;
+    if (x->last_consumer != NN_NONE) /* masks the gradient */
+        return 2 * e->count - x->last_consumer;
+    return end;
+}
+
 static void plan_node(dscq_exec *e, int32_t i, const int32_t *last_read)
 {
     const dscq_node *n = dscq_model_node(e->m, i);
     exec_node *x = &e->node[i];
     const size_t floats = floats_of(&n->out, e->o.batch);
     const int32_t back = 2 * e->count - i;
-    int32_t end = last_read[i] > i ? last_read[i] : i;
 
     if (x->is_view)
         return;
-    if (x->is_output || e->o.keep_nodes)
-        end = e->count;
-    if (e->o.training)
-        end = back;
-    x->z_buf = add_buffer(e, floats, i, end);
+    x->forward_only = e->o.training && is_forward_only(e, i);
+    x->z_buf = add_buffer(e, floats, i, end_of(e, i, last_read));
+    plan_packed(e, i);
     if (!e->o.training)
         return;
     if (n->ops->state_bytes != NULL) {
@@ -179,15 +254,13 @@ static void lay_weights(dscq_exec *e, float *base, size_t *at, int32_t i)
     exec_node *x = &e->node[i];
     const dscq_weights *w = n->weights;
     const size_t c = (size_t)w->channels;
-    const int input_wanted =
-        x->x[0] != DSCQ_INPUT && e->node[x->x[0]].needs_grad && x->reached;
 
-    if (n->ops->pack_floats != NULL && w->count > 0) {
-        x->packed = take(base, at, n->ops->pack_floats(n, e->k, 0));
-        if (e->o.training && input_wanted) {
-            const size_t back = n->ops->pack_floats(n, e->k, 1);
-            x->packed_back = back > 0 ? take(base, at, back) : NULL;
-        }
+    for (int back = 0; back < 2 && !is_packed_late(e, i); back++) {
+        if (!wants_packed(e, i, back))
+            continue;
+        const size_t floats = n->ops->pack_floats(n, e->k, back);
+        float **to = back ? &x->packed_back : &x->packed;
+        *to = floats > 0 ? take(base, at, floats) : NULL;
     }
     if (c > 0) {
         x->fold_a = take(base, at, c);
@@ -234,7 +307,8 @@ static void lay_work(dscq_exec *e, float *base, size_t *at)
             continue;
         e->scratch_floats = nn__max(e->scratch_floats, node_scratch(e, n));
         e->sum_doubles = nn__max(e->sum_doubles, max_sums(e, n, &e->node[i]));
-        e->pack_scratch_floats = nn__max(e->pack_scratch_floats, n->weights->count);
+        if (n->normalised) /* what is not has nothing to be scaled with */
+            e->pack_scratch_floats = nn__max(e->pack_scratch_floats, n->weights->count);
         if (e->o.training && n->ops->dw_part_floats != NULL)
             part = nn__max(part, n->ops->dw_part_floats(n, e->o.batch));
     }
@@ -292,7 +366,7 @@ static dscq_status plan(dscq_exec **out, dscq_model *m, const dscq_exec_options 
     e->stale = 1;
     const size_t n = (size_t)e->count, outs = (size_t)e->outputs;
     e->node = dscq_calloc(n, sizeof *e->node);
-    e->buffer = dscq_calloc(3 * n + outs, sizeof *e->buffer);
+    e->buffer = dscq_calloc(5 * n + outs, sizeof *e->buffer);
     e->output_root = dscq_calloc(outs, sizeof *e->output_root);
     e->output_buf = dscq_calloc(outs, sizeof *e->output_buf);
     e->output_y = dscq_calloc(outs, sizeof *e->output_y);
@@ -355,6 +429,10 @@ dscq_status dscq_exec_create(dscq_exec **out, dscq_model *m, const dscq_exec_opt
         x->z = place(e, x->z_buf);
         x->g = place(e, x->g_buf);
         x->state = place(e, x->state_buf);
+        if (x->pack_buf[0] >= 0)
+            x->packed = place(e, x->pack_buf[0]);
+        if (x->pack_buf[1] >= 0)
+            x->packed_back = place(e, x->pack_buf[1]);
     }
     for (int32_t i = 0; i < e->count; i++)
         if (!e->node[i].is_view)

@@ -28,6 +28,8 @@ typedef struct exec_node {
     int reached;                 /* an output depends on it                         */
     int is_output;               /* root of an output                               */
     int32_t last_consumer;       /* lowest reached consumer: the last in backward   */
+    int32_t uses;                /* how often others read it                        */
+    int forward_only;            /* z is not kept for the backward pass             */
     int32_t z_buf, g_buf, state_buf; /* indices of buffers, -1: none               */
     float *z, *g;
     void *state;
@@ -35,6 +37,7 @@ typedef struct exec_node {
     double *mean, *inv; /* of the batch, or running                        */
     float *coef[3];
     float *packed, *packed_back;
+    int32_t pack_buf[2]; /* buffers of those, -1: own room, or none        */
     dscq_grads grads;
     float *fold_a, *fold_b; /* inference                                       */
     int has_quant;
@@ -99,5 +102,7 @@ static inline unsigned nn__view_flags(const dscq_exec *e)
 void nn__exec_edge(dscq_edge *out, const dscq_exec *e, int32_t node);
 dscq_layer_io nn__exec_io(const dscq_exec *e, int32_t i, dscq_edge *x);
 void nn__exec_pack(dscq_exec *e);
+/* Node i's weights, when its packed copy lies in a buffer: before that pass over it. */
+void nn__exec_pack_node(dscq_exec *e, int32_t i, int back);
 
 #endif

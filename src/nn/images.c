@@ -97,6 +97,12 @@ static void backward_image(const dscq_layer_io *io, size_t i, float *const *x_bu
     float *dx[DSCQ_NODE_INPUTS];
     const float *dz = nn__load_dz(io, i * (floats / c), floats / c, dz_buf, c);
 
+    if (io->x_count == 1 && io->dx[0].from_output && io->dx[0].act != DSCQ_ACT_LINEAR) {
+        const dscq_on_load act = {.act = io->dx[0].act};
+        io->k->mask(&act, io->z + i * floats, dz, NULL, dz_buf, floats / c, c, NULL,
+                    NULL);
+        dz = dz_buf;
+    }
     if (node->ops->needs_x)
         load_inputs(x, io, x_buf, i);
     for (int32_t j = 0; j < io->x_count; j++) {

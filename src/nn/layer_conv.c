@@ -229,6 +229,13 @@ static void pack(float *packed, const dscq_node *n, const dscq_kernels *k,
     way_of(n)->pack(packed, n, k, from, back);
 }
 
+static int packs_itself(const dscq_node *n, int32_t images)
+{
+    const nn_conv_way *way = way_of(n);
+
+    return way->packs_itself != NULL && way->packs_itself(n, images);
+}
+
 static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
     return way_of(n)->dw_part_floats(n, images);
@@ -305,8 +312,8 @@ static void connected_reference(double *z, const dscq_node *node,
 
 #define CONV_ROW                                                                       \
     .inputs_min = 1, .inputs_max = 1, .scratch_floats = scratch_floats,                \
-    .pack_floats = pack_floats, .pack = pack, .dw_part_floats = dw_part_floats,        \
-    .forward = forward, .backward = backward,                                          \
+    .pack_floats = pack_floats, .pack = pack, .packs_itself = packs_itself,            \
+    .dw_part_floats = dw_part_floats, .forward = forward, .backward = backward,        \
     .flags = DSCQ_LAYER_WEIGHTS | DSCQ_LAYER_NORM | DSCQ_LAYER_ACT
 
 extern const dscq_layer_ops dscq_layer_convolutional, dscq_layer_depthwise,

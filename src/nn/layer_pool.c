@@ -243,6 +243,7 @@ const dscq_layer_ops dscq_layer_maxpool = {
     .name = "maxpool",
     .alias = "max",
     .summary = "largest value of a window",
+    .flags = DSCQ_LAYER_PICKS,
     .param_bytes = sizeof(dscq_pool_params),
     .keys = k_max_keys,
     .inputs_min = 1,

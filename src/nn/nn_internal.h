@@ -150,6 +150,7 @@ typedef struct nn_conv_way {
     /* w: OHWI, already scaled */
     void (*pack)(float *packed, const dscq_node *n, const dscq_kernels *k,
                  const float *w, int back);
+    int (*packs_itself)(const dscq_node *n, int32_t images); /* NULL: never */
     size_t (*dw_part_floats)(const dscq_node *n, int32_t images);
     size_t (*forward)(const dscq_layer_io *io);
     size_t (*backward)(const dscq_layer_io *io);

@@ -65,13 +65,22 @@ static dscq_status take_arrays(dscq_trainer *t, dscq_error *err)
     return DSCQ_OK;
 }
 
+static dscq_exec_options engine_options(const dscq_train_params *p, dscq_pool *pool,
+                                        const dscq_kernels *kernels)
+{
+    return (dscq_exec_options){.batch = p->batch,
+                               .training = 1,
+                               .lean = p->lean,
+                               .pool = pool,
+                               .kernels = kernels};
+}
+
 dscq_status dscq_trainer_create(dscq_trainer **out, dscq_model *m,
                                 const dscq_train_params *p, size_t batches_per_epoch,
                                 dscq_pool *pool, const dscq_kernels *kernels,
                                 dscq_error *err)
 {
-    const dscq_exec_options o = {
-        .batch = p->batch, .training = 1, .pool = pool, .kernels = kernels};
+    const dscq_exec_options o = engine_options(p, pool, kernels);
     dscq_trainer *t = dscq_calloc(1, sizeof *t);
     dscq_status status;
 
@@ -146,8 +155,7 @@ dscq_status dscq_trainer_dry_run(dscq_train_plan *out, dscq_model *m,
                                  const dscq_train_params *p, dscq_pool *pool,
                                  const dscq_kernels *kernels, dscq_error *err)
 {
-    const dscq_exec_options o = {
-        .batch = p->batch, .training = 1, .pool = pool, .kernels = kernels};
+    const dscq_exec_options o = engine_options(p, pool, kernels);
     dscq_train_plan plan;
     dscq_status status;
 

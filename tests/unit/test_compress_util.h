@@ -119,7 +119,7 @@ static inline double net_score(dscq_model *m, const images *im)
 static inline dscq_train_params train_params(int32_t epochs)
 {
     dscq_error err = {DSCQ_OK, ""};
-    dscq_train_params p;
+    dscq_train_params p = {0};
 
     test_ok(dscq_keys_defaults(&p, dscq_train_keys, &err));
     p.epochs = epochs;

@@ -33,6 +33,7 @@ typedef struct dscq_exec_options {
                         always so in training                                 */
     int keep_nodes;  /* every node's output stays readable after a pass (more
                         memory; dscq_exec_node_output())                      */
+    int lean;        /* training alone, with less memory: no output is quantised   */
     dscq_pool *pool; /* borrowed; NULL: this thread alone                     */
     const dscq_kernels *kernels; /* NULL: the best of this CPU                 */
 } dscq_exec_options;

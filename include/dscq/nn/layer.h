@@ -31,14 +31,16 @@ extern "C" {
 enum { DSCQ_SUM_GROUPS = 32 }; /* partial sums of a pass, at most */
 
 enum {
-    DSCQ_LAYER_WEIGHTS = 1,      /* has weights                                    */
-    DSCQ_LAYER_NORM = 2,         /* the cfg may say batch_normalize=1 and bias     */
-    DSCQ_LAYER_ACT = 4,          /* the cfg may say activation=                    */
-    DSCQ_LAYER_VIEW = 8,         /* output is its input, when it has one of that size */
-    DSCQ_LAYER_VIEW_EVAL = 16,   /* ... outside training (dropout)                */
-    DSCQ_LAYER_HEAD = 32,        /* detector head: its input is an output          */
-    DSCQ_LAYER_SOFTMAX = 64,     /* classifier head: a loss takes its input        */
-    DSCQ_LAYER_ALWAYS_NORM = 128 /* is a normalisation                             */
+    DSCQ_LAYER_WEIGHTS = 1,    /* has weights                                    */
+    DSCQ_LAYER_NORM = 2,       /* the cfg may say batch_normalize=1 and bias     */
+    DSCQ_LAYER_ACT = 4,        /* the cfg may say activation=                    */
+    DSCQ_LAYER_VIEW = 8,       /* output is its input, when it has one of that size */
+    DSCQ_LAYER_VIEW_EVAL = 16, /* ... outside training (dropout)                */
+    DSCQ_LAYER_HEAD = 32,      /* detector head: its input is an output          */
+    DSCQ_LAYER_SOFTMAX = 64,   /* classifier head: a loss takes its input        */
+    DSCQ_LAYER_ALWAYS_NORM = 128, /* is a normalisation                            */
+    DSCQ_LAYER_PICKS =
+        256 /* an output is one of the inputs: it tells act' of that one */
 };
 
 /* How to read a node's output. For n images: n*h*w rows of c floats at z. */
@@ -59,6 +61,8 @@ typedef struct dscq_sink {
     int wants_sum_z;       /* the second sum as well                            */
     double *range;         /* last: [DSCQ_SUM_GROUPS] sums of g * dy/dscale of the
                               quantisation; NULL: unwanted                      */
+    int from_output; /* edge->z is gone: act' (of act) from the layer's own output */
+    dscq_act act;    /* from_output                                       */
 } dscq_sink;
 
 /* One pass over a node. */
@@ -83,7 +87,7 @@ typedef struct dscq_layer_io {
     dscq_sink *dx;            /* [x_count]                                         */
     float *dw;                /* [count], overwritten                              */
     float *dw_part;           /* partial sums, dw_part_floats() floats             */
-    const float *packed;      /* weights, as pack() left them                  */
+    const float *packed;      /* weights, as pack() left them, or packs_itself() */
     const float *packed_back; /* for the gradient of the input                 */
     void *state;              /* state_bytes() kept from forward to backward       */
     dscq_rng rng;             /* of this node and step                             */
@@ -135,6 +139,9 @@ struct dscq_layer_ops {
     /* scale [k] is multiplied into the weights (inference); NULL: 1. */
     void (*pack)(float *packed, const dscq_node *node, const dscq_kernels *k,
                  const float *scale, int back, float *scratch);
+    /* In training with n images at most: packed is NULL, forward and backward pack
+     * weights->w_used themselves, piece by piece. NULL: never. */
+    int (*packs_itself)(const dscq_node *node, int32_t n);
     size_t (*dw_part_floats)(const dscq_node *node, int32_t n);
     /* Both return how many groups of sums they have written. */
     size_t (*forward)(const dscq_layer_io *io);

@@ -66,6 +66,9 @@ typedef struct dscq_train_params {
     double box_weight, object_weight, noobject_weight, class_weight; /* detectors  */
     char save[DSCQ_PATH_MAX]; /* checkpoint file; "": none is written               */
     int32_t save_every;       /* epochs between checkpoints                         */
+    /* Not a key: the caller neither quantises outputs nor wants to see gradients
+     * (no hook after_backward), so memory that these need is shared. */
+    int32_t lean;
 } dscq_train_params;
 
 /* Rows for [train]; dscq_keys_defaults() gives the defaults. */
