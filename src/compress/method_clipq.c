@@ -118,9 +118,8 @@ static void depthwise_rule(dscq_rule *r, const dscq_compress_params *p, int vari
 static dscq_status begin_dsc(dscq_compressor *c, dscq_error *err)
 {
     const dscq_compress_params *p = &c->settings->all;
-    const int shared = p->variant == DSCQ_VAR_DEFAULT || p->variant == DSCQ_VAR_E ||
-                       p->variant == DSCQ_VAR_F;
-    const int entropy = p->variant == DSCQ_VAR_F || p->variant == DSCQ_VAR_G;
+    const int shared = p->variant == DSCQ_VAR_E || p->variant == DSCQ_VAR_F;
+    const int entropy = p->variant == DSCQ_VAR_DEFAULT || p->variant >= DSCQ_VAR_F;
 
     (void)err;
     for (size_t i = 0; i < c->layers; i++) {
@@ -128,20 +127,22 @@ static dscq_status begin_dsc(dscq_compressor *c, dscq_error *err)
         /* what a [compress_layer] said about a layer is not overruled */
         const int own = r->b == p->dw_b && r->p == p->dw_p && r->form == DSCQ_W_LINEAR;
 
-        if (r->kind == DSCQ_KIND_DEPTHWISE && own && p->variant != DSCQ_VAR_DEFAULT)
+        c->layer[i].mark = entropy;
+        if (p->variant == DSCQ_VAR_DEFAULT)
+            continue;
+        if (r->kind == DSCQ_KIND_DEPTHWISE && own)
             depthwise_rule(r, p, p->variant);
         else if (r->form == DSCQ_W_CODEBOOK)
             r->per_channel = shared;
-        c->layer[i].mark = entropy;
     }
     return DSCQ_OK;
 }
 
 const dscq_method dscq_method_dsc_clipq = {
     .name = "dsc_clipq",
-    .summary = "CLIP-Q with a scale per channel and its own rule for depthwise layers",
+    .summary = "CLIP-Q with its own rule for depthwise layers and intervals by entropy",
     .source = "after Yang et al., IEEE SPL 31 (2024); a reconstruction",
-    .keys = "variant, depthwise, dw_b, dw_p",
+    .keys = "variant, scale, depthwise, dw_b, dw_p",
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES | DSCQ_METHOD_RECOVERS,
     .begin = begin_dsc,
     .layer = layer,

@@ -40,7 +40,7 @@ typedef enum dscq_partition { DSCQ_PART_WIDTH, DSCQ_PART_ENTROPY } dscq_partitio
 /* dsc_clipq's answers to the open questions of its source; docs/methods.md. */
 #define DSCQ_VARIANT_CHOICES "default|a|b|c|d|e|f|g"
 typedef enum dscq_variant {
-    DSCQ_VAR_DEFAULT, /* depthwise per channel 8 bit, scale per channel elsewhere */
+    DSCQ_VAR_DEFAULT, /* as G, or what the settings say of scale and depthwise     */
     DSCQ_VAR_A,       /* plain CLIP-Q everywhere                                  */
     DSCQ_VAR_B,       /* depthwise left alone (16 bit), plain elsewhere           */
     DSCQ_VAR_C,       /* depthwise per channel 8 bit, plain elsewhere             */
