@@ -292,6 +292,7 @@ for group in $groups; do
         head_point v1 p55b4-f --set compress.variant=f
         point v1 p65b3 0.65 3 0.88 3 --set compress.variant=g
         point v2 p30b5 0.3 5 0.5 4 --set compress.variant=g
+        point v2 p52b4 0.52 4 0.75 3 --set compress.variant=g --set compress.epochs=$((2 * epochs))
         point v2 p40b4-c 0.4 4 0.65 3 --set compress.variant=c --set compress.epochs=$((2 * epochs))
         point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
