@@ -23,9 +23,10 @@ static void *big_or_small(size_t room)
 {
 #ifdef MADV_HUGEPAGE
     if (room >= HUGE_FROM) {
-        void *p = aligned_alloc(HUGE_PAGE, room);
-        if (p != NULL)
-            (void)madvise(p, room, MADV_HUGEPAGE);
+        void *p = NULL; /* aligned_alloc() wants whole multiples of the alignment */
+        if (posix_memalign(&p, HUGE_PAGE, room) != 0)
+            return NULL;
+        (void)madvise(p, room, MADV_HUGEPAGE);
         return p;
     }
 #endif
