@@ -186,7 +186,7 @@ void nn__post(const dscq_layer_io *io, float *z, size_t rows, size_t c)
 
 typedef struct reduce_ctx {
     const dscq_kernels *k;
-    float *out;
+    float *sum;
     const float *part;
     size_t groups, n, stride;
 } reduce_ctx;
@@ -200,17 +200,18 @@ static void reduce_task(void *ctx, size_t task, int worker)
     const size_t count = nn__min(r->n - first, REDUCE_BLOCK);
 
     (void)worker;
-    memcpy(r->out + first, r->part + first, count * sizeof(float));
     for (size_t g = 1; g < r->groups; g++)
-        r->k->add(r->part + g * r->stride + first, r->out + first, r->out + first,
+        r->k->add(r->part + (g - 1) * r->stride + first, r->sum + first, r->sum + first,
                   count);
 }
 
-void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *out, const float *part,
+void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *sum, const float *part,
                 size_t groups, size_t n)
 {
-    reduce_ctx r = {k, out, part, groups, n, nn__part_stride(n)};
+    reduce_ctx r = {k, sum, part, groups, n, nn__part_stride(n)};
 
+    if (groups < 2)
+        return;
     dscq_pool_run(pool, (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK, reduce_task, &r);
 }
 

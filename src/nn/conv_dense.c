@@ -101,7 +101,6 @@ typedef struct pass {
     plan p;
     size_t items, groups, bands; /* an item: some images, or a band of one */
     size_t band;                 /* output rows of a band                  */
-    float *part;
 } pass;
 
 /* The part of the input that output rows [first, end) see, as a geometry of its own. */
@@ -259,7 +258,7 @@ static void backward_task(void *ctx, size_t task, int worker)
     const dscq_sink *sink = &io->dx[0];
     const size_t c = (size_t)p->g.c, weights = io->node->weights->count;
     const size_t end = nn__cut(b->items, b->groups, task + 1);
-    float *dw = io->dw != NULL ? b->part + task * nn__part_stride(weights) : NULL;
+    float *dw = io->dw != NULL ? nn__part(io->dw, io->dw_part, task, weights) : NULL;
     dscq_arena *scratch = &io->scratch[worker];
     buffers buf;
 
@@ -301,7 +300,7 @@ static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
     const plan p = plan_of(n, images);
 
-    return nn__dw_groups(items_of(&p, images), n->weights->count) *
+    return (nn__dw_groups(items_of(&p, images), n->weights->count) - 1) *
            nn__part_stride(n->weights->count);
 }
 
@@ -312,10 +311,9 @@ static size_t backward(const dscq_layer_io *io)
 
     b.items = items_of(&b.p, io->n);
     b.groups = nn__dw_groups(b.items, weights);
-    b.part = b.groups > 1 ? io->dw_part : io->dw;
     dscq_pool_run(io->pool, b.groups, backward_task, &b);
-    if (io->dw != NULL && b.groups > 1)
-        nn__reduce(io->pool, io->k, io->dw, b.part, b.groups, weights);
+    if (io->dw != NULL)
+        nn__reduce(io->pool, io->k, io->dw, io->dw_part, b.groups, weights);
     return b.groups;
 }
 

@@ -135,7 +135,7 @@ typedef struct pass {
     const dscq_layer_io *io;
     plan p;
     size_t groups, items;
-    float *part;
+    float *sum, *part; /* of the weight gradient, see nn__part() */
 } pass;
 
 static void forward_task(void *ctx, size_t task, int worker)
@@ -246,8 +246,7 @@ static void backward_task(void *ctx, size_t task, int worker)
     const plan *p = &f->p;
     const dscq_sink *sink = &io->dx[0];
     const size_t end = nn__cut(f->items, f->groups, task + 1);
-    float *dw =
-        io->dw != NULL ? f->part + task * nn__part_stride(p->taps * p->c) : NULL;
+    float *dw = io->dw != NULL ? nn__part(f->sum, f->part, task, p->taps * p->c) : NULL;
     dscq_arena *scratch = &io->scratch[worker];
 
     dscq_arena_clear(scratch);
@@ -265,8 +264,8 @@ static void backward_task(void *ctx, size_t task, int worker)
 
 static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
-    /* one more for the sum before it is transposed */
-    return (nn__min((size_t)images, DSCQ_SUM_GROUPS) + 1) *
+    /* the first one is the sum before it is transposed */
+    return nn__min((size_t)images, DSCQ_SUM_GROUPS) *
            nn__part_stride(n->weights->count);
 }
 
@@ -277,12 +276,12 @@ static size_t backward(const dscq_layer_io *io)
 
     f.items = (size_t)io->n;
     f.groups = nn__min(f.items, DSCQ_SUM_GROUPS);
-    f.part = io->dw_part;
+    f.sum = io->dw_part;
+    f.part = f.sum + nn__part_stride(count);
     dscq_pool_run(io->pool, f.groups, backward_task, &f);
     if (io->dw != NULL) {
-        float *sum = io->dw_part + f.groups * nn__part_stride(count);
-        nn__reduce(io->pool, io->k, sum, f.part, f.groups, count);
-        io->k->transpose(io->dw, sum, f.p.taps, f.p.c);
+        nn__reduce(io->pool, io->k, f.sum, f.part, f.groups, count);
+        io->k->transpose(io->dw, f.sum, f.p.taps, f.p.c);
     }
     return f.groups;
 }

@@ -251,7 +251,6 @@ typedef struct backward_ctx {
     const dscq_layer_io *io;
     matrix x;
     size_t groups;
-    float *part;
     /* few rows: whole matrices */
     float *dz, *y, *dx;
     size_t ldy, slabs;
@@ -278,7 +277,8 @@ static void fused_task(void *ctx, size_t task, int worker)
     const size_t c = (size_t)io->node->in.c;
     const rows_range range = rows_of(x, b->groups, task);
     dscq_arena *scratch = &io->scratch[worker];
-    float *dw = io->dw != NULL ? b->part + task * nn__part_stride(x->c * x->k) : NULL;
+    float *dw =
+        io->dw != NULL ? nn__part(io->dw, io->dw_part, task, x->c * x->k) : NULL;
 
     dscq_arena_clear(scratch);
     float *y_buf = nn__take(scratch, x->block * x->ldx);
@@ -432,7 +432,7 @@ static size_t dw_part_floats(const dscq_node *n, int32_t images)
 
     if (is_wide(&x))
         return wide_floats(&x);
-    return nn__dw_groups(x.blocks, x.c * x.k) * nn__part_stride(x.c * x.k);
+    return (nn__dw_groups(x.blocks, x.c * x.k) - 1) * nn__part_stride(x.c * x.k);
 }
 
 static size_t backward(const dscq_layer_io *io)
@@ -444,10 +444,9 @@ static size_t backward(const dscq_layer_io *io)
     if (is_wide(&planned))
         return wide_backward(&b);
     b.groups = nn__dw_groups(b.x.blocks, weights);
-    b.part = b.groups > 1 ? io->dw_part : io->dw;
     dscq_pool_run(io->pool, b.groups, fused_task, &b);
-    if (io->dw != NULL && b.groups > 1)
-        nn__reduce(io->pool, io->k, io->dw, b.part, b.groups, weights);
+    if (io->dw != NULL)
+        nn__reduce(io->pool, io->k, io->dw, io->dw_part, b.groups, weights);
     return b.groups;
 }
 

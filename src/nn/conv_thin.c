@@ -113,7 +113,6 @@ typedef struct pass {
     const dscq_layer_io *io;
     plan p;
     size_t groups, items;
-    float *part;
 } pass;
 
 /* ---- forward ----------------------------------------------------------------------
@@ -250,7 +249,7 @@ static void backward_task(void *ctx, size_t task, int worker)
     const dscq_sink *sink = &io->dx[0];
     const size_t weights = io->node->weights->count, c = (size_t)g->c;
     const size_t end = nn__cut(f->items, f->groups, task + 1);
-    float *dw = io->dw != NULL ? f->part + task * nn__part_stride(weights) : NULL;
+    float *dw = io->dw != NULL ? nn__part(io->dw, io->dw_part, task, weights) : NULL;
     dscq_arena *scratch = &io->scratch[worker];
     buffers b;
 
@@ -281,7 +280,7 @@ static void backward_task(void *ctx, size_t task, int worker)
 
 static size_t dw_part_floats(const dscq_node *n, int32_t images)
 {
-    return nn__dw_groups((size_t)images, n->weights->count) *
+    return (nn__dw_groups((size_t)images, n->weights->count) - 1) *
            nn__part_stride(n->weights->count);
 }
 
@@ -292,10 +291,9 @@ static size_t backward(const dscq_layer_io *io)
 
     f.items = (size_t)io->n;
     f.groups = nn__dw_groups(f.items, weights);
-    f.part = f.groups > 1 ? io->dw_part : io->dw;
     dscq_pool_run(io->pool, f.groups, backward_task, &f);
-    if (io->dw != NULL && f.groups > 1)
-        nn__reduce(io->pool, io->k, io->dw, f.part, f.groups, weights);
+    if (io->dw != NULL)
+        nn__reduce(io->pool, io->k, io->dw, io->dw_part, f.groups, weights);
     return f.groups;
 }
 

@@ -344,6 +344,18 @@ dscq_grads dscq_exec_grads(const dscq_exec *e, int32_t node)
     return e->node[node].grads;
 }
 
+void dscq_exec_on_gradients(dscq_exec *e, dscq_gradients_fn *fn, void *ctx)
+{
+    assert(e->o.hand_over);
+    e->on_gradients = fn;
+    e->gradients_ctx = ctx;
+}
+
+int dscq_exec_hands_over(const dscq_exec *e, int32_t node)
+{
+    return e->node[node].dw_buf >= 0;
+}
+
 void dscq_exec_norm_momentum(dscq_exec *e, double factor)
 {
     e->norm_momentum = factor;

@@ -183,6 +183,8 @@ void dscq_exec_backward(dscq_exec *e)
         const double t = e->now != NULL ? e->now() : 0;
         if (has_work(e, i))
             backward_node(e, i);
+        if (e->node[i].dw_buf >= 0 && e->on_gradients != NULL)
+            e->on_gradients(e->gradients_ctx, i);
         if (e->now != NULL)
             e->node[i].backward_s += e->now() - t;
     }

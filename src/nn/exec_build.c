@@ -36,7 +36,7 @@ static void resolve_views(dscq_exec *e)
         x->root = x->is_view ? x->x[0] : i;
         x->last_consumer = NN_NONE;
         x->z_buf = x->g_buf = x->state_buf = -1;
-        x->pack_buf[0] = x->pack_buf[1] = -1;
+        x->pack_buf[0] = x->pack_buf[1] = x->dw_buf = -1;
     }
 }
 
@@ -90,9 +90,9 @@ static int32_t add_buffer(dscq_exec *e, size_t floats, int32_t first, int32_t la
     return e->buffers++;
 }
 
-/* ---- packed weights: in training, large ones are packed when their turn comes, into a
- * buffer that others use before and after; from so many floats on it is worth it */
-enum { PACK_LATE = 512 * 1024 };
+/* ---- large weights: in training they are packed when their turn comes, into a buffer
+ * that others use before and after; their gradients may lie in one, too */
+enum { LARGE = 512 * 1024 };
 
 static int wants_packed(const dscq_exec *e, int32_t i, int back)
 {
@@ -108,9 +108,19 @@ static int wants_packed(const dscq_exec *e, int32_t i, int back)
                      e->node[x->x[0]].needs_grad);
 }
 
-static int is_packed_late(const dscq_exec *e, int32_t i)
+static int is_large(const dscq_exec *e, int32_t i)
 {
-    return e->o.training && dscq_model_node(e->m, i)->weights->count >= PACK_LATE;
+    return e->o.training && dscq_model_node(e->m, i)->weights->count >= LARGE;
+}
+
+/* For this step of the backward pass alone. */
+static void plan_gradient(dscq_exec *e, int32_t i)
+{
+    exec_node *x = &e->node[i];
+    const int32_t back = 2 * e->count - i;
+
+    if (e->o.hand_over && is_large(e, i) && x->learns && x->reached)
+        x->dw_buf = add_buffer(e, dscq_model_node(e->m, i)->weights->count, back, back);
 }
 
 static void plan_packed(dscq_exec *e, int32_t i)
@@ -118,7 +128,7 @@ static void plan_packed(dscq_exec *e, int32_t i)
     const dscq_node *n = dscq_model_node(e->m, i);
     const int32_t at[2] = {i, 2 * e->count - i};
 
-    for (int back = 0; back < 2 && is_packed_late(e, i); back++) {
+    for (int back = 0; back < 2 && is_large(e, i); back++) {
         if (!wants_packed(e, i, back))
             continue;
         const size_t floats = n->ops->pack_floats(n, e->k, back);
@@ -176,6 +186,7 @@ static void plan_node(dscq_exec *e, int32_t i, const int32_t *last_read)
     x->forward_only = e->o.training && is_forward_only(e, i);
     x->z_buf = add_buffer(e, floats, i, end_of(e, i, last_read));
     plan_packed(e, i);
+    plan_gradient(e, i);
     if (!e->o.training)
         return;
     if (n->ops->state_bytes != NULL) {
@@ -238,7 +249,7 @@ static void lay_gradients(dscq_exec *e, float *base, size_t *at, int32_t i)
 
     if (!e->o.training || !x->learns || !x->reached)
         return;
-    if (w->count > 0)
+    if (w->count > 0 && x->dw_buf < 0)
         x->grads.w = take(base, at, w->count);
     if (w->bias != NULL)
         x->grads.bias = take(base, at, c);
@@ -255,7 +266,7 @@ static void lay_weights(dscq_exec *e, float *base, size_t *at, int32_t i)
     const dscq_weights *w = n->weights;
     const size_t c = (size_t)w->channels;
 
-    for (int back = 0; back < 2 && !is_packed_late(e, i); back++) {
+    for (int back = 0; back < 2 && !is_large(e, i); back++) {
         if (!wants_packed(e, i, back))
             continue;
         const size_t floats = n->ops->pack_floats(n, e->k, back);
@@ -366,7 +377,7 @@ static dscq_status plan(dscq_exec **out, dscq_model *m, const dscq_exec_options 
     e->stale = 1;
     const size_t n = (size_t)e->count, outs = (size_t)e->outputs;
     e->node = dscq_calloc(n, sizeof *e->node);
-    e->buffer = dscq_calloc(5 * n + outs, sizeof *e->buffer);
+    e->buffer = dscq_calloc(6 * n + outs, sizeof *e->buffer);
     e->output_root = dscq_calloc(outs, sizeof *e->output_root);
     e->output_buf = dscq_calloc(outs, sizeof *e->output_buf);
     e->output_y = dscq_calloc(outs, sizeof *e->output_y);
@@ -384,7 +395,11 @@ static dscq_status plan(dscq_exec **out, dscq_model *m, const dscq_exec_options 
     for (int32_t i = 0; i < e->count; i++)
         if (!e->node[i].is_view)
             lay_gradients(e, NULL, &e->weight_floats, i);
-    e->plan.gradient_bytes = (e->weight_floats - no_gradients) * sizeof(float);
+    size_t gradients = e->weight_floats - no_gradients;
+    for (int32_t i = 0; i < e->count; i++)
+        if (e->node[i].dw_buf >= 0)
+            take(NULL, &gradients, dscq_model_node(m, i)->weights->count);
+    e->plan.gradient_bytes = gradients * sizeof(float);
     lay_work(e, NULL, &e->work_floats);
     e->plan.activation_bytes = e->activation_floats * sizeof(float);
     e->plan.weight_bytes = e->weight_floats * sizeof(float);
@@ -429,6 +444,8 @@ dscq_status dscq_exec_create(dscq_exec **out, dscq_model *m, const dscq_exec_opt
         x->z = place(e, x->z_buf);
         x->g = place(e, x->g_buf);
         x->state = place(e, x->state_buf);
+        if (x->dw_buf >= 0)
+            x->grads.w = place(e, x->dw_buf);
         if (x->pack_buf[0] >= 0)
             x->packed = place(e, x->pack_buf[0]);
         if (x->pack_buf[1] >= 0)

@@ -31,6 +31,7 @@ typedef struct exec_node {
     int32_t uses;                /* how often others read it                        */
     int forward_only;            /* z is not kept for the backward pass             */
     int32_t z_buf, g_buf, state_buf; /* indices of buffers, -1: none               */
+    int32_t dw_buf;                  /* gradient that is handed over, -1: none     */
     float *z, *g;
     void *state;
     float *a, *b;       /* how to read z in training                       */
@@ -91,6 +92,8 @@ struct dscq_exec {
     dscq_fake_quant input_quant;
     dscq_observe_fn *observe;
     void *observe_ctx;
+    dscq_gradients_fn *on_gradients;
+    void *gradients_ctx;
     double (*now)(void);
 };
 

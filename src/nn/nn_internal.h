@@ -114,9 +114,14 @@ static inline size_t nn__part_stride(size_t n)
     return (n + 31) / 32 * 32;
 }
 
-/* out[i] = sum over g < groups of part[g*nn__part_stride(n) + i], in order, in
- * parallel. */
-void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *out, const float *part,
+/* Where group g of partial sums of n floats lies: the first one where the sum will be.
+ */
+static inline float *nn__part(float *sum, float *part, size_t g, size_t n)
+{
+    return g == 0 ? sum : part + (g - 1) * nn__part_stride(n);
+}
+/* sum[i]: all groups' added up, in order, in parallel. */
+void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *sum, const float *part,
                 size_t groups, size_t n);
 
 /* ---- the generic driver ---------------------------------------------------- */

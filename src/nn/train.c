@@ -50,19 +50,16 @@ static dscq_status take_arrays(dscq_trainer *t, dscq_error *err)
     const size_t n = t->learned_floats;
 
     t->first = dscq_calloc(n, sizeof(float));
-    t->good = dscq_calloc(t->floats, sizeof(float));
     if (t->p.optimiser != DSCQ_OPT_SGD)
         t->second = dscq_calloc(n, sizeof(float));
     if (t->p.ema > 0)
         t->average = dscq_calloc(t->floats, sizeof(float));
-    if (t->first == NULL || t->good == NULL ||
-        (t->p.optimiser != DSCQ_OPT_SGD && t->second == NULL) ||
+    if (t->first == NULL || (t->p.optimiser != DSCQ_OPT_SGD && t->second == NULL) ||
         (t->p.ema > 0 && t->average == NULL))
         return dscq_fail_nomem(err, "the optimiser", 4 * n);
-    nn__params_get(t, t->good);
     if (t->average != NULL)
         nn__params_get(t, t->average);
-    return DSCQ_OK;
+    return nn__good_create(t, err);
 }
 
 static dscq_exec_options engine_options(const dscq_train_params *p, dscq_pool *pool,
@@ -71,6 +68,8 @@ static dscq_exec_options engine_options(const dscq_train_params *p, dscq_pool *p
     return (dscq_exec_options){.batch = p->batch,
                                .training = 1,
                                .lean = p->lean,
+                               /* the length of the gradient needs all of it */
+                               .hand_over = p->lean && p->clip_norm <= 0,
                                .pool = pool,
                                .kernels = kernels};
 }
@@ -97,6 +96,8 @@ dscq_status dscq_trainer_create(dscq_trainer **out, dscq_model *m,
     DSCQ_TRY(check_output(t, err));
     DSCQ_TRY(dscq_exec_create(&t->e, m, &o, err));
     dscq_exec_norm_momentum(t->e, p->norm_momentum);
+    if (o.hand_over)
+        dscq_exec_on_gradients(t->e, nn__update_node, t);
     DSCQ_TRY(nn__params_list(t, err));
     DSCQ_TRY(take_arrays(t, err));
     *out = t;
@@ -116,6 +117,7 @@ void dscq_trainer_destroy(dscq_trainer *t)
     dscq_free(t->second);
     dscq_free(t->average);
     dscq_free(t->good);
+    dscq_spill_destroy(t->good_file);
     dscq_free(t->best);
     dscq_free(t->head);
     dscq_free(t);
@@ -140,9 +142,10 @@ const dscq_train_state *dscq_trainer_state(const dscq_trainer *t)
 static size_t optimiser_bytes(const dscq_train_params *p, size_t learned, size_t kept)
 {
     const size_t moments = p->optimiser == DSCQ_OPT_SGD ? 1 : 2;
-    const size_t snapshots = 1 + (size_t)(p->ema > 0) + (size_t)(p->keep_best != 0);
+    const size_t snapshots = (size_t)(p->ema > 0) + (size_t)(p->keep_best != 0);
 
-    return (learned * moments + kept * snapshots) * sizeof(float);
+    return (learned * moments + kept * snapshots + nn__good_floats(kept)) *
+           sizeof(float);
 }
 
 size_t dscq_trainer_bytes(const dscq_trainer *t)
@@ -233,7 +236,10 @@ static double losses(dscq_trainer *t, const dscq_train_batch *b, int32_t *counte
 /* Leave the model as it was when it was last known to be sound. */
 static dscq_status diverged(dscq_trainer *t, dscq_error *err, const char *what)
 {
-    nn__params_set(t, t->good);
+    const dscq_status status = nn__good_restore(t, err);
+
+    if (status != DSCQ_OK)
+        return status;
     return dscq_fail(
         err, DSCQ_FORMAT,
         "training diverged in epoch %u, batch %llu: %s is not finite; the "
@@ -258,6 +264,7 @@ static dscq_status forward_backward(dscq_trainer *t, const dscq_train_batch *b,
     t->state.loss_sum += sum;
     t->state.samples += counted;
     t->state.last_loss = loss;
+    nn__update_begin(t);
     dscq_exec_backward(t->e);
     return DSCQ_OK;
 }
@@ -271,6 +278,7 @@ dscq_status dscq_trainer_step(dscq_trainer *t, const dscq_train_batch *b,
     dscq_status status = DSCQ_OK;
 
     assert(b->n >= 1 && b->n <= t->p.batch);
+    assert(h->after_backward == NULL || !t->p.lean);
     if (h->before_step != NULL)
         DSCQ_TRY(h->before_step(h->ctx, t->m, step, err));
     DSCQ_TRY(forward_backward(t, b, &loss, err));
@@ -354,7 +362,7 @@ dscq_status dscq_trainer_epoch(dscq_trainer *t, dscq_batch_fn *fn, void *ctx,
         return dscq_fail(err, DSCQ_FORMAT, "there are no training images");
     if (!nn__params_finite(t))
         return diverged(t, err, "a weight");
-    nn__params_get(t, t->good);
+    DSCQ_TRY(nn__good_keep(t, err));
 done:
     return status;
 }

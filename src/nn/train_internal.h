@@ -2,6 +2,7 @@
 #ifndef DSCQ_NN_TRAIN_INTERNAL_H
 #define DSCQ_NN_TRAIN_INTERNAL_H
 
+#include "dscq/base/spill.h"
 #include "dscq/nn/train.h"
 #include "nn_internal.h"
 
@@ -14,6 +15,11 @@ typedef struct nn_param {
     double rate;
     int32_t node;
 } nn_param;
+
+/* Of one step: what every array is updated with. */
+typedef struct nn_update {
+    double rate, m_scale, v_scale;
+} nn_update;
 
 struct dscq_trainer {
     dscq_model *m;
@@ -28,9 +34,11 @@ struct dscq_trainer {
     nn_param *param;
     size_t params, learned; /* learned come first */
     size_t floats, learned_floats;
+    nn_update update;
     float *first, *second; /* optimiser: momentum; adam's second moment */
     float *average;        /* EMA                                       */
-    float *good, *best;    /* snapshots                                 */
+    float *good, *best;    /* snapshots: last good, best validated      */
+    dscq_spill *good_file; /* large: instead of `good`                  */
     int32_t classes;
     int is_detector;
     dscq_head *head;
@@ -39,6 +47,12 @@ struct dscq_trainer {
 /* Values of the model into a flat array and back. */
 void nn__params_get(const dscq_trainer *t, float *to);
 void nn__params_set(dscq_trainer *t, const float *from);
+/* The last good weights: room for them, from the model, into it. Many floats lie in a
+ * file beside p.save, or in TMPDIR: they are wanted once an epoch at most. */
+size_t nn__good_floats(size_t floats); /* of them in memory */
+dscq_status nn__good_create(dscq_trainer *t, dscq_error *err);
+dscq_status nn__good_keep(dscq_trainer *t, dscq_error *err);
+dscq_status nn__good_restore(dscq_trainer *t, dscq_error *err);
 /* freeze, head_rate_layers, layer_rates. */
 dscq_status nn__apply_patterns(dscq_model *m, const dscq_train_params *p,
                                dscq_error *err);
@@ -47,7 +61,12 @@ int nn__params_finite(const dscq_trainer *t);
 size_t nn__stat_floats(const dscq_model *m);
 dscq_status nn__params_list(dscq_trainer *t, dscq_error *err);
 
-/* Clip, update, average. DSCQ_FORMAT when a gradient is not finite. */
+/* Before the backward pass of a step: its rates. */
+void nn__update_begin(dscq_trainer *t);
+/* As soon as gradients are handed over (dscq_exec_on_gradients): update node's arrays.
+ */
+void nn__update_node(void *trainer, int32_t node);
+/* Clip, update the others, average. DSCQ_FORMAT when a gradient is not finite. */
 dscq_status nn__update(dscq_trainer *t, dscq_error *err);
 /* Exchange the model's values with the averaged ones. */
 void nn__swap_average(dscq_trainer *t);

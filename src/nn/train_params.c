@@ -137,21 +137,19 @@ static dscq_status clip(dscq_trainer *t, dscq_error *err)
  * the others have nothing left. */
 enum { PIECE = 16384 };
 
-static size_t pieces(const dscq_trainer *t, size_t params)
+static size_t pieces(const nn_param *p, size_t params)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < params; i++)
-        n += (t->param[i].count + PIECE - 1) / PIECE;
+        n += (p[i].count + PIECE - 1) / PIECE;
     return n;
 }
 
-/* Piece number `piece`: its array; *first, *count: its part of it. */
-static const nn_param *piece_at(const dscq_trainer *t, size_t piece, size_t *first,
+/* Piece number `piece` of the arrays from p on: its array; *first, *count: its part. */
+static const nn_param *piece_at(const nn_param *p, size_t piece, size_t *first,
                                 size_t *count)
 {
-    const nn_param *p = t->param;
-
     for (; piece >= (p->count + PIECE - 1) / PIECE; p++)
         piece -= (p->count + PIECE - 1) / PIECE;
     *first = piece * PIECE;
@@ -160,22 +158,22 @@ static const nn_param *piece_at(const dscq_trainer *t, size_t piece, size_t *fir
 }
 
 typedef struct update_ctx {
-    dscq_trainer *t;
-    double rate, m_scale, v_scale;
+    const dscq_trainer *t;
+    const nn_param *params;
+    int late; /* those that were not handed over */
 } update_ctx;
 
-static void adam(const update_ctx *u, const nn_param *p, size_t first, size_t count)
+static void adam(const dscq_trainer *t, const nn_param *p, size_t first, size_t count)
 {
-    const dscq_trainer *t = u->t;
     const double decay = p->decays ? t->p.decay : 0;
     float *const value = p->value + first;
-    const dscq_adam o = {.rate = (float)(u->rate * p->rate),
+    const dscq_adam o = {.rate = (float)(t->update.rate * p->rate),
                          .beta1 = (float)t->p.beta1,
                          .beta2 = (float)t->p.beta2,
                          .eps = (float)t->p.adam_eps,
                          .decay = (float)(t->p.optimiser == DSCQ_OPT_ADAMW ? decay : 0),
-                         .m_scale = (float)u->m_scale,
-                         .v_scale = (float)u->v_scale};
+                         .m_scale = (float)t->update.m_scale,
+                         .v_scale = (float)t->update.v_scale};
 
     /* decay inside Adam's gradient (not decoupled); only weights decay */
     if (t->p.optimiser == DSCQ_OPT_ADAM && decay > 0)
@@ -190,14 +188,16 @@ static void update_task(void *ctx, size_t task, int worker)
     const update_ctx *u = ctx;
     const dscq_trainer *t = u->t;
     size_t first, count;
-    const nn_param *p = piece_at(t, task, &first, &count);
+    const nn_param *p = piece_at(u->params, task, &first, &count);
 
     (void)worker;
+    if (u->late && dscq_exec_hands_over(t->e, p->node))
+        return;
     if (t->p.optimiser != DSCQ_OPT_SGD) {
-        adam(u, p, first, count);
+        adam(t, p, first, count);
         return;
     }
-    const dscq_sgd o = {(float)(u->rate * p->rate), (float)t->p.momentum,
+    const dscq_sgd o = {(float)(t->update.rate * p->rate), (float)t->p.momentum,
                         (float)(p->decays ? t->p.decay : 0), t->p.nesterov};
     t->k->sgd(&o, p->value + first, t->first + p->at + first, p->grad + first, count);
 }
@@ -209,7 +209,7 @@ static void average_task(void *ctx, size_t task, int worker)
     const double n = (double)t->state.step + 1;
     const double d = fmin(t->p.ema, n / (n + 10));
     size_t first, count;
-    const nn_param *p = piece_at(t, task, &first, &count);
+    const nn_param *p = piece_at(t->param, task, &first, &count);
     float *a = t->average + p->at + first;
 
     (void)worker;
@@ -217,21 +217,39 @@ static void average_task(void *ctx, size_t task, int worker)
     t->k->axpy((float)(1 - d), p->value + first, a, count);
 }
 
-dscq_status nn__update(dscq_trainer *t, dscq_error *err)
+void nn__update_begin(dscq_trainer *t)
 {
     const double step = (double)t->state.step + 1;
-    update_ctx u = {.t = t,
-                    .rate = dscq_train_rate(&t->p, t->state.step, t->batches),
-                    .m_scale = 1 / (1 - pow(t->p.beta1, step)),
-                    .v_scale = 1 / (1 - pow(t->p.beta2, step))};
+
+    t->update = (nn_update){.rate = dscq_train_rate(&t->p, t->state.step, t->batches),
+                            .m_scale = 1 / (1 - pow(t->p.beta1, step)),
+                            .v_scale = 1 / (1 - pow(t->p.beta2, step))};
+}
+
+void nn__update_node(void *trainer, int32_t node)
+{
+    dscq_trainer *t = trainer;
+    update_ctx u = {.t = t, .params = t->param};
+    size_t count = 0;
+
+    while (u.params->node != node) /* handed over: it is in the list */
+        u.params++;
+    while (u.params + count < t->param + t->learned && u.params[count].node == node)
+        count++;
+    dscq_pool_run(t->pool, pieces(u.params, count), update_task, &u);
+}
+
+dscq_status nn__update(dscq_trainer *t, dscq_error *err)
+{
+    update_ctx u = {.t = t, .params = t->param, .late = 1};
     const dscq_status status = clip(t, err);
 
     if (status != DSCQ_OK)
         return status;
-    t->state.rate = u.rate;
-    dscq_pool_run(t->pool, pieces(t, t->learned), update_task, &u);
+    t->state.rate = t->update.rate;
+    dscq_pool_run(t->pool, pieces(t->param, t->learned), update_task, &u);
     if (t->average != NULL)
-        dscq_pool_run(t->pool, pieces(t, t->params), average_task, t);
+        dscq_pool_run(t->pool, pieces(t->param, t->params), average_task, t);
     return DSCQ_OK;
 }
 

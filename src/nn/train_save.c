@@ -167,7 +167,7 @@ static dscq_status take_all(dscq_trainer *t, const dscq_checkpoint *c, dscq_erro
     }
     if (t->hooks.resume != NULL)
         DSCQ_TRY(t->hooks.resume(t->hooks.ctx, c, err));
-    nn__params_get(t, t->good);
+    DSCQ_TRY(nn__good_keep(t, err));
 done:
     return status;
 }

@@ -34,6 +34,8 @@ typedef struct dscq_exec_options {
     int keep_nodes;  /* every node's output stays readable after a pass (more
                         memory; dscq_exec_node_output())                      */
     int lean;        /* training alone, with less memory: no output is quantised   */
+    int hand_over;   /* training: weight gradients of large layers stand only while
+                        dscq_exec_on_gradients() hears of them                */
     dscq_pool *pool; /* borrowed; NULL: this thread alone                     */
     const dscq_kernels *kernels; /* NULL: the best of this CPU                 */
 } dscq_exec_options;
@@ -42,7 +44,7 @@ typedef struct dscq_exec_options {
 typedef struct dscq_exec_plan {
     size_t activation_bytes; /* stored outputs and gradients, overlapped        */
     size_t weight_bytes;     /* packed copies and gradients of weights          */
-    size_t gradient_bytes;   /* of those, the gradients                         */
+    size_t gradient_bytes;   /* all gradients of weights, also handed over ones */
     size_t scratch_bytes;    /* all threads, partial sums                       */
     size_t total_bytes;
     size_t unshared_bytes; /* outputs and gradients if nothing were overlapped */
@@ -94,6 +96,14 @@ typedef struct dscq_grads {
     float *w, *bias, *gamma, *beta;
 } dscq_grads;
 dscq_grads dscq_exec_grads(const dscq_exec *e, int32_t node);
+
+/* Called by dscq_exec_backward() for each node whose gradients are handed over, as soon
+ * as all of them are there: the weights of this node are not read any more in this pass
+ * and may be changed. Needs options.hand_over. */
+typedef void dscq_gradients_fn(void *ctx, int32_t node);
+void dscq_exec_on_gradients(dscq_exec *e, dscq_gradients_fn *fn, void *ctx);
+/* Whether node i is one of these. */
+int dscq_exec_hands_over(const dscq_exec *e, int32_t node);
 
 /* Running statistics move by this factor a training pass, default 0.1 (new =
  * (1-f)*old + f*batch, variance unbiased). Freezing makes TRAIN passes use, and
