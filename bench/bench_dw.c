@@ -72,7 +72,7 @@ static void point(const world *w, int32_t oy, const float *in[])
 static void forward(void *ctx)
 {
     world *w = ctx;
-    const dscq_on_store s = {.sum = w->sum, .sum_sq = w->sum + w->g.c};
+    const dscq_on_store s = {.sum = w->sum, .sum_sq = w->sum + w->g.c, .far = 1};
     const float *in[ROWS_MAX];
 
     for (size_t n = 0; n < w->batch; n++) {
@@ -123,7 +123,7 @@ static void input_row(const world *w, size_t n, int32_t iy)
     }
     w->k->dw_dgrad(&w->g, dz, w->w, w->row);
     w->k->mask(&f, w->z0 + at, w->row, NULL, w->g0 + at, (size_t)w->g.in_w, c,
-               w->sum + 2 * c, w->sum + 3 * c);
+               w->sum + 2 * c, w->sum + 3 * c, 1);
 }
 
 static void backward(void *ctx)

@@ -171,7 +171,7 @@ void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_
         if (s->range != NULL) /* before the gradient is masked in place */
             s->range[sums->group] += range_sum(s->edge, k, z + at, from, more, part, c);
         k->mask(&s->edge->load, z != NULL ? z + at : NULL, from, more, g + at, part, c,
-                sums->a, s->wants_sum_z ? sums->b : NULL);
+                sums->a, s->wants_sum_z ? sums->b : NULL, nn__is_far(&s->edge->shape));
         nn__sums_count(sums, part);
     }
 }

@@ -138,6 +138,14 @@ typedef struct pass {
     float *sum, *part; /* of the weight gradient, see nn__part() */
 } pass;
 
+static int is_far(const dscq_layer_io *io)
+{
+    dscq_shape map = io->node->out;
+
+    map.n = io->n;
+    return nn__is_far(&map);
+}
+
 static void forward_task(void *ctx, size_t task, int worker)
 {
     const pass *f = ctx;
@@ -151,7 +159,9 @@ static void forward_task(void *ctx, size_t task, int worker)
     ring r = ring_begin(io, p, scratch, 0);
     nn_sums sums = nn__sums_begin(scratch, io->sum, task, p->c, 0, p->c);
     dscq_on_store s = {.sum = sums.a, .sum_sq = sums.b};
-    if (!io->training) {
+    if (io->training)
+        s.far = is_far(io);
+    else {
         s.bias = io->post.b;
         s.act = io->post.act;
         s.slope = io->post.slope;

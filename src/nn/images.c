@@ -100,7 +100,7 @@ static void backward_image(const dscq_layer_io *io, size_t i, float *const *x_bu
     if (io->x_count == 1 && io->dx[0].from_output && io->dx[0].act != DSCQ_ACT_LINEAR) {
         const dscq_on_load act = {.act = io->dx[0].act};
         io->k->mask(&act, io->z + i * floats, dz, NULL, dz_buf, floats / c, c, NULL,
-                    NULL);
+                    NULL, 0);
         dz = dz_buf;
     }
     if (node->ops->needs_x)

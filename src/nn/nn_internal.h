@@ -103,6 +103,12 @@ static inline float *nn__take(dscq_arena *a, size_t floats)
     return dscq_arena_take(a, floats, sizeof(float));
 }
 
+/* Whether a map of this pass is too large to wait in a cache for its next reader. */
+static inline int nn__is_far(const dscq_shape *map)
+{
+    return dscq_shape_count(map) > (size_t)512 * 1024; /* floats */
+}
+
 /* What eval does to rows just computed by a kernel that could not do it itself. */
 void nn__post(const dscq_layer_io *io, float *z, size_t rows, size_t c);
 

@@ -55,6 +55,24 @@ INL void v_store(float *p, vf x)
     *(vf_mem *)p = x;
 }
 
+/* Past the caches; p is aligned to a vector. */
+INL void v_stream(float *p, vf x)
+{
+#if DSCQ_LANES == 16
+    _mm512_stream_ps(p, (__m512)x);
+#elif DSCQ_LANES == 8
+    _mm256_stream_ps(p, (__m256)x);
+#else
+    v_store(p, x);
+#endif
+}
+
+/* Whether whole vectors of rows ld apart may be streamed. */
+INL int v_may_stream(const float *p, size_t ld)
+{
+    return (uintptr_t)p % (VL * sizeof *p) == 0 && ld % VL == 0;
+}
+
 INL vf v_set(float x)
 {
     return x - (vf){0}; /* a splat that keeps -0 and NaN */

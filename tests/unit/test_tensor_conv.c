@@ -127,6 +127,7 @@ static void dw_point_back(dw_world *d, const dscq_geom *g, int32_t iy)
 static void check_depthwise(const dscq_kernels *k, const dscq_geom *plain, dscq_rng *r)
 {
     dscq_geom g = *plain;
+    const dscq_on_store far = {.far = 1};
     const size_t line = (size_t)g.out_w * (size_t)g.c, in_line = (size_t)(g.in_w * g.c);
     const size_t count = (size_t)g.out_h * line, in_count = (size_t)g.in_h * in_line;
     dw_world d;
@@ -141,7 +142,7 @@ static void check_depthwise(const dscq_kernels *k, const dscq_geom *plain, dscq_
     memset(grad, 0, d.taps * d.c * sizeof *grad);
     for (int32_t y = 0; y < g.out_h; y++) {
         dw_point(&d, &g, y);
-        k->dw_forward(&g, d.rows, d.wt, out + (size_t)y * line, NULL);
+        k->dw_forward(&g, d.rows, d.wt, out + (size_t)y * line, &far);
         k->dw_wgrad(&g, d.rows, d.dout + (size_t)y * line, grad);
     }
     for (int32_t y = 0; y < g.in_h; y++) {
@@ -186,7 +187,7 @@ START_TEST(depthwise_finishes_its_result_in_order)
     g.out_h = 3;
     g.out_w = 9;
     for (int act = 0; k != NULL && act < DSCQ_ACT_COUNT; act++) {
-        dscq_on_store s = {act & 1, bias, sum, sq, (dscq_act)act, 0.3F};
+        dscq_on_store s = {act & 1, bias, sum, sq, (dscq_act)act, 0.3F, act >> 1 & 1};
 
         memcpy(was, out, 9 * 20 * sizeof *out);
         dw_make(&d, k, &g, &r);

@@ -99,7 +99,8 @@ START_TEST(gemm_finishes_its_result_in_order)
         for (int bits = 0; bits < 8; bits++)
             for (size_t n = 3; n < 40; n += 12) {
                 const dscq_on_store s = {bits & 1, bits & 2 ? &yes : NULL, NULL,
-                                         NULL,     (dscq_act)act,          0.3F};
+                                         NULL,     (dscq_act)act,          0.3F,
+                                         0};
                 gemm_case t = {k, 29, n, 10, 0};
 
                 check_gemm(&t, &r, s, bits & 4);
@@ -113,8 +114,8 @@ START_TEST(gemm_agrees_where_k_and_rows_are_blocked)
     const dscq_kernels *k = family_at(_i);
     dscq_rng r = dscq_rng_seeded(13);
     static const float yes = 1;
-    const dscq_on_store s = {1, &yes, NULL, NULL, DSCQ_ACT_RELU6, 0};
-    const dscq_on_store swish = {0, &yes, NULL, NULL, DSCQ_ACT_SWISH, 0};
+    const dscq_on_store s = {1, &yes, NULL, NULL, DSCQ_ACT_RELU6, 0, 0};
+    const dscq_on_store swish = {0, &yes, NULL, NULL, DSCQ_ACT_SWISH, 0, 0};
     const gemm_case big[] = {
         {k, 131, 20, 1100, 0}, {k, 300, 10, 513, 1}, {k, 1, 70, 1025, 0}};
 
@@ -129,7 +130,7 @@ START_TEST(gemm_without_depth_gives_the_bias)
 {
     const dscq_kernels *k = family_at(_i);
     const float bias[3] = {1, -2, 3};
-    const dscq_on_store s = {0, bias, NULL, NULL, DSCQ_ACT_RELU, 0};
+    const dscq_on_store s = {0, bias, NULL, NULL, DSCQ_ACT_RELU, 0, 0};
     float c[6] = {9, 9, 9, 9, 9, 9}, packed[1] = {0};
 
     if (k == NULL)

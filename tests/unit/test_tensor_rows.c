@@ -66,7 +66,7 @@ static void check_load(const rows_case *t, dscq_rng *r, size_t gap)
     floats_free(y);
 }
 
-static void check_mask(const rows_case *t, dscq_rng *r, int adds)
+static void check_mask(const rows_case *t, dscq_rng *r, int adds, int far)
 {
     const size_t n = t->rows * t->c;
     float *z = randoms(r, n), *g = randoms(r, n), *more = randoms(r, n),
@@ -78,7 +78,7 @@ static void check_mask(const rows_case *t, dscq_rng *r, int adds)
         want1[c] = (double)s1[c];
         want2[c] = (double)s2[c];
     }
-    t->k->mask(&t->f, z, g, adds ? more : NULL, out, t->rows, t->c, s1, s2);
+    t->k->mask(&t->f, z, g, adds ? more : NULL, out, t->rows, t->c, s1, s2, far);
     for (size_t i = 0; i < n; i++) {
         size_t c = i % t->c;
         double x = argument(t, c, z[i]);
@@ -121,8 +121,8 @@ static void each_shape(const dscq_kernels *k, dscq_on_load f, int is_short)
 
             check_load(&t, &r, 0);
             check_load(&t, &r, 3);
-            check_mask(&t, &r, 0);
-            check_mask(&t, &r, 1);
+            for (int how = 0; how < 4; how++)
+                check_mask(&t, &r, how & 1, how >> 1);
         }
     floats_free(a);
     floats_free(b);
@@ -187,7 +187,7 @@ START_TEST(mask_without_z_passes_the_gradient_and_its_sum)
 
     if (k == NULL)
         return;
-    k->mask(NULL, NULL, g, g, out, 2, 3, sum, NULL);
+    k->mask(NULL, NULL, g, g, out, 2, 3, sum, NULL, 0);
     for (int i = 0; i < 6; i++)
         ck_assert_double_eq((double)out[i], (double)(2 * g[i]));
     ck_assert_double_eq((double)sum[0], (double)(10));

@@ -53,7 +53,12 @@ typedef struct dscq_on_store {
                            some 4096 rows per call, then flush to double */
     dscq_act act;
     float slope;
+    int far; /* dw_forward: stored past the caches, see below */
 } dscq_on_store;
+
+/* "far": the whole result is larger than a cache, so it is stored without being read
+ * into one first. Another thread may read it after any locked instruction of this one
+ * (the pool's count of finished tasks is one). Only the time depends on it. */
 
 /* A window sliding over one image. c counts all channels; output channel k of a
  * grouped convolution reads the c/groups channels of its group. */
@@ -89,10 +94,10 @@ typedef struct dscq_kernels {
     /* out = (g + more) * act'(a*z + b), 0 where quant clamps; sum += out,
      * sum_z += out*z (each NULL: not wanted). more NULL: 0. out may alias g or
      * more. All dense: row distance c. z may be NULL for a linear act without
-     * quant and sum_z. */
+     * quant and sum_z. far: see dscq_on_store; no effect where out aliases. */
     void (*mask)(const dscq_on_load *f, const float *z, const float *g,
                  const float *more, float *out, size_t rows, size_t c, float *sum,
-                 float *sum_z);
+                 float *sum_z, int far);
     /* d = c1*g + c2*z + c3, dense input; d may alias g. */
     void (*bn_back)(const float *const coef[3], const float *g, const float *z,
                     float *d, size_t ldd, size_t rows, size_t c);

@@ -110,7 +110,10 @@ INL void store_sums(const dw_row *d, const size_t count, const size_t at[2],
             v = v_max((vf){0}, v);
         else if (s->act == DSCQ_ACT_RELU6)
             v = clamp06(v);
-        v_store_upto(to, n, v);
+        if (s->far)
+            v_stream(to, v);
+        else
+            v_store_upto(to, n, v);
     }
 }
 
@@ -293,8 +296,10 @@ void FN(dw_forward)(const dscq_geom *g, const float *const *in, const float *w,
 {
     const size_t c = (size_t)g->c;
     const dscq_on_store *end = s != NULL ? s : &plain;
+    dscq_on_store how = *end;
 
-    row_any(row_make(g, in, w, out), end);
+    how.far = how.far && v_may_stream(out, c) && end->act <= DSCQ_ACT_RELU6;
+    row_any(row_make(g, in, w, out), &how);
     if (end->act > DSCQ_ACT_RELU6) {
         const dscq_on_load later = {NULL, NULL, end->act, end->slope, NULL};
 

@@ -219,6 +219,7 @@ typedef struct mask_job {
     size_t ld, rows, c;
     float slope;
     const dscq_fake_quant *quant;
+    int far;
 } mask_job;
 
 INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t at,
@@ -232,7 +233,10 @@ INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t 
     g = act_back(act, g, x, slope);
     if (j->quant != NULL)
         g = quant_back(q, g, activate(act, x, slope));
-    v_store_upto(j->out + at, n, g);
+    if (j->far && n == VL)
+        v_stream(j->out + at, g);
+    else
+        v_store_upto(j->out + at, n, g);
     *sum_z += g * z;
     return g;
 }
@@ -251,7 +255,8 @@ INL void mask_column(dscq_act act, const mask_job *j, const size_t r[2], size_t 
         UNROLL4
         for (size_t i = r[0]; i < r[1]; i++) {
             fetch_ahead(j->z + c0, j->ld, i + r[1] - r[0]);
-            fetch_to_write(j->out + c0, j->ld, i + r[1] - r[0]);
+            if (!j->far)
+                fetch_to_write(j->out + c0, j->ld, i + r[1] - r[0]);
             s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
         }
     }
@@ -287,17 +292,18 @@ static void mask_any(dscq_act act, const mask_job *j)
 }
 
 void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float *more,
-              float *out, size_t rows, size_t c, float *sum, float *sum_z)
+              float *out, size_t rows, size_t c, float *sum, float *sum_z, int far)
 {
     static const dscq_on_load linear = {NULL, NULL, DSCQ_ACT_LINEAR, 0, NULL};
     const size_t join = join_rows(rows, c), whole = rows / join * join;
     float coef[4][COLS];
 
+    far = far && out != g && out != more && v_may_stream(out, c * join);
     f = f != NULL ? f : &linear;
     z = z != NULL ? z : g; /* linear: its value does not matter */
     if (join == 1 && f->a != NULL && f->b != NULL) {
-        mask_job j = {f->a,  f->b, z,    g, more,     out,     sum,
-                      sum_z, c,    rows, c, f->slope, f->quant};
+        mask_job j = {f->a,  f->b, z,    g, more,     out,      sum,
+                      sum_z, c,    rows, c, f->slope, f->quant, far};
 
         mask_any(f->act, &j);
         return;
@@ -316,7 +322,8 @@ void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float
                       whole / join,
                       wide,
                       f->slope,
-                      f->quant};
+                      f->quant,
+                      far};
 
         repeat(coef[0], f->a != NULL ? f->a + c0 : NULL, n, wide, 1);
         repeat(coef[1], f->b != NULL ? f->b + c0 : NULL, n, wide, 0);
@@ -331,9 +338,9 @@ void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float
     if (whole < rows) {
         const size_t at = whole * c;
         mask_job j = {
-            coef[0],  coef[1],  z + at,  g + at, more != NULL ? more + at : NULL,
-            out + at, sum,      sum_z,   c,      rows - whole,
-            c,        f->slope, f->quant};
+            coef[0],  coef[1],  z + at,   g + at, more != NULL ? more + at : NULL,
+            out + at, sum,      sum_z,    c,      rows - whole,
+            c,        f->slope, f->quant, 0};
 
         mask_any(f->act, &j);
     }
@@ -348,34 +355,32 @@ typedef struct bn_job {
     size_t ld, ldd, rows, c;
 } bn_job;
 
-INL void bn_back_column(const bn_job *j, const size_t r[2], size_t c0, const size_t n)
+enum { BN_AHEAD = 2048 }; /* floats: two streams from memory, each read in order */
+
+INL void bn_back_vector(const bn_job *j, const float *g, const float *z, float *d,
+                        size_t c0, const size_t n)
 {
     const vf c1 = v_load_upto(j->coef[0] + c0, n), c2 = v_load_upto(j->coef[1] + c0, n);
     const vf c3 = v_load_upto(j->coef[2] + c0, n);
 
-    UNROLL4
-    for (size_t i = r[0]; i < r[1]; i++) {
-        vf g = v_load_upto(j->g + i * j->ld + c0, n);
-        vf z = v_load_upto(j->z + i * j->ld + c0, n);
-
-        fetch_ahead(j->g + c0, j->ld, i + r[1] - r[0]);
-        fetch_ahead(j->z + c0, j->ld, i + r[1] - r[0]);
-        v_store_upto(j->d + i * j->ldd + c0, n, c1 * g + (c2 * z + c3));
-    }
+    v_store_upto(d + c0, n,
+                 c1 * v_load_upto(g + c0, n) + (c2 * v_load_upto(z + c0, n) + c3));
 }
 
 static void bn_back_rows(const bn_job *j)
 {
-    const size_t step = rows_at_once(j->c);
-
-    for (size_t r0 = 0; r0 < j->rows; r0 += step) {
-        const size_t r[2] = {r0, least(r0 + step, j->rows)};
+    for (size_t r = 0; r < j->rows; r++) {
+        const float *g = j->g + r * j->ld, *z = j->z + r * j->ld;
+        float *d = j->d + r * j->ldd;
         size_t c0 = 0;
 
-        for (; c0 + VL <= j->c; c0 += VL)
-            bn_back_column(j, r, c0, VL);
+        for (; c0 + VL <= j->c; c0 += VL) {
+            fetch_ahead(g, 1, c0 + BN_AHEAD);
+            fetch_ahead(z, 1, c0 + BN_AHEAD);
+            bn_back_vector(j, g, z, d, c0, VL);
+        }
         if (c0 < j->c)
-            bn_back_column(j, r, c0, j->c - c0);
+            bn_back_vector(j, g, z, d, c0, j->c - c0);
     }
 }
 
