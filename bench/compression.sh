@@ -171,7 +171,7 @@ head_point() { # head_point NET NAME [OPTION...]
         point v2 "$name" 0.4 4 0.65 3 --set compress.variant=g \
             --set compress.epochs=$((2 * epochs)) "$@"
         ;;
-    alex) point alex "$name" 0.55 4 0.93 3 --set compress.partition=entropy "$@" ;;
+    alex) point alex "$name" 0.55 4 0.945 3 --set compress.partition=entropy "$@" ;;
     small) point small "$name" 0.4 4 - - --set compress.variant=f "$@" ;;
     esac
 }
@@ -297,6 +297,7 @@ for group in $groups; do
         point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
         point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
+        point alex p93 0.55 4 0.93 3 --set compress.partition=entropy
         point alex p94 0.55 4 0.94 3 --set compress.partition=entropy --set compress.epochs=$((2 * epochs))
         point alex p70b4 0.7 4 0.96 3 --set compress.partition=entropy
         point small p60b4 0.6 4 - - --set compress.variant=f
