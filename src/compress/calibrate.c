@@ -99,8 +99,7 @@ double dscq_observer_range_ratio(const dscq_observer *o, int32_t node)
     return most > 0.0 ? most / least : 1.0;
 }
 
-/* ---- grids ------------------------------------------------------------------------
- */
+/* ---- grids -------------------------------------------------------------- */
 
 /* Does the integer form of a node keep its input's codes (pack/build_rows.def)? */
 static int moves_codes(const dscq_node *n)

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- union of channels
- * --------------------------------------------------------------- */
+/* ---- union of channels -------------------------------------------------- */
 
 /* Ids: one a channel of each node, node after node; the input's channels first. */
 typedef struct ties {
@@ -63,8 +62,7 @@ static void fix(ties *t, int32_t node)
         t->fixed[find(t, id_of(t, node, c))] = 1;
 }
 
-/* ---- what each layer type does with channels
- * -------------------------------------------- */
+/* ---- what each layer type does with channels ---------------------------- */
 
 typedef void channel_rule(ties *t, int32_t node, const dscq_node *n);
 
@@ -167,8 +165,7 @@ static dscq_status ties_make(ties *t, const dscq_model *m, dscq_error *err)
     return DSCQ_OK;
 }
 
-/* ---- classes
- * --------------------------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------ */
 
 static int makes_channels(const dscq_node *n)
 {
@@ -279,8 +276,7 @@ void dscq_channels_plan_destroy(dscq_channel_plan *p)
     dscq_free(p);
 }
 
-/* ---- choosing
- * --------------------------------------------------------------------------- */
+/* ---- choosing ----------------------------------------------------------- */
 
 /* Largest fraction that a rule of a maker of the owner's classes asks for. */
 static double keep_fraction(const dscq_channel_plan *p, const dscq_model *m,

@@ -457,8 +457,7 @@ int dscq_compressor_frozen(const dscq_compressor *c)
     return c->frozen && c->settled;
 }
 
-/* ---- looking at one ---------------------------------------------------------------
- */
+/* ---- looking at one ----------------------------------------------------- */
 
 static dscq_clayer *layer_at(const dscq_compressor *c, int32_t node)
 {

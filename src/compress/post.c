@@ -68,8 +68,7 @@ static dscq_status check_twins(const dscq_model *a, const dscq_model *b,
     return DSCQ_OK;
 }
 
-/* ---- batch norm --------------------------------------------------------------------
- */
+/* ---- batch norm --------------------------------------------------------- */
 
 /* Factors 1, 1/2, 1/3, ... turn the moving average into the mean of all batches. */
 static void average(void *ctx, dscq_exec *e, size_t number)
@@ -124,8 +123,7 @@ done:
     return status;
 }
 
-/* ---- biases
- * -------------------------------------------------------------------------- */
+/* ---- biases ------------------------------------------------------------- */
 
 typedef struct means {
     const dscq_model *model;
@@ -227,8 +225,7 @@ done:
     return status;
 }
 
-/* ---- second moments
- * ------------------------------------------------------------------ */
+/* ---- second moments ----------------------------------------------------- */
 
 typedef struct moment {
     int32_t node, groups;

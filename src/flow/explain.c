@@ -72,8 +72,7 @@ done:
     return status;
 }
 
-/* ---- which layer
- * ------------------------------------------------------------------------ */
+/* ---- which layer -------------------------------------------------------- */
 
 static int is_it(run_files *f, const char *name)
 {
@@ -109,8 +108,7 @@ static dscq_status find_layer(run_files *f, const char *dir, dscq_error *err)
                      f->layer, f->near);
 }
 
-/* ---- sensitivity
- * --------------------------------------------------------------------------- */
+/* ---- sensitivity -------------------------------------------------------- */
 
 static dscq_status cells(dscq_explanation *out, const run_files *f, dscq_error *err)
 {
@@ -147,8 +145,7 @@ static dscq_status cells(dscq_explanation *out, const run_files *f, dscq_error *
     return dscq_table_check(out->cells, err);
 }
 
-/* ---- trials
- * ---------------------------------------------------------------------------------- */
+/* ---- trials ------------------------------------------------------------- */
 
 /* A setting that the layer had in some trials. */
 typedef struct setting {
@@ -366,8 +363,7 @@ done:
     return status;
 }
 
-/* ---- the file
- * ---------------------------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------- */
 
 static dscq_status packed(dscq_explanation *out, const run_files *f, dscq_error *err)
 {

@@ -301,8 +301,7 @@ done:
     return status;
 }
 
-/* ---- golden digests ----------------------------------------------------------------
- */
+/* ---- golden digests ----------------------------------------------------- */
 
 dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err)
 {

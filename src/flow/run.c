@@ -67,8 +67,7 @@ void dscq_flow_codes(void *codes, const dscq_qmodel *q, uint8_t *pixels)
     dscq_infer_quantise_image(q, &q->input[0], pixels, codes);
 }
 
-/* ---- one picture ------------------------------------------------------------------
- */
+/* ---- one picture -------------------------------------------------------- */
 
 typedef struct answering {
     const dscq_qmodel *q;
@@ -256,8 +255,7 @@ done:
     return status;
 }
 
-/* ---- set-up
- * -------------------------------------------------------------------------- */
+/* ---- set-up ------------------------------------------------------------- */
 
 static dscq_status make_map_columns(answering *a, dscq_error *err)
 {

@@ -19,8 +19,7 @@ void dscq_search_clear(dscq_search_result *r)
     memset(r, 0, sizeof *r);
 }
 
-/* ---- making and releasing
- * ------------------------------------------------------------- */
+/* ---- making and releasing ----------------------------------------------- */
 
 static void free_trials(search_trial *t, size_t n)
 {
@@ -139,8 +138,7 @@ done:
     return status;
 }
 
-/* ---- the search
- * -------------------------------------------------------------------------- */
+/* ---- the search --------------------------------------------------------- */
 
 static dscq_status solve(search *s, dscq_error *err)
 {

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- candidates
- * ---------------------------------------------------------------------- */
+/* ---- candidates --------------------------------------------------------- */
 
 /* Limits other than the loss hold. */
 static int fits(const search_trial *t)
@@ -59,8 +58,7 @@ static size_t line_up(size_t *order, const search *s)
     return n;
 }
 
-/* ---- one finalist
- * ---------------------------------------------------------------------- */
+/* ---- one finalist ------------------------------------------------------- */
 
 /* The settings of the project become those of the recipe. */
 static dscq_status use_recipe(const search *s, const char *path, dscq_error *err)
@@ -172,8 +170,7 @@ done:
     return status;
 }
 
-/* ---- all of them
- * ------------------------------------------------------------------------- */
+/* ---- all of them -------------------------------------------------------- */
 
 static const search_finalist *best_finalist(const search *s)
 {

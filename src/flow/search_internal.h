@@ -156,8 +156,7 @@ double search__cost_sum(const search *s, int metric, const search_choice *c);
 /* The metric that the knapsack makes small. */
 int search__menu_metric(const search *s);
 
-/* ---- search_try.c ------------------------------------------------------------------
- */
+/* ---- search_try.c ------------------------------------------------------- */
 
 /* Measure (or replay) a choice; *at: its trial. Known choices are not measured twice.
  */
@@ -169,22 +168,19 @@ double search__judge(double over[DSCQ_METRICS], const search *s, const double *v
 /* Trials are used up, or the time is. */
 int search__over(const search *s);
 
-/* ---- search_ladder.c, search_bayes.c, search_layers.c -------------------------------
- */
+/* ---- search_ladder.c, search_bayes.c, search_layers.c ------------------- */
 
 dscq_status search__ladder(search *s, size_t trials, int greedy, dscq_error *err);
 dscq_status search__bayes(search *s, dscq_error *err);
 dscq_status search__layers(search *s, dscq_error *err);
 
-/* ---- search_journal.c
- * ---------------------------------------------------------------- */
+/* ---- search_journal.c --------------------------------------------------- */
 
 dscq_status search__fingerprint(search *s, dscq_error *err);
 dscq_status search__journal_read(search *s, dscq_error *err);
 dscq_status search__journal_write(const search *s, dscq_error *err);
 
-/* ---- search_out.c
- * --------------------------------------------------------------------- */
+/* ---- search_out.c ------------------------------------------------------- */
 
 /* on[trials]: no other trial is at least as good in every metric and better in one. */
 void search__front(const search *s, unsigned char *on);
@@ -194,8 +190,7 @@ dscq_status search__write_recipe(const search *s, size_t trial, const char *path
 dscq_status search__write_tables(const search *s, dscq_table **pareto, dscq_error *err);
 dscq_status search__finalist_table(dscq_table **out, const search *s, dscq_error *err);
 
-/* ---- search_final.c
- * ---------------------------------------------------------------------- */
+/* ---- search_final.c ----------------------------------------------------- */
 
 dscq_status search__finals(search *s, dscq_search_result *out,
                            dscq_compress_result *packed, dscq_table **layers,

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what it was made from
- * ------------------------------------------------------------ */
+/* ---- what it was made from ---------------------------------------------- */
 
 /* Keys that may change between a run and its continuation. */
 static int may_change(const char *key)
@@ -109,8 +108,7 @@ done:
     return status;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------ */
 
 static void put_values(dscq_json *to, const double value[DSCQ_METRICS])
 {
@@ -220,8 +218,7 @@ done:
     return status;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------ */
 
 static void get_values(double value[DSCQ_METRICS], const dscq_json *from)
 {

@@ -51,8 +51,7 @@ done:
     return status;
 }
 
-/* ---- tables
- * ----------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------- */
 
 static dscq_status start_table(dscq_table **out, const char *name, dscq_error *err)
 {
@@ -106,8 +105,7 @@ dscq_status search__finalist_table(dscq_table **out, const search *s, dscq_error
     return dscq_table_check(*out, err);
 }
 
-/* ---- the picture
- * --------------------------------------------------------------------------- */
+/* ---- the picture -------------------------------------------------------- */
 
 /* Accuracy over the objective (over bytes when the loss is the objective). */
 static dscq_status draw(const search *s, const unsigned char *front, dscq_error *err)

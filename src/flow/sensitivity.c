@@ -49,8 +49,7 @@ done:
     return status;
 }
 
-/* ---- the map ----------------------------------------------------------------------
- */
+/* ---- the map ------------------------------------------------------------ */
 
 typedef struct map {
     const char **row; /* [layers] */
@@ -137,8 +136,7 @@ done:
     return status;
 }
 
-/* ---- recipe ------------------------------------------------------------------------
- */
+/* ---- recipe ------------------------------------------------------------- */
 
 dscq_status flow__recipe_write(const dscq_settings *s, size_t first, const char *about,
                                const char *path, dscq_error *err)

@@ -124,8 +124,7 @@ done:
     return status;
 }
 
-/* ---- the machine ------------------------------------------------------------------
- */
+/* ---- the machine -------------------------------------------------------- */
 
 /* Block RAMs of the machine with its buffers cut down to what the program uses. */
 static double brams(const dscq_machine *machine, const dscq_program *p)
@@ -183,8 +182,7 @@ done:
     return status;
 }
 
-/* ---- all of it
- * -------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------- */
 
 static dscq_status pack(double *bytes_out, const dscq_qmodel *q,
                         const dscq_pack_options *o, dscq_error *err)

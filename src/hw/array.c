@@ -54,8 +54,7 @@ int32_t hw__post_cycles(const dscq_machine *m, int32_t channels, int32_t vector,
     return (int32_t)(cycles > words ? cycles : words);
 }
 
-/* ---- the buffer's read port --------------------------------------------------------
- */
+/* ---- the buffer's read port --------------------------------------------- */
 
 typedef struct row_words {
     int32_t first, last; /* words of the line that are touched; first > last: none */
@@ -116,8 +115,7 @@ int32_t hw__column_cycles(hw_array *a, const dscq_hw_op *op, const dscq_hw_ring 
     return worst;
 }
 
-/* ---- accounts
- * ------------------------------------------------------------------------ */
+/* ---- accounts ----------------------------------------------------------- */
 
 static uint64_t *wait_account(dscq_counters *c, int token)
 {
@@ -193,8 +191,7 @@ static void account_lanes(hw_array *a, const hw_decoded *w, uint64_t vectors,
     c->codebook_reads += w->entries * vectors;
 }
 
-/* ---- commands
- * -------------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------- */
 
 /* Lanes in the command's shape, ready to broadcast; returns its first cycle. */
 static uint64_t configure(hw_array *a, const dscq_hw_cmd *cmd, int32_t active,

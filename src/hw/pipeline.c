@@ -99,8 +99,7 @@ done:
     return status;
 }
 
-/* ---- state
- * --------------------------------------------------------------------------- */
+/* ---- state -------------------------------------------------------------- */
 
 static dscq_status fifo_open(pipe_fifo *x, const dscq_pipe_fifo *f, dscq_error *err)
 {
@@ -162,8 +161,7 @@ static void state_clear(pipe_state *st)
     dscq_free(st->stage);
 }
 
-/* ---- firing
- * -------------------------------------------------------------------------- */
+/* ---- firing ------------------------------------------------------------- */
 
 static uint64_t max64(uint64_t a, uint64_t b)
 {
@@ -270,8 +268,7 @@ done:
     return status;
 }
 
-/* ---- deadlock
- * ------------------------------------------------------------------------ */
+/* ---- deadlock ----------------------------------------------------------- */
 
 static size_t name_stage(char *text, size_t cap, const pipe_state *st, int32_t i)
 {

@@ -17,8 +17,7 @@ typedef struct pipe_run {
     dscq_counters *row; /* [stages] of one firing */
 } pipe_run;
 
-/* ---- bytes
- * --------------------------------------------------------------------------- */
+/* ---- bytes -------------------------------------------------------------- */
 
 static void turn_ring(pipe_run *r, const dscq_pipe_fifo *f, int32_t frame)
 {
@@ -127,8 +126,7 @@ static dscq_status fired(void *ctx, int32_t stage, int32_t frame, int32_t row,
     return r->opt->no_data ? DSCQ_OK : move_bytes(r, stage, frame, row, err);
 }
 
-/* ---- counters
- * ------------------------------------------------------------------------ */
+/* ---- counters ----------------------------------------------------------- */
 
 static void scale(dscq_counters *c, uint64_t n)
 {
@@ -228,8 +226,7 @@ static dscq_status count_all(pipe_run *r, const dscq_pipe_result *t, dscq_error 
                : dscq_fail(err, DSCQ_INTERNAL, "simulation: broken law: %s", law);
 }
 
-/* ---- the run
- * ------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------ */
 
 static dscq_status take_outputs(pipe_run *r, dscq_error *err)
 {

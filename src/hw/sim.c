@@ -138,8 +138,7 @@ done:
     return status;
 }
 
-/* ---- the loop ----------------------------------------------------------------------
- */
+/* ---- the loop ----------------------------------------------------------- */
 
 static size_t head_of(const sim_state *st, int u)
 {
@@ -213,8 +212,7 @@ done:
     return status;
 }
 
-/* ---- before and after
- * ----------------------------------------------------------------- */
+/* ---- before and after --------------------------------------------------- */
 
 static dscq_status check_fits(const dscq_program *p, const dscq_machine *m,
                               dscq_error *err)

@@ -65,9 +65,7 @@ static void put_part(bytes *b, unsigned field, bytes *part)
     dscq_str_free(part);
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------
- */
+/* ---- nodes -------------------------------------------------------------- */
 
 void dscq_onnx_node_input(dscq_str *node, const char *value)
 {
@@ -130,8 +128,7 @@ void dscq_onnx_node_end(dscq_onnx_graph *g, dscq_str *node, const char *op,
     put_part(&g->text, 1, node);
 }
 
-/* ---- initialisers, ports
- * ------------------------------------------------------------- */
+/* ---- initialisers, ports ------------------------------------------------ */
 
 static size_t begin_tensor(bytes *t, const char *name, int type, int rank,
                            const int64_t *dim)

@@ -128,8 +128,7 @@ dscq_status ox_eval(ox_call *c)
     return r->run(c);
 }
 
-/* ---- a whole graph
- * ------------------------------------------------------------------- */
+/* ---- a whole graph ------------------------------------------------------ */
 
 typedef struct runner {
     dscq_onnx *f;

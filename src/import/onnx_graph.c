@@ -133,8 +133,7 @@ dscq_status ox_check_order(const dscq_onnx *f, dscq_error *err)
     return DSCQ_OK;
 }
 
-/* ---- refusals ----------------------------------------------------------------------
- */
+/* ---- refusals ----------------------------------------------------------- */
 
 dscq_status ox_refusals_create(dscq_table **out, dscq_error *err)
 {
@@ -179,8 +178,7 @@ dscq_status ox_refused(const dscq_onnx *f, const dscq_table *t, dscq_error *err)
                      dscq_table_text(t, 0, 3));
 }
 
-/* ---- tensors ------------------------------------------------------------------------
- */
+/* ---- tensors ------------------------------------------------------------ */
 
 static const size_t ELEMENTS_MAX = (size_t)1 << 28;
 

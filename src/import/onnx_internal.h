@@ -67,8 +67,7 @@ int64_t ox_attr_int(const ox_node *n, const char *name, int64_t otherwise);
 double ox_attr_real(const ox_node *n, const char *name, double otherwise);
 const char *ox_attr_text(const ox_node *n, const char *name, const char *otherwise);
 
-/* ---- tensors ----------------------------------------------------------------------
- */
+/* ---- tensors ------------------------------------------------------------ */
 
 /* NULL when a dimension is negative, the product too large, or memory short. */
 ox_tensor *ox_new(ox_pool *p, int32_t type, int32_t rank, const int64_t *dim);
@@ -81,8 +80,7 @@ void ox_copy_values(ox_tensor *to, const ox_tensor *from);
 double ox_round_to(int32_t type, double v, int saturate);
 double ox_half_to_even(double v);
 
-/* ---- operators ---------------------------------------------------------------------
- */
+/* ---- operators ---------------------------------------------------------- */
 
 enum { OX_OUTPUTS = 64 };
 
@@ -139,8 +137,7 @@ typedef struct ox_window {
  * given in w->kernel. in[] and n are set by the caller. */
 dscq_status ox_window_read(ox_call *c, ox_window *w, int has_kernel, int ceil_mode);
 
-/* ---- refusals
- * ------------------------------------------------------------------------- */
+/* ---- refusals ----------------------------------------------------------- */
 
 dscq_status ox_refusals_create(dscq_table **out, dscq_error *err);
 void ox_refuse(dscq_table *t, const dscq_onnx *f, const ox_node *n, const char *reason);

@@ -169,8 +169,7 @@ dscq_status lw_add_like(lower *l, const ox_node *n, const char *type,
     return status;
 }
 
-/* ---- folding ------------------------------------------------------------------------
- */
+/* ---- folding ------------------------------------------------------------ */
 
 static int all_const(const lower *l, const ox_node *n)
 {
@@ -242,8 +241,7 @@ static void fold_all(lower *l)
     l->err = keep;
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------- */
+/* ---- nodes -------------------------------------------------------------- */
 
 static const lw_row *find_rule(const ox_node *n)
 {
@@ -362,8 +360,7 @@ static dscq_status lower_all(lower *l, dscq_table *refused)
     return dscq_table_rows(refused) > 0 ? ox_refused(f, refused, l->err) : DSCQ_OK;
 }
 
-/* ---- input and outputs
- * ------------------------------------------------------------------ */
+/* ---- input and outputs -------------------------------------------------- */
 
 static dscq_status make_input(lower *l)
 {

@@ -20,8 +20,7 @@ static double reduced(const char *how, double old, double v)
     return strcmp(how, "add") == 0 ? old + v : strcmp(how, "mul") == 0 ? old * v : v;
 }
 
-/* ---- one index an element
- * ------------------------------------------------------------ */
+/* ---- one index an element ----------------------------------------------- */
 
 /* Offset in `data` of element i of `index` when its coordinate on `axis` is the index.
  */
@@ -85,8 +84,7 @@ done:
     return status;
 }
 
-/* ---- rows of indices
- * ---------------------------------------------------------------- */
+/* ---- rows of indices ---------------------------------------------------- */
 
 typedef struct nd {
     int32_t batch, depth;          /* leading dimensions shared; indices a row */
@@ -180,8 +178,7 @@ done:
     return status;
 }
 
-/* ---- made from conditions
- * ------------------------------------------------------------- */
+/* ---- made from conditions ----------------------------------------------- */
 
 static dscq_status run_one_hot(ox_call *c)
 {
@@ -294,8 +291,7 @@ done:
     return status;
 }
 
-/* ---- order
- * ---------------------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------- */
 
 typedef struct ranked {
     double v; /* negated when the smallest come first */

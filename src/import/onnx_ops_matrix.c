@@ -160,8 +160,7 @@ static dscq_status run_qlinear_matmul(ox_call *c)
     return DSCQ_OK;
 }
 
-/* ---- normalisations
- * -------------------------------------------------------------------- */
+/* ---- normalisations ----------------------------------------------------- */
 
 static int64_t pixels_of(const ox_tensor *x)
 {
@@ -293,8 +292,7 @@ done:
     return status;
 }
 
-/* ---- quantisation
- * ------------------------------------------------------------------------ */
+/* ---- quantisation ------------------------------------------------------- */
 
 /* Which entry of scale belongs to element i; scale is one value, or one per index of
  * `axis`. 0: it is neither. */

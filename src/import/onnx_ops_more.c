@@ -8,8 +8,7 @@
 enum { RANK = DSCQ_ONNX_RANK };
 static const double k_pi = 3.14159265358979323846;
 
-/* ---- losses
- * --------------------------------------------------------------------------- */
+/* ---- losses ------------------------------------------------------------- */
 
 /* x: N x C x pixels log-probabilities; one label a pixel. Output `out` of the call. */
 static dscq_status log_loss(ox_call *c, const ox_tensor *x, const ox_tensor *label,
@@ -87,8 +86,7 @@ done:
     return status;
 }
 
-/* ---- normalisation
- * -------------------------------------------------------------------- */
+/* ---- normalisation ------------------------------------------------------ */
 
 static dscq_status run_layer_norm(ox_call *c)
 {
@@ -177,8 +175,7 @@ done:
     return status;
 }
 
-/* ---- windows of signals
- * --------------------------------------------------------------- */
+/* ---- windows of signals ------------------------------------------------- */
 
 static dscq_status run_window(ox_call *c)
 {
@@ -205,8 +202,7 @@ done:
     return status;
 }
 
-/* ---- boxes
- * ---------------------------------------------------------------------------- */
+/* ---- boxes -------------------------------------------------------------- */
 
 typedef struct box {
     double lo[2], hi[2];
@@ -306,8 +302,7 @@ done:
     return status;
 }
 
-/* ---- others
- * --------------------------------------------------------------------------- */
+/* ---- others ------------------------------------------------------------- */
 
 static dscq_status run_shrink(ox_call *c)
 {

@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- one input ---------------------------------------------------------------------
- */
+/* ---- one input ---------------------------------------------------------- */
 
 typedef struct unary {
     const char *name;
@@ -124,8 +123,7 @@ static dscq_status run_unary(ox_call *c)
     return status;
 }
 
-/* ---- two and more -------------------------------------------------------------------
- */
+/* ---- two and more ------------------------------------------------------- */
 
 typedef double two(double a, double b);
 

@@ -120,8 +120,7 @@ static dscq_status spatial(ox_call *c, ox_window *w, const ox_tensor *x)
     return DSCQ_OK;
 }
 
-/* ---- convolution --------------------------------------------------------------------
- */
+/* ---- convolution -------------------------------------------------------- */
 
 typedef struct conv {
     const ox_tensor *x, *w, *bias;
@@ -315,8 +314,7 @@ done:
     return status;
 }
 
-/* ---- pools
- * ---------------------------------------------------------------------------- */
+/* ---- pools -------------------------------------------------------------- */
 
 typedef enum pool_kind { POOL_MAX, POOL_AVERAGE, POOL_LP } pool_kind;
 

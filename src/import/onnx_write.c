@@ -22,8 +22,7 @@ static void init_ints(writer *w, const char *name, const int64_t *v, int64_t n)
     dscq_onnx_graph_ints(&w->g, name, DSCQ_ONNX_INT64, v, 1, &n);
 }
 
-/* ---- values
- * --------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------- */
 
 enum { NAME = DSCQ_NODE_NAME + 32 };
 
@@ -48,8 +47,7 @@ static void parameter(writer *w, bytes *node, const char *layer, const char *wha
     dscq_onnx_node_input(node, name);
 }
 
-/* ---- layers
- * --------------------------------------------------------------------------- */
+/* ---- layers ------------------------------------------------------------- */
 
 /* OHWI to OIHW; a connected layer's map counts as its kernel. */
 static dscq_status kernels(writer *w, bytes *node, const dscq_node *n, int connected)

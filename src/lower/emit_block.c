@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a block in groups of middle channels
- * --------------------------------------------- */
+/* ---- a block in groups of middle channels ------------------------------- */
 
 static dscq_status group_ring(low_emitter *e, const low_spaces *v, int32_t at,
                               int32_t t, int32_t rows, const int32_t chan[2],

@@ -10,8 +10,7 @@
 
 enum { LOOKAHEAD = 16 };
 
-/* ---- tokens
- * ---------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------------- */
 
 static const dscq_token k_done[DSCQ_UNIT_COUNT] = {
     [DSCQ_UNIT_LOAD_ACT] = DSCQ_TOKEN_ACT_LOADED,
@@ -72,8 +71,7 @@ static void touch_rows(low_emitter *e, dscq_hw_cmd *c, int32_t ring, int32_t a,
     }
 }
 
-/* ---- commands
- * -------------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------- */
 
 static dscq_status append(low_emitter *e, int unit, dscq_hw_cmd **out)
 {
@@ -231,8 +229,7 @@ done:
     return status;
 }
 
-/* ---- weights
- * ----------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------ */
 
 static int is_loaded(const low_emitter *e, int32_t wtile)
 {
@@ -286,8 +283,7 @@ done:
     return status;
 }
 
-/* ---- compute
- * ------------------------------------------------------------------------------- */
+/* ---- compute ------------------------------------------------------------ */
 
 dscq_status low__emit_compute(low_emitter *e, const low_job *j)
 {
@@ -386,8 +382,7 @@ done:
     return status;
 }
 
-/* ---- rings
- * ---------------------------------------------------------------------------------- */
+/* ---- rings -------------------------------------------------------------- */
 
 dscq_status low__new_ring(low_emitter *e, dscq_hw_ring *r, int32_t *out)
 {

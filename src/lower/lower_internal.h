@@ -183,8 +183,7 @@ static inline int32_t max32(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-/* ---- emitting -----------------------------------------------------------------------
- */
+/* ---- emitting ----------------------------------------------------------- */
 
 typedef struct low_page {
     uint32_t written, read_compute, read_store; /* counts of finished work */

@@ -7,8 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* ---- refusals ----------------------------------------------------------------------
- */
+/* ---- refusals ----------------------------------------------------------- */
 
 static dscq_status check_values(const dscq_qmodel *q, const dscq_qnode *n,
                                 const dscq_qweights *w, const dscq_machine *m,
@@ -70,8 +69,7 @@ done:
     return status;
 }
 
-/* ---- operations
- * ---------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------- */
 
 typedef struct maker {
     lowering *l;
@@ -319,8 +317,7 @@ static dscq_status (*const k_make[DSCQ_Q_COUNT])(maker *k) = {
     [DSCQ_Q_RESCALE] = make_concat,
 };
 
-/* ---- residual sums inside the convolution
- * ------------------------------------------------- */
+/* ---- residual sums inside the convolution ------------------------------- */
 
 static int32_t uses_of(const dscq_qmodel *q, int32_t tensor)
 {
@@ -381,8 +378,7 @@ done:
     return status;
 }
 
-/* ---- rows and columns
- * ------------------------------------------------------------------------ */
+/* ---- rows and columns --------------------------------------------------- */
 
 typedef struct axis {
     int32_t kernel, stride, pad, dilation, in, out;

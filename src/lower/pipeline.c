@@ -11,8 +11,7 @@
 
 enum { FREE_BYTES = 1 << 30, PROBE_FRAMES = 4, GROW_MOST = 64 };
 
-/* ---- stages and FIFOs
- * ---------------------------------------------------------------- */
+/* ---- stages and FIFOs --------------------------------------------------- */
 
 static dscq_pipe_stage *new_stage(lowering *l, dscq_pipe_kind kind, int32_t tensor,
                                   const char *prefix, const char *name)
@@ -144,8 +143,7 @@ done:
     return status;
 }
 
-/* ---- capacities (rule PL6)
- * ----------------------------------------------------------- */
+/* ---- capacities (rule PL6) ---------------------------------------------- */
 
 static int32_t inputs_of(const dscq_pipe *pipe, int32_t stage)
 {
@@ -293,8 +291,7 @@ done:
     return status;
 }
 
-/* ---- weights, rings, places
- * ----------------------------------------------------------- */
+/* ---- weights, rings, places --------------------------------------------- */
 
 static dscq_status make_weights(lowering *l)
 {
@@ -400,8 +397,7 @@ static void place_in_dram(lowering *l)
     }
 }
 
-/* ---- resources
- * ----------------------------------------------------------------------- */
+/* ---- resources ---------------------------------------------------------- */
 
 static dscq_resources share_of(const dscq_resources *r, double logic, double block)
 {
@@ -523,8 +519,7 @@ static int within(const dscq_resources *need, const dscq_resources *most)
     return 1;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static void drop_weights(dscq_program *p)
 {

@@ -117,8 +117,7 @@ static double price(const lowering *l, double cycles, double bytes, double *out_
     return *out_cycles * l->cycle_price + bytes * l->byte_price;
 }
 
-/* ---- a single operation: which loop is outermost
- * -------------------------------------------- */
+/* ---- a single operation: which loop is outermost ------------------------ */
 
 /* Scan order spares the turn: the last band (tile) of a sweep is the next one's first.
  */
@@ -186,9 +185,7 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
     return f;
 }
 
-/* ---- stages
- * --------------------------------------------------------------------------------------
- */
+/* ---- stages ------------------------------------------------------------- */
 
 /* Exactly one block: [1 x 1 expansion] depthwise projection [its sum]; what stands
  * between blocks stays by itself. */
@@ -399,8 +396,7 @@ static int may_cut(const lowering *l, int32_t at)
     return at == 0 || at == l->p->op_count || l->p->op[at].out != l->p->op[at - 1].out;
 }
 
-/* ---- one operation that does not fit: strips of columns, pieces of channels
- * ----------------------- */
+/* ---- one operation that does not fit: strips of columns, pieces of channels ---- */
 
 /* The widest strip of single rows that fits; DSCQ_ARG when none does. */
 static dscq_status strip_stage(planner *pl, int32_t o)
@@ -446,9 +442,7 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     return DSCQ_OK;
 }
 
-/* ---- the path
- * ----------------------------------------------------------------------------------------
- */
+/* ---- the path ----------------------------------------------------------- */
 
 static dscq_status plan_create(planner *pl, lowering *l)
 {

@@ -5,8 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- the image: bytes from DRAM address 0
- * -------------------------------------------- */
+/* ---- the image: bytes from DRAM address 0 ------------------------------- */
 
 static dscq_status image_room(lowering *l, size_t bytes)
 {
@@ -43,8 +42,7 @@ static void put(bit_writer *b, uint32_t v, int32_t n)
     }
 }
 
-/* ---- which encoding
- * ---------------------------------------------------------------------- */
+/* ---- which encoding ----------------------------------------------------- */
 
 static low_choice gap_choice(double density, int32_t bits)
 {
@@ -85,8 +83,7 @@ low_choice low__choose_encoding(const lowering *l, const dscq_qweights *w)
     return gap.bits_per_weight < bitmap.bits_per_weight ? gap : bitmap;
 }
 
-/* ---- one lane's stream
- * ---------------------------------------------------------------------- */
+/* ---- one lane's stream -------------------------------------------------- */
 
 /* OHWI index of column k, channel 0 of the tile's output channels aside. */
 size_t low__column_at(const low_tile_job *j, int32_t k)

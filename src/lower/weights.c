@@ -7,9 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- tiles
- * -----------------------------------------------------------------------------------
- */
+/* ---- tiles -------------------------------------------------------------- */
 
 static dscq_status new_tile(lowering *l, dscq_hw_wtile **out)
 {
@@ -189,9 +187,7 @@ done:
     return status;
 }
 
-/* ---- shape
- * -------------------------------------------------------------------------------------
- */
+/* ---- shape -------------------------------------------------------------- */
 
 /* stored[k * channels + m] of the first group. */
 static void mark_stored(uint8_t *stored, const low_tile_job *j, int32_t channels,
@@ -428,8 +424,7 @@ static void estimate_vector_op(lowering *l, int32_t at)
     l->op[at].fixed_cycles = m->command_cycles + m->post_latency_cycles;
 }
 
-/* ---- groups of middle channels (LOW_GROUPS)
- * ------------------------------------------------ */
+/* ---- groups of middle channels (LOW_GROUPS) ----------------------------- */
 
 int32_t low__holding_lanes(const lowering *l, int32_t op)
 {

@@ -108,8 +108,7 @@ const void *dscq_checkpoint_find(const dscq_checkpoint *c, const char *name,
     return e->data;
 }
 
-/* ---- bytes --------------------------------------------------------------------------
- */
+/* ---- bytes -------------------------------------------------------------- */
 
 static void put_le(uint8_t *p, uint64_t v, int bytes)
 {

@@ -93,8 +93,7 @@ static void columns(const plan *p, const dscq_kernels *k, const float *y, size_t
     }
 }
 
-/* ---- forward ----------------------------------------------------------------------
- */
+/* ---- forward ------------------------------------------------------------ */
 
 typedef struct pass {
     const dscq_layer_io *io;
@@ -213,8 +212,7 @@ static size_t forward(const dscq_layer_io *io)
     return f.groups;
 }
 
-/* ---- backward ----------------------------------------------------------------------
- */
+/* ---- backward ----------------------------------------------------------- */
 
 typedef struct buffers {
     float *y, *dx, *cols, *dz, *tn;

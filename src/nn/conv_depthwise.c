@@ -194,8 +194,7 @@ static size_t forward(const dscq_layer_io *io)
     return f.groups;
 }
 
-/* ---- backward ----------------------------------------------------------------------
- */
+/* ---- backward ----------------------------------------------------------- */
 
 static void input_row(const ring *r, int32_t iy, float *dx, const dscq_sink *sink,
                       nn_sums *sums)

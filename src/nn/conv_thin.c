@@ -115,8 +115,7 @@ typedef struct pass {
     size_t groups, items;
 } pass;
 
-/* ---- forward ----------------------------------------------------------------------
- */
+/* ---- forward ------------------------------------------------------------ */
 
 static void forward_row(const dscq_layer_io *io, const plan *p, const float *strip,
                         float *z, const dscq_on_store *last)
@@ -181,8 +180,7 @@ static size_t forward(const dscq_layer_io *io)
     return f.groups;
 }
 
-/* ---- backward ----------------------------------------------------------------------
- */
+/* ---- backward ----------------------------------------------------------- */
 
 typedef struct buffers {
     float *strip, *dz, *cols, *dx, *tn;

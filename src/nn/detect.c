@@ -14,8 +14,7 @@
 
 enum { HEAD_MAX = 32, ALL_MAX = 48 };
 
-/* ---- lists
- * ---------------------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------- */
 
 void dscq_detections_clear(dscq_detections *d)
 {
@@ -39,8 +38,7 @@ dscq_status dscq_detections_add(dscq_detections *d, const dscq_detection *x,
     return DSCQ_OK;
 }
 
-/* ---- settings
- * --------------------------------------------------------------------------- */
+/* ---- settings ----------------------------------------------------------- */
 
 dscq_status dscq_head_from_node(dscq_head *out, const dscq_model *m, int32_t i,
                                 dscq_error *err)
@@ -192,8 +190,7 @@ dscq_status dscq_head_parse(dscq_head *out, const char *text, dscq_error *err)
     return from_text(out, &t, err);
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------------- */
+/* ---- decoding ----------------------------------------------------------- */
 
 static double sigmoid(double x)
 {
@@ -262,8 +259,7 @@ dscq_status dscq_head_decode(dscq_detections *out, const dscq_head *h, const flo
     return DSCQ_OK;
 }
 
-/* ---- suppression
- * ------------------------------------------------------------------------------ */
+/* ---- suppression -------------------------------------------------------- */
 
 static double overlap_1d(double a, double a_size, double b, double b_size)
 {

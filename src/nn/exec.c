@@ -7,8 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- how a node's output is read ----------------------------------------------------
- */
+/* ---- how a node's output is read ---------------------------------------- */
 
 void nn__exec_edge(dscq_edge *out, const dscq_exec *e, int32_t node)
 {
@@ -68,8 +67,7 @@ dscq_layer_io nn__exec_io(const dscq_exec *e, int32_t i, dscq_edge *x)
     return io;
 }
 
-/* ---- packing and folding
- * --------------------------------------------------------------- */
+/* ---- packing and folding ------------------------------------------------ */
 
 /* Packed before the pass, and kept. */
 static int is_packed(const dscq_exec *e, int32_t i)
@@ -133,8 +131,7 @@ void nn__exec_pack(dscq_exec *e)
     e->stale = 0;
 }
 
-/* ---- batch norm
- * -------------------------------------------------------------------------- */
+/* ---- batch norm --------------------------------------------------------- */
 
 static void use_running(exec_node *x, const dscq_node *n)
 {
@@ -178,8 +175,7 @@ static void use_batch(dscq_exec *e, exec_node *x, const dscq_node *n, size_t gro
     }
 }
 
-/* ---- forward
- * ------------------------------------------------------------------------------ */
+/* ---- forward ------------------------------------------------------------ */
 
 static size_t run(const dscq_layer_io *io)
 {
@@ -272,8 +268,7 @@ void dscq_exec_forward(dscq_exec *e, dscq_pass pass, const float *x, int32_t n,
         finish_outputs(e);
 }
 
-/* ---- views and settings
- * ---------------------------------------------------------------------- */
+/* ---- views and settings ------------------------------------------------- */
 
 void dscq_exec_refresh(dscq_exec *e)
 {

@@ -40,8 +40,7 @@ static void finish_gradient(dscq_exec *e, int32_t i, double *sums, size_t groups
     }
 }
 
-/* ---- outputs that nobody else reads
- * ----------------------------------------------------- */
+/* ---- outputs that nobody else reads ------------------------------------- */
 
 typedef struct output_ctx {
     dscq_exec *e;
@@ -90,8 +89,7 @@ static void start_output(dscq_exec *e, int32_t i)
     finish_gradient(e, i, e->sums, o.groups);
 }
 
-/* ---- the loop
- * --------------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------- */
 
 static void set_sinks(dscq_exec *e, int32_t i, const dscq_edge *edges, dscq_sink *sink)
 {

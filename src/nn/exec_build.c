@@ -11,8 +11,7 @@ static size_t floats_of(const dscq_shape *s, int32_t n)
     return (size_t)s->h * (size_t)s->w * (size_t)s->c * (size_t)n;
 }
 
-/* ---- the graph
- * ------------------------------------------------------------------------ */
+/* ---- the graph ---------------------------------------------------------- */
 
 static int32_t resolve(const dscq_exec *e, int32_t i)
 {
@@ -229,8 +228,7 @@ static dscq_status plan_activations(dscq_exec *e, dscq_error *err)
     return DSCQ_OK;
 }
 
-/* ---- weights, scratch
- * ------------------------------------------------------------------- */
+/* ---- weights, scratch --------------------------------------------------- */
 
 /* Walks all arrays of a node: with base NULL it only counts. */
 static float *take(float *base, size_t *at, size_t floats)
@@ -338,8 +336,7 @@ static void lay_work(dscq_exec *e, float *base, size_t *at)
         e->pack_scratch = take(base, at, e->pack_scratch_floats);
 }
 
-/* ---- create
- * ------------------------------------------------------------------------------ */
+/* ---- create ------------------------------------------------------------- */
 
 static dscq_status check_options(const dscq_exec_options *o, const dscq_model *m,
                                  dscq_error *err)

@@ -251,8 +251,7 @@ static size_t backward(const dscq_layer_io *io)
     return way_of(io->node)->backward(io);
 }
 
-/* ---- reference ---------------------------------------------------------------------
- */
+/* ---- reference ---------------------------------------------------------- */
 
 static double window_sum(const double *x, dscq_shape in, const dscq_window *win,
                          const double *w, int32_t oy, int32_t ox, int32_t c0,

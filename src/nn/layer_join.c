@@ -32,8 +32,7 @@ static size_t floats_of(const dscq_shape *s)
     return (size_t)s->h * (size_t)s->w * (size_t)s->c;
 }
 
-/* ---- shortcut
- * ------------------------------------------------------------------------ */
+/* ---- shortcut ----------------------------------------------------------- */
 
 static dscq_status wire_list(int32_t *input, int32_t *count, const dscq_list *l,
                              int32_t index, const char *key, dscq_error *err)
@@ -129,8 +128,7 @@ static void shortcut_reference(double *z, const dscq_node *node, const double *c
     }
 }
 
-/* ---- route
- * ---------------------------------------------------------------------------- */
+/* ---- route -------------------------------------------------------------- */
 
 static dscq_status route_wire(int32_t *input, int32_t *count, void *params,
                               int32_t index, dscq_error *err)
@@ -248,8 +246,7 @@ static void route_reference(double *z, const dscq_node *node, const double *cons
         }
 }
 
-/* ---- scale_channels
- * -------------------------------------------------------------------- */
+/* ---- scale_channels ----------------------------------------------------- */
 
 static dscq_status scale_wire(int32_t *input, int32_t *count, void *params,
                               int32_t index, dscq_error *err)

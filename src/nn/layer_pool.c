@@ -181,8 +181,7 @@ static void avg_backward(const dscq_layer_io *io, int32_t image, const float *co
         io->k->avgpool_back(&g, counts_padding(io), dz, dx[0]);
 }
 
-/* ---- reference --------------------------------------------------------------------
- */
+/* ---- reference ---------------------------------------------------------- */
 
 static double window_of(const double *x, dscq_shape in, const dscq_window *w,
                         int32_t oy, int32_t ox, int32_t c, int is_max, int count_pad)

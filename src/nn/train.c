@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- create -------------------------------------------------------------------------
- */
+/* ---- create ------------------------------------------------------------- */
 
 static dscq_status find_heads(dscq_trainer *t, dscq_error *err)
 {
@@ -173,8 +172,7 @@ done:
     return status;
 }
 
-/* ---- a step
- * ---------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------- */
 
 static uint64_t count_right(const float *logits, const int32_t *label, int32_t n,
                             int32_t classes)
@@ -296,8 +294,7 @@ done:
     return status;
 }
 
-/* ---- epochs
- * ------------------------------------------------------------------------------ */
+/* ---- epochs ------------------------------------------------------------- */
 
 static void report(const dscq_trainer *t, const dscq_log *log)
 {
@@ -446,8 +443,7 @@ done:
     return status;
 }
 
-/* ---- evaluation
- * --------------------------------------------------------------------------- */
+/* ---- evaluation --------------------------------------------------------- */
 
 dscq_status dscq_evaluate(dscq_eval *out, dscq_exec *e, dscq_batch_fn *fn, void *ctx,
                           const dscq_log *log, dscq_error *err)

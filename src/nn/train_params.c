@@ -108,8 +108,7 @@ void nn__swap_average(dscq_trainer *t)
         }
 }
 
-/* ---- update
- * --------------------------------------------------------------------------- */
+/* ---- update ------------------------------------------------------------- */
 
 static dscq_status clip(dscq_trainer *t, dscq_error *err)
 {

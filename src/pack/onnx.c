@@ -20,8 +20,7 @@ void pack__onnx_scalar(pack_onnx *w, const char *name, double v)
     dscq_onnx_graph_floats(&w->g, name, &f, 0, NULL);
 }
 
-/* ---- putting a value on its grid
- * ----------------------------------------------------- */
+/* ---- putting a value on its grid ---------------------------------------- */
 
 /* What is left of [lo, hi] after the type's own saturation and the activation. */
 typedef struct limits {
@@ -107,9 +106,7 @@ static void activate(pack_onnx *w, const dscq_qnode *n, const limits *l,
                        to);
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------
- */
+/* ---- nodes -------------------------------------------------------------- */
 
 typedef struct op_row {
     pack_onnx_rule *rule;
@@ -186,8 +183,7 @@ static dscq_status write_node(pack_onnx *w, const dscq_qnode *n)
     return DSCQ_OK;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------ */
+/* ---- the whole ---------------------------------------------------------- */
 
 static dscq_shape shape_of(const dscq_qtensor *t)
 {

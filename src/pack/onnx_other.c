@@ -35,8 +35,7 @@ static void scaled(pack_onnx *w, const char *in, double factor, const char *out)
     dscq_onnx_node_end(&w->g, &node, "Mul", out);
 }
 
-/* ---- sums, products, joins
- * ----------------------------------------------------------- */
+/* ---- sums, products, joins ---------------------------------------------- */
 
 static int is_copied(const dscq_qnode *n, int32_t i)
 {
@@ -130,8 +129,7 @@ dscq_status pack__onnx_rescale(pack_onnx *w, const dscq_qnode *n, const char *ou
     return end(w, &node, "Identity", out);
 }
 
-/* ---- windows, moves
- * ----------------------------------------------------------------- */
+/* ---- windows, moves ----------------------------------------------------- */
 
 static void window(dscq_str *node, const dscq_qnode *n)
 {
@@ -252,8 +250,7 @@ dscq_status pack__onnx_pad(pack_onnx *w, const dscq_qnode *n, const char *out)
     return end(w, &node, "Pad", out);
 }
 
-/* ---- tables
- * --------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------- */
 
 /* Whether the table is what this activation makes (docs/arithmetic.md section 6). */
 static int is_table_of(const pack_onnx *w, const dscq_qnode *n, dscq_act act,

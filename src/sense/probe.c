@@ -115,8 +115,7 @@ void sense_restore(sense_bench *b, const dscq_sense_cell *c)
     w->w_used = w->w;
 }
 
-/* ---- without images ---------------------------------------------------------------
- */
+/* ---- without images ----------------------------------------------------- */
 
 static double sqnr8(const dscq_weights *w, int32_t scales)
 {

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what a layer at (p, b) costs and takes
- * ------------------------------------------- */
+/* ---- what a layer at (p, b) costs and takes ----------------------------- */
 
 double dscq_sense_bits(size_t n, double p, int32_t b)
 {
@@ -64,8 +63,7 @@ double dscq_sense_drop(const dscq_sense *s, int32_t node, double p, int32_t b)
     return prune + probe_drop(s, node, DSCQ_PROBE_BITS, b);
 }
 
-/* ---- tables
- * ---------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------- */
 
 static const dscq_sense_layer *layer_of(const dscq_sense *s, int32_t node)
 {
@@ -184,8 +182,7 @@ dscq_status dscq_sense_verdicts(dscq_table **out, const dscq_sense *s,
     return hand_over(out, t, err);
 }
 
-/* ---- the recipe
- * ------------------------------------------------------------------------ */
+/* ---- the recipe --------------------------------------------------------- */
 
 typedef struct menu_room {
     dscq_option *option;

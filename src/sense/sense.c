@@ -29,8 +29,7 @@ const dscq_key dscq_sense_keys[] = {
     DSCQ_KEY_END};
 #undef P
 
-/* ---- the grid of cells
- * --------------------------------------------------------------- */
+/* ---- the grid of cells -------------------------------------------------- */
 
 static size_t add_cells(dscq_sense_cell *out, int32_t node, dscq_probe probe,
                         const dscq_list *values)
@@ -107,8 +106,7 @@ void dscq_sense_destroy(dscq_sense *s)
     dscq_free(s);
 }
 
-/* ---- benches
- * --------------------------------------------------------------------------- */
+/* ---- benches ------------------------------------------------------------ */
 
 static void bench_free(sense_bench *b)
 {
@@ -147,8 +145,7 @@ static dscq_status bench_make(sense_bench *b, const dscq_model *m, size_t images
     return DSCQ_OK;
 }
 
-/* ---- measuring
- * -------------------------------------------------------------------------- */
+/* ---- measuring ---------------------------------------------------------- */
 
 typedef struct job {
     dscq_sense *s;

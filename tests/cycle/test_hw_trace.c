@@ -126,8 +126,7 @@ static void read_vcd(seen *out, const char *path)
     dscq_free(text);
 }
 
-/* ---- against the account ----------------------------------------------------------
- */
+/* ---- against the account ------------------------------------------------ */
 
 static uint64_t cause(const dscq_table *t, const char *unit, const char *name)
 {

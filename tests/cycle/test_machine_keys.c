@@ -89,8 +89,7 @@ static values values_of(const dscq_key *k, const void *params)
     return v;
 }
 
-/* ---- one run as its numbers -------------------------------------------------------
- */
+/* ---- one run as its numbers --------------------------------------------- */
 
 typedef struct outcome {
     dscq_status status;

@@ -216,8 +216,7 @@ START_TEST(frames_on_real_dram_equal_the_reference)
 }
 END_TEST
 
-/* ---- inverted residual blocks on small buffers: channel groups, fused bands
- * ------------ */
+/* ---- inverted residual blocks on small buffers: channel groups, fused bands ---- */
 
 static int32_t add_conv(dscq_qmodel *q, dscq_rng *r, int32_t x, int32_t shape[3])
 {

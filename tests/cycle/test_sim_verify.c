@@ -120,8 +120,7 @@ START_TEST(a_planted_fault_is_named_by_its_place)
 }
 END_TEST
 
-/* ---- several frames ----------------------------------------------------------------
- */
+/* ---- several frames ----------------------------------------------------- */
 
 enum { FRAMES = 4 };
 

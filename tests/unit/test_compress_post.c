@@ -202,8 +202,7 @@ START_TEST(wide_layers_go_in_blocks)
 }
 END_TEST
 
-/* ---- a network ---------------------------------------------------------------------
- */
+/* ---- a network ---------------------------------------------------------- */
 
 static dscq_compressor *frozen(dscq_model *m, const char *settings)
 {
@@ -345,8 +344,7 @@ START_TEST(other_graphs_are_refused)
 }
 END_TEST
 
-/* ---- calibration -------------------------------------------------------------------
- */
+/* ---- calibration -------------------------------------------------------- */
 
 START_TEST(histograms_do_not_depend_on_batching)
 {

@@ -151,8 +151,7 @@ START_TEST(binary_with_blocks)
 }
 END_TEST
 
-/* ---- settings
- * ------------------------------------------------------------------------ */
+/* ---- settings ----------------------------------------------------------- */
 
 static void refuse(const char *text, dscq_status want, const char *message)
 {

@@ -349,8 +349,7 @@ START_TEST(coco_averages_over_overlaps)
 }
 END_TEST
 
-/* ---- end to end: a bright square on a dark ground is found --------------------------
- */
+/* ---- end to end: a bright square on a dark ground is found -------------- */
 
 enum { SCENES = 32 };
 

@@ -325,8 +325,7 @@ START_TEST(an_absurd_rate_is_noticed)
 }
 END_TEST
 
-/* ---- hooks
- * --------------------------------------------------------------------------- */
+/* ---- hooks -------------------------------------------------------------- */
 
 typedef struct hook_log {
     int before, after_backward, after;

@@ -201,8 +201,7 @@ START_TEST(a_recipe_to_start_from)
 }
 END_TEST
 
-/* ---- choosing ----------------------------------------------------------------------
- */
+/* ---- choosing ----------------------------------------------------------- */
 
 /* All combinations, for few layers. */
 static double exhaustive(const dscq_menu *m, double budget)

@@ -116,8 +116,7 @@ uint64_t dscq_pipe_bursts(const dscq_pipe_stage *s, int32_t row, int32_t burst_b
 dscq_status dscq_pipe_measure(struct dscq_program *p, const dscq_machine *m,
                               dscq_error *err);
 
-/* ---- resources (rules PF1..PF6) ----------------------------------------------------
- */
+/* ---- resources (rules PF1..PF6) ----------------------------------------- */
 
 /* A memory of its own: distributed RAM up to 256 LUT, else block RAM. */
 dscq_resources dscq_pipe_ram(int64_t width_bits, int64_t depth);
