@@ -11,6 +11,7 @@
 #   curve      more operating points
 #   methods    clipq, deep_compression and magnitude + uniform at about the same bytes
 #   hard       half the headline's bytes, where the methods part; hard_methods: the others
+#   hard_dw    dsc_clipq with 4-bit depthwise kernels at the bytes of `hard`
 #   hard_plain CLIP-Q as published at the bytes of `hard` (its depthwise layers take fewer)
 #   hard_seeds two more seeds of `hard` and of magnitude + uniform there
 #   variants   ablations (a) to (g) of dsc_clipq at that point
@@ -22,7 +23,7 @@
 # ablations.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
-all_groups="headline hard methods hard_methods hard_plain hard_seeds seeds curve variants pairs table"
+all_groups="headline hard methods hard_methods hard_dw hard_plain hard_seeds seeds curve variants pairs table"
 usage="usage: compression.sh BUILD DATA OUT [GROUP...]"
 dscq=${1:?$usage}/dscq
 data=${2:?$usage}
@@ -187,6 +188,11 @@ hard_point() { # hard_point NET NAME [OPTION...]
     esac
 }
 
+hard_dw() {
+    point v1 hard-dw4 0.775 3 0.915 3 --set compress.variant=g --set compress.dw_b=4
+    point v2 hard-dw4 0.66 3 0.82 3 --set compress.variant=g --set compress.dw_b=4
+}
+
 hard_plain() { # rates at which variant a's file is as large as `hard`
     point v1 hard-plain 0.77 3 0.9 3 --set compress.variant=a
     point v2 hard-plain 0.61 3 0.79 3 --set compress.variant=a
@@ -262,9 +268,9 @@ seed_pairs() {
 
 pairs() {
     for net in v1 v2; do
-        for pair in headline: hard:hard- hard-clipq:hard- hard:variant-; do
+        for pair in headline: hard:hard- hard-dw4:hard- hard-clipq:hard- hard:variant-; do
             ours=$out/$net/${pair%:*}
-            for other in a plain clipq deep_compression magnitude; do
+            for other in a plain dw4 clipq deep_compression magnitude; do
                 theirs=$out/$net/${pair#*:}$other
                 [ "$ours" != "$theirs" ] || continue
                 { [ -f "$ours/packed.bin" ] && [ -f "$theirs/packed.bin" ]; } || continue
@@ -285,6 +291,7 @@ for group in $groups; do
         done
         ;;
     hard) for net in v1 v2; do hard_point $net hard; done ;;
+    hard_dw) hard_dw ;;
     hard_plain) hard_plain ;;
     hard_seeds) hard_seeds ;;
     curve)
@@ -292,7 +299,8 @@ for group in $groups; do
         head_point v1 p55b4-f --set compress.variant=f
         point v1 p65b3 0.65 3 0.88 3 --set compress.variant=g
         point v2 p30b5 0.3 5 0.5 4 --set compress.variant=g
-        point v2 p52b4 0.52 4 0.75 3 --set compress.variant=g --set compress.epochs=$((2 * epochs))
+        point v2 p44b4-dw4 0.44 4 0.69 3 --set compress.variant=g --set compress.dw_b=4 \
+            --set compress.epochs=$((2 * epochs))
         point v2 p40b4-c 0.4 4 0.65 3 --set compress.variant=c --set compress.epochs=$((2 * epochs))
         point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
