@@ -169,7 +169,7 @@ head_point() { # head_point NET NAME [OPTION...]
     case $net in
     v1) point v1 "$name" 0.55 4 0.85 3 --set compress.variant=g "$@" ;;
     v2)
-        point v2 "$name" 0.4 4 0.65 3 --set compress.variant=g \
+        point v2 "$name" 0.44 4 0.69 3 --set compress.variant=g --set compress.dw_b=4 \
             --set compress.epochs=$((2 * epochs)) "$@"
         ;;
     alex) point alex "$name" 0.55 4 0.945 3 --set compress.partition=entropy "$@" ;;
@@ -299,8 +299,8 @@ for group in $groups; do
         head_point v1 p55b4-f --set compress.variant=f
         point v1 p65b3 0.65 3 0.88 3 --set compress.variant=g
         point v2 p30b5 0.3 5 0.5 4 --set compress.variant=g
-        point v2 p44b4-dw4 0.44 4 0.69 3 --set compress.variant=g --set compress.dw_b=4 \
-            --set compress.epochs=$((2 * epochs))
+        point v2 p40b4 0.4 4 0.65 3 --set compress.variant=g --set compress.epochs=$((2 * epochs))
+        point v2 p40b4-seed2 0.4 4 0.65 3 --set compress.variant=g --set compress.epochs=$((2 * epochs)) --seed 2
         point v2 p40b4-c 0.4 4 0.65 3 --set compress.variant=c --set compress.epochs=$((2 * epochs))
         point v2 p40b4-f 0.4 4 0.65 3 --set compress.variant=f --set compress.epochs=$((2 * epochs))
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
