@@ -130,13 +130,39 @@ static void drain(dscq_pool *p, int worker)
         drain_share(p, &p->share[(worker + i) % p->threads], worker);
 }
 
-static int is_news(dscq_pool *p, uint32_t seen)
+/* A thread waits until `ready` holds of `what`: it watches for *spin, then sleeps. */
+typedef int ready_fn(dscq_pool *p, size_t what);
+typedef void sleep_fn(dscq_pool *p, size_t what);
+
+static void wait_until(dscq_pool *p, int64_t *spin, ready_fn *ready, sleep_fn *sleep,
+                       size_t what)
+{
+    if (ready(p, what))
+        return;
+    if (*spin == 0) {
+        sleep(p, what);
+        return;
+    }
+    const int64_t start = now_ns();
+    while (now_ns() - start < *spin) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (ready(p, what))
+                return;
+            relax();
+        }
+    }
+    sleep(p, what);
+    *spin = next_spin(*spin, now_ns() - start);
+}
+
+/* A worker: another job than the one it has seen. */
+static int is_news(dscq_pool *p, size_t seen)
 {
     return atomic_load_explicit(&p->job, memory_order_acquire) != seen ||
            atomic_load_explicit(&p->quit, memory_order_acquire);
 }
 
-static void sleep_for_news(dscq_pool *p, uint32_t seen)
+static void sleep_for_news(dscq_pool *p, size_t seen)
 {
     (void)pthread_mutex_lock(&p->lock);
     p->sleeping++;
@@ -146,28 +172,6 @@ static void sleep_for_news(dscq_pool *p, uint32_t seen)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-static void wait_for_news(worker_arg *a, uint32_t seen)
-{
-    dscq_pool *const p = a->pool;
-
-    if (is_news(p, seen))
-        return;
-    if (a->spin == 0) {
-        sleep_for_news(p, seen);
-        return;
-    }
-    const int64_t start = now_ns();
-    while (now_ns() - start < a->spin) {
-        for (int i = 0; i < PAUSES; i++) {
-            if (is_news(p, seen))
-                return;
-            relax();
-        }
-    }
-    sleep_for_news(p, seen);
-    a->spin = next_spin(a->spin, now_ns() - start);
-}
-
 static void *work(void *arg)
 {
     worker_arg *a = arg;
@@ -175,7 +179,7 @@ static void *work(void *arg)
     uint32_t seen = 0;
 
     while (!atomic_load_explicit(&p->quit, memory_order_acquire)) {
-        wait_for_news(a, seen);
+        wait_until(p, &a->spin, is_news, sleep_for_news, seen);
         seen = atomic_load_explicit(&p->job, memory_order_acquire);
         drain(p, a->index);
     }
@@ -274,29 +278,6 @@ static void sleep_until_done(dscq_pool *p, size_t tasks)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* As wait_for_news(), of the caller. */
-static void wait_until_done(dscq_pool *p, size_t tasks)
-{
-    int64_t *const spin = &p->arg[0].spin;
-
-    if (is_done(p, tasks))
-        return;
-    if (*spin == 0) {
-        sleep_until_done(p, tasks);
-        return;
-    }
-    const int64_t start = now_ns();
-    while (now_ns() - start < *spin) {
-        for (int i = 0; i < PAUSES; i++) {
-            if (is_done(p, tasks))
-                return;
-            relax();
-        }
-    }
-    sleep_until_done(p, tasks);
-    *spin = next_spin(*spin, now_ns() - start);
-}
-
 static void post(dscq_pool *p, uint32_t job)
 {
     const size_t threads = (size_t)p->threads, tasks = p->tasks;
@@ -323,7 +304,7 @@ static void run_batch(dscq_pool *p, size_t first, size_t tasks)
     p->tasks = tasks;
     post(p, atomic_load_explicit(&p->job, memory_order_relaxed) + 1);
     drain(p, 0);
-    wait_until_done(p, tasks);
+    wait_until(p, &p->arg[0].spin, is_done, sleep_until_done, tasks);
 }
 
 void dscq_pool_run(dscq_pool *p, size_t tasks, dscq_task_fn *fn, void *ctx)

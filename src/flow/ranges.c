@@ -50,17 +50,6 @@ static int read_row(range_row *out, char *line)
     return out->lo < out->hi;
 }
 
-/* -2: no such layer. */
-static int32_t find(const dscq_model *m, const char *layer)
-{
-    if (strcmp(layer, "input") == 0)
-        return DSCQ_INPUT;
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        if (strcmp(dscq_model_node(m, i)->name, layer) == 0)
-            return i;
-    return -2;
-}
-
 static int is_output(const dscq_model *m, int32_t node)
 {
     for (int32_t i = 0; i < dscq_model_outputs(m); i++)
@@ -72,9 +61,10 @@ static int is_output(const dscq_model *m, int32_t node)
 static dscq_status use_row(dscq_aquant *edge, const dscq_model *m,
                            const dscq_settings *s, const range_row *r, dscq_error *err)
 {
-    const int32_t node = find(m, r->layer);
+    const int is_input = strcmp(r->layer, "input") == 0;
+    const int32_t node = is_input ? DSCQ_INPUT : dscq_model_find(m, r->layer);
 
-    if (node < DSCQ_INPUT)
+    if (!is_input && node < 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "no layer '%.80s' in the network; was the file written by its "
                          "import?",

@@ -36,18 +36,22 @@ extern "C" {
 #endif
 
 /* Section [data]. Paths are relative to the folder given to dscq_dataset_open() or,
- * when there is nothing there, to the current one (dscq_path_locate()). Sources by type
- * (train = and test = alike): idx           image file; *_labels defaults to the same
- * name with "images-idx3" replaced by "labels-idx1"; .gz or plain cifar10/100   folder,
- * or files separated by commas (default: data_batch_*.bin, train.bin / test_batch.bin,
- * test.bin in the folder) folder        one sub-folder per class flat          one
- * folder; class = file name up to the last '_', or with `names` the longest class name
- * found in the file name list          text or CSV file: picture, class number or name;
- * with one column the class is found in the path, as for flat images        one folder
- * without labels (calibration; label -1) signs, signs_detect   nothing to read: count,
- * test_count, classes, difficulty voc           root folder, or
- * ROOT/ImageSets/Main/LIST.txt yolo          folder of pictures, or a list file; boxes
- * in .../labels/NAME.txt coco          folder of pictures, *_labels = instances JSON */
+ * when there is nothing there, to the current one (dscq_path_locate()).
+ * Sources by type (train = and test = alike):
+ *   idx           image file; *_labels defaults to the same name with
+ *                 "images-idx3" replaced by "labels-idx1"; .gz or plain
+ *   cifar10/100   folder, or files separated by commas (default: data_batch_*.bin,
+ *                 train.bin / test_batch.bin, test.bin in the folder)
+ *   folder        one sub-folder per class
+ *   flat          one folder; class = file name up to the last '_', or with
+ *                 `names` the longest class name found in the file name
+ *   list          text or CSV file: picture, class number or name; with one column
+ *                 the class is found in the path, as for flat
+ *   images        one folder without labels (calibration; label -1)
+ *   signs, signs_detect   nothing to read: count, test_count, classes, difficulty
+ *   voc           root folder, or ROOT/ImageSets/Main/LIST.txt
+ *   yolo          folder of pictures, or a list file; boxes in .../labels/NAME.txt
+ *   coco          folder of pictures, *_labels = instances JSON                  */
 typedef struct dscq_data_params {
     int32_t type; /* index into dscq_data_type_choices() */
     char train[DSCQ_PATH_MAX], train_labels[DSCQ_PATH_MAX];
