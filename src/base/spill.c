@@ -25,8 +25,9 @@ static const char *folder(const char *dir)
     return temp != NULL && temp[0] != '\0' ? temp : "/tmp";
 }
 
-static dscq_status reserve(dscq_spill *s, const char *dir, dscq_error *err)
+static dscq_status reserve(dscq_spill *s, const char *asked, dscq_error *err)
 {
+    const char *dir = folder(asked);
     char path[DSCQ_PATH_MAX];
     dscq_status status = dscq_path_join(path, sizeof path, dir, ".dscq-XXXXXX", err);
 
@@ -41,9 +42,10 @@ static dscq_status reserve(dscq_spill *s, const char *dir, dscq_error *err)
     }
     if (code != 0)
         return dscq_fail(err, DSCQ_IO,
-                         "%s: cannot keep %zu bytes in a file there: %s (TMPDIR names "
-                         "another folder)",
-                         dir, s->bytes, strerror(code));
+                         "%s: cannot keep %zu bytes in a file there: %s (%s)", dir,
+                         s->bytes, strerror(code),
+                         asked[0] != '\0' ? "make room, or choose another folder"
+                                          : "TMPDIR names another folder");
     return DSCQ_OK;
 }
 
@@ -57,7 +59,7 @@ dscq_status dscq_spill_create(dscq_spill **out, size_t bytes, const char *dir,
         return dscq_fail_nomem(err, "a file without a name", sizeof *s);
     s->fd = -1;
     s->bytes = bytes;
-    const dscq_status status = reserve(s, folder(dir), err);
+    const dscq_status status = reserve(s, dir, err);
     if (status != DSCQ_OK) {
         dscq_spill_destroy(s);
         return status;

@@ -48,6 +48,7 @@ START_TEST(a_folder_that_cannot_be_written_is_named)
     ck_assert_int_eq(dscq_spill_create(&s, 100, test_path("absent"), &err), DSCQ_IO);
     ck_assert_ptr_null(s);
     ck_assert_ptr_nonnull(strstr(err.msg, "absent: cannot keep 100 bytes"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "(make room, or choose another folder)"));
 }
 END_TEST
 
