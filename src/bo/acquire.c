@@ -40,12 +40,13 @@ double bo_acquisition(const dscq_bo *b, const double *x, double best, int has_be
 
     if (b->o.prior != NULL)
         b->o.prior(b->o.prior_ctx, x, prior);
+    bo_with_parts(b, b->at, x);
     if (has_best) {
-        predict(b, x, prior, 0, &mean, &s);
+        predict(b, b->at, prior, 0, &mean, &s);
         v = log_ei(mean, s, best);
     }
     for (int32_t i = 1; i < bo_outputs(b); i++) {
-        predict(b, x, prior, i, &mean, &s);
+        predict(b, b->at, prior, i, &mean, &s);
         v += log_cdf(-mean / s);
     }
     return v;
@@ -69,6 +70,7 @@ void dscq_bo_predict(dscq_bo *b, const double *x, int32_t output, double *mean,
     bo_model(b);
     *mean = prior[output];
     *deviation = 1.0;
+    bo_with_parts(b, b->at, x);
     if (b->model[output].ready)
-        predict(b, x, prior, output, mean, deviation);
+        predict(b, b->at, prior, output, mean, deviation);
 }

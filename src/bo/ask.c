@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { RANDOM_TRIES = 2000, ENUMERATE = 200000, ELITE = 5, SWEEPS = 3 };
+enum { RANDOM_TRIES = 2000, ENUMERATE = 200000, SWEEPS = 3 };
 
 static void random_point(const dscq_bo *b, dscq_rng *rng, double *x)
 {
@@ -69,11 +69,11 @@ static void perturb(const dscq_bo *b, dscq_rng *rng, double *x)
     bo_round(b, x);
 }
 
-/* Up to ELITE told points to search around: the best feasible ones, or, while there
+/* Up to BO_ELITE told points to search around: the best feasible ones, or, while there
  * are none, those that break the constraints least. */
-static size_t elite(const dscq_bo *b, size_t out[ELITE])
+static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
 {
-    double score[ELITE];
+    double score[BO_ELITE];
     const int any = dscq_bo_best(b) >= 0;
     size_t n = 0;
 
@@ -89,12 +89,12 @@ static size_t elite(const dscq_bo *b, size_t out[ELITE])
             for (int32_t k = 0; k < b->o.limits; k++)
                 s += fmax(r->y[1 + k], 0.0) / b->model[1 + k].scale;
         }
-        for (at = n < ELITE ? n++ : ELITE; at > 0 && score[at - 1] > s; at--)
-            if (at < ELITE) {
+        for (at = n < BO_ELITE ? n++ : BO_ELITE; at > 0 && score[at - 1] > s; at--)
+            if (at < BO_ELITE) {
                 score[at] = score[at - 1];
                 out[at] = out[at - 1];
             }
-        if (at < ELITE) {
+        if (at < BO_ELITE) {
             score[at] = s;
             out[at] = b->order[i];
         }
@@ -102,13 +102,7 @@ static size_t elite(const dscq_bo *b, size_t out[ELITE])
     return n;
 }
 
-typedef struct chase {
-    double *x, *y; /* best so far; scratch: [dims] each */
-    double value, best;
-    int has_best, found;
-} chase;
-
-static void consider(const dscq_bo *b, chase *c, const double *x)
+void bo_consider(const dscq_bo *b, bo_chase *c, const double *x)
 {
     double v;
 
@@ -123,7 +117,7 @@ static void consider(const dscq_bo *b, chase *c, const double *x)
 }
 
 /* One variable at a time, as long as it helps. */
-static void climb(const dscq_bo *b, chase *c)
+static void climb(const dscq_bo *b, bo_chase *c)
 {
     double width = 0.1;
 
@@ -138,7 +132,7 @@ static void climb(const dscq_bo *b, chase *c)
                 memcpy(c->y, c->x, b->dims * sizeof *c->y);
                 c->y[i] += step;
                 if (c->y[i] >= d->lo && c->y[i] <= d->hi)
-                    consider(b, c, c->y);
+                    bo_consider(b, c, c->y);
             }
         }
 }
@@ -172,11 +166,13 @@ static void point_number(const dscq_bo *b, uint64_t k, double *x)
 }
 
 /* The best of random points, neighbours of good ones, and a climb from there. */
-static void search_model(const dscq_bo *b, chase *c, dscq_rng *rng)
+static void search_model(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
 {
-    size_t good[ELITE];
+    size_t good[BO_ELITE];
     const size_t goods = elite(b, good);
 
+    if (b->o.local && bo_search_near(b, c, rng))
+        return;
     for (int32_t i = 0; i < b->o.candidates; i++) {
         if (goods > 0 && i % 5 >= 2) {
             memcpy(c->y, b->row[good[(size_t)i % goods]].x, b->dims * sizeof *c->y);
@@ -184,12 +180,12 @@ static void search_model(const dscq_bo *b, chase *c, dscq_rng *rng)
         } else {
             random_point(b, rng, c->y);
         }
-        consider(b, c, c->y);
+        bo_consider(b, c, c->y);
     }
     climb(b, c);
 }
 
-static void search_plain(const dscq_bo *b, chase *c, dscq_rng *rng)
+static void search_plain(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
 {
     if (b->rows < (size_t)b->o.initial) {
         design_point(b, (uint32_t)b->rows, c->x);
@@ -214,9 +210,9 @@ dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
     *found = 0;
     if (room == NULL)
         return dscq_fail_nomem(err, "search", 2 * b->dims * sizeof *room);
-    chase c = {room,      room + b->dims,
-               0.0,       best >= 0 ? dscq_bo_at(b, (size_t)best).y : 0.0,
-               best >= 0, 0};
+    bo_chase c = {room,      room + b->dims,
+                  0.0,       best >= 0 ? dscq_bo_at(b, (size_t)best).y : 0.0,
+                  best >= 0, 0};
     bo_model(b);
     if (b->rows >= (size_t)b->o.initial && bo_model_ready(b))
         search_model(b, &c, &rng);

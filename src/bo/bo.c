@@ -93,12 +93,17 @@ dscq_status dscq_bo_create(dscq_bo **out, const dscq_bo_dim *dims, size_t count,
     b->o = *o;
     b->dims = count;
     b->dim = dscq_calloc(count, sizeof *b->dim);
-    b->d2 = dscq_malloc((size_t)GP_POINTS * GP_POINTS * DSCQ_BO_GROUPS, sizeof *b->d2);
+    b->d2 = dscq_malloc((size_t)GP_POINTS * GP_POINTS * GP_PAIR, sizeof *b->d2);
+    b->space.parts = o->part != NULL ? (size_t)o->parts : 0;
+    b->at = dscq_calloc(count + b->space.parts, sizeof *b->at);
     b->mx = dscq_calloc(GP_POINTS, sizeof *b->mx);
     b->my = dscq_calloc(GP_POINTS, sizeof *b->my);
-    for (int32_t i = 0; i < bo_outputs(b); i++)
+    for (int32_t i = 0; i < bo_outputs(b); i++) {
         good = gp_create(&b->model[i], GP_POINTS) && good;
-    if (b->dim == NULL || b->d2 == NULL || b->mx == NULL || b->my == NULL || !good) {
+        b->model[i].has_parts = b->space.parts > 0 && (o->parts_of >> i & 1) != 0;
+    }
+    if (b->dim == NULL || b->d2 == NULL || b->mx == NULL || b->my == NULL ||
+        b->at == NULL || !good) {
         dscq_bo_destroy(b);
         return dscq_fail_nomem(err, "search", 1ULL << 24);
     }
@@ -130,9 +135,17 @@ void dscq_bo_destroy(dscq_bo *b)
     dscq_free(b->order);
     dscq_free(b->dim);
     dscq_free(b->d2);
+    dscq_free(b->at);
     dscq_free(b->mx);
     dscq_free(b->my);
     dscq_free(b);
+}
+
+void bo_with_parts(const dscq_bo *b, double *out, const double *x)
+{
+    memcpy(out, x, b->dims * sizeof *x);
+    if (b->space.parts > 0)
+        b->o.part(b->o.prior_ctx, x, out + b->dims);
 }
 
 dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err)
@@ -153,10 +166,10 @@ dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err)
     }
     bo_row *r = &b->row[b->rows];
     memset(r, 0, sizeof *r);
-    r->x = dscq_malloc(b->dims, sizeof *r->x);
+    r->x = dscq_malloc(b->dims + b->space.parts, sizeof *r->x);
     if (r->x == NULL)
         return dscq_fail_nomem(err, "search point", b->dims * sizeof *r->x);
-    memcpy(r->x, x, b->dims * sizeof *x);
+    bo_with_parts(b, r->x, x);
     if (b->o.prior != NULL)
         b->o.prior(b->o.prior_ctx, x, r->prior);
     *at = b->rows++;

@@ -6,21 +6,26 @@
 #include "dscq/bo/bo.h"
 
 enum {
-    GP_HYPER = DSCQ_BO_GROUPS + 2,
+    GP_HYPER = DSCQ_BO_GROUPS + 3,
+    GP_PAIR = DSCQ_BO_GROUPS + 1, /* what two points have in common */
     GP_POINTS = 400,
     BO_OUTPUTS = DSCQ_BO_LIMITS + 1
 };
 
-/* Where points lie: normalised to [0, 1] per dimension, whole numbers rounded. */
+/* Where points lie: normalised to [0, 1] per dimension, whole numbers rounded. A point
+ * is its dims values with its parts behind them. */
 typedef struct gp_space {
     const dscq_bo_dim *dim;
-    size_t dims;
+    size_t dims, parts;
     double per_group[DSCQ_BO_GROUPS]; /* dimensions of each group */
 } gp_space;
 
 /* A Gaussian process over given points: zero mean, unit scale inside. */
 typedef struct gp {
-    double hyper[GP_HYPER]; /* log length scales by group, log signal, log noise */
+    /* log length scales by group, log signal, log noise, log variance of the parts'
+     * factors (in the units of the data) */
+    double hyper[GP_HYPER];
+    int has_parts;
     size_t n;
     const double *const *x;   /* [n] borrowed */
     double *l, *alpha, *work; /* factor of K, K^-1 y */
@@ -28,16 +33,17 @@ typedef struct gp {
     int ready;
 } gp;
 
-/* Squared distance of two points split by groups; choices differ by 0 or 1. */
-void gp_distance(double out[DSCQ_BO_GROUPS], const gp_space *s, const double *a,
+/* Squared distance of two points split by groups; choices differ by 0 or 1. Last: the
+ * product of their parts. */
+void gp_distance(double out[GP_PAIR], const gp_space *s, const double *a,
                  const double *b);
-double gp_kernel(const double hyper[GP_HYPER], const double d2[DSCQ_BO_GROUPS]);
+double gp_kernel(const gp *g, const double hyper[GP_HYPER], const double d2[GP_PAIR]);
 
 /* Room for cap points; 0: no memory. */
 int gp_create(gp *g, size_t cap);
 void gp_free(gp *g);
 /* Hyper-parameters that explain y[n] at x[n] best; starts from g->hyper. d2: scratch of
- * n * n * groups doubles. Never fails: the start stays when nothing is better. */
+ * n * n * GP_PAIR doubles. Never fails: the start stays when nothing is better. */
 void gp_fit(gp *g, const gp_space *s, const double *const *x, const double *y, size_t n,
             double *d2, const dscq_rng *rng);
 /* Condition on data with the present hyper-parameters. g->ready says whether it went.
@@ -50,7 +56,7 @@ void gp_predict(const gp *g, const gp_space *s, const double *x, double *mean,
 void gp_default_hyper(double hyper[GP_HYPER]);
 
 typedef struct bo_row {
-    double *x; /* [dims] */
+    double *x; /* [dims + parts] */
     double y[BO_OUTPUTS], prior[BO_OUTPUTS];
     int told, failed;
 } bo_row;
@@ -69,6 +75,7 @@ struct dscq_bo {
     size_t fitted_at;  /* told points when the hyper-parameters were last fitted */
     int conditioned;   /* models hold all rows, pending ones included            */
     double *d2;        /* scratch of gp_fit */
+    double *at;        /* scratch: a candidate with its parts */
     const double **mx; /* [GP_POINTS] */
     double *my;
 };
@@ -78,10 +85,28 @@ int bo_feasible(const dscq_bo *b, const bo_row *r);
 void bo_round(const dscq_bo *b, double *x); /* into the space */
 int64_t bo_find(const dscq_bo *b, const double *x);
 dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err);
+/* x[dims] and its parts into out[dims + parts]. */
+void bo_with_parts(const dscq_bo *b, double *out, const double *x);
 /* Fit and condition the models when something changed. */
 void bo_model(dscq_bo *b);
 /* log of expected improvement times probability of feasibility. */
 double bo_acquisition(const dscq_bo *b, const double *x, double best, int has_best);
 int bo_model_ready(const dscq_bo *b);
+
+enum { BO_ELITE = 5 };
+
+/* The best point of a model so far. */
+typedef struct bo_chase {
+    double *x, *y; /* it; scratch: [dims] each */
+    double value, best;
+    int has_best, found;
+} bo_chase;
+
+/* Is x, not seen before, better? */
+void bo_consider(const dscq_bo *b, bo_chase *c, const double *x);
+/* Candidates near good points (options.local); 0: there is no point to be near to. */
+int bo_search_near(const dscq_bo *b, bo_chase *c, dscq_rng *rng);
+/* In how many variables a candidate may differ from the nearest good point now. */
+size_t bo_reach(const dscq_bo *b);
 
 #endif

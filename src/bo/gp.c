@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIGNAL = DSCQ_BO_GROUPS, NOISE = DSCQ_BO_GROUPS + 1 };
+enum { SIGNAL = DSCQ_BO_GROUPS, NOISE, PARTS };
 static const double k_pi = 3.14159265358979323846;
 
 void gp_default_hyper(double hyper[GP_HYPER])
@@ -15,12 +15,13 @@ void gp_default_hyper(double hyper[GP_HYPER])
         hyper[g] = log(0.5);
     hyper[SIGNAL] = 0.0;
     hyper[NOISE] = log(1e-3);
+    hyper[PARTS] = log(0.25);
 }
 
-void gp_distance(double out[DSCQ_BO_GROUPS], const gp_space *s, const double *a,
+void gp_distance(double out[GP_PAIR], const gp_space *s, const double *a,
                  const double *b)
 {
-    memset(out, 0, DSCQ_BO_GROUPS * sizeof *out);
+    memset(out, 0, GP_PAIR * sizeof *out);
     for (size_t i = 0; i < s->dims; i++) {
         const dscq_bo_dim *d = &s->dim[i];
         double u = a[i], v = b[i], diff;
@@ -36,17 +37,21 @@ void gp_distance(double out[DSCQ_BO_GROUPS], const gp_space *s, const double *a,
         /* a group of many variables has no longer reach than one of few */
         out[d->group] += diff * diff / s->per_group[d->group];
     }
+    for (size_t i = s->dims; i < s->dims + s->parts; i++)
+        out[DSCQ_BO_GROUPS] += a[i] * b[i];
 }
 
-double gp_kernel(const double hyper[GP_HYPER], const double d2[DSCQ_BO_GROUPS])
+double gp_kernel(const gp *g, const double hyper[GP_HYPER], const double d2[GP_PAIR])
 {
-    double r2 = 0.0;
+    double r2 = 0.0, parts = 0.0;
 
-    for (int g = 0; g < DSCQ_BO_GROUPS; g++)
-        if (d2[g] > 0.0)
-            r2 += d2[g] * exp(-2.0 * hyper[g]);
+    for (int i = 0; i < DSCQ_BO_GROUPS; i++)
+        if (d2[i] > 0.0)
+            r2 += d2[i] * exp(-2.0 * hyper[i]);
+    if (g->has_parts)
+        parts = exp(hyper[PARTS]) * d2[DSCQ_BO_GROUPS] / (g->scale * g->scale);
     const double r = sqrt(5.0 * r2);
-    return exp(hyper[SIGNAL] - r) * (1.0 + r + 5.0 * r2 / 3.0);
+    return exp(hyper[SIGNAL] - r) * (1.0 + r + 5.0 * r2 / 3.0) + parts;
 }
 
 int gp_create(gp *g, size_t cap)
@@ -79,7 +84,7 @@ static void standardise(gp *g, const double *y, size_t n)
     g->scale = var > 0.0 ? sqrt(var) : 1.0;
 }
 
-/* Minus the log marginal likelihood and log priors; d2[(i*n + j)*groups]. */
+/* Minus the log marginal likelihood and log priors; d2[(i*n + j)*GP_PAIR]. */
 static double loss(const gp *g, const double hyper[GP_HYPER], const double *d2,
                    const double *y, size_t n)
 {
@@ -88,7 +93,7 @@ static double loss(const gp *g, const double hyper[GP_HYPER], const double *d2,
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++)
             k[i * n + j] = k[j * n + i] =
-                gp_kernel(hyper, d2 + (i * n + j) * DSCQ_BO_GROUPS) +
+                gp_kernel(g, hyper, d2 + (i * n + j) * GP_PAIR) +
                 (i == j ? exp(hyper[NOISE]) : 0.0);
     if (!dscq_chol_ladder(l, k, n, &jitter))
         return (double)INFINITY;
@@ -100,9 +105,15 @@ static double loss(const gp *g, const double hyper[GP_HYPER], const double *d2,
     for (int h = 0; h < DSCQ_BO_GROUPS; h++)
         prior += 0.5 * (hyper[h] - log(0.5)) * (hyper[h] - log(0.5));
     prior += 0.5 * hyper[SIGNAL] * hyper[SIGNAL];
+    if (g->has_parts)
+        prior += 0.5 * (hyper[PARTS] - log(0.25)) * (hyper[PARTS] - log(0.25));
     prior += 0.125 * (hyper[NOISE] - log(1e-3)) * (hyper[NOISE] - log(1e-3));
     return 0.5 * (fit + dscq_chol_logdet(l, n) + (double)n * log(2.0 * k_pi)) + prior;
 }
+
+/* Of length scales, signal, noise, parts. */
+static const double k_range[4][2] = {
+    {0.02, 20.0}, {0.0067, 148.4}, {1e-8, 0.5}, {1e-4, 25.0}};
 
 static double bounded_loss(const gp *g, const double *p, const int32_t *use, int count,
                            const double *d2, const double *y, size_t n)
@@ -111,14 +122,9 @@ static double bounded_loss(const gp *g, const double *p, const int32_t *use, int
 
     memcpy(hyper, g->hyper, sizeof hyper);
     for (int i = 0; i < count; i++) {
-        const double lo = use[i] == NOISE    ? log(1e-8)
-                          : use[i] == SIGNAL ? -5.0
-                                             : log(0.02);
-        const double hi = use[i] == NOISE    ? log(0.5)
-                          : use[i] == SIGNAL ? 5.0
-                                             : log(20.0);
+        const double *range = k_range[use[i] >= SIGNAL ? 1 + use[i] - SIGNAL : 0];
 
-        if (!(p[i] >= lo && p[i] <= hi))
+        if (!(exp(p[i]) >= range[0] && exp(p[i]) <= range[1]))
             return (double)INFINITY;
         hyper[use[i]] = p[i];
     }
@@ -235,9 +241,11 @@ void gp_fit(gp *g, const gp_space *s, const double *const *x, const double *y, s
             use[count++] = i;
     use[count++] = SIGNAL;
     use[count++] = NOISE;
+    if (g->has_parts)
+        use[count++] = PARTS;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++)
-            gp_distance(d2 + (i * n + j) * DSCQ_BO_GROUPS, s, x[i], x[j]);
+            gp_distance(d2 + (i * n + j) * GP_PAIR, s, x[i], x[j]);
     const target t = {g, use, count, d2, y, n};
     for (int start = 0; start < STARTS; start++) {
         double p[GP_HYPER] = {0}, dflt[GP_HYPER];
@@ -270,11 +278,11 @@ void gp_condition(gp *g, const gp_space *s, const double *const *x, const double
     standardise(g, y, n);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++) {
-            double d2[DSCQ_BO_GROUPS];
+            double d2[GP_PAIR];
 
             gp_distance(d2, s, x[i], x[j]);
             k[i * n + j] = k[j * n + i] =
-                gp_kernel(g->hyper, d2) + (i == j ? exp(g->hyper[NOISE]) : 0.0);
+                gp_kernel(g, g->hyper, d2) + (i == j ? exp(g->hyper[NOISE]) : 0.0);
         }
     if (!dscq_chol_ladder(g->l, k, n, &jitter))
         return;
@@ -288,18 +296,20 @@ void gp_condition(gp *g, const gp_space *s, const double *const *x, const double
 void gp_predict(const gp *g, const gp_space *s, const double *x, double *mean,
                 double *deviation)
 {
-    double m = 0.0, var = exp(g->hyper[SIGNAL]);
+    double m = 0.0, self[GP_PAIR], var;
 
     if (!g->ready) {
         *mean = g->shift;
         *deviation = g->scale;
         return;
     }
+    gp_distance(self, s, x, x);
+    var = gp_kernel(g, g->hyper, self);
     for (size_t i = 0; i < g->n; i++) {
-        double d2[DSCQ_BO_GROUPS];
+        double d2[GP_PAIR];
 
         gp_distance(d2, s, x, g->x[i]);
-        g->work[i] = gp_kernel(g->hyper, d2);
+        g->work[i] = gp_kernel(g, g->hyper, d2);
         m += g->work[i] * g->alpha[i];
     }
     dscq_chol_forward(g->l, g->n, g->work);

@@ -161,7 +161,7 @@ static dscq_status solve(search *s, dscq_error *err)
             search__ladder(s, (size_t)p->trials, p->search == DSCQ_SEARCH_GREEDY, err);
     else if (p->protocol == 1)
         status = search__layers(s, err);
-    else if ((status = search__ladder(s, (size_t)p->warm, 0, err)) == DSCQ_OK)
+    else if ((status = search__seed(s, (size_t)p->warm, err)) == DSCQ_OK)
         status = search__bayes(s, err);
 done:
     dscq_free(c);

@@ -1,5 +1,5 @@
 /* All layers at once: a Gaussian process over rates and widths, started from what the
- * sensitivity table expects and from the knapsack's trials. */
+ * sensitivity table expects and from the trials of search_seed.c. */
 #include "dscq/base/alloc.h"
 #include "dscq/bo/bo.h"
 #include "search_internal.h"
@@ -18,6 +18,7 @@ typedef struct field {
     int limits;
     double unit[DSCQ_METRICS], rest[DSCQ_METRICS]; /* first trial: value, and what the
                                                       layers do not explain of it    */
+    double ratio;                                  /* measured over expected loss */
     search_choice *scratch;
 } field;
 
@@ -112,7 +113,8 @@ static double expected(const field *f, int metric, const search_choice *c)
     const double all = f->s->float_score;
 
     if (metric == DSCQ_METRIC_LOSS)
-        return all > 0 ? all * (1 - exp(-search__drop_sum(f->s, c) / all)) : 0;
+        return all > 0 ? all * (1 - exp(-f->ratio * search__drop_sum(f->s, c) / all))
+                       : 0;
     if (metric == DSCQ_METRIC_BRAM)
         return f->unit[metric];
     return f->rest[metric] + search__cost_sum(f->s, metric, c);
@@ -129,11 +131,39 @@ static void prior(void *ctx, const double *x, double *mean)
             excess(f, f->limit_of[i], expected(f, f->limit_of[i], f->scratch));
 }
 
+/* The loss is a sum over layers of what pruning and what the width costs each. */
+static void parts(void *ctx, const double *x, double *phi)
+{
+    const field *f = ctx;
+    const search *s = f->s;
+
+    to_choice(f->scratch, s, x);
+    for (size_t i = 0; i < s->layers; i++) {
+        const search_choice c = f->scratch[i], dense = {0, c.b};
+        const double width = s->drop[search__at(s, i, dense)];
+
+        *phi++ = f->ratio * width;
+        *phi++ = f->ratio * (s->drop[search__at(s, i, c)] - width);
+    }
+}
+
+/* Outputs that are losses: bit 0 the objective, then the limits. */
+static uint32_t loss_outputs(const field *f)
+{
+    uint32_t of = f->s->params.objective == DSCQ_METRIC_LOSS;
+
+    for (int i = 0; i < f->limits; i++)
+        if (f->limit_of[i] == DSCQ_METRIC_LOSS)
+            of |= 2u << i;
+    return of;
+}
+
 /* Where the additive model starts from: the first trial. */
 static void anchor(field *f)
 {
     const search_trial *t = &f->s->trial[0];
 
+    f->ratio = search__ratio(f->s);
     for (int m = 0; m < DSCQ_METRICS; m++) {
         f->unit[m] = t->value[m] > 0 ? t->value[m] : 1;
         f->rest[m] = 0;
@@ -206,8 +236,12 @@ dscq_status search__bayes(search *s, dscq_error *err)
     anchor(&f);
     const dscq_bo_options o = {.seed = (uint64_t)s->project->train.seed,
                                .limits = f.limits,
-                               .initial = 1, /* the knapsack's trials come first */
+                               .initial = 1, /* the seeds come first */
+                               .local = 1,
                                .prior = prior,
+                               .part = parts,
+                               .parts = (int32_t)(2 * s->layers),
+                               .parts_of = loss_outputs(&f),
                                .prior_ctx = &f};
     DSCQ_TRY(dscq_bo_create(&b, dims, f.dims, &o, err));
     DSCQ_TRY(run(b, &f, x, err));

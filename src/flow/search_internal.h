@@ -12,6 +12,7 @@
 #include "dscq/base/json.h"
 #include "dscq/flow/search.h"
 #include "dscq/pack/pack.h"
+#include "dscq/sense/choose.h"
 #include "flow_internal.h"
 
 enum { SEARCH_STEPS = 100, SEARCH_BITS = 9 };
@@ -29,9 +30,10 @@ typedef struct search_choice {
 } search_choice;
 
 typedef enum search_source {
-    SEARCH_GIVEN,  /* what [compress] says, on the grid       */
-    SEARCH_START,  /* nothing pruned, most bits               */
-    SEARCH_LADDER, /* knapsack or greedy at some loss         */
+    SEARCH_GIVEN,   /* what [compress] says, on the grid       */
+    SEARCH_START,   /* nothing pruned, most bits               */
+    SEARCH_LADDER,  /* knapsack or greedy at some loss         */
+    SEARCH_UNIFORM, /* one rate and width for many layers     */
     SEARCH_BAYES,
     SEARCH_SOURCES
 } search_source;
@@ -156,6 +158,21 @@ double search__cost_sum(const search *s, int metric, const search_choice *c);
 /* The metric that the knapsack makes small. */
 int search__menu_metric(const search *s);
 
+/* ---- search_pick.c ------------------------------------------------------ */
+
+typedef struct search_picker {
+    dscq_option *option;
+    search_choice *of; /* [options] */
+    size_t *first;     /* [layers + 1] */
+    int32_t *pick;     /* [layers] */
+} search_picker;
+/* Zeroed before; cleared by the caller, also after an error. */
+dscq_status search__picker_make(search_picker *m, const search *s, dscq_error *err);
+void search__picker_clear(search_picker *m);
+/* The cheapest choice that is expected to lose at most `loss`, or the mildest. */
+dscq_status search__pick(search_choice *out, const search *s, search_picker *m,
+                         double loss, int greedy, dscq_error *err);
+
 /* ---- search_try.c ------------------------------------------------------- */
 
 /* Measure (or replay) a choice; *at: its trial. Known choices are not measured twice.
@@ -168,9 +185,18 @@ double search__judge(double over[DSCQ_METRICS], const search *s, const double *v
 /* Trials are used up, or the time is. */
 int search__over(const search *s);
 
-/* ---- search_ladder.c, search_bayes.c, search_layers.c ------------------- */
+/* ---- search_ladder.c, search_seed.c, search_bayes.c, search_layers.c ---- */
 
 dscq_status search__ladder(search *s, size_t trials, int greedy, dscq_error *err);
+/* The first trials of a joint search, from mild to hard. */
+dscq_status search__seed(search *s, size_t trials, dscq_error *err);
+/* Recipe number `row` of them, from what the trials before it lost; c[2 * layers], the
+ * second half scratch. *found = 0: there is none that was not tried. */
+dscq_status search__seed_choose(search_choice *c, int *found, const search *s,
+                                size_t row, search_picker *m, dscq_error *err);
+search_source search__seed_source(size_t row);
+/* Measured over expected loss: the median over the trials that say something. */
+double search__ratio(const search *s);
 dscq_status search__bayes(search *s, dscq_error *err);
 dscq_status search__layers(search *s, dscq_error *err);
 

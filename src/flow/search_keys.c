@@ -11,7 +11,7 @@ const dscq_key dscq_search_keys[] = {
                       "what shall be small"),
     DSCQ_KEY_INT_ROW(P, trials, 1, 100000, "60", "recipes to measure, all layers"),
     DSCQ_KEY_INT_ROW(P, warm, 0, 1000, "10",
-                     "bayes: how many of the trials the knapsack chooses first"),
+                     "joint: first trials, from mild to hard, before the model's"),
     DSCQ_KEY_STR_ROW(
         P, budget, "",
         "time for the trials of one call, as 90s, 30m, 2h; empty: no limit"),

@@ -157,7 +157,7 @@ static void fill(search *s, const sample *from)
                 const size_t at = search__at(s, i, (search_choice){p, b});
                 const double rate = search__rate(s, p);
                 const double drop =
-                    dscq_sense_drop(s->sense, s->layer[i].node, rate, b);
+                    dscq_sense_expect(s->sense, s->layer[i].node, rate, b);
 
                 /* what was not tried is taken for the worst */
                 s->drop[at] = isfinite(drop) ? fmax(drop, 0) : s->float_score;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const k_source[SEARCH_SOURCES] = {"given", "start", "ladder",
-                                                     "bayes"};
+                                                     "uniform", "bayes"};
 
 const char *search__source_name(search_source s)
 {

@@ -26,7 +26,8 @@ double dscq_sense_bits(size_t n, double p, int32_t b)
 
 /* The measured drop of one probe at x: the largest drop at a milder value is a floor
  * (more damage never helps), straight lines between values, 0 at no damage. */
-static double probe_drop(const dscq_sense *s, int32_t node, dscq_probe probe, double x)
+static double probe_drop(const dscq_sense *s, int32_t node, dscq_probe probe, double x,
+                         int is_expected)
 {
     const double sign = probe == DSCQ_PROBE_PRUNE ? 1.0 : -1.0; /* damage grows with */
     double below = 0.0, at_below = probe == DSCQ_PROBE_PRUNE ? 0.0 : 16.0;
@@ -38,13 +39,14 @@ static double probe_drop(const dscq_sense *s, int32_t node, dscq_probe probe, do
 
         if (c->node != node || c->probe != probe || !c->done)
             continue;
+        const double drop = is_expected ? c->expected : c->drop;
         any = 1;
         if (sign * c->value <= sign * x) {
-            below = fmax(below, c->drop);
+            below = fmax(below, drop);
             if (sign * c->value > sign * at_below)
                 at_below = c->value;
         } else if (isnan(above) || sign * c->value < sign * at_above) {
-            above = c->drop;
+            above = drop;
             at_above = c->value;
         }
     }
@@ -56,11 +58,23 @@ static double probe_drop(const dscq_sense *s, int32_t node, dscq_probe probe, do
     return below + (above - below) * (x - at_below) / (at_above - at_below);
 }
 
+static double both_drops(const dscq_sense *s, int32_t node, double p, int32_t b,
+                         int is_expected)
+{
+    const double prune =
+        p > 0.0 ? probe_drop(s, node, DSCQ_PROBE_PRUNE, p, is_expected) : 0.0;
+
+    return prune + probe_drop(s, node, DSCQ_PROBE_BITS, b, is_expected);
+}
+
 double dscq_sense_drop(const dscq_sense *s, int32_t node, double p, int32_t b)
 {
-    const double prune = p > 0.0 ? probe_drop(s, node, DSCQ_PROBE_PRUNE, p) : 0.0;
+    return both_drops(s, node, p, b, 0);
+}
 
-    return prune + probe_drop(s, node, DSCQ_PROBE_BITS, b);
+double dscq_sense_expect(const dscq_sense *s, int32_t node, double p, int32_t b)
+{
+    return both_drops(s, node, p, b, 1);
 }
 
 /* ---- tables ------------------------------------------------------------- */

@@ -252,6 +252,7 @@ dscq_status dscq_sense_measure(dscq_sense **out, const dscq_model *m,
     j.base = base;
     DSCQ_TRY(sense_journal_read(s, m, run, err));
     DSCQ_TRY(measure_all(&j, m, workers, err));
+    sense_expect(s);
     *out = s;
     s = NULL;
 done:

@@ -24,6 +24,9 @@ dscq_sense_layer sense_look(const dscq_model *m, int32_t node, dscq_layer_kind k
 /* Drop and interval from the counts. */
 void sense_finish(dscq_sense_cell *c, size_t images);
 
+/* expected of every cell that is done. */
+void sense_expect(dscq_sense *s);
+
 /* Journal: read what is done into s (absent file: nothing); write all that is. */
 dscq_status sense_journal_read(dscq_sense *s, const dscq_model *m,
                                const dscq_sense_run *run, dscq_error *err);

@@ -94,6 +94,30 @@ START_TEST(every_solver_beats_the_recipe_it_was_given)
 }
 END_TEST
 
+/* The first trials of the joint search: mild ones too, named in the journal. */
+START_TEST(the_joint_search_begins_mildly)
+{
+    if (!test_has_json())
+        return;
+    test_program_ok(BASE "-o mild --search bayes --set search.finalists=0 --set "
+                         "search.trials=9 --set search.warm=8");
+    dscq_json *j = journal("mild/search.json");
+    const dscq_json *trials = dscq_json_get(j, "trials");
+    int mild = 0, uniform = 0;
+
+    for (size_t i = 1; i < dscq_json_count(trials); i++) {
+        const char *source =
+            dscq_json_text(dscq_json_get(dscq_json_at(trials, i), "source"), "");
+        mild += strcmp(source, "ladder") == 0 &&
+                trial_real(j, (int64_t)i, "loss_frac") <= 0.05;
+        uniform += strcmp(source, "uniform") == 0;
+    }
+    ck_assert_int_ge(mild, 2);
+    ck_assert_int_ge(uniform, 1);
+    dscq_json_free(j);
+}
+END_TEST
+
 /* Every trial is beaten by none on the set, and every other one by one that is. */
 START_TEST(the_pareto_set_is_complete)
 {
@@ -299,6 +323,7 @@ static Suite *make(void)
     tcase_add_checked_fixture(tc, world, NULL);
     tcase_set_timeout(tc, 400);
     tcase_add_loop_test(tc, every_solver_beats_the_recipe_it_was_given, 0, 4);
+    tcase_add_test(tc, the_joint_search_begins_mildly);
     tcase_add_test(tc, the_pareto_set_is_complete);
     tcase_add_test(tc, threads_and_kills_change_no_byte);
     tcase_add_test(tc, more_trials_go_on_from_the_journal);

@@ -245,6 +245,108 @@ START_TEST(a_prior_is_used)
 }
 END_TEST
 
+/* ---- many variables ---------------------------------------------------------- */
+
+enum { MANY = 60 };
+
+/* Each variable saves in proportion to its value and hurts with its square; how much, a
+ * prior knows only roughly. */
+static double many_cost(const double *x)
+{
+    double sum = 0;
+
+    for (int i = 0; i < MANY; i++)
+        sum -= (1 + i % 7) * x[i];
+    return sum;
+}
+
+static double many_hurt(const double *x, int known)
+{
+    double sum = 0;
+
+    for (int i = 0; i < MANY; i++)
+        sum += (known ? 1.5 : 0.5 + (i * 11 % 13) / 6.0) * x[i] * x[i];
+    return sum - 400 + 60 * sin(known ? 0 : x[0] + 3 * x[1] + x[2] * x[3]);
+}
+
+static void many_prior(void *ctx, const double *x, double *mean)
+{
+    (void)ctx;
+    mean[0] = many_cost(x);
+    mean[1] = many_hurt(x, 1);
+}
+
+static void many_parts(void *ctx, const double *x, double *phi)
+{
+    (void)ctx;
+    for (int i = 0; i < MANY; i++)
+        phi[i] = 1.5 * x[i] * x[i];
+}
+
+/* Best of 40 questions after a start that is feasible: 0 anywhere, 1 near good points,
+ * 2 with parts as well. *kept: adds the feasible questions. */
+static double many(int how, uint64_t seed, int *kept)
+{
+    dscq_bo_dim d[MANY];
+    const dscq_bo_options o = {.seed = seed,
+                               .limits = 1,
+                               .initial = 1,
+                               .candidates = 600,
+                               .local = how > 0,
+                               .part = how > 1 ? many_parts : NULL,
+                               .parts = MANY,
+                               .parts_of = 2,
+                               .prior = many_prior};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+    double x[MANY];
+
+    for (int i = 0; i < MANY; i++) {
+        d[i] = dim("v", DSCQ_BO_INT, 0, 9, i % 3);
+        x[i] = 1;
+    }
+    test_ok(dscq_bo_create(&b, d, MANY, &o, &err));
+    for (int k = 0; k <= 40; k++) {
+        int found = 1;
+
+        if (k > 0)
+            test_ok(dscq_bo_ask(b, x, &found, &err));
+        ck_assert(found);
+        size_t nearest = MANY;
+        for (size_t t = 0; t < dscq_bo_count(b); t++) {
+            size_t differ = 0;
+            for (int i = 0; i < MANY; i++)
+                differ += x[i] != dscq_bo_at(b, t).x[i];
+            nearest = differ < nearest ? differ : nearest;
+        }
+        if (how > 0 && k > 0)
+            ck_assert_uint_le(nearest, 48);
+        const double hurt = many_hurt(x, 0);
+        test_ok(dscq_bo_tell(b, x, many_cost(x), &hurt, &err));
+        *kept += k > 0 && hurt <= 0;
+    }
+    const double y = dscq_bo_at(b, (size_t)dscq_bo_best(b)).y;
+    dscq_bo_destroy(b);
+    return y;
+}
+
+/* Near good points nothing is lost against looking everywhere, and knowing the parts
+ * makes better points of the same number of questions, more of them feasible. */
+START_TEST(many_variables_near_good_points)
+{
+    double y[3] = {0, 0, 0};
+    int kept[3] = {0, 0, 0};
+
+    for (uint64_t seed = 0; seed < 3; seed++)
+        for (int how = 0; how < 3; how++)
+            y[how] += many(how, seed, &kept[how]);
+    ck_assert_double_lt(y[1], 0.97 * y[0]);
+    ck_assert_double_lt(y[2], y[1]);
+    ck_assert_int_gt(kept[1], kept[0]);
+    ck_assert_int_gt(kept[2], kept[1]);
+}
+END_TEST
+
 /* Saved and resumed at any point: the same questions. */
 START_TEST(resumes_to_the_same_points)
 {
@@ -331,6 +433,7 @@ static Suite *bo_suite(void)
     tcase_add_test(tc, no_point_twice_until_the_space_is_empty);
     tcase_add_test(tc, hostile_values_do_not_stop_it);
     tcase_add_test(tc, a_prior_is_used);
+    tcase_add_test(tc, many_variables_near_good_points);
     tcase_add_test(tc, resumes_to_the_same_points);
     tcase_add_test(tc, no_memory_is_an_error);
     return s;

@@ -95,6 +95,10 @@ START_TEST(harder_costs_more)
         ck_assert_double_le(dscq_sense_drop(s, pw, x, 8),
                             dscq_sense_drop(s, pw, x + 0.04, 8) + 1e-12);
     ck_assert(isnan(dscq_sense_drop(s, pw, 0.95, 8)));
+    for (double x = 0.0; x < 0.9; x += 0.05)
+        ck_assert_double_le(dscq_sense_expect(s, pw, x, 8),
+                            dscq_sense_expect(s, pw, x + 0.04, 8) + 1e-12);
+    ck_assert(isnan(dscq_sense_expect(s, pw, 0.95, 8)));
     dscq_sense_destroy(s);
 }
 END_TEST

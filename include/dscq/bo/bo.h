@@ -8,7 +8,9 @@
  * Hyper-parameters maximise the marginal likelihood with weak priors (Nelder-Mead from
  * several starts). The next point has the largest expected improvement times the
  * probability that all constraints hold (Gardner et al., ICML 2014). No point is asked
- * twice. Everything follows from the seed and what was told, in that order.
+ * twice. Where an output is known to be a sum of parts, a linear kernel over them
+ * learns which are larger than thought. Everything follows from the seed and what was
+ * told, in that order.
  */
 #ifndef DSCQ_BO_BO_H
 #define DSCQ_BO_BO_H
@@ -42,12 +44,22 @@ typedef struct dscq_bo_dim {
  * constraints; the process models the rest. Must depend on x alone. */
 typedef void dscq_bo_prior(void *ctx, const double *x, double *mean);
 
+/* Parts that an output is made of: phi[features]; the prior mean has their sum already,
+ * and the process learns by what factor each part differs from 1 (about 1 +- 0.5). Must
+ * depend on x alone. */
+typedef void dscq_bo_features(void *ctx, const double *x, double *phi);
+
 typedef struct dscq_bo_options {
     uint64_t seed;
     int32_t limits;  /* constraints g_i(x) <= 0, at most DSCQ_BO_LIMITS          */
     int32_t initial; /* points of the first, space-filling design; 0: 2 a group + 4 */
-    int32_t candidates;   /* of an ask; 0: 2000                                       */
-    dscq_bo_prior *prior; /* NULL: none                                            */
+    int32_t candidates; /* of an ask; 0: 2000                                       */
+    int32_t local; /* not 0: only points that differ in few variables from a good    */
+                   /* one that was told: for many variables and a good start         */
+    dscq_bo_prior *prior;   /* NULL: none                                            */
+    dscq_bo_features *part; /* NULL: none; same ctx                                */
+    int32_t parts;          /* how many                                            */
+    uint32_t parts_of;      /* outputs that have them: bit 0 the objective, ...    */
     void *prior_ctx;
 } dscq_bo_options;
 

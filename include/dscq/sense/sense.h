@@ -59,6 +59,7 @@ typedef struct dscq_sense_cell {
     uint64_t right;        /* of all images                                        */
     uint64_t lost, gained; /* images that were right before; that are now          */
     double drop, lo, hi;   /* of the score (fraction), 95 % interval               */
+    double expected;       /* drop, smoothed over all cells: sense/expect.c        */
 } dscq_sense_cell;
 
 /* What can be said about a layer without images. */
@@ -115,6 +116,9 @@ double dscq_sense_bits(size_t n, double p, int32_t b);
  * the values that were tried; what rises must not fall (isotonic). NaN: not measured.
  */
 double dscq_sense_drop(const dscq_sense *s, int32_t node, double p, int32_t b);
+/* The same from the cells' expected drops: what a choice among many settings needs, as
+ * the smallest of many noisy drops is mostly luck. */
+double dscq_sense_expect(const dscq_sense *s, int32_t node, double p, int32_t b);
 
 /* Starting recipe: (p, b) for every layer that minimise the estimated size with a total
  * expected drop of at most max_loss; appended to `into` as [compress_layer] rows. */

@@ -1,0 +1,156 @@
+/* Candidates near good points, for spaces of many variables: a model that knows a few
+ * dozen points of a hundred dimensions is right near those and nowhere else (Eriksson
+ * et al., "Scalable global optimization via local Bayesian optimization", NeurIPS
+ * 2019). Here "near" is a number of variables that differ, which suits whole numbers
+ * and choices; it grows while trials get better and shrinks while they do not. */
+#include "bo_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { REACH = 12, REACH_MIN = 3, GOOD = 2, BAD = 4 };
+
+size_t bo_reach(const dscq_bo *b)
+{
+    const size_t most = b->dims < 4 * REACH ? b->dims : 4 * REACH;
+    size_t reach = REACH, good = 0, bad = 0;
+    int64_t best = -1;
+
+    for (size_t i = 0; i < b->told; i++) {
+        const bo_row *r = &b->row[b->order[i]];
+
+        if (bo_feasible(b, r) && (best < 0 || r->y[0] < b->row[best].y[0])) {
+            best = (int64_t)b->order[i];
+            good++;
+            bad = 0;
+        } else {
+            bad++;
+            good = 0;
+        }
+        if (good == GOOD) {
+            reach = 2 * reach;
+            good = 0;
+        } else if (bad == BAD) {
+            reach = reach / 2;
+            bad = 0;
+        }
+        reach = reach > most ? most : reach < REACH_MIN ? REACH_MIN : reach;
+    }
+    return reach < b->dims ? reach : b->dims;
+}
+
+static size_t differ(const dscq_bo *b, const double *x, const double *y)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->dims; i++)
+        n += fabs(x[i] - y[i]) > 1e-9 * (b->dim[i].hi - b->dim[i].lo);
+    return n;
+}
+
+/* One variable moved: by a step or two, now and then further. */
+static void move(const dscq_bo *b, dscq_rng *rng, double *x)
+{
+    const size_t i = (size_t)dscq_rng_below(rng, b->dims);
+    const dscq_bo_dim *d = &b->dim[i];
+    const double range = d->hi - d->lo;
+
+    if (d->kind == DSCQ_BO_CHOICE) {
+        x[i] = (double)dscq_rng_below(rng, (uint64_t)range + 1);
+    } else if (d->kind == DSCQ_BO_INT) {
+        const uint64_t far = 1 + (uint64_t)(0.2 * range);
+        const double step =
+            1 + (double)dscq_rng_below(rng, dscq_rng_below(rng, 2) != 0 ? far : 1);
+        x[i] += dscq_rng_below(rng, 2) != 0 ? step : -step;
+    } else {
+        x[i] += 0.1 * range * (double)dscq_rng_normal(rng);
+    }
+}
+
+/* What a unit of each constraint's excess is worth in the objective: the ratio of their
+ * deviations over all points. */
+static void prices(double out[BO_OUTPUTS], const dscq_bo *b)
+{
+    double sum[BO_OUTPUTS] = {0.0}, square[BO_OUTPUTS] = {0.0}, n = 0.0;
+
+    for (size_t i = 0; i < b->told; i++) {
+        const bo_row *r = &b->row[b->order[i]];
+        if (r->failed)
+            continue;
+        n += 1.0;
+        for (int32_t o = 0; o < bo_outputs(b); o++) {
+            sum[o] += r->y[o];
+            square[o] += r->y[o] * r->y[o];
+        }
+    }
+    for (int32_t o = 0; o < bo_outputs(b) && n > 0.0; o++) {
+        const double mean = sum[o] / n, var = square[o] / n - mean * mean;
+        out[o] = sqrt(var > 1e-18 ? var : 1e-18);
+    }
+    for (int32_t o = bo_outputs(b); o-- > 0;)
+        out[o] = out[0] / out[o];
+}
+
+/* Points to search around: the best feasible one and others of the lowest price; a
+ * cheap one that misses a limit by little is as good a neighbour as one that keeps it.
+ */
+static size_t good_points(const dscq_bo *b, size_t out[BO_ELITE])
+{
+    const int64_t best = dscq_bo_best(b);
+    double score[BO_ELITE], price[BO_OUTPUTS] = {0.0};
+    size_t n = 0;
+
+    prices(price, b);
+    for (size_t i = 0; i < b->told; i++) {
+        const bo_row *r = &b->row[b->order[i]];
+        double s = best == (int64_t)i ? -(double)INFINITY : r->y[0];
+        size_t at;
+
+        for (int32_t o = 1; o < bo_outputs(b); o++)
+            s += price[o] * fmax(r->y[o], 0.0);
+        if (r->failed)
+            continue;
+        for (at = n < BO_ELITE ? n++ : BO_ELITE; at > 0 && score[at - 1] > s; at--)
+            if (at < BO_ELITE) {
+                score[at] = score[at - 1];
+                out[at] = out[at - 1];
+            }
+        if (at < BO_ELITE) {
+            score[at] = s;
+            out[at] = b->order[i];
+        }
+    }
+    return n;
+}
+
+static int is_near(const dscq_bo *b, const double *x, const size_t *good, size_t goods,
+                   size_t reach)
+{
+    for (size_t i = 0; i < goods; i++)
+        if (differ(b, x, b->row[good[i]].x) <= reach)
+            return 1;
+    return 0;
+}
+
+/* Half of the candidates from good points, every second of them from the best; half
+ * from the best candidate so far, a move or two on. */
+int bo_search_near(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
+{
+    const size_t reach = bo_reach(b);
+    size_t good[BO_ELITE];
+    const size_t goods = good_points(b, good);
+
+    for (int32_t i = 0; i < b->o.candidates && goods > 0; i++) {
+        const int on = c->found && 2 * i >= b->o.candidates;
+        const size_t from = i % 2 == 0 ? 0 : (size_t)(i / 2) % goods;
+        const uint64_t most = on ? 2 : reach;
+
+        memcpy(c->y, on ? c->x : b->row[good[from]].x, b->dims * sizeof *c->y);
+        for (uint64_t k = dscq_rng_below(rng, most) + 1; k > 0; k--)
+            move(b, rng, c->y);
+        bo_round(b, c->y);
+        if (!on || is_near(b, c->y, good, goods, reach))
+            bo_consider(b, c, c->y);
+    }
+    return goods > 0;
+}
