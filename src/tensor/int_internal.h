@@ -16,6 +16,7 @@
     X(gemm_packed_bytes)                                                               \
     X(gemm_pack)                                                                       \
     X(gemm)                                                                            \
+    X(gemm_lines)                                                                      \
     X(sparse_packed_bytes)                                                             \
     X(sparse_pack)                                                                     \
     X(sparse_scratch_bytes)                                                            \

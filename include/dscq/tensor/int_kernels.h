@@ -40,6 +40,14 @@ typedef struct dscq_byte_sum {
     int32_t z[2], m[2], shift, zero, lo, hi;
 } dscq_byte_sum;
 
+/* Rows of a matrix where they lie in an image: row i is `lines` pieces of `line` bytes,
+ * `pitch` apart, from at + i*step on. With more than one line, `line` is a multiple of
+ * four. */
+typedef struct dscq_byte_lines {
+    const uint8_t *at;
+    size_t step, line, lines, pitch;
+} dscq_byte_lines;
+
 typedef struct dscq_int_kernels {
     const char *name; /* "avx512vnni", "avx512", "avx2", "portable", "neon" */
 
@@ -57,6 +65,9 @@ typedef struct dscq_int_kernels {
                       int32_t zero);
     void (*gemm)(const void *packed, const uint8_t *a, size_t lda, void *out,
                  size_t ldo, size_t m, size_t n, size_t k, const void *rq);
+    /* The same, k = line * lines: the windows of a convolution without a copy. */
+    void (*gemm_lines)(const void *packed, const dscq_byte_lines *a, void *out,
+                       size_t ldo, size_t m, size_t n, const void *rq);
 
     /* The same for weights of which most are 0: only groups of four neighbouring
      * weights with one that is not 0 are stored and computed. Scratch is per thread. */

@@ -9,8 +9,8 @@ static size_t channel_at(size_t i, size_t n, int depthwise)
 {
     const size_t block = 4 * VL, q = i / VL % 4, lane = i % VL;
 
-    if (!depthwise)
-        return i;
+    if (!depthwise) /* narrow matrices: a vector has two rows (int_gemm.c) */
+        return n <= VL / 2 ? i % (VL / 2) : i;
     const size_t first = i / block * block;
 
     i = n >= block && first + block > n ? n - block : first;
