@@ -18,6 +18,7 @@ enum { FAST_SLACK = 128 /* bytes that may be read (not used) behind a tensor */ 
 
 typedef enum fast_kind {
     FAST_GEMM,      /* pointwise: the input's pixels are the matrix          */
+    FAST_LINES,     /* the lines of a window are read where they lie         */
     FAST_IM2COL,    /* windows are gathered, some pixels at a time           */
     FAST_DEPTHWISE, /* one input and one output channel a group              */
     FAST_WIDE       /* 16-bit activations or weights: plain loops            */
@@ -33,7 +34,7 @@ typedef struct fast_node {
     size_t packed_bytes;
     uint8_t *post;     /* requantisation of all groups            */
     size_t post_group; /* bytes                                   */
-    size_t padded_bytes, tile_bytes, acc_bytes, other_bytes; /* scratch           */
+    size_t rows_bytes, tile_bytes, acc_bytes, other_bytes; /* scratch           */
     uint8_t *table; /* look-up: byte to code (stored form of the output) */
     double seconds;
 } fast_node;
@@ -70,6 +71,23 @@ static inline size_t fast_round(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
+
+/* The rows of a convolution's input with its padding, handed out from top to bottom. */
+typedef struct fast_rows {
+    const uint8_t *in;
+    const dscq_qtensor *x;
+    uint8_t *buffer;         /* NULL: no padding, rows of `in` itself       */
+    size_t bytes;            /* of a row                                    */
+    size_t left, right, top; /* padding: bytes, bytes, rows                 */
+    size_t capacity, span;   /* rows in the buffer, and of a window         */
+    size_t first, end;       /* rows first .. end - 1 are in it             */
+} fast_rows;
+
+size_t infer__rows_bytes(const dscq_qnode *n, const dscq_qtensor *x);
+fast_rows infer__rows_open(const dscq_qnode *n, const dscq_qtensor *x,
+                           const uint8_t *in, uint8_t *buffer);
+/* Row i and the rest of its window, `bytes` apart; i never goes back. */
+const uint8_t *infer__rows_at(fast_rows *w, size_t i);
 
 /* Conv: pack weights and constants, state the scratch. */
 dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { TILE_PIXELS = 96, DW_ROWS = 64 };
+enum { TILE_PIXELS = 96, DW_ROWS = 64, LINES_PIXELS = 12 };
 
 static int fits_bytes(const dscq_qweights *w)
 {
@@ -18,6 +18,19 @@ static int fits_bytes(const dscq_qweights *w)
 static int has_padding(const dscq_qnode *n)
 {
     return (n->pad_top | n->pad_left | n->pad_bottom | n->pad_right) != 0;
+}
+
+/* Weights are packed in words of four, the last filled with 0, and what lies behind a
+ * row may be read: so a row may be taken for whole words, which is faster. */
+static size_t whole_words(size_t k)
+{
+    return (k + 3) / 4 * 4;
+}
+
+/* Neighbouring bytes of a window. */
+static size_t line_of(const dscq_qweights *w)
+{
+    return (size_t)w->s * (size_t)w->c;
 }
 
 static fast_kind kind_of(const dscq_qnode *n, const dscq_qweights *w,
@@ -34,6 +47,10 @@ static fast_kind kind_of(const dscq_qnode *n, const dscq_qweights *w,
     if (w->r == x->h && w->s == x->w && n->groups == 1 && !has_padding(n) &&
         n->dilation_h == 1 && n->dilation_w == 1)
         return FAST_GEMM; /* fully connected: one row that is the whole map */
+    /* short rows of pixels would leave the register tiles half empty */
+    if (n->groups == 1 && n->dilation_w == 1 && y->w >= LINES_PIXELS && y->bits <= 8 &&
+        4 * line_of(w) >= 3 * whole_words(line_of(w)))
+        return FAST_LINES;
     return FAST_IM2COL;
 }
 
@@ -57,13 +74,6 @@ static int pays_sparse(const dscq_qweights *w, const dscq_int_kernels *k_table)
 
 /* ---- preparation ---- */
 
-/* Weights are packed in words of four, the last filled with 0, and what lies behind a
- * row may be read: so a row may be taken for whole words, which is faster. */
-static size_t whole_words(size_t k)
-{
-    return (k + 3) / 4 * 4;
-}
-
 typedef struct shape {
     size_t groups, n, k; /* groups, output channels and weights of one */
 } shape;
@@ -73,6 +83,8 @@ static shape shape_of(const fast_node *f)
     const dscq_qweights *w = f->n->weights;
     const size_t groups = f->kind == FAST_IM2COL ? (size_t)f->n->groups : 1;
 
+    if (f->kind == FAST_LINES)
+        return (shape){1, (size_t)w->k, (size_t)w->r * whole_words(line_of(w))};
     return (shape){groups, (size_t)w->k / groups, w->count / (size_t)w->k};
 }
 
@@ -116,25 +128,49 @@ static size_t group_bytes(const fast_node *f, const dscq_qweights *w,
     return fast_round(k->gemm_packed_bytes(s->n, s->k));
 }
 
+/* The weights with every line of a window filled to whole words. */
+static dscq_status whole_lines(const dscq_qweights *w, int16_t **out, dscq_error *err)
+{
+    const size_t line = line_of(w), whole = whole_words(line);
+    const size_t lines = (size_t)w->k * (size_t)w->r;
+    int16_t *v = dscq_calloc(lines * whole, sizeof *v);
+
+    *out = v;
+    if (v == NULL)
+        return dscq_fail_nomem(err, "packed weights", lines * whole * sizeof *v);
+    for (size_t i = 0; i < lines; i++)
+        memcpy(v + i * whole, w->value + i * line, line * sizeof *v);
+    return DSCQ_OK;
+}
+
 static dscq_status pack_weights(fast_node *f, const dscq_qweights *w,
                                 const dscq_qmodel *m, const dscq_int_kernels *k,
                                 dscq_error *err)
 {
     const int32_t zero = fast_zero(&m->tensor[f->n->input[0]]);
     const shape s = shape_of(f);
+    int16_t *lines = NULL;
+    dscq_status status = DSCQ_OK;
 
+    if (f->kind == FAST_LINES)
+        DSCQ_TRY(whole_lines(w, &lines, err));
     f->packed_at = dscq_calloc(s.groups, sizeof *f->packed_at);
-    if (f->packed_at == NULL)
-        return dscq_fail_nomem(err, "packed weights", s.groups * sizeof *f->packed_at);
+    if (f->packed_at == NULL) {
+        status =
+            dscq_fail_nomem(err, "packed weights", s.groups * sizeof *f->packed_at);
+        goto done;
+    }
     for (size_t g = 0; g < s.groups; g++) {
         f->packed_at[g] = f->packed_bytes;
         f->packed_bytes += group_bytes(f, w, k, &s, g);
     }
     f->packed = dscq_calloc(f->packed_bytes, 1);
-    if (f->packed == NULL)
-        return dscq_fail_nomem(err, "packed weights", f->packed_bytes);
+    if (f->packed == NULL) {
+        status = dscq_fail_nomem(err, "packed weights", f->packed_bytes);
+        goto done;
+    }
     for (size_t g = 0; g < s.groups; g++) {
-        const int16_t *v = w->value + g * s.n * s.k;
+        const int16_t *v = (lines != NULL ? lines : w->value) + g * s.n * s.k;
         uint8_t *to = f->packed + f->packed_at[g];
         if (f->kind == FAST_DEPTHWISE)
             k->dw_pack(to, v, (size_t)w->r * (size_t)w->s, (size_t)w->k, zero);
@@ -143,7 +179,9 @@ static dscq_status pack_weights(fast_node *f, const dscq_qweights *w,
         else
             k->gemm_pack(to, v, s.k, s.n, s.k, zero);
     }
-    return DSCQ_OK;
+done:
+    dscq_free(lines);
+    return status;
 }
 
 /* Wide nodes use the values as they are. */
@@ -167,17 +205,16 @@ dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
 
     DSCQ_TRY(dscq_qweights_open(&w, n->weights, err));
     f->kind = kind_of(n, &w, x, y);
-    f->is_sparse = (f->kind == FAST_GEMM || f->kind == FAST_IM2COL) &&
+    f->is_sparse = f->kind != FAST_DEPTHWISE && f->kind != FAST_WIDE &&
                    y->h * y->w >= 16 && pays_sparse(&w, k);
+    if (f->is_sparse && f->kind == FAST_LINES)
+        f->kind = FAST_IM2COL;
     DSCQ_TRY(make_post(f, m, k, err));
     DSCQ_TRY(f->kind == FAST_WIDE ? keep_values(f, &w, err)
                                   : pack_weights(f, &w, m, k, err));
     const shape s = shape_of(f);
-    if (f->kind == FAST_DEPTHWISE)
-        f->padded_bytes = (size_t)(x->h + n->pad_top + n->pad_bottom) *
-                              (size_t)(x->w + n->pad_left + n->pad_right) *
-                              (size_t)x->c +
-                          FAST_SLACK;
+    if (f->kind == FAST_DEPTHWISE || f->kind == FAST_LINES)
+        f->rows_bytes = infer__rows_bytes(n, x);
     if (f->kind == FAST_IM2COL)
         f->tile_bytes = TILE_PIXELS * whole_words(s.k) + FAST_SLACK;
     if (f->kind == FAST_WIDE)
@@ -193,7 +230,7 @@ done:
 
 size_t infer__conv_scratch(const fast_node *f)
 {
-    return fast_round(f->padded_bytes) + fast_round(f->tile_bytes) +
+    return fast_round(f->rows_bytes) + fast_round(f->tile_bytes) +
            fast_round(f->acc_bytes) + fast_round(f->other_bytes);
 }
 
@@ -205,7 +242,7 @@ typedef struct conv_ctx {
     const dscq_qtensor *x, *y;
     const dscq_int_kernels *k;
     const uint8_t *in;
-    uint8_t *out, *padded, *tile, *acc, *other;
+    uint8_t *out, *rows, *tile, *acc, *other;
     shape s;
 } conv_ctx;
 
@@ -273,44 +310,38 @@ static void run_im2col(const conv_ctx *c)
         }
 }
 
-/* The input with its padding, filled with the zero point. */
-static void pad_input(const conv_ctx *c)
+static uint8_t *out_row(const conv_ctx *c, int32_t h)
+{
+    return c->out + (size_t)h * (size_t)c->y->w * (size_t)c->y->c;
+}
+
+static void run_lines(const conv_ctx *c)
 {
     const dscq_qnode *n = c->n;
-    const size_t ch = (size_t)c->x->c, row = (size_t)c->x->w * ch;
-    const size_t left = (size_t)n->pad_left * ch, right = (size_t)n->pad_right * ch;
-    const int zero = fast_zero(c->x);
-    uint8_t *p = c->padded;
+    fast_rows rows = infer__rows_open(n, c->x, c->in, c->rows);
+    dscq_byte_lines a = {.step = (size_t)n->stride_w * (size_t)c->x->c,
+                         .line = whole_words(line_of(n->weights)),
+                         .lines = (size_t)n->weights->r,
+                         .pitch = (size_t)n->dilation_h * rows.bytes};
 
-    memset(p, zero, (size_t)n->pad_top * (left + row + right));
-    p += (size_t)n->pad_top * (left + row + right);
-    for (int32_t h = 0; h < c->x->h; h++) {
-        memset(p, zero, left);
-        memcpy(p + left, c->in + (size_t)h * row, row);
-        memset(p + left + row, zero, right);
-        p += left + row + right;
+    for (int32_t h = 0; h < c->y->h; h++) {
+        a.at = infer__rows_at(&rows, (size_t)(h * n->stride_h));
+        c->k->gemm_lines(c->f->packed, &a, out_row(c, h), c->s.n, (size_t)c->y->w,
+                         c->s.n, c->f->post);
     }
-    memset(p, zero, (size_t)n->pad_bottom * (left + row + right));
 }
 
 static void run_depthwise(const conv_ctx *c)
 {
     const dscq_geom g = geom_of(c);
-    const dscq_qnode *n = c->n;
-    const uint8_t *base = c->in, *in[DW_ROWS];
-    size_t row = (size_t)c->x->w * (size_t)c->x->c;
+    fast_rows rows = infer__rows_open(c->n, c->x, c->in, c->rows);
+    const uint8_t *in[DW_ROWS];
 
-    if (has_padding(n)) {
-        pad_input(c);
-        base = c->padded;
-        row += (size_t)(n->pad_left + n->pad_right) * (size_t)c->x->c;
-    }
     for (int32_t h = 0; h < c->y->h; h++) {
-        for (int32_t r = 0; r < g.kernel_h; r++)
-            in[r] = base + (size_t)(h * g.stride_h + r * g.dilation_h) * row;
-        c->k->dw_row(&g, in, c->f->packed,
-                     c->out + (size_t)h * (size_t)c->y->w * (size_t)c->y->c,
-                     c->f->post);
+        in[0] = infer__rows_at(&rows, (size_t)(h * g.stride_h));
+        for (int32_t r = 1; r < g.kernel_h; r++)
+            in[r] = in[r - 1] + (size_t)g.dilation_h * rows.bytes;
+        c->k->dw_row(&g, in, c->f->packed, out_row(c, h), c->f->post);
     }
 }
 
@@ -377,13 +408,16 @@ void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
                   .s = shape_of(f)};
 
     c.out = y;
-    c.padded = scratch;
-    c.tile = c.padded + fast_round(f->padded_bytes);
+    c.rows = scratch;
+    c.tile = c.rows + fast_round(f->rows_bytes);
     c.acc = c.tile + fast_round(f->tile_bytes);
     c.other = c.acc + fast_round(f->acc_bytes);
     switch (f->kind) {
     case FAST_GEMM:
         product(&c, 0, x, c.s.k, 0, (size_t)c.y->h * (size_t)c.y->w);
+        break;
+    case FAST_LINES:
+        run_lines(&c);
         break;
     case FAST_IM2COL:
         run_im2col(&c);
