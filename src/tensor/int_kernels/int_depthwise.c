@@ -5,7 +5,8 @@
  * that the dot product of four bytes does four taps. Unpacking leaves vector q with
  * channels 4q..4q+3 of every sixteen; start values, weights and requantisation are
  * stored in that order, and packing the codes undoes it. Maps of 8, 16 or 32 channels
- * (less than a block) take neighbouring pixels together.
+ * (less than a block) take neighbouring pixels together. Of 3 x 3 taps a group is one
+ * column, so that a column, once interleaved, serves up to three outputs.
  */
 #include "int_internal.h"
 #include "int_requant.h"
@@ -56,6 +57,14 @@ static size_t tap_groups(size_t taps)
     return (taps + 3) / 4;
 }
 
+/* The tap at place i of a group; `taps` or more: none. Nine go by columns of three. */
+static size_t tap_of(size_t group, size_t i, size_t taps)
+{
+    if (taps == 9)
+        return i < 3 ? 3 * i + group : taps;
+    return 4 * group + i;
+}
+
 /* Words of one block: its start values, then its weights. */
 static size_t block_words(size_t taps)
 {
@@ -89,8 +98,9 @@ void FN(dw_pack)(void *packed, const int16_t *w, size_t taps, size_t c, int32_t 
             for (size_t g = 0; g < tap_groups(taps); g++) {
                 int16_t four[4] = {0, 0, 0, 0};
 
-                for (size_t t = 0; t < 4 && 4 * g + t < taps && from < c; t++) {
-                    four[t] = w[from * taps + 4 * g + t];
+                for (size_t t = 0; t < 4 && from < c; t++) {
+                    if (tap_of(g, t, taps) < taps)
+                        four[t] = w[from * taps + tap_of(g, t, taps)];
                     start -= (uint32_t)(zero * four[t]);
                 }
                 weight_words(words, four);
@@ -106,6 +116,7 @@ typedef struct dw_job {
     const uint8_t *tap[TAPS_MAX]; /* of the first output, first channel */
     size_t groups;                /* of four taps; the last are repeated */
     size_t c, pixels, step;       /* step: bytes between two windows     */
+    int is_square;                /* 3 x 3 taps without dilation         */
     const requant_head *head;
 } dw_job;
 
@@ -161,16 +172,23 @@ INL vu dot_words(vu acc, vb q, const uint32_t *w)
     return dot4(acc, quad_of((vu)q), words);
 }
 
-/* Four taps x0..x3 of a block. */
-INL void accumulate(vu acc[4], vb x0, vb x1, vb x2, vb x3, const uint32_t *w)
+/* Four taps of a block as words. */
+INL void interleave(vb word[4], vb x0, vb x1, vb x2, vb x3)
 {
     const vb a = UNPACK(lo, 8, x0, x1), b = UNPACK(hi, 8, x0, x1);
     const vb c = UNPACK(lo, 8, x2, x3), d = UNPACK(hi, 8, x2, x3);
 
-    acc[0] = dot_words(acc[0], UNPACK(lo, 16, a, c), w);
-    acc[1] = dot_words(acc[1], UNPACK(hi, 16, a, c), w + WORDS * VL);
-    acc[2] = dot_words(acc[2], UNPACK(lo, 16, b, d), w + 2 * WORDS * VL);
-    acc[3] = dot_words(acc[3], UNPACK(hi, 16, b, d), w + 3 * WORDS * VL);
+    word[0] = UNPACK(lo, 16, a, c);
+    word[1] = UNPACK(hi, 16, a, c);
+    word[2] = UNPACK(lo, 16, b, d);
+    word[3] = UNPACK(hi, 16, b, d);
+}
+
+INL void accumulate(vu acc[4], const vb word[4], const uint32_t *w)
+{
+    UNROLL
+    for (size_t i = 0; i < 4; i++)
+        acc[i] = dot_words(acc[i], word[i], w + i * WORDS * VL);
 }
 
 /* Codes of a block back in channel order. The first two packings saturate, so that
@@ -246,11 +264,15 @@ INL void accumulate_all(const dw_job *j, const loop_kind k, const size_t at[TOGE
 
     for (size_t g = 0; g < groups; g++, w += BLOCK * WORDS) {
         UNROLL
-        for (size_t u = 0; u < k.count; u++)
-            accumulate(acc[u], load_tap(j, k, 4 * g, at[u], b->bytes),
+        for (size_t u = 0; u < k.count; u++) {
+            vb word[4];
+
+            interleave(word, load_tap(j, k, 4 * g, at[u], b->bytes),
                        load_tap(j, k, 4 * g + 1, at[u], b->bytes),
                        load_tap(j, k, 4 * g + 2, at[u], b->bytes),
-                       load_tap(j, k, 4 * g + 3, at[u], b->bytes), w);
+                       load_tap(j, k, 4 * g + 3, at[u], b->bytes));
+            accumulate(acc[u], word, w);
+        }
     }
 }
 
@@ -264,6 +286,18 @@ static vb other_codes(const requant_head *h, const requant_group *g,
         FN(requant_other)(h, g + i, acc + i * VL, (uint32_t *)&code[i]);
     return pack_codes(code);
 }
+
+#if HAS_UPPER
+
+INL vb upper_codes(const requant_head *h, const requant_group *g, vu acc[4])
+{
+    UNROLL
+    for (size_t i = 0; i < 4; i++)
+        acc[i] = upper_of(g + i, acc[i]);
+    return clamp_bytes(pack_codes(acc), h);
+}
+
+#endif
 
 /* The codes of `count` blocks at byte offsets at[] of every tap. */
 INL void run_blocks(const dw_job *j, const loop_kind k, const size_t at[TOGETHER],
@@ -281,12 +315,8 @@ INL void run_blocks(const dw_job *j, const loop_kind k, const size_t at[TOGETHER
 #if HAS_UPPER
     if (k.is_upper) {
         UNROLL
-        for (size_t u = 0; u < k.count; u++) {
-            UNROLL
-            for (size_t i = 0; i < 4; i++)
-                acc[u][i] = upper_of(b->g + i, acc[u][i]);
-            y[u] = clamp_bytes(pack_codes(acc[u]), j->head);
-        }
+        for (size_t u = 0; u < k.count; u++)
+            y[u] = upper_codes(j->head, b->g, acc[u]);
         return;
     }
 #endif
@@ -368,6 +398,244 @@ INL void joined(const dw_job *j, const loop_kind k, const block_at *b,
 LOOPS(X)
 #undef X
 
+#if HAS_UPPER
+
+/* 3 x 3 taps from column to column: an output of one block needs three of them, the
+ * next begins `stride` columns later and shares the others. */
+typedef struct column_walk {
+    const uint8_t *row[3]; /* the next column, at the block's first channel */
+    size_t column, out;    /* bytes from one to the next; between outputs    */
+} column_walk;
+
+INL void next_column(column_walk *w, vb word[4])
+{
+    interleave(word, (vb)u_load(w->row[0]), (vb)u_load(w->row[1]),
+               (vb)u_load(w->row[2]), (vb){0});
+    UNROLL
+    for (size_t r = 0; r < 3; r++)
+        w->row[r] += w->column;
+}
+
+INL void copy_column(vb to[4], const vb from[4])
+{
+    UNROLL
+    for (size_t i = 0; i < 4; i++)
+        to[i] = from[i];
+}
+
+/* The same quarter of up to two outputs: weights and constants are loaded once. */
+INL void quarter(const size_t count, const block_at *b, vb word[4][4], size_t i,
+                 vu y[TOGETHER][4])
+{
+    const uint32_t *w = b->packed + BLOCK + i * WORDS * VL;
+    vu x[3][WORDS], acc[TOGETHER];
+
+    UNROLL
+    for (size_t s = 0; s < 3; s++) {
+        UNROLL
+        for (size_t k = 0; k < WORDS; k++)
+            x[s][k] = u_load(w + s * BLOCK * WORDS + k * VL);
+    }
+    UNROLL
+    for (size_t u = 0; u < count; u++) {
+        acc[u] = u_load(b->packed + i * VL);
+        UNROLL
+        for (size_t s = 0; s < 3; s++)
+            acc[u] = dot4(acc[u], quad_of((vu)word[u + s][i]), x[s]);
+        y[u][i] = upper_of(b->g + i, acc[u]);
+    }
+}
+
+/* Two outputs a round at stride 1, one at stride 2: two new columns for either. */
+INL void columns(const size_t stride, const dw_job *j, const block_at *b, column_walk w,
+                 size_t outputs, uint8_t *out)
+{
+    const size_t count = 3 - stride;
+    const block_at at = *b;
+    const requant_head head = *j->head;
+    vb word[4][4];
+
+    UNROLL
+    for (size_t s = 0; s < count; s++)
+        next_column(&w, word[s]);
+    for (; outputs >= count; outputs -= count) {
+        vu y[TOGETHER][4];
+
+        UNROLL
+        for (size_t s = count; s < count + 2; s++)
+            next_column(&w, word[s]);
+        UNROLL
+        for (size_t i = 0; i < 4; i++)
+            quarter(count, &at, word, i, y);
+        UNROLL
+        for (size_t u = 0; u < count; u++) {
+            u_store(out, (vu)clamp_bytes(pack_codes(y[u]), &head));
+            out += w.out;
+        }
+        UNROLL
+        for (size_t s = 0; s < count; s++)
+            copy_column(word[s], word[s + 2]);
+    }
+    if (outputs > 0) {
+        vu y[TOGETHER][4];
+
+        next_column(&w, word[2]);
+        UNROLL
+        for (size_t i = 0; i < 4; i++)
+            quarter(1, &at, word, i, y);
+        u_store(out, (vu)clamp_bytes(pack_codes(y[0]), &head));
+    }
+}
+
+static __attribute__((noinline)) void columns_1(const dw_job *j, const block_at *b,
+                                                column_walk w, size_t outputs,
+                                                uint8_t *out)
+{
+    columns(1, j, b, w, outputs, out);
+}
+
+static __attribute__((noinline)) void columns_2(const dw_job *j, const block_at *b,
+                                                column_walk w, size_t outputs,
+                                                uint8_t *out)
+{
+    columns(2, j, b, w, outputs, out);
+}
+
+INL column_walk walk_from(const dw_job *j, size_t at, size_t out)
+{
+    return (column_walk){{j->tap[0] + at, j->tap[1] + at, j->tap[2] + at}, j->c, out};
+}
+
+#endif
+
+#if HAS_UPPER && DSCQ_LANES == 16
+
+/* The same for blocks of several pixels: three columns of a block are cut out of what
+ * was loaded for it and for the next one. Orders are those of eight-byte words. */
+typedef struct narrow_orders {
+    __m512i first, second;  /* stride 2: even and odd pixels of two vectors     */
+    __m512i by_one, by_two; /* a vector's pixels and the next ones', moved along */
+} narrow_orders;
+
+static narrow_orders narrow_orders_of(size_t c)
+{
+    const size_t px = c / 8;
+    uint64_t o[4][8];
+
+    for (size_t i = 0; i < 8; i++) {
+        o[0][i] = i / px * 2 * px + i % px;
+        o[1][i] = o[0][i] + px;
+        o[2][i] = i + px;
+        o[3][i] = i + 2 * px;
+    }
+    return (narrow_orders){_mm512_loadu_si512(o[0]), _mm512_loadu_si512(o[1]),
+                           _mm512_loadu_si512(o[2]), _mm512_loadu_si512(o[3])};
+}
+
+/* What a block needs of the three rows: its pixels, at stride 2 even ones and odd ones.
+ */
+typedef struct narrow_rows {
+    __m512i pixel[3], odd[3];
+} narrow_rows;
+
+INL narrow_rows narrow_load(const size_t stride, const narrow_orders *o,
+                            const uint8_t *const row[3], size_t at)
+{
+    narrow_rows x = {{_mm512_setzero_si512()}, {_mm512_setzero_si512()}};
+
+    UNROLL
+    for (size_t r = 0; r < 3; r++) {
+        const __m512i a = _mm512_loadu_si512(row[r] + at);
+
+        if (stride == 1) {
+            x.pixel[r] = a;
+        } else {
+            const __m512i b = _mm512_loadu_si512(row[r] + at + BLOCK);
+
+            x.pixel[r] = _mm512_permutex2var_epi64(a, o->first, b);
+            x.odd[r] = _mm512_permutex2var_epi64(a, o->second, b);
+        }
+    }
+    return x;
+}
+
+/* Column s of the three of a block. */
+INL void narrow_column(const size_t stride, const size_t s, const narrow_orders *o,
+                       const narrow_rows *x, const narrow_rows *next, vb word[4])
+{
+    const __m512i move = stride == 1 && s == 2 ? o->by_two : o->by_one;
+    vb row[3];
+
+    UNROLL
+    for (size_t r = 0; r < 3; r++)
+        row[r] = s == 0 ? (vb)x->pixel[r]
+                 : stride == 2 && s == 1
+                     ? (vb)x->odd[r]
+                     : (vb)_mm512_permutex2var_epi64(x->pixel[r], move, next->pixel[r]);
+    interleave(word, row[0], row[1], row[2], (vb){0});
+}
+
+INL void narrow(const size_t stride, const dw_job *j, const block_at *b, size_t blocks,
+                uint8_t *out)
+{
+    const narrow_orders o = narrow_orders_of(j->c);
+    const uint8_t *const row[3] = {j->tap[0], j->tap[1], j->tap[2]};
+    const requant_head head = *j->head;
+    const block_at at = *b;
+    narrow_rows x = narrow_load(stride, &o, row, 0);
+
+    for (size_t i = 1; i <= blocks; i++, out += BLOCK) {
+        const narrow_rows next = narrow_load(stride, &o, row, i * stride * BLOCK);
+        vb word[4][4];
+        vu y[TOGETHER][4];
+
+        UNROLL
+        for (size_t s = 0; s < 3; s++)
+            narrow_column(stride, s, &o, &x, &next, word[s]);
+        UNROLL
+        for (size_t q = 0; q < 4; q++)
+            quarter(1, &at, word, q, y);
+        u_store(out, (vu)clamp_bytes(pack_codes(y[0]), &head));
+        x = next;
+    }
+}
+
+static __attribute__((noinline)) void narrow_1(const dw_job *j, const block_at *b,
+                                               size_t blocks, uint8_t *out)
+{
+    narrow(1, j, b, blocks, out);
+}
+
+static __attribute__((noinline)) void narrow_2(const dw_job *j, const block_at *b,
+                                               size_t blocks, uint8_t *out)
+{
+    narrow(2, j, b, blocks, out);
+}
+
+/* The row's first pixels, as many as whole vectors hold: the last that is loaded must
+ * not reach over the last window. Returns how many. */
+static size_t narrow_row(const dw_job *j, const block_at *b, uint8_t *out)
+{
+    const size_t stride = j->step / j->c, bytes = (j->pixels - 1) * j->step + 3 * j->c;
+    const size_t vectors = bytes / (stride * BLOCK);
+    const size_t blocks = vectors > 0 ? vectors - 1 : 0;
+
+    (stride == 1 ? narrow_1 : narrow_2)(j, b, blocks, out);
+    return blocks * (BLOCK / j->c);
+}
+
+#else
+
+static size_t narrow_row(const dw_job *j, const block_at *b, uint8_t *out)
+{
+    (void)j;
+    (void)b;
+    (void)out;
+    return 0;
+}
+
+#endif
+
 static int is_upper(const dw_job *j)
 {
     return HAS_UPPER && j->head->kind == REQUANT_UPPER;
@@ -383,6 +651,15 @@ static void column_any(const dw_job *j, const block_at *b, const size_t x[2],
         (is_upper(j) ? part_upper : part_other)(j, b, x, out);
         return;
     }
+#if HAS_UPPER
+    if (j->is_square && is_upper(j) && j->step <= 2 * j->c) {
+        const column_walk w = walk_from(j, x[0] * j->step + b->c, j->c);
+        uint8_t *to = out + x[0] * j->c + b->c;
+
+        (j->step == j->c ? columns_1 : columns_2)(j, b, w, x[1] - x[0], to);
+        return;
+    }
+#endif
     if (!is_upper(j) || j->groups != 3) {
         (is_upper(j) ? full_upper : full_other)(j, b, x, out);
         return;
@@ -391,15 +668,14 @@ static void column_any(const dw_job *j, const block_at *b, const size_t x[2],
     full_upper(j, b, rest, out);
 }
 
-/* Eight pixels outside, blocks of channels inside: inputs stay in the first-level
- * cache, and constants are loaded once for two pixels. */
+/* As many pixels as the first-level cache holds outside, blocks of channels inside. */
 static void row_wide(const dw_job *j, const uint32_t *packed, size_t words,
                      uint8_t *out)
 {
-    enum { SPAN = 8 };
+    const size_t fit = (size_t)8 * 1024 / j->c, span = fit > 8 ? fit : 8;
 
-    for (size_t x = 0; x < j->pixels; x += SPAN) {
-        const size_t part[2] = {x, j->pixels - x < SPAN ? j->pixels : x + SPAN};
+    for (size_t x = 0; x < j->pixels; x += span) {
+        const size_t part[2] = {x, j->pixels - x < span ? j->pixels : x + span};
         block_at b = {packed, requant_groups(j->head), 0, 0};
 
         for (; b.c < j->c; b.c += BLOCK, b.packed += words, b.g += 4) {
@@ -428,7 +704,9 @@ static void row_joined(const dw_job *j, const uint32_t *packed, uint8_t *out)
         column_any(j, &b, all, out);
         return;
     }
-    if (is_upper(j) && j->groups == 3) {
+    if (j->is_square && is_upper(j) && j->step <= 2 * j->c)
+        done = narrow_row(j, &b, out);
+    if (done == 0 && is_upper(j) && j->groups == 3) {
         (dense ? dense_pairs : apart_pairs)(j, &b, all, out);
         done = j->pixels / (2 * join) * (2 * join);
     }
@@ -452,11 +730,13 @@ void FN(dw_row)(const dscq_geom *g, const uint8_t *const *in, const void *packed
                 .c = c,
                 .pixels = (size_t)g->out_w,
                 .step = (size_t)g->stride_w * c,
+                .is_square = g->kernel_h == 3 && kw == 3 && g->dilation_w == 1,
                 .head = rq};
 
     assert(taps <= TAPS_MAX - 4);
     for (size_t t = 0; t < 4 * j.groups; t++) {
-        const size_t real = t < taps ? t : taps - 1; /* its weight is 0 */
+        const size_t tap = tap_of(t / 4, t % 4, taps);
+        const size_t real = tap < taps ? tap : taps - 1; /* its weight is 0 */
 
         j.tap[t] = in[real / kw] + real % kw * (size_t)g->dilation_w * c;
     }
