@@ -57,12 +57,10 @@ static size_t tap_groups(size_t taps)
     return (taps + 3) / 4;
 }
 
-/* The tap at place i of a group; `taps` or more: none. Nine go by columns of three. */
-static size_t tap_of(size_t group, size_t i, size_t taps)
+/* The place of a tap, four to a group. Nine go by columns of three. */
+static size_t place_of(size_t tap, size_t taps)
 {
-    if (taps == 9)
-        return i < 3 ? 3 * i + group : taps;
-    return 4 * group + i;
+    return taps == 9 ? tap % 3 * 4 + tap / 3 : tap;
 }
 
 /* Words of one block: its start values, then its weights. */
@@ -94,16 +92,14 @@ void FN(dw_pack)(void *packed, const int16_t *w, size_t taps, size_t c, int32_t 
         for (size_t i = 0; i < BLOCK; i++) {
             const size_t from = channel_of(b, i, c);
             uint32_t start = 0, words[WORDS];
+            int16_t four[TAPS_MAX] = {0};
 
+            for (size_t t = 0; t < taps && from < c; t++) {
+                four[place_of(t, taps)] = w[from * taps + t];
+                start -= (uint32_t)(zero * w[from * taps + t]);
+            }
             for (size_t g = 0; g < tap_groups(taps); g++) {
-                int16_t four[4] = {0, 0, 0, 0};
-
-                for (size_t t = 0; t < 4 && from < c; t++) {
-                    if (tap_of(g, t, taps) < taps)
-                        four[t] = w[from * taps + tap_of(g, t, taps)];
-                    start -= (uint32_t)(zero * four[t]);
-                }
-                weight_words(words, four);
+                weight_words(words, four + 4 * g);
                 for (size_t k = 0; k < WORDS; k++)
                     out[BLOCK * (1 + g * WORDS) + (i / VL * WORDS + k) * VL + i % VL] =
                         words[k];
@@ -519,15 +515,22 @@ typedef struct narrow_orders {
 
 static narrow_orders narrow_orders_of(size_t c)
 {
-    const size_t px = c / 8;
-    uint64_t o[4][8];
+    static const uint64_t orders[3][4][8] = {
+        {{0, 2, 4, 6, 8, 10, 12, 14},
+         {1, 3, 5, 7, 9, 11, 13, 15},
+         {1, 2, 3, 4, 5, 6, 7, 8},
+         {2, 3, 4, 5, 6, 7, 8, 9}},
+        {{0, 1, 4, 5, 8, 9, 12, 13},
+         {2, 3, 6, 7, 10, 11, 14, 15},
+         {2, 3, 4, 5, 6, 7, 8, 9},
+         {4, 5, 6, 7, 8, 9, 10, 11}},
+        {{0, 1, 2, 3, 8, 9, 10, 11},
+         {4, 5, 6, 7, 12, 13, 14, 15},
+         {4, 5, 6, 7, 8, 9, 10, 11},
+         {8, 9, 10, 11, 12, 13, 14, 15}},
+    };
+    const uint64_t(*o)[8] = orders[c / 16]; /* c is 8, 16 or 32 */
 
-    for (size_t i = 0; i < 8; i++) {
-        o[0][i] = i / px * 2 * px + i % px;
-        o[1][i] = o[0][i] + px;
-        o[2][i] = i + px;
-        o[3][i] = i + 2 * px;
-    }
     return (narrow_orders){_mm512_loadu_si512(o[0]), _mm512_loadu_si512(o[1]),
                            _mm512_loadu_si512(o[2]), _mm512_loadu_si512(o[3])};
 }
@@ -721,26 +724,38 @@ static void row_joined(const dw_job *j, const uint32_t *packed, uint8_t *out)
     }
 }
 
+/* Where the taps of the first output are; places without one read the first. */
+static void set_taps(dw_job *j, const dscq_geom *g, const uint8_t *const *in)
+{
+    const size_t taps = (size_t)g->kernel_h * (size_t)g->kernel_w;
+    const size_t next = (size_t)g->dilation_w * j->c;
+    size_t tap = 0;
+
+    for (size_t t = 0; t < 4 * j->groups; t++)
+        j->tap[t] = in[0];
+    for (int32_t r = 0; r < g->kernel_h; r++) {
+        const uint8_t *at = in[r];
+
+        for (int32_t s = 0; s < g->kernel_w; s++, at += next, tap++)
+            j->tap[place_of(tap, taps)] = at;
+    }
+}
+
 void FN(dw_row)(const dscq_geom *g, const uint8_t *const *in, const void *packed,
                 uint8_t *out, const void *rq)
 {
-    const size_t c = (size_t)g->c, kw = (size_t)g->kernel_w;
-    const size_t taps = (size_t)g->kernel_h * kw;
-    dw_job j = {.groups = tap_groups(taps),
-                .c = c,
-                .pixels = (size_t)g->out_w,
-                .step = (size_t)g->stride_w * c,
-                .is_square = g->kernel_h == 3 && kw == 3 && g->dilation_w == 1,
-                .head = rq};
+    const size_t taps = (size_t)g->kernel_h * (size_t)g->kernel_w;
+    dw_job j; /* the unused places of tap[] are not worth setting */
 
     assert(taps <= TAPS_MAX - 4);
-    for (size_t t = 0; t < 4 * j.groups; t++) {
-        const size_t tap = tap_of(t / 4, t % 4, taps);
-        const size_t real = tap < taps ? tap : taps - 1; /* its weight is 0 */
-
-        j.tap[t] = in[real / kw] + real % kw * (size_t)g->dilation_w * c;
-    }
-    if (is_joined(c))
+    j.groups = tap_groups(taps);
+    j.c = (size_t)g->c;
+    j.pixels = (size_t)g->out_w;
+    j.step = (size_t)g->stride_w * j.c;
+    j.is_square = g->kernel_h == 3 && g->kernel_w == 3 && g->dilation_w == 1;
+    j.head = rq;
+    set_taps(&j, g, in);
+    if (is_joined(j.c))
         row_joined(&j, packed, out);
     else
         row_wide(&j, packed, block_words(taps), out);
