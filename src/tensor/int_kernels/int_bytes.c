@@ -5,15 +5,23 @@
 #include "int_simd.h"
 
 typedef uint8_t vbytes __attribute__((vector_size(4 * DSCQ_LANES)));
+#if DSCQ_LANES < 8
 typedef uint8_t vlow __attribute__((vector_size(DSCQ_LANES)));
+#endif
 
 /* VL bytes as 32-bit lanes */
 INL vi widened(const uint8_t *p)
 {
+#if DSCQ_LANES == 16
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif DSCQ_LANES == 8
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#else
     vlow x;
 
     memcpy(&x, p, sizeof x);
     return __builtin_convertvector(x, vi);
+#endif
 }
 
 INL vi limited(vi v, int32_t lo, int32_t hi)
