@@ -100,6 +100,19 @@ START_TEST(random_byte_networks_with_many_channels)
 }
 END_TEST
 
+/* Long rows of few channels: windows read in place, rows of which only some are kept.
+ */
+START_TEST(random_byte_networks_with_long_rows)
+{
+    const qmodel_random_opts o = {.nodes = 3,
+                                  .max_side = 90,
+                                  .max_channels = 20,
+                                  .only_int8 = 1,
+                                  .ops = 1U << DSCQ_Q_CONV};
+    random_network(6000 + (uint64_t)_i, &o);
+}
+END_TEST
+
 START_TEST(runtime_gives_the_vectors_outputs)
 {
     qmodel_vectors all;
@@ -202,6 +215,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, random_networks_of_every_kind, 0, 150);
     tcase_add_loop_test(tc, random_byte_networks_with_many_channels, 0, 60);
+    tcase_add_loop_test(tc, random_byte_networks_with_long_rows, 0, 24);
     tcase_add_loop_test(tc, runtime_gives_the_vectors_outputs, 0, DSCQ_Q_COUNT);
     tcase_add_test(tc, batches_on_threads_have_the_same_bytes);
     tcase_add_test(tc, no_memory_is_survived);

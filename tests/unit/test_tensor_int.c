@@ -262,6 +262,11 @@ static const shape shapes[] = {
     {9, 11, 20, 5, 5, 2, 2, 2, 1}, {8, 9, 40, 3, 2, 2, 1, 0, 2},
     {3, 3, 4, 1, 1, 1, 1, 0, 1},   {2, 2, 16, 7, 7, 1, 1, 3, 1},
     {4, 30, 16, 3, 3, 1, 3, 1, 1}, {5, 9, 144, 3, 3, 1, 1, 1, 1},
+    {4, 40, 8, 3, 3, 1, 1, 1, 1},  {4, 71, 8, 3, 3, 2, 2, 1, 1},
+    {4, 33, 16, 3, 3, 1, 1, 1, 1}, {4, 46, 16, 3, 3, 2, 2, 1, 1},
+    {4, 17, 32, 3, 3, 1, 1, 1, 1}, {4, 29, 32, 3, 3, 2, 2, 0, 1},
+    {4, 9, 64, 3, 3, 1, 1, 1, 1},  {4, 12, 128, 3, 3, 2, 2, 1, 1},
+    {3, 9, 64, 1, 9, 1, 1, 0, 1},  {5, 70, 192, 3, 3, 1, 1, 1, 1},
 };
 
 static dscq_geom geom_of(const shape *s)
@@ -382,6 +387,67 @@ START_TEST(grouped_convolutions_are_exact)
 }
 END_TEST
 
+/* Windows read where they lie in a padded image make an ordinary convolution. */
+static void check_lines(const dscq_int_kernels *k, const shape *sh, size_t outs,
+                        dscq_rng *r, scales *s)
+{
+    dscq_geom g = geom_of(sh);
+    const size_t c = (size_t)g.c, wide = (size_t)(g.in_w + 2 * sh->pad) * c;
+    const size_t line = (size_t)g.kernel_w * c, n = (size_t)g.out_w;
+    const size_t depth = line * (size_t)g.kernel_h;
+    const int32_t zero = 77;
+    uint8_t *in = random_bytes(r, (size_t)(g.in_h * g.in_w) * c);
+    uint8_t *padded = block((size_t)(g.in_h + 2 * sh->pad) * wide);
+    uint8_t *out = block(n * outs);
+    int16_t *w = random_weights(r, outs * depth, 20);
+    int64_t *want = block((size_t)g.out_h * n * outs * sizeof *want);
+    void *packed = block(k->gemm_packed_bytes(outs, depth));
+    void *rq = block(k->requant_bytes(outs));
+
+    g.groups = 1;
+    random_scales(s, r, depth, PLAIN);
+    k->requant_pack(rq, &s->r, outs, 0);
+    k->gemm_pack(packed, w, depth, outs, depth, zero);
+    dscq_ref_conv_int(&g, (int32_t)outs, in, zero, w, want);
+    memset(padded, zero, (size_t)(g.in_h + 2 * sh->pad) * wide);
+    for (size_t y = 0; y < (size_t)g.in_h; y++)
+        memcpy(padded + (y + (size_t)sh->pad) * wide + (size_t)sh->pad * c,
+               in + y * (size_t)g.in_w * c, (size_t)g.in_w * c);
+    for (size_t y = 0; y < (size_t)g.out_h; y++) {
+        const dscq_byte_lines a = {padded + y * (size_t)g.stride_h * wide,
+                                   (size_t)g.stride_w * c, line, (size_t)g.kernel_h,
+                                   (size_t)g.dilation_h * wide};
+
+        k->gemm_lines(packed, &a, out, outs, n, outs, rq);
+        for (size_t i = 0; i < n * outs; i++)
+            ck_assert_msg(
+                out[i] == dscq_ref_requant(&s->r, i % outs, want[y * n * outs + i]) +
+                              s->r.offset,
+                "%s %zu outputs, row %zu byte %zu", k->name, outs, y, i);
+    }
+    dscq_free(in);
+    dscq_free(padded);
+    dscq_free(out);
+    dscq_free(w);
+    dscq_free(want);
+    dscq_free(packed);
+    dscq_free(rq);
+}
+
+START_TEST(windows_in_place_are_exact)
+{
+    const dscq_int_kernels *k = int_family_at(_i);
+    static const size_t outs[] = {1, 6, 8, 16, 20, 48, 70};
+    dscq_rng r = dscq_rng_seeded(37);
+    scales *s = block(sizeof *s);
+
+    for (size_t i = 0; k != NULL && i < COUNT_OF(shapes); i++)
+        if (shapes[i].kw * shapes[i].c % 4 == 0 && shapes[i].dilation == 1)
+            check_lines(k, &shapes[i], outs[i % COUNT_OF(outs)], &r, s);
+    dscq_free(s);
+}
+END_TEST
+
 /* One sum of docs/arithmetic.md section 4 on bytes as they are held. */
 static uint8_t one_sum(const dscq_byte_sum *s, int a, int b)
 {
@@ -488,6 +554,7 @@ static Suite *make(void)
                         INT_FAMILIES);
     tcase_add_loop_test(tc, depthwise_rows_are_exact, 0, INT_FAMILIES);
     tcase_add_loop_test(tc, grouped_convolutions_are_exact, 0, INT_FAMILIES);
+    tcase_add_loop_test(tc, windows_in_place_are_exact, 0, INT_FAMILIES);
     tcase_add_loop_test(tc, byte_sums_are_exact, 0, INT_FAMILIES);
     tcase_add_loop_test(tc, byte_maxima_and_totals_are_exact, 0, INT_FAMILIES);
     return s;

@@ -3,7 +3,7 @@
 #ifndef TENSOR_INT_STORE_H
 #define TENSOR_INT_STORE_H
 
-#include "int_requant.h"
+#include "int_block.h"
 
 /* The tile's output: columns j*VL.. of row i lie at out + i*ldo + j*VL. */
 typedef struct tile_out {
@@ -34,18 +34,13 @@ typedef enum store_kind {
     STORE_PIECES /* every vector on its own, the last of a row may be short    */
 } store_kind;
 
-/* Codes of four vectors, one after the other; clamped as bytes, which the saturating
- * packs leave room for. */
+/* Codes of four vectors, one after the other. */
 INL __m512i pack_four(const requant_head *h, const vu y[4])
 {
     const __m512i order =
         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m512i x = _mm512_packus_epi16(_mm512_packs_epi32((__m512i)y[0], (__m512i)y[1]),
-                                    _mm512_packs_epi32((__m512i)y[2], (__m512i)y[3]));
 
-    x = _mm512_max_epu8(x, _mm512_set1_epi8((char)(h->lo + h->offset)));
-    x = _mm512_min_epu8(x, _mm512_set1_epi8((char)(h->hi + h->offset)));
-    return _mm512_permutexvar_epi32(order, x);
+    return _mm512_permutexvar_epi32(order, (__m512i)clamp_bytes(pack_codes(y), h));
 }
 
 INL void store_upto(uint8_t *p, __m128i x, size_t n)
