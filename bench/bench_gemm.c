@@ -61,11 +61,10 @@ static void ours(void *ctx)
     const size_t step = rows_of(w);
 
     if (w->kind == DW) {
-        memset(w->c, 0, w->m * w->n * sizeof *w->c);
         for (size_t r = 0; r < w->d; r += step)
             w->k->gemm_tn(w->a + r * w->lda, w->lda, w->b + r * w->ldb, w->ldb,
                           w->d - r < step ? w->d - r : step, w->m, w->n, w->c, w->n,
-                          w->scratch);
+                          r > 0, w->scratch);
         return;
     }
     if (w->kind == FORWARD)

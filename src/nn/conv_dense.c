@@ -232,7 +232,7 @@ static void backward_rows(const pass *b, size_t image, const float *y, size_t fi
         if (dw != NULL) {
             columns(p, io->k, y, i, first, rows, buf->cols);
             io->k->gemm_tn(dz + i * p->k, ldz, buf->cols, p->ld, rows, p->k, p->depth,
-                           dw + i * p->k * p->depth, p->depth, buf->tn);
+                           dw + i * p->k * p->depth, p->depth, 1, buf->tn);
         }
         if (io->dx[0].g == NULL)
             continue;

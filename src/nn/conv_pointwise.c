@@ -288,15 +288,14 @@ static void fused_task(void *ctx, size_t task, int worker)
     assert(y_buf != NULL && dz_buf != NULL && dx_buf != NULL && tn != NULL);
     nn_sums sums = nn__sums_begin(
         scratch, sink->g != NULL && sink->last ? sink->sum : NULL, task, c, 0, c);
-    if (dw != NULL)
-        memset(dw, 0, x->c * x->k * sizeof(float));
     for (size_t first = range.first; first < range.end; first += range.block) {
         const size_t rows = nn__min(range.end - first, range.block);
         const float *dz = nn__load_dz(io, first, rows, dz_buf, x->ldz);
         if (dw != NULL) {
             size_t ld;
             const float *y = load_rows(io, x, first, rows, y_buf, &ld);
-            io->k->gemm_tn(dz, x->ldz, y, ld, rows, x->k, x->c, dw, x->c, tn);
+            io->k->gemm_tn(dz, x->ldz, y, ld, rows, x->k, x->c, dw, x->c,
+                           first > range.first, tn);
         }
         if (sink->g == NULL)
             continue;
@@ -338,9 +337,8 @@ static void wide_dw_task(void *ctx, size_t task, int worker)
     dscq_arena_clear(scratch);
     float *tn = nn__take(scratch, b->io->k->gemm_tn_scratch_floats(WIDE_OUT, x->c));
     assert(tn != NULL);
-    memset(dw, 0, count * x->c * sizeof(float));
     b->io->k->gemm_tn(b->dz + first, x->ldz, b->y, b->ldy, x->m, count, x->c, dw, x->c,
-                      tn);
+                      0, tn);
 }
 
 /* As input_gradient() of one chunk, without packed weights. */

@@ -215,7 +215,8 @@ static void weight_row(const dscq_layer_io *io, const plan *p, const float *dz,
     for (int32_t r = 0; r < g->kernel_h; r++)
         io->k->gemm_tn(dz, p->ldz, strip + (size_t)(r * g->dilation_h) * p->slot,
                        p->step, (size_t)g->out_w, p->k, p->depth,
-                       dw + (size_t)r * p->depth, (size_t)g->kernel_h * p->depth, tn);
+                       dw + (size_t)r * p->depth, (size_t)g->kernel_h * p->depth, 1,
+                       tn);
 }
 
 static void backward_image(const dscq_layer_io *io, const plan *p, size_t image,

@@ -122,12 +122,13 @@ typedef struct dscq_kernels {
                       size_t n_stride, size_t k_stride);
     void (*gemm)(const float *packed, const float *a, size_t lda, float *c, size_t ldc,
                  size_t m, size_t n, size_t k, const dscq_on_store *s);
-    /* dW[n x k] += G^T X over `rows` rows of G [rows x n] and X [rows x k].
-     * `scratch`: gemm_tn_scratch_floats(n, k) floats, 64-byte aligned. Large n*k
-     * want many rows in one call (>= 256). */
+    /* dW[n x k] = G^T X over `rows` rows of G [rows x n] and X [rows x k], or with
+     * `add` dW += G^T X. `scratch`: gemm_tn_scratch_floats(n, k) floats, 64-byte
+     * aligned. Large n*k want many rows in one call (>= 256). */
     size_t (*gemm_tn_scratch_floats)(size_t n, size_t k);
     void (*gemm_tn)(const float *g, size_t ldg, const float *x, size_t ldx, size_t rows,
-                    size_t n, size_t k, float *dw, size_t lddw, float *scratch);
+                    size_t n, size_t k, float *dw, size_t lddw, int add,
+                    float *scratch);
 
     /* ---- depthwise ------------------------------------------------------ */
 

@@ -1,10 +1,10 @@
 /*
- * gemm_tn.c - the gradient of weights: dW[n x k] += G^T X over rows.
+ * gemm_tn.c - the gradient of weights: dW[n x k] = G^T X over rows, or added to dW.
  *
  * Rows are summed in blocks of ROWS in registers, one chain per element, and the
- * block is added to dW. Large products first copy a panel of X (one to three vectors
- * of columns) and a slab of G (panels of PANEL columns), so that tiles read memory in
- * order and no power-of-two distance empties a cache.
+ * block is stored or added to dW. Large products first copy a panel of X (one to three
+ * vectors of columns) and a slab of G (panels of PANEL columns), so that tiles read
+ * memory in order and no power-of-two distance empties a cache.
  */
 #include "kernels_internal.h"
 #include "tile.h"
@@ -16,12 +16,24 @@ typedef struct tn_job {
     float *dw;
     size_t ldg, ldx, lddw, rows;
     size_t last; /* columns of the last vector that exist */
+    int add;     /* to what dW holds                      */
 } tn_job;
 
 INL vf load_last(const float *p, int is_last, size_t n)
 {
     return is_last && n < VL ? v_load_n(p, n) : v_load(p);
 }
+
+INL float *dw_at(const tn_job *t, size_t i, size_t j)
+{
+    return t->dw + i * t->lddw + j * VL;
+}
+
+#define TN_EACH(mr, nv)                                                                \
+    UNROLL                                                                             \
+    for (size_t i = 0; i < (mr); i++)                                                  \
+        UNROLL                                                                         \
+    for (size_t j = 0; j < (nv); j++)
 
 INL void tn_tile(const size_t mr, const size_t nv, const int masked, const tn_job *t)
 {
@@ -52,18 +64,11 @@ INL void tn_tile(const size_t mr, const size_t nv, const int masked, const tn_jo
                 acc[i][j] += y * v[j];
         }
     }
-    UNROLL
-    for (size_t i = 0; i < mr; i++) {
-        UNROLL
-        for (size_t j = 0; j < nv; j++) {
-            float *w = t->dw + i * t->lddw + j * VL;
-
-            if (masked && j + 1 == nv)
-                v_store_n(w, last, v_load_n(w, last) + acc[i][j]);
-            else
-                v_store(w, v_load(w) + acc[i][j]);
-        }
-    }
+    if (t->add)
+        TN_EACH(mr, nv)
+        acc[i][j] += load_last(dw_at(t, i, j), masked && j + 1 == nv, last);
+    TN_EACH(mr, nv)
+    v_store_upto(dw_at(t, i, j), masked && j + 1 == nv ? last : VL, acc[i][j]);
 }
 
 #define X(mr, nv)                                                                      \
@@ -188,6 +193,7 @@ static void blocks(const tn_job *whole, size_t n, size_t k, float *scratch)
         for (size_t i = 0, step; i < n; i += step) {
             tn_job t = *whole;
 
+            t.add |= r > 0;
             step = n - i < SLAB ? n - i : SLAB;
             t.rows = whole->rows - r < ROWS ? whole->rows - r : ROWS;
             t.g += r * t.ldg + i;
@@ -203,19 +209,23 @@ static void blocks(const tn_job *whole, size_t n, size_t k, float *scratch)
 }
 
 void FN(gemm_tn)(const float *g, size_t ldg, const float *x, size_t ldx, size_t rows,
-                 size_t n, size_t k, float *dw, size_t lddw, float *scratch)
+                 size_t n, size_t k, float *dw, size_t lddw, int add, float *scratch)
 {
-    tn_job t = {g, x, dw, ldg, ldx, lddw, rows, 0};
+    tn_job t = {g, x, dw, ldg, ldx, lddw, rows, 0, add};
     float *flip = scratch + (size_t)ROWS * (SLAB + TILE_NV * VL);
 
+    if (rows == 0 && !add)
+        for (size_t i = 0; i < n; i++)
+            memset(dw + i * lddw, 0, k * sizeof *dw);
     if (!runs_along_n(n, k)) {
         blocks(&t, n, k, scratch);
         return;
     }
-    memset(flip, 0, n * k * sizeof *flip);
-    t = (tn_job){x, g, flip, ldx, ldg, n, rows, 0};
+    if (rows == 0)
+        return;
+    t = (tn_job){x, g, flip, ldx, ldg, n, rows, 0, 0};
     blocks(&t, k, n, scratch);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < k; j++)
-            dw[i * lddw + j] += flip[j * n + i];
+            dw[i * lddw + j] = (add ? dw[i * lddw + j] : 0) + flip[j * n + i];
 }
