@@ -29,11 +29,17 @@ INL float *dw_at(const tn_job *t, size_t i, size_t j)
     return t->dw + i * t->lddw + j * VL;
 }
 
-#define TN_EACH(mr, nv)                                                                \
-    UNROLL                                                                             \
-    for (size_t i = 0; i < (mr); i++)                                                  \
-        UNROLL                                                                         \
-    for (size_t j = 0; j < (nv); j++)
+/* acc plus what dW holds. */
+INL void tn_add(const size_t mr, const size_t nv, const int masked, const tn_job *t,
+                vf acc[TILE_MR][TILE_NV])
+{
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            acc[i][j] += load_last(dw_at(t, i, j), masked && j + 1 == nv, t->last);
+    }
+}
 
 INL void tn_tile(const size_t mr, const size_t nv, const int masked, const tn_job *t)
 {
@@ -65,10 +71,13 @@ INL void tn_tile(const size_t mr, const size_t nv, const int masked, const tn_jo
         }
     }
     if (t->add)
-        TN_EACH(mr, nv)
-        acc[i][j] += load_last(dw_at(t, i, j), masked && j + 1 == nv, last);
-    TN_EACH(mr, nv)
-    v_store_upto(dw_at(t, i, j), masked && j + 1 == nv ? last : VL, acc[i][j]);
+        tn_add(mr, nv, masked, t, acc);
+    UNROLL
+    for (size_t i = 0; i < mr; i++) {
+        UNROLL
+        for (size_t j = 0; j < nv; j++)
+            v_store_upto(dw_at(t, i, j), masked && j + 1 == nv ? last : VL, acc[i][j]);
+    }
 }
 
 #define X(mr, nv)                                                                      \
