@@ -47,7 +47,7 @@ double bo_acquisition(const dscq_bo *b, const double *x, double best, int has_be
     }
     for (int32_t i = 1; i < bo_outputs(b); i++) {
         predict(b, b->at, prior, i, &mean, &s);
-        v += log_cdf(-mean / s);
+        v += b->caution * log_cdf(-mean / s);
     }
     return v;
 }

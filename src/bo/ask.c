@@ -214,6 +214,7 @@ dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
                   0.0,       best >= 0 ? dscq_bo_at(b, (size_t)best).y : 0.0,
                   best >= 0, 0};
     bo_model(b);
+    b->caution = b->o.local ? bo_caution(b) : 1.0;
     if (b->rows >= (size_t)b->o.initial && bo_model_ready(b))
         search_model(b, &c, &rng);
     if (!c.found)

@@ -92,6 +92,7 @@ dscq_status dscq_bo_create(dscq_bo **out, const dscq_bo_dim *dims, size_t count,
         return dscq_fail_nomem(err, "search", sizeof *b);
     b->o = *o;
     b->dims = count;
+    b->caution = 1.0;
     b->dim = dscq_calloc(count, sizeof *b->dim);
     b->d2 = dscq_malloc((size_t)GP_POINTS * GP_POINTS * GP_PAIR, sizeof *b->d2);
     b->space.parts = o->part != NULL ? (size_t)o->parts : 0;

@@ -75,6 +75,7 @@ struct dscq_bo {
     size_t fitted_at;  /* told points when the hyper-parameters were last fitted */
     int conditioned;   /* models hold all rows, pending ones included            */
     double *d2;        /* scratch of gp_fit */
+    double caution;    /* exponent of the probability that constraints hold */
     double *at;        /* scratch: a candidate with its parts */
     const double **mx; /* [GP_POINTS] */
     double *my;
@@ -106,6 +107,8 @@ typedef struct bo_chase {
 void bo_consider(const dscq_bo *b, bo_chase *c, const double *x);
 /* Candidates near good points (options.local); 0: there is no point to be near to. */
 int bo_search_near(const dscq_bo *b, bo_chase *c, dscq_rng *rng);
+/* Exponent of the probability of feasibility now. */
+double bo_caution(const dscq_bo *b);
 /* In how many variables a candidate may differ from the nearest good point now. */
 size_t bo_reach(const dscq_bo *b);
 

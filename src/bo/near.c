@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { REACH = 12, REACH_MIN = 3, GOOD = 2, BAD = 4 };
+enum { REACH = 12, REACH_MIN = 6, GOOD = 2, BAD = 4 };
 
 size_t bo_reach(const dscq_bo *b)
 {
@@ -39,6 +39,17 @@ size_t bo_reach(const dscq_bo *b)
     return reach < b->dims ? reach : b->dims;
 }
 
+/* The best of many candidates is one that the model is too hopeful about: the more so,
+ * the longer no point has kept all constraints. */
+double bo_caution(const dscq_bo *b)
+{
+    size_t streak = 0;
+
+    for (size_t i = b->told; i-- > 0 && !bo_feasible(b, &b->row[b->order[i]]);)
+        streak++;
+    return 1.0 + 0.25 * (double)(streak < 12 ? streak : 12);
+}
+
 static size_t differ(const dscq_bo *b, const double *x, const double *y)
 {
     size_t n = 0;
@@ -67,15 +78,31 @@ static void move(const dscq_bo *b, dscq_rng *rng, double *x)
     }
 }
 
+/* Points that break no constraint by more than the mildest point keeps it: what others
+ * say about prices is about another country. */
+static int is_around(const dscq_bo *b, const bo_row *r, const double *mildest)
+{
+    for (int32_t o = 1; o < bo_outputs(b); o++)
+        if (r->y[o] > -mildest[o])
+            return 0;
+    return !r->failed;
+}
+
 /* What a unit of each constraint's excess is worth in the objective: the ratio of their
- * deviations over all points. */
-static void prices(double out[BO_OUTPUTS], const dscq_bo *b)
+ * deviations over the points around. mildest: the least value of each output. */
+static void prices(double out[BO_OUTPUTS], double mildest[BO_OUTPUTS], const dscq_bo *b)
 {
     double sum[BO_OUTPUTS] = {0.0}, square[BO_OUTPUTS] = {0.0}, n = 0.0;
 
+    for (int32_t o = 0; o < bo_outputs(b); o++) {
+        mildest[o] = 0.0;
+        for (size_t i = 0; i < b->told; i++)
+            if (!b->row[b->order[i]].failed)
+                mildest[o] = fmin(mildest[o], b->row[b->order[i]].y[o]);
+    }
     for (size_t i = 0; i < b->told; i++) {
         const bo_row *r = &b->row[b->order[i]];
-        if (r->failed)
+        if (!is_around(b, r, mildest))
             continue;
         n += 1.0;
         for (int32_t o = 0; o < bo_outputs(b); o++) {
@@ -88,7 +115,7 @@ static void prices(double out[BO_OUTPUTS], const dscq_bo *b)
         out[o] = sqrt(var > 1e-18 ? var : 1e-18);
     }
     for (int32_t o = bo_outputs(b); o-- > 0;)
-        out[o] = out[0] / out[o];
+        out[o] = n > 0.0 ? out[0] / out[o] : 1.0;
 }
 
 /* Points to search around: the best feasible one and others of the lowest price; a
@@ -97,10 +124,10 @@ static void prices(double out[BO_OUTPUTS], const dscq_bo *b)
 static size_t good_points(const dscq_bo *b, size_t out[BO_ELITE])
 {
     const int64_t best = dscq_bo_best(b);
-    double score[BO_ELITE], price[BO_OUTPUTS] = {0.0};
+    double score[BO_ELITE], price[BO_OUTPUTS], mildest[BO_OUTPUTS];
     size_t n = 0;
 
-    prices(price, b);
+    prices(price, mildest, b);
     for (size_t i = 0; i < b->told; i++) {
         const bo_row *r = &b->row[b->order[i]];
         double s = best == (int64_t)i ? -(double)INFINITY : r->y[0];
@@ -108,7 +135,7 @@ static size_t good_points(const dscq_bo *b, size_t out[BO_ELITE])
 
         for (int32_t o = 1; o < bo_outputs(b); o++)
             s += price[o] * fmax(r->y[o], 0.0);
-        if (r->failed)
+        if (r->failed || (best >= 0 && !is_around(b, r, mildest)))
             continue;
         for (at = n < BO_ELITE ? n++ : BO_ELITE; at > 0 && score[at - 1] > s; at--)
             if (at < BO_ELITE) {

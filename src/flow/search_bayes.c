@@ -57,6 +57,35 @@ static dscq_bo_dim dim_of(const char *name, char what, double lo, double hi,
     return d;
 }
 
+static int is_known(const search *s, size_t layer, int32_t p, int32_t b)
+{
+    return isfinite(
+        dscq_sense_expect(s->sense, s->layer[layer].node, search__rate(s, p), b));
+}
+
+/* What the sensitivity table knows of a layer, and what was tried: beyond, a model that
+ * starts from the table has nothing to go by. All of it when the table knows nothing.
+ */
+static void known_range(int32_t *p_most, int32_t *b_least, const search *s,
+                        size_t layer)
+{
+    const search_layer *l = &s->layer[layer];
+
+    *p_most = l->steps;
+    *b_least = l->b_min;
+    while (*p_most > 0 && !is_known(s, layer, *p_most, l->b_max))
+        --*p_most;
+    while (*b_least < l->b_max && !is_known(s, layer, 0, *b_least))
+        ++*b_least;
+    *p_most = *p_most > 0 ? *p_most : l->steps;
+    *b_least = is_known(s, layer, 0, *b_least) ? *b_least : l->b_min;
+    for (size_t i = 0; i < s->trials; i++) {
+        const search_choice *c = &s->trial[i].choice[layer];
+        *p_most = c->p > *p_most ? c->p : *p_most;
+        *b_least = c->b < *b_least ? c->b : *b_least;
+    }
+}
+
 static size_t make_dims(dscq_bo_dim *out, const search *s)
 {
     size_t n = 0;
@@ -64,12 +93,13 @@ static size_t make_dims(dscq_bo_dim *out, const search *s)
     for (size_t i = 0; i < s->layers; i++) {
         const search_layer *l = &s->layer[i];
         const char *name = dscq_model_node(s->origin, l->node)->name;
-        int32_t group[2];
+        int32_t group[2], p_most, b_least;
 
         group_of(group, l->kind);
+        known_range(&p_most, &b_least, s, i);
         if (l->steps > 0)
-            out[n++] = dim_of(name, 'p', 0, l->steps, group[0]);
-        out[n++] = dim_of(name, 'b', l->b_min, l->b_max, group[1]);
+            out[n++] = dim_of(name, 'p', 0, p_most, group[0]);
+        out[n++] = dim_of(name, 'b', b_least, l->b_max, group[1]);
     }
     return n;
 }
@@ -91,20 +121,35 @@ static void to_point(double *x, const search *s, const search_choice *c)
     }
 }
 
-/* What is minimised: the loss itself, the logarithm of anything else over the first
+/* A limit of 0 has a size as well. */
+static double loss_unit(const field *f)
+{
+    return fmax(f->s->limit[DSCQ_METRIC_LOSS], 0.01);
+}
+
+/* Losses around the limit as they are, far ones by their logarithm: a network that fell
+ * apart is no farther from the limit than it need be, and leaves the model its scale.
+ * 0 at the limit. */
+static double bent(const field *f, double loss)
+{
+    const double unit = loss_unit(f);
+
+    return log((fmax(loss, -unit / 2) + unit) / (f->s->limit[DSCQ_METRIC_LOSS] + unit));
+}
+
+/* What is minimised: the bent loss, the logarithm of anything else over the first
  * trial's. */
 static double objective(const field *f, double value)
 {
     const int m = f->s->params.objective;
 
-    return m == DSCQ_METRIC_LOSS ? value : log(value / f->unit[m]);
+    return m == DSCQ_METRIC_LOSS ? bent(f, value) : log(value / f->unit[m]);
 }
 
 static double excess(const field *f, int metric, double value)
 {
-    const double limit = f->s->limit[metric];
-
-    return metric == DSCQ_METRIC_LOSS ? value - limit : log(value / limit);
+    return metric == DSCQ_METRIC_LOSS ? bent(f, value)
+                                      : log(value / f->s->limit[metric]);
 }
 
 /* The additive model: losses that add up until nothing is left to lose. */
@@ -131,19 +176,21 @@ static void prior(void *ctx, const double *x, double *mean)
             excess(f, f->limit_of[i], expected(f, f->limit_of[i], f->scratch));
 }
 
-/* The loss is a sum over layers of what pruning and what the width costs each. */
+/* The loss is a sum over layers of what pruning and what the width costs each; in the
+ * model's units at the limit. */
 static void parts(void *ctx, const double *x, double *phi)
 {
     const field *f = ctx;
     const search *s = f->s;
+    const double scale = f->ratio / (s->limit[DSCQ_METRIC_LOSS] + loss_unit(f));
 
     to_choice(f->scratch, s, x);
     for (size_t i = 0; i < s->layers; i++) {
         const search_choice c = f->scratch[i], dense = {0, c.b};
         const double width = s->drop[search__at(s, i, dense)];
 
-        *phi++ = f->ratio * width;
-        *phi++ = f->ratio * (s->drop[search__at(s, i, c)] - width);
+        *phi++ = scale * width;
+        *phi++ = scale * (s->drop[search__at(s, i, c)] - width);
     }
 }
 
