@@ -41,10 +41,18 @@ static matrix matrix_of(const dscq_node *n, int32_t images)
     return x;
 }
 
-enum { TILE = 24, FEW = 16 }; /* rows that a micro-kernel likes to meet at once */
+enum { TILE = 24 }; /* rows that a micro-kernel likes to meet at once */
 
-/* The rows of group g of `groups`, and how many are visited at a time: whole blocks;
- * or, where a block more or less would keep a thread waiting, equal shares. */
+/* Groups of rows: an even number, so that two threads have equally many. */
+static size_t groups_of(const matrix *x)
+{
+    const size_t even = x->blocks + (x->blocks > 1 ? x->blocks % 2 : 0);
+
+    return nn__min(even, DSCQ_SUM_GROUPS);
+}
+
+/* The rows of group g of `groups`, equal shares to a tile, and how many are visited at
+ * a time: by whole blocks a thread would wait for another one's last. */
 typedef struct rows_range {
     size_t first, end, block;
 } rows_range;
@@ -53,10 +61,6 @@ static rows_range rows_of(const matrix *x, size_t groups, size_t g)
 {
     const size_t tiles = (x->m + TILE - 1) / TILE;
 
-    if ((groups >= FEW && x->blocks >= groups) || x->blocks % groups == 0)
-        return (rows_range){nn__cut(x->blocks, groups, g) * x->block,
-                            nn__min(nn__cut(x->blocks, groups, g + 1) * x->block, x->m),
-                            x->block};
     rows_range r = {nn__cut(tiles, groups, g) * TILE,
                     nn__min(nn__cut(tiles, groups, g + 1) * TILE, x->m), 0};
     const size_t count = r.end - r.first, blocks = (count + x->block - 1) / x->block;
@@ -237,7 +241,7 @@ static size_t forward(const dscq_layer_io *io)
 {
     forward_ctx f = {.io = io, .x = matrix_of(io->node, io->n)};
 
-    f.groups = nn__min(f.x.blocks, DSCQ_SUM_GROUPS);
+    f.groups = groups_of(&f.x);
     f.splits = 1;
     if (f.groups < TASKS)
         f.splits = nn__min(chunk_count(f.x.k), TASKS / f.groups);
@@ -430,7 +434,7 @@ static size_t dw_part_floats(const dscq_node *n, int32_t images)
 
     if (is_wide(&x))
         return wide_floats(&x);
-    return (nn__dw_groups(x.blocks, x.c * x.k) - 1) * nn__part_stride(x.c * x.k);
+    return (nn__dw_groups(groups_of(&x), x.c * x.k) - 1) * nn__part_stride(x.c * x.k);
 }
 
 static size_t backward(const dscq_layer_io *io)
@@ -441,7 +445,7 @@ static size_t backward(const dscq_layer_io *io)
 
     if (is_wide(&planned))
         return wide_backward(&b);
-    b.groups = nn__dw_groups(b.x.blocks, weights);
+    b.groups = nn__dw_groups(groups_of(&b.x), weights);
     dscq_pool_run(io->pool, b.groups, fused_task, &b);
     if (io->dw != NULL)
         nn__reduce(io->pool, io->k, io->dw, io->dw_part, b.groups, weights);
