@@ -154,7 +154,9 @@ dscq_status search__seed_choose(search_choice *c, int *found, const search *s,
                                 size_t row, search_picker *m, dscq_error *err)
 {
     const seed *of = &k_plan[row < PLAN ? row : PLAN - 1];
-    const double budget = budget_for(s, of->source, of->share * s->params.trial_loss);
+    /* no loss allowed: what is nearly none is still worth a trial */
+    const double most = fmax(s->params.trial_loss, 0.01);
+    const double budget = budget_for(s, of->source, of->share * most);
     dscq_status status = DSCQ_OK;
 
     *found = 1;

@@ -181,6 +181,21 @@ START_TEST(uniform_recipes_leave_what_was_given_apart)
 }
 END_TEST
 
+START_TEST(no_loss_allowed_has_mild_ones_too)
+{
+    world w;
+
+    make_world(&w, 2);
+    w.s.params.trial_loss = 0;
+    plant_all(&w);
+    ck_assert_uint_ge(w.s.trials, 4);
+    for (size_t i = 1; i < w.s.trials; i++)
+        if (w.s.trial[i].source == SEARCH_LADDER)
+            ck_assert_double_le(loss_of(&w, i), 0.03);
+    free_world(&w);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -188,6 +203,7 @@ static Suite *make(void)
 
     tcase_add_loop_test(tc, mild_ones_first_and_most_within_the_limit, 0, 4);
     tcase_add_test(tc, the_ratio_is_learnt);
+    tcase_add_test(tc, no_loss_allowed_has_mild_ones_too);
     tcase_add_test(tc, uniform_recipes_leave_what_was_given_apart);
     return s;
 }
