@@ -54,12 +54,20 @@ static fast_kind kind_of(const dscq_qnode *n, const dscq_qweights *w,
     return FAST_IM2COL;
 }
 
-/* Do few enough of the groups of four weights hold one that is not 0? Where one
- * instruction does four products the dense form is hard to beat (bench_infer_int). */
+/* Per cent of the groups of four weights that may hold one that is not 0. Where one
+ * instruction does four products the dense form is hard to beat, most of all by
+ * narrow layers, whose pixels cost more to turn than to multiply (bench_int). */
+static size_t sparse_limit_pct(size_t outs, size_t depth, const dscq_int_kernels *k)
+{
+    if (strcmp(k->name, "avx512vnni") != 0)
+        return 50;
+    return outs >= 64 && depth >= 64 ? 36 : 10;
+}
+
 static int pays_sparse(const dscq_qweights *w, const dscq_int_kernels *k_table)
 {
-    const size_t limit_pct = strcmp(k_table->name, "avx512vnni") == 0 ? 22 : 50;
     const size_t per = w->count / (size_t)w->k;
+    const size_t limit_pct = sparse_limit_pct((size_t)w->k, per, k_table);
     size_t groups = 0, used = 0;
 
     for (size_t k = 0; k < (size_t)w->k; k++)
