@@ -4,6 +4,7 @@
 #include "dscq/base/config.h"
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
+#include "dscq/flow/manifest.h"
 #include "dscq/pack/pack.h"
 #include "dscq/report/writers.h"
 
@@ -27,6 +28,7 @@ static dscq_status read_packed(cli_simulated *s, const char *path, dscq_error *e
     s->facts.file_path = path;
     s->facts.file_bytes = bytes;
     s->facts.sha256 = s->sha256;
+    dscq_manifest_accuracy(&s->facts, path, s->sha256);
 done:
     dscq_free(data);
     return status;

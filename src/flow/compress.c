@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum { EMBEDDED_INPUTS = 2 };
-static const double k_z95 = 1.96;
 
 /* ---- the float network --------------------------------------------------------- */
 
@@ -92,7 +91,7 @@ static void compare(dscq_compress_result *out, const scores *before,
     if (after->eval == NULL)
         return;
     out->images = dscq_eval_count(after->eval);
-    dscq_wilson(dscq_eval_top1(after->eval), out->images, k_z95, &out->packed_low,
+    dscq_wilson(dscq_eval_top1(after->eval), out->images, FLOW_Z95, &out->packed_low,
                 &out->packed_high);
     const int32_t *a = dscq_eval_predictions(before->eval, &n);
     const int32_t *b = dscq_eval_predictions(after->eval, &m);
@@ -122,7 +121,7 @@ static dscq_status compare_outputs(dscq_compress_result *out, dscq_project *p,
     if (!a.has_top1 || a.images == 0)
         return DSCQ_OK;
     out->agreement = (double)a.same / (double)a.images;
-    dscq_wilson(a.same, a.images, k_z95, &out->packed_low, &out->packed_high);
+    dscq_wilson(a.same, a.images, FLOW_Z95, &out->packed_low, &out->packed_high);
 done:
     return status;
 }

@@ -4,6 +4,7 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
+#include "dscq/nn/eval.h"
 #include "flow_internal.h"
 
 #include <math.h>
@@ -110,4 +111,48 @@ done:
     dscq_json_free(files);
     dscq_json_free(run);
     return status;
+}
+
+static int is_of_file(const dscq_json *run, const char *name, const char *sha256)
+{
+    const dscq_json *files = dscq_json_get(run, "sha256");
+
+    for (size_t i = 0; i < dscq_json_count(files); i++)
+        if (strcmp(dscq_json_key(files, i), name) == 0)
+            return strcmp(dscq_json_text(dscq_json_member(files, i), ""), sha256) == 0;
+    return 0;
+}
+
+/* Only top-1 accuracies come with an interval of the change. */
+static void take_accuracy(dscq_report_facts *f, const dscq_json *run)
+{
+    const int64_t images = dscq_json_int(dscq_json_get(run, "images"), 0);
+    const double packed = dscq_json_real(dscq_json_get(run, "packed_score_frac"), -1);
+    const double base = dscq_json_real(dscq_json_get(run, "float_score_frac"), -1);
+
+    if (images <= 0 || !(packed >= 0 && packed <= 1) || !(base >= 0 && base <= 1) ||
+        dscq_json_get(run, "change_low_frac") == NULL)
+        return;
+    f->accuracy_images = (uint64_t)images;
+    f->float_top1_frac = base;
+    f->packed_top1_frac = packed;
+    f->mcnemar_p = dscq_json_real(dscq_json_get(run, "mcnemar_p"), NAN);
+    dscq_wilson((uint64_t)llround(packed * (double)images), (uint64_t)images, FLOW_Z95,
+                &f->packed_low_frac, &f->packed_high_frac);
+}
+
+void dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
+                            const char *sha256)
+{
+    char dir[DSCQ_PATH_MAX], path[DSCQ_PATH_MAX];
+    dscq_json *run = NULL;
+    dscq_error ignored;
+
+    dscq_path_dir(dir, sizeof dir, packed_path);
+    if (dscq_path_join(path, sizeof path, dir, "run.json", &ignored) != DSCQ_OK ||
+        !dscq_path_exists(path) || dscq_json_load(&run, path, &ignored) != DSCQ_OK)
+        return;
+    if (is_of_file(run, dscq_path_base(packed_path), sha256))
+        take_accuracy(f, run);
+    dscq_json_free(run);
 }

@@ -4,6 +4,7 @@
 #include "dscq/pack/pack.h"
 #include "dscq/report/writers.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +75,8 @@ static void put_accuracy(dscq_json *report, const dscq_report_facts *f)
     dscq_json_put_real(a, "packed_top1_frac", f->packed_top1_frac);
     dscq_json_put_real(a, "packed_low_frac", f->packed_low_frac);
     dscq_json_put_real(a, "packed_high_frac", f->packed_high_frac);
-    dscq_json_put_real(a, "mcnemar_p", f->mcnemar_p);
+    if (!isnan(f->mcnemar_p))
+        dscq_json_put_real(a, "mcnemar_p", f->mcnemar_p);
     dscq_json_put(report, "accuracy", a);
 }
 

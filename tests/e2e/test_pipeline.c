@@ -249,6 +249,35 @@ START_TEST(a_report_is_stable_and_gates_work)
 }
 END_TEST
 
+static double number_at(const char *file, const char *key)
+{
+    dscq_json *j = NULL;
+    dscq_error err = {0};
+
+    ck_assert_msg(dscq_json_load(&j, test_path(file), &err) == DSCQ_OK, "%s", err.msg);
+    const double v = dscq_json_real(dscq_json_get(j, key), -1);
+    dscq_json_free(j);
+    return v;
+}
+
+/* From the run.json beside the file, if it is about this very file. */
+START_TEST(a_report_knows_the_accuracy)
+{
+    test_program_ok("report one/packed.bin --json=one/a.json");
+    ck_assert(number_at("one/a.json", "accuracy.images") > 0);
+    ck_assert(number_at("one/a.json", "accuracy.packed_top1_frac") ==
+              number_at("one/run.json", "packed_score_frac"));
+    ck_assert(number_at("one/a.json", "accuracy.packed_low_frac") <
+              number_at("one/a.json", "accuracy.packed_top1_frac"));
+    test_program_ok("report one/packed.bin --baseline one/a.json --fail-if "
+                    "packed_top1_frac<-0.1%");
+    test_program_ok("unpack one/packed.bin --as archive -o one/other.bin");
+    test_program_ok("report one/other.bin --json=one/other.json");
+    ck_assert(number_at("one/other.json", "accuracy.images") < 0);
+    ck_assert(number_at("one/other.json", "total.cycles") > 0);
+}
+END_TEST
+
 START_TEST(pictures_get_answers)
 {
     test_program_ok(
@@ -283,6 +312,7 @@ static Suite *make(void)
     tcase_add_test(tc, every_execution_of_the_file_agrees);
     tcase_add_test(tc, an_archive_is_the_same_network);
     tcase_add_test(tc, a_report_is_stable_and_gates_work);
+    tcase_add_test(tc, a_report_knows_the_accuracy);
     tcase_add_test(tc, pictures_get_answers);
     return s;
 }

@@ -8,6 +8,7 @@
 #define DSCQ_FLOW_MANIFEST_H
 
 #include "dscq/flow/compress.h"
+#include "dscq/flow/simulate.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,6 +17,12 @@ extern "C" {
 /* out_dir/run.json, atomically; nothing when out_dir is "". */
 dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
                                 const dscq_compress_result *r, dscq_error *err);
+
+/* The accuracy of packed_path (digest `sha256`) from the run.json beside it, into f.
+ * f stays as it is when there is none, when it is of another file, or when it holds no
+ * top-1 accuracy (no labels, a detector). */
+void dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
+                            const char *sha256);
 
 #ifdef __cplusplus
 }
