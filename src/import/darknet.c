@@ -72,10 +72,10 @@ static void move_variances(cursor *f, const dscq_weights *w)
         const int old = f->dialect == DSCQ_DARKNET_PJREDDIE;
         float v = w->var[k];
         if (f->writing && old)
-            v = (float)to_pjreddie(v, w->bn_eps);
+            v = (float)to_pjreddie((double)v, w->bn_eps);
         move_one(f, &v);
         if (!f->writing)
-            w->var[k] = old ? (float)from_pjreddie(v, w->bn_eps) : v;
+            w->var[k] = old ? (float)from_pjreddie((double)v, w->bn_eps) : v;
     }
 }
 
