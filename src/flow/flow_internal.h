@@ -138,7 +138,7 @@ dscq_status flow__images_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
 /* ---- score.c: the number that validation maximises ---------------------- */
 
 enum { FLOW_SCORE_BATCH = 100 }; /* images scored at a time, at most */
-#define FLOW_Z95 1.96 /* of a 95 % interval */
+#define FLOW_Z95 1.96            /* of a 95 % interval */
 
 typedef struct flow_score {
     flow_feed feed;
