@@ -69,6 +69,23 @@ static void perturb(const dscq_bo *b, dscq_rng *rng, double *x)
     bo_round(b, x);
 }
 
+size_t bo_keep_least(double score[BO_ELITE], size_t what[BO_ELITE], size_t n, double s,
+                     size_t point)
+{
+    size_t at = n < BO_ELITE ? n : BO_ELITE;
+
+    for (; at > 0 && score[at - 1] > s; at--)
+        if (at < BO_ELITE) {
+            score[at] = score[at - 1];
+            what[at] = what[at - 1];
+        }
+    if (at < BO_ELITE) {
+        score[at] = s;
+        what[at] = point;
+    }
+    return n < BO_ELITE ? n + 1 : n;
+}
+
 /* Up to BO_ELITE told points to search around: the best feasible ones, or, while there
  * are none, those that break the constraints least. */
 static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
@@ -80,7 +97,6 @@ static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
     for (size_t i = 0; i < b->told; i++) {
         const bo_row *r = &b->row[b->order[i]];
         double s = r->y[0];
-        size_t at;
 
         if (r->failed || (any && !bo_feasible(b, r)))
             continue;
@@ -89,15 +105,7 @@ static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
             for (int32_t k = 0; k < b->o.limits; k++)
                 s += fmax(r->y[1 + k], 0.0) / b->model[1 + k].scale;
         }
-        for (at = n < BO_ELITE ? n++ : BO_ELITE; at > 0 && score[at - 1] > s; at--)
-            if (at < BO_ELITE) {
-                score[at] = score[at - 1];
-                out[at] = out[at - 1];
-            }
-        if (at < BO_ELITE) {
-            score[at] = s;
-            out[at] = b->order[i];
-        }
+        n = bo_keep_least(score, out, n, s, b->order[i]);
     }
     return n;
 }

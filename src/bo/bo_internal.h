@@ -96,6 +96,11 @@ int bo_model_ready(const dscq_bo *b);
 
 enum { BO_ELITE = 5 };
 
+/* Put `point` with its score s among the n <= BO_ELITE of the lowest scores, in order;
+ * returns how many there are now. */
+size_t bo_keep_least(double score[BO_ELITE], size_t what[BO_ELITE], size_t n, double s,
+                     size_t point);
+
 /* The best point of a model so far. */
 typedef struct bo_chase {
     double *x, *y; /* it; scratch: [dims] each */

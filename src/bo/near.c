@@ -131,21 +131,12 @@ static size_t good_points(const dscq_bo *b, size_t out[BO_ELITE])
     for (size_t i = 0; i < b->told; i++) {
         const bo_row *r = &b->row[b->order[i]];
         double s = best == (int64_t)i ? -(double)INFINITY : r->y[0];
-        size_t at;
 
         for (int32_t o = 1; o < bo_outputs(b); o++)
             s += price[o] * fmax(r->y[o], 0.0);
         if (r->failed || (best >= 0 && !is_around(b, r, mildest)))
             continue;
-        for (at = n < BO_ELITE ? n++ : BO_ELITE; at > 0 && score[at - 1] > s; at--)
-            if (at < BO_ELITE) {
-                score[at] = score[at - 1];
-                out[at] = out[at - 1];
-            }
-        if (at < BO_ELITE) {
-            score[at] = s;
-            out[at] = b->order[i];
-        }
+        n = bo_keep_least(score, out, n, s, b->order[i]);
     }
     return n;
 }
