@@ -126,15 +126,16 @@ done
 # Clip, partition and retrain: dsc_clipq on the plain residual networks and the separable one.
 if [ "${TUNE:-0}" -gt 0 ]; then
     epochs=$TUNE
-    tune='[train]\nwarmup_epochs = 0.5\ndistil_weight = 0.9\nlabel_smoothing = 0\nclip_norm = 1\n'
+    learn='[train]\nwarmup_epochs = 0.5\ndistil_weight = 0.9\nlabel_smoothing = 0\nclip_norm = 1\n'
     for n in $networks; do
         case $n in
-        resnet20|dsc_cifar10) rate=0.02 ;;
-        resnet8) rate=0.001 ;; # its batch norm is folded, its pixels go to 255
+        resnet20|dsc_cifar10) rate=0.02 tune=$learn ;;
+        # its batch norm is folded, its pixels go to 255: one rate for all layers diverges
+        resnet8) rate=0.0005 tune="${learn}optimiser = adamw\nbatch = 128\n" ;;
         *) continue ;;
         esac
         for pb in 0.4/4 0.5/3 0.6/3 0.7/3; do
-            cell "$n" "tuned${pb#*/}_p${pb%/*}" "method = dsc_clipq\nvariant = f\np = ${pb%/*}\nb = ${pb#*/}\nfirst_b = 8\nlearning_rate = $rate\nfreeze_frac = 0.3"
+            cell "$n" "tuned${pb#*/}_p${pb%/*}" "method = dsc_clipq\np = ${pb%/*}\nb = ${pb#*/}\nfirst_b = 8\nlearning_rate = $rate\nfreeze_frac = 0.3"
         done
     done
 fi
