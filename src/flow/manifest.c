@@ -136,7 +136,7 @@ static void take_accuracy(dscq_report_facts *f, const dscq_json *run)
     f->accuracy_images = (uint64_t)images;
     f->float_top1_frac = base;
     f->packed_top1_frac = packed;
-    f->mcnemar_p = dscq_json_real(dscq_json_get(run, "mcnemar_p"), NAN);
+    f->mcnemar_p = dscq_json_real(dscq_json_get(run, "mcnemar_p"), (double)NAN);
     dscq_wilson((uint64_t)llround(packed * (double)images), (uint64_t)images, FLOW_Z95,
                 &f->packed_low_frac, &f->packed_high_frac);
 }
