@@ -129,8 +129,9 @@ if [ "${TUNE:-0}" -gt 0 ]; then
     learn='[train]\nwarmup_epochs = 0.5\ndistil_weight = 0.9\nlabel_smoothing = 0\nclip_norm = 1\n'
     for n in $networks; do
         case $n in
-        resnet20|dsc_cifar10) rate=0.02 tune=$learn ;;
-        # its batch norm is folded, its pixels go to 255: one rate for all layers diverges
+        dsc_cifar10) rate=0.02 tune=$learn ;;
+        # batch norm is folded, pixels of resnet8 go to 255: one rate for all layers diverges
+        resnet20) rate=0.001 tune="${learn}optimiser = adamw\nbatch = 128\n" ;;
         resnet8) rate=0.0005 tune="${learn}optimiser = adamw\nbatch = 128\n" ;;
         *) continue ;;
         esac
