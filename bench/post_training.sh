@@ -130,8 +130,8 @@ if [ "${TUNE:-0}" -gt 0 ]; then
     for n in $networks; do
         case $n in
         dsc_cifar10) rate=0.02 tune=$learn ;;
-        # batch norm is folded, pixels of resnet8 go to 255: one rate for all layers diverges
         resnet20) rate=0.001 tune="${learn}optimiser = adamw\nbatch = 128\n" ;;
+        # its batch norm is folded, its pixels go to 255: one rate for all layers diverges
         resnet8) rate=0.0005 tune="${learn}optimiser = adamw\nbatch = 128\n" ;;
         *) continue ;;
         esac
