@@ -177,7 +177,7 @@ head_point() { # head_point NET NAME [OPTION...]
             --set compress.epochs=$((2 * epochs)) "$@"
         ;;
     alex) point alex "$name" 0.45 4 0.945 3 --set compress.partition=entropy "$@" ;;
-    small) point small "$name" 0.4 4 - - --set compress.variant=g "$@" ;;
+    small) point small "$name" 0.4 4 - - --set compress.method=dsc_clipq "$@" ;;
     esac
 }
 
@@ -310,8 +310,8 @@ for group in $groups; do
         point v2 p57b4 0.57 4 0.8 3 --set compress.variant=f
         point alex p50b4 0.5 4 0.9 4 --set compress.partition=entropy
         point alex p70b4 0.7 4 0.96 3 --set compress.partition=entropy
-        head_point small p40b4-f --set compress.variant=f
-        point small p60b4 0.6 4 - - --set compress.variant=f
+        head_point small p40b4-c --set compress.method=clipq
+        point small p60b4-c 0.6 4 - - --set compress.method=clipq
         ;;
     methods) methods_at head_point '' v1 ;;
     hard_methods) for net in v1 v2; do methods_at hard_point hard- $net; done ;;
