@@ -23,6 +23,13 @@ int dscq_path_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+int dscq_path_is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 dscq_status dscq_path_make_dirs(const char *path, dscq_error *err)
 {
     char part[4096];

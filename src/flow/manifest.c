@@ -150,7 +150,7 @@ void dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
 
     dscq_path_dir(dir, sizeof dir, packed_path);
     if (dscq_path_join(path, sizeof path, dir, "run.json", &ignored) != DSCQ_OK ||
-        !dscq_path_exists(path) || dscq_json_load(&run, path, &ignored) != DSCQ_OK)
+        !dscq_path_is_file(path) || dscq_json_load(&run, path, &ignored) != DSCQ_OK)
         return;
     if (is_of_file(run, dscq_path_base(packed_path), sha256))
         take_accuracy(f, run);

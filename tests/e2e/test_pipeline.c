@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -275,6 +276,11 @@ START_TEST(a_report_knows_the_accuracy)
     test_program_ok("report one/other.bin --json=one/other.json");
     ck_assert(number_at("one/other.json", "accuracy.images") < 0);
     ck_assert(number_at("one/other.json", "total.cycles") > 0);
+    /* what is no manifest is passed by, also what would never end */
+    ck_assert_int_eq(unlink(test_path("one/run.json")), 0);
+    ck_assert_int_eq(mkfifo(test_path("one/run.json"), 0600), 0);
+    test_program_ok("report one/packed.bin --json=one/other.json --force");
+    ck_assert(number_at("one/other.json", "accuracy.images") < 0);
 }
 END_TEST
 

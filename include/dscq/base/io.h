@@ -44,6 +44,7 @@ void dscq_writer_abandon(dscq_writer *w);        /* NULL is fine */
 
 int dscq_path_exists(const char *path);
 int dscq_path_is_dir(const char *path);
+int dscq_path_is_file(const char *path); /* a regular one: reading never waits */
 /* Create a folder and its parents. */
 dscq_status dscq_path_make_dirs(const char *path, dscq_error *err);
 /* dir + "/" + name, or name when it is absolute. DSCQ_ARG when it does not fit. */
