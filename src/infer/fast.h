@@ -72,6 +72,11 @@ static inline size_t fast_round(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
+static inline int fast_has_padding(const dscq_qnode *n)
+{
+    return (n->pad_top | n->pad_left | n->pad_bottom | n->pad_right) != 0;
+}
+
 /* The rows of a convolution's input with its padding, handed out from top to bottom. */
 typedef struct fast_rows {
     const uint8_t *in;

@@ -15,11 +15,6 @@ static int fits_bytes(const dscq_qweights *w)
     return 1;
 }
 
-static int has_padding(const dscq_qnode *n)
-{
-    return (n->pad_top | n->pad_left | n->pad_bottom | n->pad_right) != 0;
-}
-
 /* Weights are packed in words of four, the last filled with 0, and what lies behind a
  * row may be read: so a row may be taken for whole words, which is faster. */
 static size_t whole_words(size_t k)
@@ -41,10 +36,10 @@ static fast_kind kind_of(const dscq_qnode *n, const dscq_qweights *w,
     if (w->c == 1 && n->groups == x->c && w->k == x->c && x->c > 1 && y->bits <= 8 &&
         w->r <= DW_ROWS)
         return FAST_DEPTHWISE;
-    if (w->r == 1 && w->s == 1 && n->groups == 1 && !has_padding(n) &&
+    if (w->r == 1 && w->s == 1 && n->groups == 1 && !fast_has_padding(n) &&
         n->stride_h == 1 && n->stride_w == 1)
         return FAST_GEMM;
-    if (w->r == x->h && w->s == x->w && n->groups == 1 && !has_padding(n) &&
+    if (w->r == x->h && w->s == x->w && n->groups == 1 && !fast_has_padding(n) &&
         n->dilation_h == 1 && n->dilation_w == 1)
         return FAST_GEMM; /* fully connected: one row that is the whole map */
     /* short rows of pixels would leave the register tiles half empty */

@@ -11,11 +11,6 @@
 
 enum { ROWS_BYTES = 12 * 1024 };
 
-static int has_padding(const dscq_qnode *n)
-{
-    return (n->pad_top | n->pad_left | n->pad_bottom | n->pad_right) != 0;
-}
-
 /* Rows that a window reaches over. */
 static size_t span_of(const dscq_qnode *n)
 {
@@ -39,7 +34,7 @@ static size_t capacity_of(const dscq_qnode *n, const dscq_qtensor *x)
 
 size_t infer__rows_bytes(const dscq_qnode *n, const dscq_qtensor *x)
 {
-    return has_padding(n) ? capacity_of(n, x) * row_bytes(n, x) + FAST_SLACK : 0;
+    return fast_has_padding(n) ? capacity_of(n, x) * row_bytes(n, x) + FAST_SLACK : 0;
 }
 
 fast_rows infer__rows_open(const dscq_qnode *n, const dscq_qtensor *x,
@@ -54,7 +49,7 @@ fast_rows infer__rows_open(const dscq_qnode *n, const dscq_qtensor *x,
                    .capacity = capacity_of(n, x),
                    .span = span_of(n)};
 
-    if (has_padding(n))
+    if (fast_has_padding(n))
         w.buffer = buffer;
     return w;
 }

@@ -277,6 +277,11 @@ static int is_upper(const dw_job *j)
     return HAS_UPPER && j->head->kind == REQUANT_UPPER;
 }
 
+static int goes_by_columns(const dw_job *j)
+{
+    return j->is_square && is_upper(j) && j->step <= 2 * j->c;
+}
+
 static void column_any(const dw_job *j, const block_at *b, const size_t x[2],
                        uint8_t *out)
 {
@@ -288,7 +293,7 @@ static void column_any(const dw_job *j, const block_at *b, const size_t x[2],
         return;
     }
 #if HAS_UPPER
-    if (j->is_square && is_upper(j) && j->step <= 2 * j->c) {
+    if (goes_by_columns(j)) {
         const column_walk w = walk_from(j, x[0] * j->step + b->c, j->c);
         uint8_t *to = out + x[0] * j->c + b->c;
 
@@ -340,7 +345,7 @@ static void row_joined(const dw_job *j, const uint32_t *packed, uint8_t *out)
         column_any(j, &b, all, out);
         return;
     }
-    if (j->is_square && is_upper(j) && j->step <= 2 * j->c)
+    if (goes_by_columns(j))
         done = narrow_row(j, &b, out);
     if (done == 0 && is_upper(j) && j->groups == 3) {
         (dense ? dense_pairs : apart_pairs)(j, &b, all, out);

@@ -223,15 +223,15 @@ void FN(gemm_tn)(const float *g, size_t ldg, const float *x, size_t ldx, size_t 
     tn_job t = {g, x, dw, ldg, ldx, lddw, rows, 0, add};
     float *flip = scratch + (size_t)ROWS * (SLAB + TILE_NV * VL);
 
-    if (rows == 0 && !add)
-        for (size_t i = 0; i < n; i++)
+    if (rows == 0) {
+        for (size_t i = 0; i < n && !add; i++)
             memset(dw + i * lddw, 0, k * sizeof *dw);
+        return;
+    }
     if (!runs_along_n(n, k)) {
         blocks(&t, n, k, scratch);
         return;
     }
-    if (rows == 0)
-        return;
     t = (tn_job){x, g, flip, ldx, ldg, n, rows, 0, 0};
     blocks(&t, k, n, scratch);
     for (size_t i = 0; i < n; i++)
