@@ -40,6 +40,56 @@ static void compare(const world *w, const dscq_sim *s, uint64_t seed)
 
 static int g_split; /* cases in which an entry too wide for a pair took two cycles */
 
+/* Blocks of memory that hold a byte of what a command moves, each once. */
+static uint64_t blocks_of(uint8_t *seen, const dscq_program *p, const dscq_hw_cmd *c,
+                          uint64_t burst)
+{
+    uint64_t count = 0;
+
+    memset(seen, 0, p->dram_bytes / burst + 1);
+    if (c->unit == DSCQ_UNIT_LOAD_WEIGHT) {
+        const dscq_hw_wtile *w = &p->wtile[c->wtile];
+        for (uint64_t i = 0; i < w->stream_bytes; i++)
+            seen[(w->dram_addr + i) / burst] = 1;
+    } else {
+        const dscq_hw_ring *r = &p->ring[c->ring];
+        const dscq_hw_tensor *x = &p->tensor[r->tensor];
+        for (int32_t y = c->first; y < c->last; y++)
+            for (int32_t ch = r->c0; ch < r->c0 + r->c_count; ch++)
+                for (int32_t i = 0; i < r->width * x->elem_bytes; i++) {
+                    const int64_t line = (int64_t)y * x->c + ch;
+                    const uint64_t at =
+                        x->dram_addr + x->dram_frame * (uint64_t)c->frame +
+                        (uint64_t)((line * x->w + r->x0) * x->elem_bytes + i);
+                    seen[at / burst] = 1;
+                }
+    }
+    for (uint64_t i = 0; i <= p->dram_bytes / burst; i++)
+        count += seen[i];
+    return count;
+}
+
+/* No transfer asks twice for a block that two of its pieces share. */
+static void count_bursts(const dscq_program *p, const dscq_sim *s,
+                         const dscq_machine *m, uint64_t seed)
+{
+    const uint64_t burst = (uint64_t)m->burst_bytes;
+    uint8_t *seen = dscq_malloc(p->dram_bytes / burst + 1, 1);
+    uint64_t want[2] = {0, 0}; /* read, written */
+    const dscq_counters *n = dscq_sim_counters(s);
+
+    ck_assert_ptr_nonnull(seen);
+    for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
+        for (size_t i = 0; u != DSCQ_UNIT_COMPUTE && i < p->queue_count[u]; i++)
+            want[u == DSCQ_UNIT_STORE] += blocks_of(seen, p, &p->queue[u][i], burst);
+    ck_assert_msg(n->dram_read_bursts == want[0] && n->dram_write_bursts == want[1],
+                  "seed %llu: %llu and %llu bursts, want %llu and %llu",
+                  (unsigned long long)seed, (unsigned long long)n->dram_read_bursts,
+                  (unsigned long long)n->dram_write_bursts, (unsigned long long)want[0],
+                  (unsigned long long)want[1]);
+    dscq_free(seen);
+}
+
 /* 1 when the network fitted the machine and was compared. */
 static int one_case(uint64_t seed, const qmodel_random_opts *o)
 {
@@ -62,6 +112,7 @@ static int one_case(uint64_t seed, const qmodel_random_opts *o)
                       DSCQ_OK,
                   "seed %llu: %s", (unsigned long long)seed, err.msg);
     compare(&w, s, seed);
+    count_bursts(p, s, &w.m, seed);
     g_split += dscq_sim_counters(s)->mult_split > 0;
     dscq_sim_destroy(s);
     dscq_program_destroy(p);

@@ -1,3 +1,4 @@
+#include "bo_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
 #include "dscq/bo/bo.h"
@@ -245,6 +246,45 @@ START_TEST(a_prior_is_used)
 }
 END_TEST
 
+/* log of (z cdf(z) + pdf(z)) for z far below 0, by the continued fraction of Mills'
+ * ratio R: the sum is pdf (1 - x R(x)), x = -z. */
+static double far_improvement(double z)
+{
+    const long double x = -(long double)z;
+    long double f = x;
+
+    for (int k = 400; k > 0; k--)
+        f = x + (long double)k / f;
+    return (double)(-x * x / 2 - 0.918938533204672741780L + logl(1 - x / f));
+}
+
+/* What hardly can be better still is ordered: the tail has the right height and joins
+ * the exact form. */
+START_TEST(improvement_has_the_right_tail)
+{
+    const dscq_bo_dim d[1] = {dim("x", DSCQ_BO_REAL, 0, 1, 0)};
+    const dscq_bo_options o = {.seed = 1, .initial = 3};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+    double mean, s, x[1];
+
+    test_ok(dscq_bo_create(&b, d, 1, &o, &err));
+    for (int i = 0; i < 6; i++) {
+        x[0] = i / 5.0;
+        test_ok(dscq_bo_tell(b, x, sin(3 * x[0]), NULL, &err));
+    }
+    x[0] = 0.33;
+    dscq_bo_predict(b, x, 0, &mean, &s);
+    ck_assert_double_gt(s, 0);
+    for (double z = -2; z > -60; z -= 0.5) {
+        const double got = bo_acquisition(b, x, mean + z * s, 1) - log(s);
+        ck_assert_msg(fabs(got - far_improvement(z)) < (z > -8 ? 1e-4 : 0.05),
+                      "z = %g: %.6f, want %.6f", z, got, far_improvement(z));
+    }
+    dscq_bo_destroy(b);
+}
+END_TEST
+
 /* ---- many variables ---------------------------------------------------------- */
 
 enum { MANY = 60 };
@@ -433,6 +473,7 @@ static Suite *bo_suite(void)
     tcase_add_test(tc, no_point_twice_until_the_space_is_empty);
     tcase_add_test(tc, hostile_values_do_not_stop_it);
     tcase_add_test(tc, a_prior_is_used);
+    tcase_add_test(tc, improvement_has_the_right_tail);
     tcase_add_test(tc, many_variables_near_good_points);
     tcase_add_test(tc, resumes_to_the_same_points);
     tcase_add_test(tc, no_memory_is_an_error);

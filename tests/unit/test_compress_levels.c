@@ -400,6 +400,38 @@ START_TEST(linear_step_beats_the_whole_range)
 }
 END_TEST
 
+/* Error of a step, weight by weight. */
+static double step_error(const float *w, size_t n, double step, double top)
+{
+    double error = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double a = fabs((double)w[i]), q = fmin(floor(a / step + 0.5), top);
+        error += (a - q * step) * (a - q * step);
+    }
+    return error;
+}
+
+/* Outliers far from the rest: the best step lies near the small end of the search, for
+ * few weights (looked at one by one) and for many (a histogram of them). */
+START_TEST(linear_step_of_outliers_is_near_the_best)
+{
+    enum { MANY = 6000 };
+    static float w[MANY];
+    const size_t n = _i == 0 ? 400 : MANY;
+    dscq_rng rng = dscq_rng_seeded(11);
+    double best = INFINITY;
+
+    for (size_t i = 0; i < n; i++)
+        w[i] = (float)(dscq_rng_unit64(&rng) - 0.5);
+    w[n / 2] = 4; /* eight times the largest of the others */
+    const double step = dscq_linear_step(w, NULL, n, 4);
+    for (int k = 1; k <= 2000; k++)
+        best = fmin(best, step_error(w, n, 4.0 / 7 * k / 2000, 7));
+    ck_assert_double_lt(step_error(w, n, step, 7), 1.05 * best);
+}
+END_TEST
+
 static Suite *levels_suite(void)
 {
     TCase *tc;
@@ -416,6 +448,7 @@ static Suite *levels_suite(void)
     tcase_add_test(tc, peak_of_two_humps);
     tcase_add_test(tc, kmeans_finds_clusters);
     tcase_add_test(tc, linear_step_beats_the_whole_range);
+    tcase_add_loop_test(tc, linear_step_of_outliers_is_near_the_best, 0, 2);
     return s;
 }
 

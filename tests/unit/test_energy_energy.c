@@ -60,6 +60,26 @@ START_TEST(the_bill_by_hand)
 }
 END_TEST
 
+/* The clock's share has an interval of its own, on top of what it is a share of. */
+START_TEST(the_clocks_interval_is_that_of_both)
+{
+    const dscq_machine m = machine_100mhz();
+    const dscq_counters c = {.cycles = 100, .mult_slots = 400, .mac_done = 150};
+    dscq_energy e = flat(0);
+    dscq_energy_bill b;
+    dscq_error err = {DSCQ_OK, ""};
+
+    e.row[DSCQ_ENERGY_mac].value = 2;
+    e.row[DSCQ_ENERGY_mac].spread = 2;
+    e.row[DSCQ_ENERGY_clock_frac].value = 0.5;
+    e.row[DSCQ_ENERGY_clock_frac].spread = 4;
+    test_ok(dscq_energy_price(&b, &e, &m, &c, NULL, &err));
+    ck_assert_double_eq_tol(b.pj[DSCQ_BILL_clock], 150, 1e-9);
+    ck_assert_double_eq_tol(b.low_pj[DSCQ_BILL_clock], 150 * 0.5 / 4, 1e-9);
+    ck_assert_double_eq_tol(b.high_pj[DSCQ_BILL_clock], 600 * 0.5 * 4, 1e-9);
+}
+END_TEST
+
 START_TEST(dram_energy_of_the_controller_replaces_the_simple_one)
 {
     const dscq_machine m = machine_100mhz();
@@ -172,6 +192,7 @@ static Suite *make(void)
     Suite *s = test_suite("energy_energy", &tc);
 
     tcase_add_test(tc, the_bill_by_hand);
+    tcase_add_test(tc, the_clocks_interval_is_that_of_both);
     tcase_add_test(tc, dram_energy_of_the_controller_replaces_the_simple_one);
     tcase_add_test(tc, shipped_files_load);
     tcase_add_test(tc, a_pair_of_products_follows_from_one);

@@ -5,6 +5,7 @@
 #include "dscq/import/cfg.h"
 #include "dscq/import/darknet.h"
 #include "dscq/import/onnx.h"
+#include "dscq/import/onnx_build.h"
 #include "dscq/import/onnx_write.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/exec.h"
@@ -332,6 +333,53 @@ START_TEST(an_exported_network_comes_back)
 }
 END_TEST
 
+/* MaxPool of 2 x 2 by steps of 3 over 5 x 5 and one row and column of padding behind:
+ * rounding up, a third window would begin at 6, in the padding; it is not counted. */
+START_TEST(a_window_that_begins_in_the_padding_is_no_window)
+{
+    const int64_t dim[] = {1, 1, 1, 1};
+    const int32_t two[] = {2, 2}, three[] = {3, 3}, pads[] = {0, 0, 1, 1};
+    const float one = 1;
+    double v[25];
+    const dscq_onnx_tensor x = {DSCQ_ONNX_FLOAT, 4, {1, 1, 5, 5}, 25, v};
+    const dscq_onnx_tensor *in[] = {&x}, *y[1];
+    dscq_onnx_graph g = {0};
+    dscq_str conv = {0}, pool = {0};
+    dscq_onnx *f = NULL;
+    dscq_model *net = NULL;
+    dscq_error err = {0};
+
+    if (!dscq_onnx_available())
+        return;
+    for (int i = 0; i < 25; i++)
+        v[i] = i;
+    dscq_onnx_graph_input(&g, "x", (dscq_shape){1, 5, 5, 1});
+    dscq_onnx_graph_floats(&g, "w", &one, 4, dim);
+    dscq_onnx_node_input(&conv, "x");
+    dscq_onnx_node_input(&conv, "w");
+    dscq_onnx_node_end(&g, &conv, "Conv", "c");
+    dscq_onnx_node_input(&pool, "c");
+    dscq_onnx_node_ints(&pool, "kernel_shape", two, 2);
+    dscq_onnx_node_ints(&pool, "strides", three, 2);
+    dscq_onnx_node_ints(&pool, "pads", pads, 4);
+    dscq_onnx_node_int(&pool, "ceil_mode", 1);
+    dscq_onnx_node_end(&g, &pool, "MaxPool", "y");
+    dscq_onnx_graph_output(&g, "y", (dscq_shape){1, 2, 2, 1});
+    test_ok(dscq_onnx_graph_write(&g, "ceil", test_path("ceil.onnx"), &err));
+    test_ok(dscq_onnx_load(&f, test_path("ceil.onnx"), &err));
+    test_ok(dscq_onnx_run(y, NULL, f, in, 1, &err));
+    ck_assert_uint_eq(y[0]->count, 4);
+    ck_assert_double_eq(y[0]->v[0], 6);
+    ck_assert_double_eq(y[0]->v[3], 24);
+    test_ok(dscq_onnx_to_model(&net, NULL, f, &err));
+    const dscq_shape out = dscq_model_node(net, 1)->out;
+    ck_assert_int_eq(out.h, 2);
+    ck_assert_int_eq(out.w, 2);
+    dscq_model_destroy(net);
+    dscq_onnx_close(f);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -346,6 +394,7 @@ static Suite *make(void)
     tcase_add_test(tc, several_outputs_come_back);
     tcase_add_test(tc, an_exported_network_comes_back);
     tcase_add_test(tc, bytes_that_are_no_onnx_file_are_refused);
+    tcase_add_test(tc, a_window_that_begins_in_the_padding_is_no_window);
     return s;
 }
 

@@ -308,6 +308,30 @@ START_TEST(average_precision_of_a_hand_worked_case)
 }
 END_TEST
 
+/* Miss, hit, hit: precisions 0, 1/2, 2/3 are made falling from the right, so both
+ * recalls have 2/3. */
+START_TEST(precision_never_rises_with_recall)
+{
+    static const double want[] = {2.0 / 3, 2.0 / 3, 2.0 / 3};
+    const dscq_truth truth[] = {{.x = .2f, .y = .2f, .w = .1f, .h = .1f},
+                                {.x = .7f, .y = .7f, .w = .1f, .h = .1f}};
+    const dscq_detection found[] = {box(.45f, .45f, .1f, .1f, .9f, 0, 0),
+                                    box(.2f, .2f, .1f, .1f, .8f, 0, 0),
+                                    box(.7f, .7f, .1f, .1f, .7f, 0, 0)};
+    const int32_t two = 2;
+    dscq_detections d = {0};
+    double map;
+
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(dscq_detections_add(&d, &found[i], NULL), DSCQ_OK);
+    ck_assert_int_eq(dscq_average_precision(&map, NULL, &d, truth, &two, 2, 1, 1,
+                                            (dscq_ap_rule)_i, 0.5, NULL),
+                     DSCQ_OK);
+    ck_assert_double_eq_tol(map, want[_i], 1e-9);
+    dscq_detections_clear(&d);
+}
+END_TEST
+
 /* The missed truth is difficult: it no longer counts, nor does a detection on it. */
 START_TEST(ignored_truths_are_neither_found_nor_missed)
 {
@@ -458,6 +482,7 @@ static Suite *make(void)
     tcase_add_test(tc, objectness_starts_low);
     tcase_add_test(tc, the_right_answer_is_the_minimum);
     tcase_add_loop_test(tc, average_precision_of_a_hand_worked_case, 0, 3);
+    tcase_add_loop_test(tc, precision_never_rises_with_recall, 0, 3);
     tcase_add_test(tc, ignored_truths_are_neither_found_nor_missed);
     tcase_add_test(tc, coco_averages_over_overlaps);
     tcase_add_loop_test(tc, a_detector_learns_to_find_squares, 0, 2);

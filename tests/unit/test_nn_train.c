@@ -436,6 +436,47 @@ START_TEST(the_best_validation_wins_and_patience_ends_the_run)
 }
 END_TEST
 
+/* Stopped while it waits for something better: it does not wait anew. */
+START_TEST(patience_is_remembered_across_a_resume)
+{
+    toy *t = make_toy();
+    dscq_error err = {0};
+    dscq_train_params p = make_params(8);
+    hook_log h = {.scores = {0.1, 0.9, 0.5, 0.6, 0.7, 0.8, 0.85, 0.89}};
+    const dscq_train_hooks hooks = {.ctx = &h, .validate = hook_validate};
+    const dscq_log log = {.ctx = t, .stop = toy_stop};
+
+    p.patience = 3;
+    p.schedule = DSCQ_SCHED_CONSTANT;
+    snprintf(p.save, sizeof p.save, "%s", test_path("wait.ckpt"));
+    dscq_model *m = make_net();
+    dscq_trainer *tr = make_trainer(m, &p, NULL);
+    dscq_trainer_set_hooks(tr, &hooks);
+    while (dscq_trainer_state(tr)->epoch < 4) { /* two epochs after the best one */
+        t->stop_after = t->calls + 1;
+        ck_assert_int_eq(dscq_trainer_run(tr, toy_batch, t, NULL, NULL, &log, &err),
+                         DSCQ_INTERRUPTED);
+    }
+    ck_assert_uint_eq(dscq_trainer_state(tr)->epochs_since_best, 2);
+    dscq_trainer_destroy(tr);
+    dscq_model_destroy(m);
+
+    m = make_net();
+    tr = make_trainer(m, &p, NULL);
+    dscq_trainer_set_hooks(tr, &hooks);
+    ck_assert_msg(dscq_trainer_resume(tr, p.save, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_uint_eq(dscq_trainer_state(tr)->epochs_since_best, 2);
+    t->stop_after = -1;
+    ck_assert_int_eq(dscq_trainer_run(tr, toy_batch, t, NULL, NULL, NULL, &err),
+                     DSCQ_OK);
+    ck_assert_uint_eq(dscq_trainer_state(tr)->epoch, 5);
+    ck_assert_int_eq(dscq_trainer_state(tr)->stopped_early, 1);
+    dscq_trainer_destroy(tr);
+    dscq_model_destroy(m);
+    dscq_free(t);
+}
+END_TEST
+
 START_TEST(frozen_layers_stay_and_rates_differ)
 {
     toy *t = make_toy();
@@ -538,6 +579,40 @@ START_TEST(sgd_does_what_the_formula_says)
     dscq_model_destroy(m);
     dscq_model_destroy(start);
     dscq_free(t);
+}
+END_TEST
+
+/* 1, 2, 4, 9: mean 4, sum of squares 38; what is kept for evaluation divides by n - 1,
+ * what this batch is divided by has n. */
+START_TEST(running_variance_is_unbiased)
+{
+    static const char k_four[] =
+        "[net]\nwidth=2\nheight=1\nchannels=1\nbn_eps=1e-12\n[convolutional]\n"
+        "filters=1\nsize=1\nbatch_normalize=1\nactivation=linear\n";
+    const float x[] = {1, 2, 4, 9};
+    const dscq_exec_options o = {.batch = 2, .training = 1};
+    dscq_config *cfg = NULL;
+    dscq_model *m = NULL;
+    dscq_exec *e = NULL;
+    dscq_shape shape;
+    dscq_error err = {0};
+    const dscq_rng r = dscq_rng_seeded(4);
+
+    ck_assert_int_eq(dscq_config_parse(&cfg, k_four, sizeof k_four - 1, "t", &err),
+                     DSCQ_OK);
+    ck_assert_int_eq(dscq_model_from_config(&m, cfg, "", &r, &err), DSCQ_OK);
+    dscq_config_destroy(cfg);
+    const dscq_weights *w = dscq_model_node(m, 0)->weights;
+    w->w[0] = 1;
+    ck_assert_msg(dscq_exec_create(&e, m, &o, &err) == DSCQ_OK, "%s", err.msg);
+    dscq_exec_norm_momentum(e, 0.25);
+    dscq_exec_forward(e, DSCQ_PASS_TRAIN, x, 2, NULL);
+    ck_assert_double_eq_tol((double)w->mean[0], 0.25 * 4, 1e-6);
+    ck_assert_double_eq_tol((double)w->var[0], 0.75 * 1 + 0.25 * 38 / 3, 1e-5);
+    const float *y = dscq_exec_output(e, 0, &shape);
+    ck_assert_double_eq_tol((double)y[0], -3 / sqrt(38.0 / 4), 1e-5);
+    dscq_exec_destroy(e);
+    dscq_model_destroy(m);
 }
 END_TEST
 
@@ -767,9 +842,11 @@ static Suite *make(void)
     tcase_add_test(tc, an_absurd_rate_is_noticed);
     tcase_add_test(tc, hooks_see_every_step_and_steer_it);
     tcase_add_test(tc, the_best_validation_wins_and_patience_ends_the_run);
+    tcase_add_test(tc, patience_is_remembered_across_a_resume);
     tcase_add_test(tc, frozen_layers_stay_and_rates_differ);
     tcase_add_test(tc, sgd_does_what_the_formula_says);
     tcase_add_test(tc, rates_are_set_by_pattern_and_a_pattern_must_match);
+    tcase_add_test(tc, running_variance_is_unbiased);
     tcase_add_test(tc, schedules_pass_through_known_points);
     tcase_add_test(tc, schedules_can_be_combined);
     tcase_add_loop_test(tc, loss_gradient_is_the_slope_of_the_loss, 0, 3);

@@ -3,7 +3,9 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
 #include "dscq/pack/pack.h"
+#include "encoding.h"
 #include "qmodel_random.h"
+#include "support.h"
 
 #include <check.h>
 #include <math.h>
@@ -337,6 +339,37 @@ START_TEST(gap_matches_a_layer_counted_by_hand)
 }
 END_TEST
 
+/* Pairs of 2 + 1 bits, low bits first: (3, 1), then perhaps (3, 0), a filler. */
+START_TEST(gap_pairs_end_with_a_weight)
+{
+    static const struct {
+        uint8_t byte;
+        const char *bad;
+    } k_case[] = {{0x07, NULL}, {0x1f, "gap pairs end with a filler"}};
+    dscq_qmodel *m = one_layer(1, 1, 1, 9, DSCQ_FORM_CODEBOOK, 0);
+    dscq_qweights *w = m->node[0].weights;
+    const pack_encoding *gap = pack__encoding(dscq_pack_encoding_find("gap"));
+
+    w->bits = 1;
+    w->codebook_count = 2;
+    w->codebook[1] = 5;
+    for (size_t i = 0; i < 2; i++) {
+        pack_reader r = {&k_case[i].byte, 1, 0, NULL};
+        uint16_t code[9];
+        pack_layer l;
+        dscq_error err = {DSCQ_OK, ""};
+        pack__layer_of(&l, w);
+        test_ok(gap->decode(code, &l, 2, &r, &err));
+        if (k_case[i].bad == NULL)
+            ck_assert_ptr_null(r.bad);
+        else
+            ck_assert_str_eq(r.bad, k_case[i].bad);
+        ck_assert_uint_eq(code[3], 1);
+    }
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
 START_TEST(entropy_of_a_layer_counted_by_hand)
 {
     /* 8 weights, 2 not zero, different values: 8*H2(1/4) = 6.490, 2*1 bits. */
@@ -365,6 +398,7 @@ int main(void)
     tcase_add_test(tc, positions_stay_near_the_entropy_bound);
     tcase_add_test(tc, context_coder_loses_little_against_its_own_model);
     tcase_add_test(tc, gap_matches_a_layer_counted_by_hand);
+    tcase_add_test(tc, gap_pairs_end_with_a_weight);
     tcase_add_test(tc, entropy_of_a_layer_counted_by_hand);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
