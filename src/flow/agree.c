@@ -14,12 +14,9 @@ typedef struct agree_sink {
     flow_agreement *out;
 } agree_sink;
 
-/* A float output against the packed one of the same shape; returns its length. */
-static size_t add_output(agree_sink *s, int32_t output, const double *packed)
+/* A float output against the packed one of the same shape, `n` numbers. */
+static void add_output(agree_sink *s, const float *y, size_t n, const double *packed)
 {
-    dscq_shape shape;
-    const float *y = dscq_exec_output(s->exec, output, &shape);
-    const size_t n = dscq_shape_count(&shape);
 
     for (size_t k = 0; k < n; k++) {
         const double d = (double)y[k] - packed[k];
@@ -34,7 +31,6 @@ static size_t add_output(agree_sink *s, int32_t output, const double *packed)
         }
         s->out->same += a == b;
     }
-    return n;
 }
 
 static dscq_status add_image(void *ctx, size_t i, const double *real, dscq_error *err)
@@ -45,8 +41,14 @@ static dscq_status add_image(void *ctx, size_t i, const double *real, dscq_error
 
     DSCQ_TRY(dscq_batch_fill(s->x, NULL, s->d, s->split, &index, 1, err));
     dscq_exec_forward(s->exec, DSCQ_PASS_EVAL, s->x, 1, NULL);
-    for (int32_t o = 0; o < dscq_model_outputs(dscq_exec_model(s->exec)); o++)
-        real += add_output(s, o, real);
+    for (int32_t o = 0; o < dscq_model_outputs(dscq_exec_model(s->exec)); o++) {
+        dscq_shape shape;
+        const float *y = dscq_exec_output(s->exec, o, &shape);
+        const size_t n = dscq_shape_count(&shape);
+        DSCQ_TRY(flow__check_outputs(y, n, i, err));
+        add_output(s, y, n, real);
+        real += n;
+    }
     s->out->images++;
 done:
     return status;

@@ -18,11 +18,14 @@ enum { EMBEDDED_INPUTS = 2 };
 /* ---- the float network --------------------------------------------------------- */
 
 dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
-                                const dscq_run_options *o, dscq_error *err)
+                                const dscq_run_options *o, int is_tuned,
+                                dscq_error *err)
 {
     char path[DSCQ_PATH_MAX] = "";
     dscq_status status;
 
+    if (o->weights != NULL && is_tuned)
+        return flow__tuned_weights(p, o->weights, o->log, err);
     if (o->weights != NULL)
         return dscq_project_load_weights(p, o->weights, o->log, err);
     if (o->out_dir[0] != '\0') {
@@ -266,7 +269,8 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
     DSCQ_TRY(flow__prepare_dir(&o->run, "packed.bin", err));
     DSCQ_TRY(dscq_project_dataset(&d, p, o->run.log, err));
     out->has_truth = flow__has_truth(p, d);
-    DSCQ_TRY(flow__float_network(&out->train, p, &o->run, err));
+    DSCQ_TRY(
+        flow__float_network(&out->train, p, &o->run, p->settings->all.epochs > 0, err));
     const dscq_split split =
         !o->no_test && dscq_dataset_has_test(d) ? DSCQ_SPLIT_TEST : DSCQ_SPLIT_VALID;
     out->split = dscq_split_name(split);

@@ -55,6 +55,11 @@ dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
 void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),
                       void *ctx);
 
+/* Weights that fine-tuning starts from: as dscq_project_load_weights(), but a layer
+ * that does not fit keeps its fresh weights, with a warning. */
+dscq_status flow__tuned_weights(dscq_project *p, const char *path, const dscq_log *log,
+                                dscq_error *err);
+
 /* The network as it was trained, before reshape.c changed it. */
 const dscq_model *flow__trained(const dscq_project *p);
 /* Number of classes the network decides between; 0 unless it is a classifier. */
@@ -145,8 +150,15 @@ typedef struct flow_score {
     dscq_exec *exec; /* evaluation engine of the model */
     int is_detector;
     int32_t images, classes;
+    int strict; /* a float output that is no finite number is an error, not a miss */
     const dscq_log *log;
 } flow_score;
+
+/* DSCQ_FORMAT unless all outputs for this image are finite: sums of weights that are
+ * too large for float32 would be compared with, and every comparison would fail unseen.
+ */
+dscq_status flow__check_outputs(const float *y, size_t count, size_t image,
+                                dscq_error *err);
 
 dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
                              dscq_pool *pool, const dscq_kernels *kernels,
@@ -160,9 +172,11 @@ dscq_status flow__score_boxes(double *map_out, double *per_class, flow_score *s,
 /* ---- compress.c ----------------------------------------------------------- */
 
 /* The float network of a project: from given weights, an earlier run's float.ckpt
- * (resume), or training (then *out says how it went). */
+ * (resume), or training (then *out says how it went). is_tuned: it is trained further
+ * before anybody measures it, so given weights need not fit every layer. */
 dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
-                                const dscq_run_options *o, dscq_error *err);
+                                const dscq_run_options *o, int is_tuned,
+                                dscq_error *err);
 
 /* ---- curve.c: one row an epoch, kept across --resume --------------------- */
 

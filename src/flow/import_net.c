@@ -8,6 +8,7 @@
 #include "dscq/import/onnx.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/report/writers.h"
+#include "flow_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,8 +73,7 @@ static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
         return dscq_fail(err, DSCQ_ARG, "%s: a Darknet cfg needs its weights file too",
                          o->network);
     DSCQ_TRY(dscq_config_load(&cfg, o->network, err));
-    DSCQ_TRY(
-        dscq_model_from_config(out, cfg, "data|train|compress|machine", &rng, err));
+    DSCQ_TRY(dscq_model_from_config(out, cfg, FLOW_SECTIONS, &rng, err));
     DSCQ_TRY(dscq_darknet_load(*out, o->weights, 0, NULL, err));
 done:
     dscq_config_destroy(cfg);

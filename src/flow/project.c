@@ -193,21 +193,48 @@ static int ends_with(const char *text, const char *tail)
     return n >= t && strcmp(text + n - t, tail) == 0;
 }
 
+/* Layers without weights of their own compute noise: a network that is not trained
+ * from here on must not have them. */
+static dscq_status refuse_left(const char *path, const char *net,
+                               const dscq_match_report *r, dscq_error *err)
+{
+    const int32_t left = r->missing + r->misfit;
+    char more[48] = "";
+
+    if (left == 0)
+        return DSCQ_OK;
+    if (left > 1)
+        (void)snprintf(more, sizeof more, " (and %d layers more)", (int)left - 1);
+    return dscq_fail(
+        err, DSCQ_FORMAT,
+        "%.200s: the weights do not fit %.100s: layer '%s': %s%s; give the "
+        "cfg they were trained with, or train these layers: dscq train -w",
+        path, dscq_path_base(net), r->first_left, r->why, more);
+}
+
 static void tell_loaded(const dscq_log *log, const char *path,
                         const dscq_match_report *r)
 {
     const int32_t left = r->missing + r->misfit;
 
-    dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers%s%s%s", path,
-                    (int)r->loaded, left != 0 ? "; fresh weights in '" : "",
-                    left != 0 ? r->first_left : "",
-                    left > 1    ? "' and others"
-                    : left == 1 ? "'"
-                                : "");
+    if (left != 0)
+        dscq_log_printf(
+            log, DSCQ_LOG_WARN,
+            "%s: weights of %d layers; %d start with fresh ones: '%s'%s: %s", path,
+            (int)r->loaded, (int)left, r->first_left, left > 1 ? " and others" : "",
+            r->why);
+    else
+        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers", path,
+                        (int)r->loaded);
+    if (r->first_surplus[0] != '\0')
+        dscq_log_printf(log, DSCQ_LOG_WARN,
+                        "%s: holds layers that the network lacks ('%s'); they are left "
+                        "out",
+                        path, r->first_surplus);
 }
 
 static dscq_status load_weights(dscq_project *p, const char *path, dscq_match match,
-                                const dscq_log *log, dscq_error *err)
+                                int must_fit, const dscq_log *log, dscq_error *err)
 {
     dscq_match_report r = {0};
     dscq_status status;
@@ -220,6 +247,8 @@ static dscq_status load_weights(dscq_project *p, const char *path, dscq_match ma
         return DSCQ_OK;
     }
     DSCQ_TRY(dscq_model_load(p->model, path, match, &r, err));
+    if (must_fit)
+        DSCQ_TRY(refuse_left(path, p->path, &r, err));
     if (r.loaded == 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "%s: no layer has the %s and size of one in %s", path,
@@ -232,7 +261,7 @@ done:
 dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
                                       const dscq_log *log, dscq_error *err)
 {
-    return load_weights(p, path, DSCQ_MATCH_NAME, log, err);
+    return load_weights(p, path, DSCQ_MATCH_NAME, 1, log, err);
 }
 
 dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
@@ -245,7 +274,7 @@ dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
     DSCQ_TRY(dscq_model_check_patterns(p->model, "reinit_layers",
                                        p->train.reinit_layers, err));
     DSCQ_TRY(dscq_model_clone(&fresh, p->model, err));
-    DSCQ_TRY(load_weights(p, path, match, log, err));
+    DSCQ_TRY(load_weights(p, path, match, 0, log, err));
     if (p->train.reinit_layers[0] != '\0') {
         const int32_t n =
             dscq_model_copy_layers(p->model, fresh, p->train.reinit_layers);
@@ -255,6 +284,12 @@ dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
 done:
     dscq_model_destroy(fresh);
     return status;
+}
+
+dscq_status flow__tuned_weights(dscq_project *p, const char *path, const dscq_log *log,
+                                dscq_error *err)
+{
+    return load_weights(p, path, DSCQ_MATCH_NAME, 0, log, err);
 }
 
 const dscq_model *flow__trained(const dscq_project *p)

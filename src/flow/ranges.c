@@ -5,6 +5,7 @@
 #include "dscq/compress/calibrate.h"
 #include "flow_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static int read_row(range_row *out, char *line)
     }
     out->layer[n] = '\0';
     out->scale = strtod(field[0], &end);
-    if (end == field[0] || *end != '\0' || !(out->scale > 0))
+    if (end == field[0] || *end != '\0' || !(out->scale > 0 && isfinite(out->scale)))
         return 0;
     long *const whole[] = {&out->zero, &out->lo, &out->hi};
     for (int i = 0; i < 3; i++) {

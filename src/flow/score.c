@@ -1,7 +1,20 @@
 #include "dscq/base/alloc.h"
 #include "flow_internal.h"
 
+#include <math.h>
 #include <string.h>
+
+dscq_status flow__check_outputs(const float *y, size_t count, size_t image,
+                                dscq_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(y[i]))
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "the float network's output for image %zu is %g: its "
+                             "weights are too large for float32",
+                             image, (double)y[i]);
+    return DSCQ_OK;
+}
 
 dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
                              dscq_pool *pool, const dscq_kernels *kernels,
@@ -68,6 +81,9 @@ static dscq_status decode_batch(box_store *store, flow_score *s, int32_t first,
         DSCQ_TRY(dscq_head_from_node(&head, m, dscq_model_output(m, o), err));
         const float *raw = dscq_exec_output(s->exec, o, &shape);
         const size_t each = (size_t)shape.h * (size_t)shape.w * (size_t)shape.c;
+        for (int32_t i = 0; s->strict && i < b->n; i++)
+            DSCQ_TRY(flow__check_outputs(raw + (size_t)i * each, each,
+                                         (size_t)(first + i), err));
         for (int32_t i = 0; i < b->n; i++)
             DSCQ_TRY(dscq_head_decode(&store->found, &head, raw + (size_t)i * each,
                                       first + i, FLOW_SCORE_FLOOR, err));

@@ -280,7 +280,7 @@ dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *pack
     out->best = -1;
     DSCQ_TRY(check(&s, err));
     DSCQ_TRY(start_afresh(&s, err));
-    DSCQ_TRY(flow__float_network(&packed->train, p, run, err));
+    DSCQ_TRY(flow__float_network(&packed->train, p, run, 0, err));
     DSCQ_TRY(open_search(&s, err));
     status = solve(&s, err);
     out->trials = s.trials;

@@ -212,7 +212,7 @@ dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
         (void)dscq_str_copy(out->recipe, sizeof out->recipe, recipe);
     else if (o->out_dir[0] != '\0')
         DSCQ_TRY(flow__path(out->recipe, o->out_dir, "recipe.cfg", err));
-    DSCQ_TRY(flow__float_network(&train, p, o, err));
+    DSCQ_TRY(flow__float_network(&train, p, o, 0, err));
     DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
     DSCQ_TRY(flow__sense(&s, p, pool, kernels, o, err));
     out->images = s->images;

@@ -222,6 +222,15 @@ dscq_status dscq_flow_eval(dscq_eval **out, dscq_project *p, dscq_split split,
     DSCQ_TRY(dscq_eval_create(&eval, score.classes, err));
     DSCQ_TRY(
         dscq_evaluate(eval, score.exec, flow__feed_batch, &score.feed, o->log, err));
+    if (dscq_eval_unsound(eval) > 0) {
+        status =
+            dscq_fail(err, DSCQ_FORMAT,
+                      "%s: the float network's outputs for %llu of %llu images are "
+                      "not finite: its weights are too large for float32",
+                      dscq_project_path(p), (unsigned long long)dscq_eval_unsound(eval),
+                      (unsigned long long)dscq_eval_count(eval));
+        goto done;
+    }
     *out = eval;
     eval = NULL;
 done:
@@ -242,6 +251,7 @@ dscq_status dscq_flow_eval_boxes(double *map_out, double *per_class, dscq_projec
 
     DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
     DSCQ_TRY(flow__score_init(&score, p, split, pool, kernels, o->log, err));
+    score.strict = 1;
     DSCQ_TRY(flow__score_boxes(map_out, per_class, &score, rule, err));
 done:
     flow__score_clear(&score);

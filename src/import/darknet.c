@@ -63,6 +63,8 @@ static double from_pjreddie(double v, double eps)
 {
     const double root = sqrt(v) + 1e-6;
 
+    if (!(v >= 0)) /* no variance: for the check of all weights to say */
+        return v;
     return fmax(0, root * root - eps);
 }
 
@@ -251,6 +253,11 @@ dscq_status dscq_darknet_load(dscq_model *m, const char *path, int32_t cutoff,
                                                  : DSCQ_DARKNET_ALEXEYAB};
     const int transposed = local.major > 1000 || local.minor > 1000;
     DSCQ_TRY(fill(m, &f, cutoff, transposed, &local, path, err));
+    status = dscq_model_check_weights(m, err);
+    if (status != DSCQ_OK) {
+        (void)dscq_fail_at(err, "%s", path);
+        goto done;
+    }
     if (info != NULL)
         *info = local;
 done:

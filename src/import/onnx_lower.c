@@ -482,6 +482,11 @@ dscq_status dscq_onnx_to_model(dscq_model **out, dscq_table **refused, dscq_onnx
         DSCQ_TRY(declare_output(&l, i));
     if (dscq_model_nodes(l.m) == 0)
         DSCQ_TRY(dscq_fail(l.err, DSCQ_UNSUPPORTED, "%s: no layers", f->name));
+    status = dscq_model_check_weights(l.m, l.err);
+    if (status != DSCQ_OK) {
+        (void)dscq_fail_at(l.err, "%s", f->name);
+        goto done;
+    }
     *out = l.m;
     l.m = NULL;
 done:

@@ -277,6 +277,41 @@ static dscq_status parse(dscq_checkpoint *out, const uint8_t *data, size_t bytes
     return DSCQ_OK;
 }
 
+static int is_array_of_layer(const char *name, size_t *layer_chars)
+{
+    static const char *const k_array[] = {"weight", "bias", "gamma",
+                                          "beta",   "mean", "var"};
+    const char *dot = strrchr(name, '.');
+
+    *layer_chars = dot != NULL ? (size_t)(dot - name) : 0;
+    for (size_t i = 0; dot != NULL && i < sizeof k_array / sizeof *k_array; i++)
+        if (strcmp(dot + 1, k_array[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static dscq_status check_floats(const dscq_checkpoint *c, const char *path,
+                                dscq_error *err)
+{
+    char what[NAME_MAX_BYTES + 32];
+    dscq_status status = DSCQ_OK;
+    size_t chars;
+
+    for (size_t i = 0; i < c->count && status == DSCQ_OK; i++) {
+        const entry *e = &c->item[i];
+        if (e->kind != DSCQ_ENTRY_F32)
+            continue;
+        if (is_array_of_layer(e->name, &chars))
+            (void)snprintf(what, sizeof what, "layer '%.*s': %s", (int)chars, e->name,
+                           e->name + chars + 1);
+        else
+            (void)snprintf(what, sizeof what, "entry '%s': value", e->name);
+        status = nn__check_values(what, e->data, e->count,
+                                  strcmp(e->name + chars, ".var") == 0, err);
+    }
+    return status == DSCQ_OK ? status : dscq_fail_at(err, "%s", path);
+}
+
 dscq_status dscq_checkpoint_read(dscq_checkpoint **out, const char *path,
                                  dscq_error *err)
 {
@@ -289,6 +324,7 @@ dscq_status dscq_checkpoint_read(dscq_checkpoint **out, const char *path,
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, k_file_max, err));
     DSCQ_TRY(dscq_checkpoint_create(&c, err));
     DSCQ_TRY(parse(c, data, bytes, path, err));
+    DSCQ_TRY(check_floats(c, path, err));
     *out = c;
     c = NULL;
 done:

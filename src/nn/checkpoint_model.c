@@ -120,14 +120,65 @@ static dscq_status check_exact(const dscq_model *m, const dscq_checkpoint *c,
     return DSCQ_OK;
 }
 
-static void left_out(dscq_match_report *r, const dscq_node *n, int misfit)
+/* "24 x 3 x 3 x 8", "10 x 64", and how channels are shifted; k 0: no such array. */
+static void put_shape(char *out, size_t cap, size_t k, size_t r, size_t s, size_t c,
+                      const char *more)
 {
+    char shape[96] = "no weights";
+
+    if (k > 0 && r * s > 1)
+        snprintf(shape, sizeof shape, "%zu x %zu x %zu x %zu", k, r, s, c);
+    else if (k > 0)
+        snprintf(shape, sizeof shape, "%zu x %zu", k, c);
+    snprintf(out, cap, "%s%s", shape, more);
+}
+
+/* What the file holds under the name `from`, in the terms of node n: it knows how many
+ * numbers, and from the array of the channels how many filters they are. */
+static void put_shape_in(char *out, size_t cap, const dscq_node *n,
+                         const dscq_checkpoint *c, const char *from)
+{
+    const dscq_weights *w = n->weights;
+    const size_t window = (size_t)w->r * (size_t)w->s;
+    size_t count[ARRAYS] = {0};
+    char name[DSCQ_NODE_NAME + 16];
+
+    for (int j = 0; j < ARRAYS; j++) {
+        entry_name(name, sizeof name, from, j);
+        (void)dscq_checkpoint_find(c, name, DSCQ_ENTRY_F32, &count[j]);
+    }
+    const char *more = count[2] > 0 ? ", batch norm" : count[1] > 0 ? ", bias" : "";
+    const size_t channels = count[2] > 0 ? count[2] : count[1];
+    const size_t k = channels > 0 && count[0] % channels == 0 ? channels : 1;
+    const size_t each = count[0] / k;
+    if (count[0] > 0 && window > 0 && each % window == 0)
+        put_shape(out, cap, k, (size_t)w->r, (size_t)w->s, each / window, more);
+    else
+        put_shape(out, cap, count[0] > 0 ? k : 0, 1, 1, each, more);
+}
+
+static void left_out(dscq_match_report *r, const dscq_node *n, const dscq_checkpoint *c,
+                     const char *from, int misfit)
+{
+    const dscq_weights *w = n->weights;
+    char here[64], there[64];
+
     if (misfit)
         r->misfit++;
     else
         r->missing++;
-    if (r->first_left[0] == '\0')
-        dscq_str_copy(r->first_left, sizeof r->first_left, n->name);
+    if (r->first_left[0] != '\0')
+        return;
+    dscq_str_copy(r->first_left, sizeof r->first_left, n->name);
+    put_shape(here, sizeof here, w->count > 0 ? (size_t)w->k : 0, (size_t)w->r,
+              (size_t)w->s, (size_t)w->c,
+              n->normalised     ? ", batch norm"
+              : w->bias != NULL ? ", bias"
+                                : "");
+    dscq_str_copy(there, sizeof there, "none of that name");
+    if (misfit)
+        put_shape_in(there, sizeof there, n, c, from);
+    snprintf(r->why, sizeof r->why, "%s here, %s in the file", here, there);
 }
 
 static int32_t layers_in(const dscq_checkpoint *c)
@@ -138,6 +189,18 @@ static int32_t layers_in(const dscq_checkpoint *c)
     for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
         count += layer_at(c, i, layer);
     return count;
+}
+
+static void name_surplus(dscq_match_report *r, const dscq_model *m,
+                         const dscq_checkpoint *c)
+{
+    char layer[DSCQ_NODE_NAME];
+
+    for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
+        if (layer_at(c, i, layer) && dscq_model_find(m, layer) < 0) {
+            dscq_str_copy(r->first_surplus, sizeof r->first_surplus, layer);
+            return;
+        }
 }
 
 static void load_by_name(dscq_model *m, const dscq_checkpoint *c, dscq_match_report *r)
@@ -151,7 +214,7 @@ static void load_by_name(dscq_model *m, const dscq_checkpoint *c, dscq_match_rep
             load_node(n, c, n->name);
             r->loaded++;
         } else {
-            left_out(r, n, some);
+            left_out(r, n, c, n->name, some);
         }
     }
 }
@@ -169,13 +232,15 @@ static void load_by_order(dscq_model *m, const dscq_checkpoint *c, dscq_match_re
             continue;
         while (at < dscq_checkpoint_count(c) && !layer_at(c, at, layer))
             at++;
-        if (!stopped && at < dscq_checkpoint_count(c) && fits(n, c, layer, &some)) {
+        if (at >= dscq_checkpoint_count(c))
+            stopped = 1;
+        if (!stopped && fits(n, c, layer, &some)) {
             load_node(n, c, layer);
             r->loaded++;
             at++;
         } else {
             stopped = 1;
-            left_out(r, n, some);
+            left_out(r, n, c, layer, some);
         }
     }
 }
@@ -196,6 +261,8 @@ dscq_status dscq_checkpoint_load_model(dscq_model *m, const dscq_checkpoint *c,
     else
         load_by_name(m, c, &r);
     r.surplus = layers_in(c) - r.loaded;
+    if (match != DSCQ_MATCH_ORDER)
+        name_surplus(&r, m, c);
     if (report != NULL)
         *report = r;
     return DSCQ_OK;

@@ -9,7 +9,7 @@
 struct dscq_eval {
     int32_t classes;
     uint64_t *confusion;
-    uint64_t count, top1, top5;
+    uint64_t count, top1, top5, unsound;
     double loss;
     int32_t *predicted, *label;
     size_t images, cap;
@@ -84,6 +84,14 @@ static int32_t best_of(const float *v, int32_t classes)
     return best;
 }
 
+static int is_sound(const float *v, int32_t classes)
+{
+    for (int32_t c = 0; c < classes; c++)
+        if (!isfinite(v[c]))
+            return 0;
+    return 1;
+}
+
 static double cross_entropy(const float *v, int32_t classes, int32_t label)
 {
     double top = (double)v[0], sum = 0;
@@ -112,12 +120,16 @@ dscq_status dscq_eval_add(dscq_eval *e, const float *logits, const int32_t *labe
         e->label[e->images++] = label[i];
         if (label[i] < 0)
             continue;
-        const int32_t rank = rank_of(v, e->classes, label[i]);
         e->count++;
+        e->confusion[(size_t)label[i] * (size_t)e->classes + (size_t)best]++;
+        if (!is_sound(v, e->classes)) { /* NaN is smaller than nothing: no rank */
+            e->unsound++;
+            continue;
+        }
+        const int32_t rank = rank_of(v, e->classes, label[i]);
         e->top1 += best == label[i];
         e->top5 += rank < 5;
         e->loss += cross_entropy(v, e->classes, label[i]);
-        e->confusion[(size_t)label[i] * (size_t)e->classes + (size_t)best]++;
     }
     return DSCQ_OK;
 }
@@ -125,6 +137,11 @@ dscq_status dscq_eval_add(dscq_eval *e, const float *logits, const int32_t *labe
 uint64_t dscq_eval_count(const dscq_eval *e)
 {
     return e->count;
+}
+
+uint64_t dscq_eval_unsound(const dscq_eval *e)
+{
+    return e->unsound;
 }
 
 uint64_t dscq_eval_top1(const dscq_eval *e)
@@ -154,7 +171,9 @@ double dscq_eval_top5_frac(const dscq_eval *e)
 
 double dscq_eval_loss(const dscq_eval *e)
 {
-    return e->count > 0 ? e->loss / (double)e->count : 0;
+    const uint64_t sound = e->count - e->unsound;
+
+    return sound > 0 ? e->loss / (double)sound : 0;
 }
 
 const uint64_t *dscq_eval_confusion(const dscq_eval *e, int32_t *classes)

@@ -36,6 +36,10 @@ dscq_node *nn__node(dscq_model *m, int32_t i);
 dscq_shape nn__shape(const dscq_model *m, int32_t i);
 void nn__init_weights(dscq_model *m, const dscq_rng *rng);
 void nn__init_heads(dscq_model *m); /* biases in front of detector heads */
+/* sound.c: DSCQ_FORMAT, beginning with `what` ("layer 'x': bias"), unless all values are
+ * finite and, being variances, not below 0. */
+dscq_status nn__check_values(const char *what, const float *v, size_t count,
+                             int is_variance, dscq_error *err);
 /* The node whose output node i passes on unchanged (itself when it computes). */
 int32_t nn__view_root(const dscq_model *m, int32_t i, unsigned view_flags);
 

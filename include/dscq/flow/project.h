@@ -49,12 +49,14 @@ int dscq_project_has_data(const dscq_project *p); /* a [data] section stands the
 const char *dscq_project_sha256(const dscq_project *p); /* of the effective text */
 int dscq_project_is_detector(const dscq_project *p);    /* ends in yolo or region */
 
-/* Weights from elsewhere: .weights (Darknet) or a checkpoint, by name. */
+/* Weights from elsewhere: .weights (Darknet) or a checkpoint, by name. Every layer must
+ * find its own: DSCQ_FORMAT with both shapes. Layers of the file that the network lacks
+ * are a warning. */
 dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
                                       const dscq_log *log, dscq_error *err);
 
 /* Weights to start a training run from: as [train] load says (by name or by order), the
- * layers of reinit_layers left fresh. */
+ * layers of reinit_layers left fresh; so are those that do not fit, with a warning. */
 dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
                                        const dscq_log *log, dscq_error *err);
 

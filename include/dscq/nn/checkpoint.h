@@ -8,7 +8,8 @@
  * any byte, or of another version is DSCQ_FORMAT.
  *
  * Names: "<node>.weight .bias .gamma .beta .mean .var"; a trainer adds entries that
- * begin with "train.". Values are the master weights.
+ * begin with "train.". Values are the master weights. Numbers that no network computes
+ * with (NaN, infinity, a variance below 0) are DSCQ_FORMAT, naming the layer.
  */
 #ifndef DSCQ_NN_CHECKPOINT_H
 #define DSCQ_NN_CHECKPOINT_H
@@ -58,6 +59,8 @@ typedef enum dscq_match {
 typedef struct dscq_match_report {
     int32_t loaded, missing, misfit, surplus; /* layers with weights          */
     char first_left[DSCQ_NODE_NAME];          /* first layer not loaded, or "" */
+    char why[160]; /* of it: both shapes, "24 x 3 x 3 x 8 here, 16 x 3 x 3 x 8 there" */
+    char first_surplus[DSCQ_NODE_NAME]; /* first layer of the file left over, or "" */
 } dscq_match_report;
 
 /* Into the model's master weights. EXACT: DSCQ_FORMAT at the first difference and

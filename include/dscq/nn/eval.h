@@ -28,9 +28,12 @@ void dscq_eval_destroy(dscq_eval *e); /* NULL is fine */
 dscq_status dscq_eval_add(dscq_eval *e, const float *logits, const int32_t *label,
                           int32_t n, dscq_error *err);
 
-uint64_t dscq_eval_count(const dscq_eval *e);   /* labelled images */
-uint64_t dscq_eval_top1(const dscq_eval *e);    /* correct ones    */
-uint64_t dscq_eval_top5(const dscq_eval *e);    /* among the best min(5, classes) */
+uint64_t dscq_eval_count(const dscq_eval *e); /* labelled images */
+uint64_t dscq_eval_top1(const dscq_eval *e);  /* correct ones    */
+uint64_t dscq_eval_top5(const dscq_eval *e);  /* among the best min(5, classes) */
+/* Labelled images of which a logit is NaN or infinite: neither right nor in the loss.
+ */
+uint64_t dscq_eval_unsound(const dscq_eval *e);
 double dscq_eval_top1_frac(const dscq_eval *e); /* 0 when empty   */
 double dscq_eval_top5_frac(const dscq_eval *e);
 double dscq_eval_loss(const dscq_eval *e); /* mean cross-entropy */

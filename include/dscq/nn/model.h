@@ -142,6 +142,11 @@ void dscq_node_fold(const dscq_node *n, float *scale, float *shift);
 
 /* ---- weights files ------------------------------------------------------ */
 
+/* Can this network be computed at all? NaN, infinity, a variance below 0 (or 0, with
+ * nothing added to it): DSCQ_FORMAT naming the layer, the array and the first number.
+ * Every reader of weights asks; a checkpoint by itself (nn/checkpoint.h). */
+dscq_status dscq_model_check_weights(const dscq_model *m, dscq_error *err);
+
 /* Freeze (or thaw) all nodes whose name matches a comma-separated glob list. */
 int32_t dscq_model_freeze(dscq_model *m, const char *patterns, int frozen);
 /* Every pattern of the list must match a layer with weights: else DSCQ_FORMAT, naming
