@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#if DSCQ_WITH_BLAS
+#if BENCH_WITH_BLAS
 #include <cblas.h>
 #endif
 
@@ -76,7 +76,7 @@ static void ours(void *ctx)
                    w->m - r < step ? w->m - r : step, w->n, w->d, NULL);
 }
 
-#if DSCQ_WITH_BLAS
+#if BENCH_WITH_BLAS
 static void blas(void *ctx)
 {
     world *w = ctx;
@@ -168,7 +168,7 @@ static int run(const dscq_kernels *k, size_t i)
     top = 1e-9 * 32 * PEAK_TURNS * PEAK_CHAINS / t[2];
     printf("%-3s %7zu x %4zu x %6zu  ours %6.1f", names[w.kind], w.m, w.n, w.d,
            flops / t[0]);
-#if DSCQ_WITH_BLAS
+#if BENCH_WITH_BLAS
     printf("  openblas %6.1f  ratio %.2f  difference %.0e", flops / t[1], t[1] / t[0],
            difference(&w));
 #endif
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
     }
     printf("# kernels %s; GFLOP/s, median of %d interleaved rounds\n", k->name,
            BENCH_ROUNDS);
-#if DSCQ_WITH_BLAS
+#if BENCH_WITH_BLAS
     openblas_set_num_threads(1);
     printf("# %s\n", openblas_get_config());
 #endif

@@ -51,8 +51,8 @@ if(DSCQ_LIBRARY)
   target_link_options(dscq_shared PRIVATE -Wl,--version-script=${map} -Wl,-z,defs)
   target_link_libraries(dscq_shared PRIVATE
     -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
-    ZLIB::ZLIB PNG::PNG Threads::Threads m
-    dscq_blas dscq_jansson dscq_jpeg dscq_expat dscq_onnx)
+    ZLIB::ZLIB PNG::PNG Threads::Threads m ${CMAKE_DL_LIBS}
+    dscq_jansson dscq_jpeg dscq_expat dscq_onnx)
   add_dependencies(dscq_shared ${module_targets})
   target_include_directories(dscq_shared INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -66,7 +66,7 @@ if(DSCQ_LIBRARY)
 
   # ---- pkg-config and find_package ---------------------------------------------
   set(DSCQ_PC_REQUIRES zlib libpng)
-  foreach(pair BLAS:openblas JSON:jansson JPEG:libjpeg EXPAT:expat
+  foreach(pair JSON:jansson JPEG:libjpeg EXPAT:expat
           ONNX:libprotobuf-c)
     string(REPLACE ":" ";" pair ${pair})
     list(GET pair 0 macro)
@@ -78,6 +78,10 @@ if(DSCQ_LIBRARY)
   string(REPLACE ";" " " DSCQ_PC_REQUIRES "${DSCQ_PC_REQUIRES}")
   # lib/pkgconfig -> ../.., lib/x86_64-linux-gnu/pkgconfig -> ../../..
   file(RELATIVE_PATH DSCQ_PC_UP /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
+  set(DSCQ_PC_DL "")
+  if(CMAKE_DL_LIBS)
+    set(DSCQ_PC_DL "-l${CMAKE_DL_LIBS}")
+  endif()
   configure_file(cmake/dscq.pc.in dscq.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/dscq.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

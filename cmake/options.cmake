@@ -1,5 +1,5 @@
 # Compiler flags, and which optional libraries are used. Required: zlib, libpng,
-# OpenBLAS, threads. Everything else may be switched off; the program then says
+# threads. Everything else may be switched off; the program then says
 # what is missing when it is asked for.
 
 find_package(ZLIB REQUIRED)
@@ -21,11 +21,13 @@ function(dscq_optional name module macro)
   endif()
 endfunction()
 
-dscq_optional(blas    openblas     BLAS)
 dscq_optional(jansson jansson      JSON)
 dscq_optional(jpeg    libjpeg      JPEG)
 dscq_optional(expat   expat        EXPAT)
 dscq_optional(onnx    libprotobuf-c ONNX)
+
+# Loaded when first used, never linked: nothing of it is needed to build.
+option(DSCQ_WITH_BLAS "Use OpenBLAS where it is installed" ON)
 
 add_library(dscq_flags INTERFACE)
 target_compile_options(dscq_flags INTERFACE

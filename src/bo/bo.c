@@ -2,6 +2,7 @@
 
 #include "bo_internal.h"
 #include "dscq/base/alloc.h"
+#include "dscq/bo/linalg.h"
 
 #include <assert.h>
 #include <math.h>
@@ -85,6 +86,8 @@ dscq_status dscq_bo_create(dscq_bo **out, const dscq_bo_dim *dims, size_t count,
     int good = 1;
 
     *out = NULL;
+    if (status == DSCQ_OK)
+        status = dscq_linalg_begin(NULL, err);
     if (status != DSCQ_OK)
         return status;
     b = dscq_calloc(1, sizeof *b);

@@ -1,84 +1,16 @@
 #include "dscq/bo/linalg.h"
 
+#include "linalg_internal.h"
+
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
-#if DSCQ_WITH_BLAS
+/* ---- our own ------------------------------------------------------------ */
 
-/* Fortran's names; a character argument has a hidden length at the end. Row-major lower
- * is column-major upper. */
-extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda,
-                    int *info, size_t uplo_len);
-extern void dpotri_(const char *uplo, const int *n, double *a, const int *lda,
-                    int *info, size_t uplo_len);
-extern void dtrsv_(const char *uplo, const char *trans, const char *diag, const int *n,
-                   const double *a, const int *lda, double *x, const int *incx,
-                   size_t uplo_len, size_t trans_len, size_t diag_len);
-extern void dsyrk_(const char *uplo, const char *trans, const int *n, const int *k,
-                   const double *alpha, const double *a, const int *lda,
-                   const double *beta, double *c, const int *ldc, size_t uplo_len,
-                   size_t trans_len);
-extern void openblas_set_num_threads(int threads);
-
-static const int k_one = 1;
-
-int dscq_chol_factor(double *a, size_t n)
-{
-    const int size = (int)n;
-    int info = 0;
-
-    if (n == 0)
-        return 1;
-    openblas_set_num_threads(1); /* the same bytes on any machine of this kind */
-    dpotrf_("U", &size, a, &size, &info, 1);
-    return info == 0;
-}
-
-void dscq_chol_forward(const double *l, size_t n, double *b)
-{
-    const int size = (int)n;
-
-    if (n > 0)
-        dtrsv_("U", "T", "N", &size, l, &size, b, &k_one, 1, 1, 1);
-}
-
-void dscq_chol_backward(const double *l, size_t n, double *b)
-{
-    const int size = (int)n;
-
-    if (n > 0)
-        dtrsv_("U", "N", "N", &size, l, &size, b, &k_one, 1, 1, 1);
-}
-
-static int inverse_from_factor(double *a, size_t n)
-{
-    const int size = (int)n;
-    int info = 0;
-
-    dpotri_("U", &size, a, &size, &info, 1);
-    return info == 0;
-}
-
-void dscq_gram_add(double *h, const double *x, size_t rows, size_t n)
-{
-    const int size = (int)n, k = (int)rows;
-    const double one = 1.0;
-
-    if (rows == 0 || n == 0)
-        return;
-    openblas_set_num_threads(1);
-    dsyrk_("U", "N", &size, &k, &one, x, &size, &one, h, &size, 1, 1);
-}
-
-const char *dscq_linalg_name(void)
-{
-    return "openblas";
-}
-
-#else
-
-int dscq_chol_factor(double *a, size_t n)
+static int own_factor(double *a, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         double *aj = a + j * n;
@@ -102,7 +34,7 @@ int dscq_chol_factor(double *a, size_t n)
     return 1;
 }
 
-void dscq_chol_forward(const double *l, size_t n, double *b)
+static void own_forward(const double *l, size_t n, double *b)
 {
     for (size_t i = 0; i < n; i++) {
         double s = b[i];
@@ -113,7 +45,7 @@ void dscq_chol_forward(const double *l, size_t n, double *b)
     }
 }
 
-void dscq_chol_backward(const double *l, size_t n, double *b)
+static void own_backward(const double *l, size_t n, double *b)
 {
     for (size_t i = n; i-- > 0;) {
         b[i] /= l[i * n + i];
@@ -123,7 +55,7 @@ void dscq_chol_backward(const double *l, size_t n, double *b)
 }
 
 /* L to L^-1 in place, then the lower triangle of L^-T L^-1. */
-static int inverse_from_factor(double *a, size_t n)
+static int own_inverse(double *a, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         a[j * n + j] = 1.0 / a[j * n + j];
@@ -146,7 +78,7 @@ static int inverse_from_factor(double *a, size_t n)
     return 1;
 }
 
-void dscq_gram_add(double *h, const double *x, size_t rows, size_t n)
+static void own_gram_add(double *h, const double *x, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < n; i++) {
@@ -157,12 +89,71 @@ void dscq_gram_add(double *h, const double *x, size_t rows, size_t n)
         }
 }
 
-const char *dscq_linalg_name(void)
+static const linalg_table k_own = {"own",        own_factor,   own_forward,
+                                   own_backward, own_gram_add, own_inverse};
+
+/* ---- who does it -------------------------------------------------------- */
+
+/* The only mutable objects here: decided once a process, so that results do not change
+ * midway. */
+static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
+static const linalg_table *_Atomic decided;
+
+dscq_status dscq_linalg_begin(const dscq_log *log, dscq_error *err)
 {
-    return "own";
+    const linalg_table *table = NULL;
+    dscq_status status = DSCQ_OK;
+
+    if (atomic_load(&decided) != NULL)
+        return DSCQ_OK;
+    (void)pthread_mutex_lock(&deciding);
+    if (atomic_load(&decided) == NULL &&
+        (status = bo_openblas(&table, err)) == DSCQ_OK) {
+        if (table == NULL && DSCQ_WITH_BLAS)
+            dscq_log_printf(log, DSCQ_LOG_INFO,
+                            "OpenBLAS is not installed (libopenblas.so.0): slower code "
+                            "of dscq's own does the linear algebra; last digits may "
+                            "differ");
+        atomic_store(&decided, table != NULL ? table : &k_own);
+    }
+    (void)pthread_mutex_unlock(&deciding);
+    return status;
 }
 
-#endif
+/* Whoever did not begin gets what there is without loading. */
+static const linalg_table *table(void)
+{
+    const linalg_table *t = atomic_load(&decided);
+
+    return t != NULL ? t : &k_own;
+}
+
+const char *dscq_linalg_name(void)
+{
+    return table()->name;
+}
+
+int dscq_chol_factor(double *a, size_t n)
+{
+    return table()->factor(a, n);
+}
+
+void dscq_chol_forward(const double *l, size_t n, double *b)
+{
+    table()->forward(l, n, b);
+}
+
+void dscq_chol_backward(const double *l, size_t n, double *b)
+{
+    table()->backward(l, n, b);
+}
+
+void dscq_gram_add(double *h, const double *x, size_t rows, size_t n)
+{
+    table()->gram_add(h, x, rows, n);
+}
+
+/* ---- on top of them ------------------------------------------------------ */
 
 int dscq_chol_ladder(double *l, const double *a, size_t n, double *jitter)
 {
@@ -200,7 +191,7 @@ void dscq_mirror(double *a, size_t n)
 
 int dscq_spd_inverse(double *a, size_t n)
 {
-    if (!dscq_chol_factor(a, n) || !inverse_from_factor(a, n))
+    if (!dscq_chol_factor(a, n) || !table()->inverse_from_factor(a, n))
         return 0;
     dscq_mirror(a, n);
     return 1;

@@ -37,7 +37,9 @@ const cli_cmd cli_cmd_version = {
     .summary = "print name, version, licence and the libraries built in",
     .description =
         "A library with '-' was switched off when the program was built; what "
-        "needs it then says so.",
+        "needs it then says so. OpenBLAS is loaded when a search or second-order "
+        "pruning needs it; where it is not installed, slower code of dscq's own does "
+        "its work.",
     .examples = "For a script:\n"
                 "$ dscq version --json\n",
     .takes = CLI_TAKES_TABLE,

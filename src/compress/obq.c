@@ -439,6 +439,7 @@ dscq_status dscq_obq_masked(int16_t *value, const float *w, const uint8_t *keep,
 
     if (inverse == NULL)
         return dscq_fail_nomem(err, "second-order rounding", cols * cols * 8ULL);
+    DSCQ_TRY(dscq_linalg_begin(NULL, err));
     DSCQ_TRY(invert(inverse, hessian, cols, err));
     DSCQ_TRY(cols > EXACT_COLS ? in_blocks(&o, inverse, p, pool, err)
                                : prune_and_round(&o, p, pool, err));

@@ -420,6 +420,9 @@ dscq_status dscq_post_obq(dscq_compressor *c, dscq_model *origin,
     dscq_status status;
 
     assert(dscq_compressor_frozen(c));
+    status = dscq_linalg_begin(data->log, err);
+    if (status != DSCQ_OK)
+        return status;
     s.of = dscq_calloc((size_t)nodes, sizeof *s.of);
     if (s.of == NULL)
         return dscq_fail_nomem(err, "second moments", (size_t)nodes * sizeof *s.of);

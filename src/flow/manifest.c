@@ -4,10 +4,12 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
+#include "dscq/bo/linalg.h"
 #include "dscq/nn/eval.h"
 #include "flow_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void put_line(void *ctx, const char *line)
@@ -65,6 +67,26 @@ done:
     return status;
 }
 
+/* Who did it is said when the last digits of second-order rounding depend on it, and
+ * a resumed run that had done it before says the same. */
+static dscq_status put_linear_algebra(dscq_json *run, const dscq_project *p,
+                                      dscq_error *err)
+{
+    const char *method = p->settings->all.method, *last = strrchr(method, ',');
+    char word[DSCQ_NAME_MAX];
+    dscq_status status = DSCQ_OK;
+
+    last = last == NULL ? method : last + 1;
+    last += strspn(last, " \t");
+    (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(last, " \t"), last);
+    if ((dscq_method_find(word)->flags & DSCQ_METHOD_POST) == 0)
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_linalg_begin(NULL, err));
+    dscq_json_put_text(run, "linear_algebra", dscq_linalg_name());
+done:
+    return status;
+}
+
 dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
                                 const dscq_compress_result *r, dscq_error *err)
 {
@@ -79,6 +101,7 @@ dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
     dscq_json_put_text(run, "schema", "dscq.run/1");
     dscq_json_put_text(run, "version", DSCQ_VERSION);
     dscq_json_put_text(run, "kernels", dscq_kernels_get(o->run.kernels)->name);
+    DSCQ_TRY(put_linear_algebra(run, p, err));
     dscq_json_put_text(run, "config", dscq_path_base(dscq_project_path(p)));
     dscq_json_put_text(run, "config_sha256", dscq_project_sha256(p));
     dscq_json_put_int(run, "seed", dscq_project_train(p)->seed);

@@ -3,6 +3,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/bo/linalg.h"
 #include "dscq/nn/checkpoint.h"
 #include "search_internal.h"
 
@@ -119,6 +120,8 @@ static dscq_status open_search(search *s, dscq_error *err)
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 
+    if (s->params.search == DSCQ_SEARCH_BAYES)
+        DSCQ_TRY(dscq_linalg_begin(s->log, err));
     DSCQ_TRY(dscq_model_clone(&s->origin, dscq_project_model(s->project), err));
     DSCQ_TRY(flow__pool(&s->pool, &s->kernels, &c->run, err));
     DSCQ_TRY(dscq_pack_options_parse(&s->packing,

@@ -3,6 +3,7 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/bo/linalg.h"
 #include "search_internal.h"
 
 #include <math.h>
@@ -99,6 +100,9 @@ dscq_status search__fingerprint(search *s, dscq_error *err)
     dscq_dataset_digest(digest, s->judged.dataset);
     dscq_sha256_add(&h, digest, sizeof digest);
     dscq_sha256_add(&h, s->kernels->name, strlen(s->kernels->name));
+    if (s->params.search ==
+        DSCQ_SEARCH_BAYES) /* its last digits decide what is asked */
+        dscq_sha256_add(&h, dscq_linalg_name(), strlen(dscq_linalg_name()));
     dscq_sha256_add(&h, &p->train.seed, sizeof p->train.seed);
     dscq_sha256_add(&h, &s->packing, sizeof s->packing);
     DSCQ_TRY(add_machine(&h, s->o->machine, err));
@@ -155,6 +159,8 @@ static dscq_json *head_json(const search *s)
     dscq_json_put_text(j, "search", word);
     dscq_json_put_text(j, "protocol", s->params.protocol ? "layers" : "joint");
     dscq_json_put_text(j, "objective", dscq_metric_column(s->params.objective));
+    if (s->params.search == DSCQ_SEARCH_BAYES)
+        dscq_json_put_text(j, "linear_algebra", dscq_linalg_name());
     if (s->o->machine != NULL)
         dscq_json_put_text(j, "machine", s->o->machine->name);
     put_values(limits, s->limit);

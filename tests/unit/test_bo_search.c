@@ -11,12 +11,24 @@
 
 /* ---- linear algebra ------------------------------------------------------------ */
 
+/* Our own code first, then OpenBLAS where it is installed. */
+static void begin(int i)
+{
+    dscq_error err = {DSCQ_OK, ""};
+
+    if (i == 0)
+        ck_assert_str_eq(dscq_linalg_name(), "own");
+    else
+        test_ok(dscq_linalg_begin(NULL, &err));
+}
+
 START_TEST(factor_solve_and_inverse)
 {
     enum { N = 23 };
     double a[N * N], l[N * N], b[N], x[N], g[N * N], jitter;
     dscq_rng rng = dscq_rng_seeded(1);
 
+    begin(_i);
     for (int i = 0; i < N * N; i++)
         g[i] = (double)dscq_rng_normal(&rng);
     for (int i = 0; i < N; i++) {
@@ -59,10 +71,55 @@ START_TEST(the_ladder_saves_singular_matrices)
     double a[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, l[9], jitter;
     double bad[4] = {1, 5, 5, 1};
 
+    begin(_i);
     ck_assert(dscq_chol_ladder(l, a, 3, &jitter));
     ck_assert_double_gt(jitter, 0.0);
     ck_assert(!dscq_chol_ladder(l, bad, 2, &jitter));
     ck_assert(!dscq_spd_inverse(bad, 2));
+}
+END_TEST
+
+START_TEST(sums_of_squares)
+{
+    const double x[6] = {1, 2, 3, 4, 5, 6};
+    double h[4] = {1, 0, 0, 0};
+
+    begin(_i);
+    dscq_gram_add(h, x, 3, 2);
+    dscq_mirror(h, 2);
+    ck_assert_double_eq(h[0], 36);
+    ck_assert_double_eq(h[1], 44);
+    ck_assert_double_eq(h[2], 44);
+    ck_assert_double_eq(h[3], 56);
+}
+END_TEST
+
+/* Loading it starts nothing and leaves the environment as it was. */
+START_TEST(loading_leaves_no_trace)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    double a[1] = {4};
+
+    ck_assert_int_eq(setenv("OPENBLAS_NUM_THREADS", "3", 1), 0);
+    test_ok(dscq_linalg_begin(NULL, &err));
+    ck_assert(dscq_chol_factor(a, 1));
+    ck_assert_double_eq(a[0], 2);
+    ck_assert_str_eq(getenv("OPENBLAS_NUM_THREADS"), "3");
+    ck_assert_uint_eq(test_file_count("/proc/self/task"), 1);
+}
+END_TEST
+
+static dscq_status begin_again(void *ctx, dscq_error *err)
+{
+    const dscq_status status = dscq_linalg_begin(NULL, err);
+
+    (void)ctx;
+    return status;
+}
+
+START_TEST(loading_needs_memory_and_says_so)
+{
+    ck_assert_uint_le(test_each_alloc_fails(begin_again, NULL), 2);
 }
 END_TEST
 
@@ -465,8 +522,11 @@ static Suite *bo_suite(void)
     Suite *s = test_suite("bo", &tc);
 
     tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, factor_solve_and_inverse);
-    tcase_add_test(tc, the_ladder_saves_singular_matrices);
+    tcase_add_loop_test(tc, factor_solve_and_inverse, 0, 2);
+    tcase_add_loop_test(tc, the_ladder_saves_singular_matrices, 0, 2);
+    tcase_add_loop_test(tc, sums_of_squares, 0, 2);
+    tcase_add_test(tc, loading_leaves_no_trace);
+    tcase_add_test(tc, loading_needs_memory_and_says_so);
     tcase_add_loop_test(tc, finds_branins_minimum, 0, 4);
     tcase_add_loop_test(tc, mixed_variables, 0, 4);
     tcase_add_loop_test(tc, respects_a_constraint, 0, 4);
