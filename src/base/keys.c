@@ -125,12 +125,23 @@ static int parse_number(double *out, const dscq_key *k, const char *text,
            (!is_whole(k) || (*out == nearbyint(*out) && fabs(*out) < 0x1p53));
 }
 
+/* The value that stands for "not said", where a row has one. */
+static int is_auto(const dscq_key *k, const char *text)
+{
+    return k->type == DSCQ_KEY_REAL && k->dflt != NULL &&
+           strcmp(k->dflt, "auto") == 0 && strcmp(text, "auto") == 0;
+}
+
 static dscq_status set_number(void *field, const dscq_key *k, const char *text,
                               dscq_error *err)
 {
     const char *end = NULL;
     double v = 0;
 
+    if (is_auto(k, text)) {
+        *(double *)field = (double)NAN;
+        return DSCQ_OK;
+    }
     if (!parse_number(&v, k, text, &end) || *end != '\0' ||
         (k->type == DSCQ_KEY_INT && fabs(v) > INT32_MAX))
         return bad_number(k, text, err);
@@ -272,7 +283,9 @@ size_t dscq_keys_print(char *out, size_t cap, const void *params, const dscq_key
         break;
     case DSCQ_KEY_REAL:
         dscq_str_real(word, sizeof word, *(const double *)field);
-        n = snprintf(out, cap, "%s", word);
+        n = snprintf(out, cap, "%s",
+                     isnan(*(const double *)field) && is_auto(key, "auto") ? "auto"
+                                                                           : word);
         break;
     case DSCQ_KEY_ENUM:
         dscq_choice_name(word, sizeof word, key->choices, *(const int32_t *)field);

@@ -4,7 +4,9 @@
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct cfg_writer {
@@ -15,6 +17,7 @@ typedef struct cfg_writer {
     int32_t *map;     /* node -> section; of the input: first_free       */
     int32_t sections; /* written so far                                  */
     int32_t input_at; /* section that passes the input on, -1: the input */
+    int32_t passing;  /* sections so far that only pass something on      */
     dscq_error *err;
 } cfg_writer;
 
@@ -139,31 +142,58 @@ done:
     return status;
 }
 
+static void put_real(cfg_writer *w, const char *key, double v)
+{
+    char real[40];
+
+    dscq_str_real(real, sizeof real, v);
+    dscq_str_addf(w->to, "%s=%s\n", key, real);
+}
+
+/* A name for a section that no node stands for, unlike those of all nodes: what is
+ * made up when it is left out may be one of them. */
+static void put_pass_name(cfg_writer *w)
+{
+    char name[DSCQ_NODE_NAME];
+
+    if (w->darknet)
+        return;
+    do
+        snprintf(name, sizeof name, "pass_%d", (int)w->passing++);
+    while (dscq_model_find(w->m, name) >= 0);
+    dscq_str_addf(w->to, "name=%s\n", name);
+}
+
+static void put_training(cfg_writer *w, const dscq_node *n)
+{
+    if (n->rate != 1)
+        put_real(w, "learning_rate", n->rate);
+    if (n->frozen)
+        dscq_str_add(w->to, "frozen=1\n");
+}
+
 static void put_common(cfg_writer *w, const dscq_node *n, int is_output)
 {
     const unsigned flags = n->ops->flags;
-    char real[40];
 
-    if (!w->darknet)
+    if (!w->darknet) {
         dscq_str_addf(w->to, "name=%s\n", n->name);
+        put_training(w, n);
+    }
     if (is_output && !w->darknet && (flags & DSCQ_LAYER_HEAD) == 0)
         dscq_str_add(w->to, "net_output=1\n");
     if (n->normalised && (flags & DSCQ_LAYER_ALWAYS_NORM) == 0)
         dscq_str_add(w->to, "batch_normalize=1\n");
-    if (n->normalised && !w->darknet) {
-        dscq_str_real(real, sizeof real, n->weights->bn_eps);
-        dscq_str_addf(w->to, "bn_eps=%s\n", real);
-    }
+    if (n->normalised && !w->darknet)
+        put_real(w, "bn_eps", n->weights->bn_eps);
     if (!n->normalised && n->weights->count > 0 && n->weights->bias == NULL &&
         !w->darknet)
         dscq_str_add(w->to, "bias=0\n");
     if ((flags & DSCQ_LAYER_ACT) == 0)
         return;
     dscq_str_addf(w->to, "activation=%s\n", dscq_act_name(n->act));
-    if ((n->act == DSCQ_ACT_LEAKY || n->act == DSCQ_ACT_ELU) && !w->darknet) {
-        dscq_str_real(real, sizeof real, n->act_slope);
-        dscq_str_addf(w->to, "slope=%s\n", real);
-    }
+    if ((n->act == DSCQ_ACT_LEAKY || n->act == DSCQ_ACT_ELU) && !w->darknet)
+        put_real(w, "slope", n->act_slope);
 }
 
 static void put_list(cfg_writer *w, const char *key, const dscq_node *n, int32_t first)
@@ -174,13 +204,19 @@ static void put_list(cfg_writer *w, const char *key, const dscq_node *n, int32_t
     dscq_str_add(w->to, "\n");
 }
 
+static int slides(const dscq_node *n)
+{
+    const dscq_pool_params *p = n->params;
+    return strcmp(n->type, "maxpool") == 0 ||
+           (strcmp(n->type, "avgpool") == 0 &&
+            (p->size > 0 || p->size_h > 0 || p->size_w > 0));
+}
+
 static dscq_status put_body(cfg_writer *w, const dscq_node *n)
 {
     const int conv = strcmp(n->type, "convolutional") == 0,
               deep = strcmp(n->type, "depthwise") == 0,
-              pool = strcmp(n->type, "maxpool") == 0 ||
-                     (strcmp(n->type, "avgpool") == 0 &&
-                      ((const dscq_pool_params *)n->params)->size > 0 && !w->darknet);
+              pool = slides(n) && !(strcmp(n->type, "avgpool") == 0 && w->darknet);
 
     if (conv || deep) {
         if (conv || w->darknet)
@@ -206,6 +242,29 @@ static dscq_status put_body(cfg_writer *w, const dscq_node *n)
     return put_keys(w, n);
 }
 
+/* The section just written, from `start` of the text on, must be readable: a network
+ * made elsewhere can hold values that no key takes. */
+static dscq_status check_readable(const cfg_writer *w, const dscq_node *n, size_t start)
+{
+    dscq_config *cfg = NULL;
+    dscq_error why = {0};
+    dscq_status status;
+
+    if (w->to->bad) /* the caller says so */
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_config_parse(&cfg, w->to->text + start, w->to->len - start, n->name,
+                               w->err));
+    status = dscq_layer_check_section(cfg, 0, &why);
+    if (status == DSCQ_FORMAT)
+        status = dscq_fail(w->err, DSCQ_UNSUPPORTED,
+                           "layer '%s': a cfg cannot hold it: %s", n->name, why.msg);
+    else if (status != DSCQ_OK)
+        status = dscq_fail(w->err, status, "%s", why.msg);
+done:
+    dscq_config_destroy(cfg);
+    return status;
+}
+
 static dscq_status put_node(cfg_writer *w, int32_t i)
 {
     const dscq_node *n = dscq_model_node(w->m, i);
@@ -216,8 +275,10 @@ static dscq_status put_node(cfg_writer *w, int32_t i)
     DSCQ_TRY(check_darknet(w, n));
     if (strcmp(n->type, "route") != 0 && at(w, n->input[0]) != w->sections - 1) {
         dscq_str_addf(w->to, "\n[route]\nlayers=%d\n", (int)at(w, n->input[0]));
+        put_pass_name(w);
         w->sections++;
     }
+    const size_t start = w->to->len;
     dscq_str_addf(w->to, "\n[%s]\n", deep && w->darknet ? "convolutional" : n->type);
     const int alone = dscq_model_outputs(w->m) == 1 &&
                       dscq_model_output(w->m, 0) == dscq_model_nodes(w->m) - 1;
@@ -225,6 +286,7 @@ static dscq_status put_node(cfg_writer *w, int32_t i)
         is_output |= dscq_model_output(w->m, j) == i;
     DSCQ_TRY(put_body(w, n));
     put_common(w, n, is_output);
+    DSCQ_TRY(check_readable(w, n, start));
     w->map[i] = w->sections++;
 done:
     return status;
@@ -243,8 +305,18 @@ static void pass_input(cfg_writer *w)
     }
     if (!other)
         return;
-    dscq_str_add(w->to, "\n[activation]\nname=the_input\nactivation=linear\n");
+    dscq_str_add(w->to, "\n[activation]\nactivation=linear\n");
+    put_pass_name(w);
     w->input_at = w->sections++;
+}
+
+/* A file's name may hold what would end the line. */
+static void put_name(dscq_str *text, const char *name)
+{
+    dscq_str_add(text, "name=");
+    for (; *name != '\0'; name++)
+        dscq_str_addf(text, "%c", iscntrl((unsigned char)*name) ? '_' : *name);
+    dscq_str_add(text, "\n");
 }
 
 dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
@@ -265,7 +337,7 @@ dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
         return dscq_fail_nomem(err, "a cfg", nodes);
     dscq_str_add(text, "[net]\n");
     if (!w.darknet && dscq_model_name(m)[0] != '\0')
-        dscq_str_addf(text, "name=%s\n", dscq_model_name(m));
+        put_name(text, dscq_model_name(m));
     if (in.h == 1 && in.w == 1)
         dscq_str_addf(text, "inputs=%d\n", (int)in.c);
     else

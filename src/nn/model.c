@@ -188,7 +188,7 @@ static dscq_status make_weights(dscq_node *n, const dscq_layer_shape *s,
     w->c = s->c;
     w->count = count;
     w->w_used = w->w;
-    w->bn_eps = spec->bn_eps > 0 ? spec->bn_eps : 1e-5;
+    w->bn_eps = spec->normalised ? spec->bn_eps : 1e-5;
     if (spec->normalised) {
         w->channels = s->out.c;
         ok = ok && take_floats(&w->gamma, channels, 1.0f) &&

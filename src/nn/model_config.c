@@ -4,6 +4,7 @@
 #include "dscq/base/str.h"
 #include "nn_internal.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -117,9 +118,9 @@ static dscq_status find_sections(builder *b, const char *not_layers, dscq_error 
     return DSCQ_OK;
 }
 
-static dscq_status bind_section(builder *b, int32_t i, dscq_error *err)
+/* The keys of a section; s->params is made here and stays the caller's. */
+static dscq_status bind_keys(section *s, dscq_config *cfg, dscq_error *err)
 {
-    section *s = &b->item[i];
     s->params = dscq_calloc(1, nn__max(s->ops->param_bytes, 1));
     if (s->params == NULL)
         return dscq_fail_nomem(err, "layer settings", s->ops->param_bytes);
@@ -127,8 +128,24 @@ static dscq_status bind_section(builder *b, int32_t i, dscq_error *err)
     void *const params[] = {s->params, &s->common};
     const dscq_key *const rows[] = {s->ops->keys,
                                     dscq_layer_common_keys(s->ops->flags)};
-    dscq_status status = dscq_config_bind_many(params, rows, 2, b->cfg, (int)s->index,
-                                               s->ops->name, err);
+    return dscq_config_bind_many(params, rows, 2, cfg, (int)s->index, s->ops->name,
+                                 err);
+}
+
+dscq_status dscq_layer_check_section(dscq_config *cfg, size_t i, dscq_error *err)
+{
+    section s = {.ops = dscq_layer_find(dscq_config_section(cfg, i)), .index = i};
+
+    assert(s.ops != NULL);
+    const dscq_status status = bind_keys(&s, cfg, err);
+    dscq_free(s.params);
+    return status;
+}
+
+static dscq_status bind_section(builder *b, int32_t i, dscq_error *err)
+{
+    section *s = &b->item[i];
+    dscq_status status = bind_keys(s, b->cfg, err);
     if (status != DSCQ_OK)
         return status;
     s->input[0] = i - 1;
@@ -198,10 +215,11 @@ static dscq_status add_section(builder *b, dscq_model *m, int32_t i, dscq_error 
         .normalised = normalised || (flags & DSCQ_LAYER_ALWAYS_NORM) != 0,
         .has_bias = (flags & DSCQ_LAYER_NORM) != 0 && c->bias &&
                     (flags & DSCQ_LAYER_WEIGHTS) != 0,
-        .bn_eps = (flags & DSCQ_LAYER_NORM) != 0 && c->bn_eps > 0 ? c->bn_eps
-                                                                  : b->params.bn_eps,
+        .bn_eps = (flags & DSCQ_LAYER_NORM) != 0 && !isnan(c->bn_eps)
+                      ? c->bn_eps
+                      : b->params.bn_eps,
         .act = act,
-        .act_slope = (flags & DSCQ_LAYER_ACT) != 0 && c->slope >= 0
+        .act_slope = (flags & DSCQ_LAYER_ACT) != 0 && !isnan(c->slope)
                          ? c->slope
                          : default_slope(act),
     };

@@ -17,7 +17,7 @@ const dscq_key dscq_net_keys[] = {
     REAL_(width_multiplier, 0.01, 16, "1", "scales the channels of every layer but the last"),
     INT_(channel_divisor, 1, 1024, "8", "scaled channels are a multiple of this"),
     ENUM_(dialect, "alexeyab|pjreddie", "alexeyab", "batch norm divides by sqrt(var+eps), or by sqrt(var)+1e-6 (weights files are converted when imported)"),
-    REAL_(bn_eps, 1e-12, 1, "1e-5", "batch norm: added to the variance"),
+    REAL_(bn_eps, 0, 1e6, "1e-5", "batch norm: added to the variance"),
     /* Darknet's training settings: read, kept, not used for training here */
     INT_(batch, 1, 1e6, "1", "Darknet: images per update (here: [train] batch)"),
     INT_(subdivisions, 1, 1e6, "1", "Darknet: parts of a batch"),
@@ -56,10 +56,10 @@ const dscq_key dscq_net_keys[] = {
 #define ROW_NAME DSCQ_KEY_STR_ROW(nn_common, name, "", "name of the layer; default: <index>_<type>")
 #define ROWS_ACT \
     DSCQ_KEY_ENUM_ROW(nn_common, activation, "unset|" DSCQ_ACT_CHOICES, "unset", "applied to the output"), \
-    DSCQ_KEY_REAL_ROW(nn_common, slope, -1, 100, "-1", "leaky: of the negative side (0.1); elu: alpha (1)")
+    DSCQ_KEY_REAL_ROW(nn_common, slope, -1e6, 1e6, "auto", "leaky: of the negative side (auto: 0.1); elu: alpha (auto: 1)")
 #define ROWS_NORM \
     DSCQ_KEY_BOOL_ROW(nn_common, batch_normalize, "0", "normalise each channel over the batch"), \
-    DSCQ_KEY_REAL_ROW(nn_common, bn_eps, -1, 1, "-1", "added to the variance; default: as [net] says"), \
+    DSCQ_KEY_REAL_ROW(nn_common, bn_eps, 0, 1e6, "auto", "added to the variance; auto: as [net] says"), \
     DSCQ_KEY_BOOL_ROW(nn_common, bias, "1", "a constant per channel, when not normalised")
 #define ROWS_TRAIN \
     DSCQ_KEY_REAL_ROW(nn_common, learning_rate, 0, 1000, "1", "multiple of the learning rate"), \

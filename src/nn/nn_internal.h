@@ -10,10 +10,10 @@
 typedef struct nn_common {
     char name[DSCQ_NODE_NAME];
     int32_t batch_normalize;
-    double bn_eps; /* < 0: as [net] says */
+    double bn_eps; /* NAN: as [net] says */
     int32_t bias;
     int32_t activation; /* 0: not said; else dscq_act + 1 */
-    double slope;       /* < 0: the activation's own */
+    double slope;       /* NAN: the activation's own */
     double learning_rate;
     int32_t stopbackward;
     int32_t frozen;

@@ -28,7 +28,8 @@ typedef struct dscq_list {
 typedef enum dscq_key_type {
     DSCQ_KEY_INT,  /* int32_t field                                           */
     DSCQ_KEY_I64,  /* int64_t field, |v| < 2^53                               */
-    DSCQ_KEY_REAL, /* double field                                            */
+    DSCQ_KEY_REAL, /* double field; a row whose default is "auto" also takes that
+                      word, as NAN: no number a file can hold is taken for it */
     DSCQ_KEY_BOOL, /* int32_t field, 0 or 1; accepts 0 1 no yes false true    */
     DSCQ_KEY_ENUM, /* int32_t field = index into choices, "a|b|c"             */
     DSCQ_KEY_STR,  /* char[size] field                                        */

@@ -165,6 +165,10 @@ const dscq_layer_ops *dscq_layer_find(const char *name); /* NULL: none such */
  * batch_normalize, bn_eps, bias, activation, ... which ones, ops->flags say. */
 const dscq_key *dscq_layer_common_keys(unsigned flags);
 
+/* For writers: can section i of a cfg, which names a layer type, be read? DSCQ_FORMAT
+ * says which key cannot hold its value. Sizes are not checked against other layers. */
+dscq_status dscq_layer_check_section(dscq_config *cfg, size_t i, dscq_error *err);
+
 #ifdef __cplusplus
 }
 #endif
