@@ -5,29 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Length of the well-formed UTF-8 sequence at s, 0 when it is not one
- * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *s)
-{
-    static const uint32_t k_least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t n = s[0] < 0x80               ? 1
-                     : (s[0] & 0xe0U) == 0xc0U ? 2
-                     : (s[0] & 0xf0U) == 0xe0U ? 3
-                     : (s[0] & 0xf8U) == 0xf0U ? 4
-                                               : 0;
-    if (n <= 1)
-        return n;
-    uint32_t code = s[0] & (0x7fU >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0U) != 0x80U)
-            return 0;
-        code = code << 6 | (s[i] & 0x3fU);
-    }
-    return code < k_least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)
-               ? 0
-               : n;
-}
-
 static void put_text(dscq_str *s, const char *text)
 {
     static const char k_short[] = "\b\f\n\r\t\"\\", k_letter[] = "bfnrt\"\\";
@@ -36,7 +13,7 @@ static void put_text(dscq_str *s, const char *text)
     while (*text != '\0') {
         const unsigned char c = (unsigned char)*text;
         const char *esc = strchr(k_short, *text);
-        const size_t n = utf8_length((const unsigned char *)text);
+        const size_t n = dscq_utf8_length(text);
         if (esc != NULL)
             dscq_str_addf(s, "\\%c", k_letter[esc - k_short]);
         else if (c < 0x20)

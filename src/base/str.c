@@ -68,6 +68,59 @@ void dscq_str_free(dscq_str *s)
     *s = (dscq_str){0};
 }
 
+size_t dscq_utf8_length(const char *text)
+{
+    static const uint32_t k_least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *s = (const unsigned char *)text;
+    const size_t n = s[0] < 0x80               ? 1
+                     : (s[0] & 0xe0U) == 0xc0U ? 2
+                     : (s[0] & 0xf0U) == 0xe0U ? 3
+                     : (s[0] & 0xf8U) == 0xf0U ? 4
+                                               : 0;
+    if (n <= 1)
+        return n;
+    uint32_t code = s[0] & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0U) != 0x80U)
+            return 0;
+        code = code << 6 | (s[i] & 0x3fU);
+    }
+    return code < k_least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)
+               ? 0
+               : n;
+}
+
+int dscq_is_control(const char *text)
+{
+    const unsigned char c = (unsigned char)text[0], next = (unsigned char)text[c != 0];
+
+    return c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+}
+
+int dscq_str_clean(char *out, size_t cap, const char *text)
+{
+    static const char k_unknown[] = "\xef\xbf\xbd"; /* U+FFFD */
+    size_t at = 0;
+    int same = 1;
+
+    while (*text != '\0') {
+        const size_t n = dscq_utf8_length(text);
+        const int is_bad = n == 0, is_control = !is_bad && dscq_is_control(text);
+        const char *from = is_bad ? k_unknown : is_control ? " " : text;
+        const size_t bytes = is_bad ? sizeof k_unknown - 1 : is_control ? 1 : n;
+        if (at + bytes >= cap) {
+            same = 0;
+            break;
+        }
+        memcpy(out + at, from, bytes);
+        at += bytes;
+        text += is_bad ? 1 : n;
+        same = same && !is_bad && !is_control;
+    }
+    out[at] = '\0';
+    return same;
+}
+
 int dscq_str_copy(char *out, size_t cap, const char *text)
 {
     const size_t n = strlen(text);

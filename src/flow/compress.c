@@ -4,6 +4,7 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/infer/verify.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/pack/pack.h"
 #include "dscq/report/writers.h"
@@ -142,8 +143,7 @@ static void add_score(dscq_str *meta, const char *key, double score)
 }
 
 static dscq_status make_meta(dscq_str *meta, dscq_project *p, dscq_dataset *d,
-                             const dscq_kernels *kernels, double valid_float,
-                             double valid_tuned, dscq_error *err)
+                             double valid_float, double valid_tuned, dscq_error *err)
 {
     char digest[17], text[40];
 
@@ -152,7 +152,6 @@ static dscq_status make_meta(dscq_str *meta, dscq_project *p, dscq_dataset *d,
     dscq_str_addf(meta, "config_sha256=%s\n", p->sha256);
     dscq_str_addf(meta, "data_digest=%s\n", digest);
     dscq_str_addf(meta, "seed=%lld\n", (long long)p->train.seed);
-    dscq_str_addf(meta, "kernels=%s\n", kernels->name);
     add_score(meta, "valid_float_frac", valid_float);
     add_score(meta, "valid_tuned_frac", valid_tuned);
     if (dscq_dataset_preproc(d)->resize == DSCQ_RESIZE_CROP) {
@@ -231,7 +230,7 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
     out->sparsity = dscq_compressor_sparsity(tune.compressor);
     DSCQ_TRY(dscq_compressor_table(layers, tune.compressor, err));
     dscq_compressor_sizes(&out->values_bytes, &out->entropy_bytes, tune.compressor);
-    DSCQ_TRY(make_meta(&meta, p, d, kernels, out->valid_float, out->valid_tuned, err));
+    DSCQ_TRY(make_meta(&meta, p, d, out->valid_float, out->valid_tuned, err));
     const flow_parts parts = {.model = dscq_project_model(p),
                               .compressor = tune.compressor,
                               .edge = tune.edge,
@@ -242,7 +241,7 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
                               .meta = meta.text};
     DSCQ_TRY(flow__assemble(q, &parts, err));
     (*q)->float_bytes = dscq_model_float_bytes(flow__trained(p));
-    DSCQ_TRY(flow__embed(*q, EMBEDDED_INPUTS, err));
+    DSCQ_TRY(dscq_infer_make_digests(*q, EMBEDDED_INPUTS, NULL, err));
 done:
     flow__tune_clear(&tune);
     dscq_str_free(&meta);

@@ -361,16 +361,19 @@ dscq_status flow__agree(flow_agreement *out, dscq_project *p, dscq_model *origin
 
 /* ---- packed.c ---------------------------------------------------------------- */
 
-enum { FLOW_EMBEDDED_MAX = 8 };
 /* All dequantised outputs of image i of a split, one after another. */
 typedef dscq_status flow_packed_sink(void *ctx, size_t i, const double *real,
                                      dscq_error *err);
+/* The detector head of output o as its settings say it; DSCQ_FORMAT when the map that
+ * it reads has another shape. */
+dscq_status flow__head(dscq_head *out, const dscq_qmodel *q, int32_t o,
+                       dscq_error *err);
+/* DSCQ_UNSUPPORTED, naming the inputs, for a network that takes more than a picture. */
+dscq_status flow__one_input(const dscq_qmodel *q, dscq_error *err);
 /* Every image of a split through the integer runtime, in order. */
 dscq_status flow__packed_each(dscq_project *p, const dscq_qmodel *q, dscq_split split,
                               const dscq_run_options *o, flow_packed_sink *sink,
                               void *ctx, dscq_error *err);
-/* Digests of what `count` standard inputs compute; they cost four bytes a layer. */
-dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err);
 
 /* ---- draw.c -------------------------------------------------------------- */
 

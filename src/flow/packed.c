@@ -3,7 +3,6 @@
 #include "dscq/flow/run.h"
 #include "dscq/infer/reference.h"
 #include "dscq/infer/runtime.h"
-#include "dscq/infer/verify.h"
 #include "flow_internal.h"
 
 #include <string.h>
@@ -126,6 +125,7 @@ static dscq_status open_split(dscq_dataset **d, dscq_project *p, const dscq_qmod
 {
     dscq_status status;
 
+    DSCQ_TRY(flow__one_input(q, err));
     DSCQ_TRY(dscq_project_dataset(d, p, o->log, err));
     if (split == DSCQ_SPLIT_TEST)
         DSCQ_TRY(dscq_dataset_open_test(*d, err));
@@ -286,7 +286,7 @@ dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
         goto done;
     }
     for (int32_t i = 0; i < q->output_count; i++)
-        DSCQ_TRY(dscq_head_parse(&s.head[i], q->output[i].params, err));
+        DSCQ_TRY(flow__head(&s.head[i], q, i, err));
     DSCQ_TRY(flow__packed_each(p, q, split, o, add_boxes, &s, err));
     dscq_detections_suppress(&s.found, FLOW_SUPPRESS_IOU, FLOW_KEEP_PER_IMAGE);
     DSCQ_TRY(dscq_average_precision(
@@ -298,26 +298,5 @@ done:
     dscq_free(s.truth);
     dscq_free(s.raw);
     dscq_free(s.head);
-    return status;
-}
-
-/* ---- golden digests ----------------------------------------------------- */
-
-dscq_status flow__embed(dscq_qmodel *q, int32_t count, dscq_error *err)
-{
-    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
-    const size_t bytes = dscq_qtensor_bytes(in);
-    const void *input[FLOW_EMBEDDED_MAX];
-    uint8_t *codes = dscq_calloc((size_t)count, bytes);
-    dscq_status status;
-
-    if (codes == NULL)
-        return dscq_fail_nomem(err, "embedded inputs", (size_t)count * bytes);
-    for (int32_t i = 0; i < count; i++) {
-        dscq_qtensor_digest_codes(in, codes + (size_t)i * bytes, i);
-        input[i] = codes + (size_t)i * bytes;
-    }
-    status = dscq_infer_make_digests(q, count, input, err);
-    dscq_free(codes);
     return status;
 }

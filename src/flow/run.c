@@ -26,12 +26,45 @@ static double meta_real(const dscq_qmodel *q, const char *key)
     return 0;
 }
 
+dscq_status flow__one_input(const dscq_qmodel *q, dscq_error *err)
+{
+    if (q->input_count == 1)
+        return DSCQ_OK;
+    return dscq_fail(err, DSCQ_UNSUPPORTED,
+                     "%s has %d inputs ('%s', '%s'%s) and a picture is one; verify and "
+                     "simulate run it on its embedded inputs, the library on any",
+                     q->name, (int)q->input_count, q->tensor[q->input[0].tensor].name,
+                     q->tensor[q->input[1].tensor].name,
+                     q->input_count > 2 ? ", ..." : "");
+}
+
+dscq_status flow__head(dscq_head *out, const dscq_qmodel *q, int32_t o, dscq_error *err)
+{
+    const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
+    const dscq_status status = dscq_head_parse(out, q->output[o].params, err);
+
+    if (status != DSCQ_OK)
+        return dscq_fail_at(err, "%s, output %d", q->name, (int)o);
+    if (out->h != t->h || out->w != t->w ||
+        (int64_t)out->anchors * (5 + out->classes) != t->c)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s, output %d: its settings want %d x %d x %d anchors of %d "
+                         "classes, the map '%s' is %d x %d x %d",
+                         q->name, (int)o, (int)out->h, (int)out->w, (int)out->anchors,
+                         (int)out->classes, t->name, (int)t->h, (int)t->w, (int)t->c);
+    return DSCQ_OK;
+}
+
 dscq_status dscq_flow_preproc(dscq_preproc *out, const dscq_qmodel *q, dscq_error *err)
 {
     const dscq_qinput *in = &q->input[0];
     const dscq_qtensor *t = &q->tensor[in->tensor];
     const double crop = meta_real(q, "crop_frac");
 
+    const dscq_status status = flow__one_input(q, err);
+
+    if (status != DSCQ_OK)
+        return status;
     if (!in->is_image || (t->c != 1 && t->c != 3))
         return dscq_fail(err, DSCQ_UNSUPPORTED,
                          "%s takes %d x %d x %d numbers, not pictures", q->name,
@@ -323,7 +356,7 @@ static dscq_status prepare(answering *a, dscq_error *err)
         if (a->output[o] == NULL)
             return dscq_fail_nomem(err, "outputs", dscq_qtensor_bytes(t));
         if (a->is_detector)
-            DSCQ_TRY(dscq_head_parse(&a->head[o], q->output[o].params, err));
+            DSCQ_TRY(flow__head(&a->head[o], q, (int32_t)o, err));
     }
     a->real = dscq_calloc(largest, sizeof *a->real);
     a->raw = dscq_calloc(largest, sizeof *a->raw);

@@ -78,12 +78,11 @@ static void make_meta(search *s)
     char digest[17];
 
     dscq_dataset_digest(digest, s->judged.dataset);
-    (void)snprintf(
-        s->meta, sizeof s->meta,
-        "method=%s\nconfig_sha256=%s\ndata_digest=%s\nseed=%lld\nkernels=%s\n"
-        "valid_float_frac=0.0000\nvalid_tuned_frac=0.0000\nwriter=dscq %s\n",
-        s->project->settings->all.method, s->project->sha256, digest,
-        (long long)s->project->train.seed, s->kernels->name, DSCQ_VERSION);
+    (void)snprintf(s->meta, sizeof s->meta,
+                   "method=%s\nconfig_sha256=%s\ndata_digest=%s\nseed=%lld\n"
+                   "valid_float_frac=0.0000\nvalid_tuned_frac=0.0000\nwriter=dscq %s\n",
+                   s->project->settings->all.method, s->project->sha256, digest,
+                   (long long)s->project->train.seed, DSCQ_VERSION);
 }
 
 static void set_limits(search *s)

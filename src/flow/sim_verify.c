@@ -62,11 +62,11 @@ static const char *maker(const dscq_qmodel *q, int32_t tensor)
 }
 
 dscq_status dscq_flow_sim_verify(int *compared, const dscq_qmodel *q,
-                                 const dscq_sim *sim, const void *codes, int32_t frames,
-                                 dscq_error *err)
+                                 const dscq_sim *sim, const void *const *codes,
+                                 int32_t frames, dscq_error *err)
 {
     comparison c = {.q = q, .sim = sim, .frames = frames};
-    const dscq_qtensor *in = &q->tensor[q->input[0].tensor];
+    const void *x[DSCQ_QMODEL_ENDS];
     void **want = dscq_calloc((size_t)q->output_count, sizeof *want);
     dscq_status status = DSCQ_OK;
 
@@ -81,10 +81,12 @@ dscq_status dscq_flow_sim_verify(int *compared, const dscq_qmodel *q,
         }
     }
     for (int32_t f = 0; f < frames; f++) {
-        const void *x = (const uint8_t *)codes + (size_t)f * dscq_qtensor_bytes(in);
+        for (int32_t i = 0; i < q->input_count; i++)
+            x[i] = (const uint8_t *)codes[i] +
+                   (size_t)f * dscq_qtensor_bytes(&q->tensor[q->input[i].tensor]);
         c.frame = f;
-        DSCQ_TRY(dscq_infer_reference(q, &x, want,
-                                      f == frames - 1 ? compare_node : NULL, &c, err));
+        DSCQ_TRY(dscq_infer_reference(q, x, want, f == frames - 1 ? compare_node : NULL,
+                                      &c, err));
         for (int32_t o = 0; o < q->output_count; o++) {
             const dscq_qtensor *t = &q->tensor[q->output[o].tensor];
             size_t bytes;

@@ -24,34 +24,55 @@ void dscq_simulation_clear(dscq_simulation *s)
     memset(s, 0, sizeof *s);
 }
 
-/* Codes for every frame: what was given, else what the file embeds, in turn, else
- * zero points. */
-static dscq_status make_input(uint8_t **out, const dscq_qmodel *q, int32_t frames,
-                              const void *given, dscq_error *err)
+static void fill_zero(uint8_t *at, const dscq_qtensor *t)
 {
-    const dscq_qtensor *t = &q->tensor[q->input[0].tensor];
-    const size_t bytes = dscq_qtensor_bytes(t), count = dscq_qtensor_count(t);
-    uint8_t *codes = dscq_calloc((size_t)frames, bytes);
+    const size_t count = dscq_qtensor_count(t);
 
-    *out = codes;
-    if (codes == NULL)
-        return dscq_fail_nomem(err, "the input of the machine",
-                               (unsigned long long)frames * bytes);
-    for (int32_t f = 0; f < frames; f++) {
-        uint8_t *at = codes + (size_t)f * bytes;
-        if (given != NULL)
-            memcpy(at, (const uint8_t *)given + (size_t)f * bytes, bytes);
-        else if (q->digest_inputs > 0)
-            memcpy(at, q->digest_input + (size_t)(f % q->digest_inputs) * bytes, bytes);
-        else
-            for (size_t i = 0; i < count; i++) {
-                const int16_t zero = (int16_t)t->zero_point;
-                if (t->bits > 8)
-                    memcpy(at + 2 * i, &zero, sizeof zero);
-                else
-                    at[i] = (uint8_t)zero;
-            }
+    for (size_t i = 0; i < count; i++)
+        dscq_qtensor_put(t, at, i, t->zero_point);
+}
+
+/* Frame f of every input from one embedded input, all of them in turn. */
+static void fill_embedded(uint8_t *const *codes, const dscq_qmodel *q, int32_t f,
+                          void *embedded, const void **at)
+{
+    dscq_qmodel_digest_codes(q, f % q->digest_inputs, embedded);
+    dscq_qmodel_inputs_of(q, embedded, at);
+    for (int32_t i = 0; i < q->input_count; i++) {
+        const size_t bytes = dscq_qtensor_bytes(&q->tensor[q->input[i].tensor]);
+        memcpy(codes[i] + (size_t)f * bytes, at[i], bytes);
     }
+}
+
+/* Codes of every input, [frames][bytes]: what was given, else what the file embeds, in
+ * turn, else zero points. codes: [input_count], each freed by the caller. */
+static dscq_status make_input(uint8_t **codes, const dscq_qmodel *q, int32_t frames,
+                              const void *const *given, dscq_error *err)
+{
+    const void *at[DSCQ_QMODEL_ENDS];
+    uint8_t *embedded = NULL;
+
+    for (int32_t i = 0; i < q->input_count; i++) {
+        const dscq_qtensor *t = &q->tensor[q->input[i].tensor];
+        const size_t bytes = dscq_qtensor_bytes(t);
+        codes[i] = dscq_malloc((size_t)frames, bytes);
+        if (codes[i] == NULL)
+            return dscq_fail_nomem(err, "the input of the machine",
+                                   (unsigned long long)frames * bytes);
+        if (given != NULL)
+            memcpy(codes[i], given[i], (size_t)frames * bytes);
+        else if (q->digest_inputs == 0)
+            for (int32_t f = 0; f < frames; f++)
+                fill_zero(codes[i] + (size_t)f * bytes, t);
+    }
+    if (given != NULL || q->digest_inputs == 0)
+        return DSCQ_OK;
+    embedded = dscq_malloc(dscq_qmodel_digest_bytes(q), 1);
+    if (embedded == NULL)
+        return dscq_fail_nomem(err, "embedded inputs", dscq_qmodel_digest_bytes(q));
+    for (int32_t f = 0; f < frames; f++)
+        fill_embedded(codes, q, f, embedded, at);
+    dscq_free(embedded);
     return DSCQ_OK;
 }
 
@@ -79,7 +100,8 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     const dscq_lower_options lo = {.frames = frames};
     dscq_simulation s = {.machine = *m, .verified = -1};
     dscq_energy coefficients;
-    uint8_t *codes = NULL;
+    uint8_t *codes[DSCQ_QMODEL_ENDS] = {NULL};
+    const void *const *input = (const void *const *)codes;
     dscq_trace *trace = NULL;
     dscq_status status;
 
@@ -93,10 +115,9 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     if (s.program->pipe != NULL)
         DSCQ_TRY(dscq_flow_pipe_resources(&s.resources, s.program->pipe, m, err));
     if (!o->no_data)
-        DSCQ_TRY(make_input(&codes, q, frames, o->input, err));
+        DSCQ_TRY(make_input(codes, q, frames, o->input, err));
     if (o->trace != NULL && o->trace[0] != '\0')
         DSCQ_TRY(dscq_trace_open(&trace, o->trace, s.program, err));
-    const void *input = codes;
     const dscq_sim_options so = {.no_data = o->no_data,
                                  .capture = o->verify,
                                  .certify = o->certify == 0  ? CERTIFY_DEFAULT
@@ -106,7 +127,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                  .event = trace != NULL ? dscq_trace_event : NULL,
                                  .event_ctx = trace};
     dscq_log_progress(o->log, "simulate", 0, 1, q->name);
-    DSCQ_TRY(dscq_sim_run(&s.sim, s.program, m, o->no_data ? NULL : &input, &so, err));
+    DSCQ_TRY(dscq_sim_run(&s.sim, s.program, m, o->no_data ? NULL : input, &so, err));
     if (trace != NULL) {
         dscq_trace *finished = trace;
         trace = NULL;
@@ -120,14 +141,15 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                &dram, err));
     DSCQ_TRY(make_tables(&s, &coefficients, err));
     if (o->verify && !o->no_data)
-        DSCQ_TRY(dscq_flow_sim_verify(&s.verified, q, s.sim, codes, frames, err));
+        DSCQ_TRY(dscq_flow_sim_verify(&s.verified, q, s.sim, input, frames, err));
     if (o->what_if != NULL && o->what_if[0] != '\0')
         DSCQ_TRY(dscq_flow_what_if(&s.what_if, &s, m, o->what_if, err));
     *out = s;
     s = (dscq_simulation){0};
 done:
     dscq_trace_abandon(trace);
-    dscq_free(codes);
+    for (int32_t i = 0; i < q->input_count; i++)
+        dscq_free(codes[i]);
     dscq_simulation_clear(&s);
     return status;
 }

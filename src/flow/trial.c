@@ -3,6 +3,7 @@
 #include "dscq/compress/post.h"
 #include "dscq/energy/energy.h"
 #include "dscq/flow/simulate.h"
+#include "dscq/infer/verify.h"
 #include "dscq/pack/pack.h"
 #include "search_internal.h"
 
@@ -211,7 +212,7 @@ dscq_status trial__measure(double value[DSCQ_METRICS], search *s,
     DSCQ_TRY(score(&right, t.model, t.edge, s, err));
     value[DSCQ_METRIC_LOSS] = s->float_score - right;
     DSCQ_TRY(trial__assemble(&t, s, t.edge, err));
-    DSCQ_TRY(flow__embed(t.q, EMBEDDED_INPUTS, err));
+    DSCQ_TRY(dscq_infer_make_digests(t.q, EMBEDDED_INPUTS, NULL, err));
     DSCQ_TRY(pack(&value[DSCQ_METRIC_BYTES], t.q, &s->packing, err));
     DSCQ_TRY(trial__simulate(value, s, t.q, NULL, NULL, err));
 done:

@@ -11,14 +11,27 @@
 enum { INPUTS_MAX = 64, DUMP_HEAD = 16 };
 static const uint8_t k_dump_magic[8] = {'D', 'S', 'C', 'Q', 'D', 'U', 'M', 'P'};
 
-static const dscq_qtensor *input_of(const dscq_qmodel *m)
+/* One embedded input at a time, with pointers to the codes of each of the network's
+ * inputs. */
+typedef struct embedded {
+    uint8_t *codes;
+    const void *input[DSCQ_QMODEL_ENDS];
+} embedded;
+
+static dscq_status open_embedded(embedded *e, const dscq_qmodel *m, dscq_error *err)
 {
-    return &m->tensor[m->input[0].tensor];
+    const size_t bytes = dscq_qmodel_digest_bytes(m);
+
+    e->codes = dscq_malloc(bytes, 1);
+    if (e->codes == NULL)
+        return dscq_fail_nomem(err, "embedded inputs", bytes);
+    dscq_qmodel_inputs_of(m, e->codes, e->input);
+    return DSCQ_OK;
 }
 
-static const void *image_of(const dscq_qmodel *m, int32_t i)
+static void close_embedded(embedded *e)
 {
-    return m->digest_input + (size_t)i * dscq_qtensor_bytes(input_of(m));
+    dscq_free(e->codes);
 }
 
 /* ---- making ---- */
@@ -31,41 +44,67 @@ static dscq_status keep_crc(void *ctx, int32_t node, const dscq_qtensor *t,
     return DSCQ_OK;
 }
 
+/* Into inputs[n][dscq_qmodel_digest_bytes(m)]. */
+static void gather(uint8_t *inputs, const dscq_qmodel *m, int32_t n,
+                   const void *const *input)
+{
+    const size_t all = (size_t)n * (size_t)m->input_count;
+
+    for (size_t k = 0; k < all; k++) {
+        const int32_t j = (int32_t)(k % (size_t)m->input_count);
+        const size_t bytes = dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
+        memcpy(inputs, input[k], bytes);
+        inputs += bytes;
+    }
+}
+
+/* A model that holds no inputs of its own has the standard ones. */
+static void keep_inputs(dscq_qmodel *m, int32_t n, uint8_t *inputs)
+{
+    dscq_free(m->digest_input);
+    m->digest_inputs = n;
+    m->digest_input = inputs;
+}
+
 dscq_status dscq_infer_make_digests(dscq_qmodel *m, int32_t n, const void *const *input,
                                     dscq_error *err)
 {
-    const size_t bytes = dscq_qtensor_bytes(input_of(m));
     uint8_t *inputs = NULL;
     uint32_t *digest = NULL;
+    embedded e = {NULL, {NULL}};
     dscq_status status = DSCQ_OK;
 
-    if (m->input_count != 1)
-        return dscq_fail(err, DSCQ_UNSUPPORTED,
-                         "digests for a network with %d inputs; want one",
-                         m->input_count);
     if (n < 0 || n > INPUTS_MAX)
         return dscq_fail(err, DSCQ_ARG, "%d digest inputs; want 0 to %d", n,
                          INPUTS_MAX);
     if (n > 0) {
-        inputs = dscq_malloc((size_t)n, bytes);
+        const size_t bytes = dscq_qmodel_digest_bytes(m);
+        inputs = input != NULL ? dscq_malloc((size_t)n, bytes) : NULL;
         digest = dscq_malloc((size_t)n * (size_t)m->node_count, sizeof *digest);
-        if (inputs == NULL || digest == NULL) {
+        if ((inputs == NULL && input != NULL) || digest == NULL) {
             status = dscq_fail_nomem(err, "digests", (size_t)n * bytes);
             goto done;
         }
+        DSCQ_TRY(open_embedded(&e, m, err));
     }
+    if (inputs != NULL)
+        gather(inputs, m, n, input);
     for (int32_t i = 0; i < n; i++) {
-        memcpy(inputs + (size_t)i * bytes, input[i], bytes);
-        DSCQ_TRY(dscq_infer_reference(m, &input[i], NULL, keep_crc,
+        if (inputs != NULL)
+            memcpy(e.codes, inputs + (size_t)i * dscq_qmodel_digest_bytes(m),
+                   dscq_qmodel_digest_bytes(m));
+        else
+            dscq_qmodel_standard_codes(m, i, e.codes);
+        DSCQ_TRY(dscq_infer_reference(m, e.input, NULL, keep_crc,
                                       digest + (size_t)i * (size_t)m->node_count, err));
     }
-    dscq_free(m->digest_input);
+    keep_inputs(m, n, inputs);
     dscq_free(m->digest);
-    m->digest_inputs = n;
-    m->digest_input = inputs;
     m->digest = digest;
-    return DSCQ_OK;
+    inputs = NULL;
+    digest = NULL;
 done:
+    close_embedded(&e);
     dscq_free(inputs);
     dscq_free(digest);
     return status;
@@ -165,18 +204,20 @@ dscq_status dscq_infer_verify(dscq_infer_difference *out, const dscq_qmodel *m,
     const dscq_runtime_options o = {NULL, kernels};
     dscq_infer_difference mine;
     dscq_runtime *r = NULL;
+    embedded e = {NULL, {NULL}};
     check_ctx c = {m, out != NULL ? out : &mine, NULL, NULL};
     dscq_status status;
 
     start(c.d, 0);
     DSCQ_TRY(need_digests(m, err));
+    DSCQ_TRY(open_embedded(&e, m, err));
     DSCQ_TRY(dscq_runtime_create(&r, m, &o, err));
     for (int32_t i = 0; i < m->digest_inputs; i++) {
-        const void *input[1] = {image_of(m, i)};
+        dscq_qmodel_digest_codes(m, i, e.codes);
         start(c.d, i);
-        status = dscq_runtime_trace(r, input, check_crc, &c, err);
+        status = dscq_runtime_trace(r, e.input, check_crc, &c, err);
         if (status == DSCQ_MISMATCH) {
-            status = dscq_infer_reference(m, input, NULL, locate, &c, err);
+            status = dscq_infer_reference(m, e.input, NULL, locate, &c, err);
             if (status == DSCQ_MISMATCH || status == DSCQ_OK)
                 status = mismatch(m, c.d, err);
         }
@@ -184,6 +225,7 @@ dscq_status dscq_infer_verify(dscq_infer_difference *out, const dscq_qmodel *m,
             goto done;
     }
 done:
+    close_embedded(&e);
     dscq_free(c.got);
     dscq_runtime_destroy(r);
     return status;
@@ -215,18 +257,22 @@ dscq_status dscq_infer_dump(const char *path, const dscq_qmodel *m, dscq_error *
 {
     uint8_t head[DUMP_HEAD];
     dscq_writer *w = NULL;
+    embedded e = {NULL, {NULL}};
     dscq_status status;
 
     DSCQ_TRY(need_digests(m, err));
+    DSCQ_TRY(open_embedded(&e, m, err));
     DSCQ_TRY(dscq_writer_open(&w, path, err));
     dump_head(head, m);
     DSCQ_TRY(dscq_writer_put(w, head, sizeof head, err));
     for (int32_t i = 0; i < m->digest_inputs; i++) {
-        const void *input[1] = {image_of(m, i)};
-        DSCQ_TRY(dscq_infer_reference(m, input, NULL, put_codes, w, err));
+        dscq_qmodel_digest_codes(m, i, e.codes);
+        DSCQ_TRY(dscq_infer_reference(m, e.input, NULL, put_codes, w, err));
     }
-    return dscq_writer_commit(w, err);
+    status = dscq_writer_commit(w, err);
+    w = NULL;
 done:
+    close_embedded(&e);
     dscq_writer_abandon(w);
     return status;
 }
@@ -251,6 +297,7 @@ dscq_status dscq_infer_verify_dump(dscq_infer_difference *out, const dscq_qmodel
 {
     uint8_t head[DUMP_HEAD], *data = NULL;
     dscq_infer_difference mine;
+    embedded e = {NULL, {NULL}};
     check_ctx c = {m, out != NULL ? out : &mine, NULL, NULL};
     size_t bytes, want = DUMP_HEAD, each = 0;
     dscq_status status;
@@ -269,12 +316,14 @@ dscq_status dscq_infer_verify_dump(dscq_infer_difference *out, const dscq_qmodel
         goto done;
     }
     c.dump = data + DUMP_HEAD;
+    DSCQ_TRY(open_embedded(&e, m, err));
     for (int32_t i = 0; i < m->digest_inputs; i++) {
-        const void *input[1] = {image_of(m, i)};
+        dscq_qmodel_digest_codes(m, i, e.codes);
         start(c.d, i);
-        DSCQ_TRY(dscq_infer_reference(m, input, NULL, check_dump, &c, err));
+        DSCQ_TRY(dscq_infer_reference(m, e.input, NULL, check_dump, &c, err));
     }
 done:
+    close_embedded(&e);
     dscq_free(data);
     return status;
 }

@@ -92,7 +92,7 @@ dscq_status pack__new_tensor(pack_builder *b, int32_t *out, const char *name,
             "tensor '%s': scale %g, %d bits; want a scale above 0 and 4 to "
             "16 bits",
             name, edge->scale, edge->bits);
-    (void)dscq_str_copy(t->name, sizeof t->name, name);
+    (void)dscq_str_clean(t->name, sizeof t->name, name);
     t->h = shape.h;
     t->w = shape.w;
     t->c = shape.c;
@@ -112,7 +112,8 @@ dscq_qnode *pack__new_node(pack_builder *b, dscq_qop op, const char *name,
     const dscq_qtensor *y = &b->m->tensor[output];
     const size_t room = sizeof q->name - 1 - strlen(suffix);
 
-    (void)snprintf(q->name, sizeof q->name, "%.*s%s", (int)room, name, suffix);
+    (void)dscq_str_clean(q->name, room + 1, name);
+    memcpy(q->name + strlen(q->name), suffix, strlen(suffix) + 1);
     q->op = op;
     for (int32_t i = 0; i < count; i++)
         q->input[i] = input[i];
@@ -332,7 +333,7 @@ static dscq_status put_texts(pack_builder *b)
     const dscq_build_spec *s = b->spec;
     dscq_qmodel *m = b->m;
 
-    (void)dscq_str_copy(m->name, sizeof m->name, dscq_model_name(b->net));
+    (void)dscq_str_clean(m->name, sizeof m->name, dscq_model_name(b->net));
     m->float_bytes = dscq_model_float_bytes(b->net);
     if (s->class_count > 0) {
         m->class_name = dscq_calloc((size_t)s->class_count, sizeof *m->class_name);
@@ -340,8 +341,8 @@ static dscq_status put_texts(pack_builder *b)
             return dscq_fail_nomem(b->err, "class names", (size_t)s->class_count * 64);
         m->class_count = s->class_count;
         for (int32_t i = 0; i < s->class_count; i++)
-            (void)dscq_str_copy(m->class_name[i], sizeof *m->class_name,
-                                s->class_name[i]);
+            (void)dscq_str_clean(m->class_name[i], sizeof *m->class_name,
+                                 s->class_name[i]);
     }
     if (s->meta != NULL && s->meta[0] != '\0') {
         m->meta = dscq_strdup(s->meta);

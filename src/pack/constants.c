@@ -232,7 +232,7 @@ static dscq_status get_table(constants *s, dscq_qnode *n, const dscq_qtensor *y,
 {
     const uint32_t count = r->bad != NULL ? 0 : code_number(&s->c, &s->entries, 0, 1);
 
-    if (count > 256)
+    if (count > PACK_MAX_TABLE)
         pack_fail(r, "table entries");
     if (count == 0 || r->bad != NULL)
         return DSCQ_OK;

@@ -186,6 +186,12 @@ static void ends(diff_ctx *d, const dscq_qmodel *a, const dscq_qmodel *b)
         words(d, "file", "class name", a->class_name[i], b->class_name[i]);
 }
 
+static int is_standard(const dscq_qmodel *m)
+{
+    return m->digest_input == NULL ||
+           dscq_qmodel_is_standard(m, m->digest_input, m->digest_inputs);
+}
+
 static void digests(diff_ctx *d, const dscq_qmodel *a, const dscq_qmodel *b)
 {
     number(d, "file", "digest inputs", a->digest_inputs, b->digest_inputs);
@@ -193,8 +199,12 @@ static void digests(diff_ctx *d, const dscq_qmodel *a, const dscq_qmodel *b)
         a->input_count < 1 || b->input_count < 1)
         return;
     const size_t n = (size_t)a->digest_inputs;
-    const size_t bytes = dscq_qtensor_bytes(&a->tensor[a->input[0].tensor]);
-    if (bytes == dscq_qtensor_bytes(&b->tensor[b->input[0].tensor]))
+    const size_t bytes = dscq_qmodel_digest_bytes(a);
+    const int a_standard = is_standard(a), b_standard = is_standard(b);
+    if (a_standard != b_standard)
+        words(d, "file", "digest inputs", a_standard ? "standard" : "stored",
+              b_standard ? "standard" : "stored");
+    else if (!a_standard && bytes == dscq_qmodel_digest_bytes(b))
         array(d, "file", "digest input bytes", a->digest_input, b->digest_input,
               n * bytes, 1);
     array(d, "file", "digests", a->digest, b->digest, n * (size_t)a->node_count, 4);

@@ -68,7 +68,8 @@ static void read_kernel(uint16_t *code, const pack_layer *l, size_t kernel,
         const uint64_t v = pack_u(r, 1, "value");
         const uint64_t at = pack_u(r, 1, "row and column");
         const size_t t = (size_t)(at >> 4) * (size_t)l->s + (size_t)(at & 15);
-        if ((at & 15) >= (uint64_t)l->s || t < next || t >= taps || v == 0)
+        if ((at & 15) >= (uint64_t)l->s || t < next || t >= taps || v == 0 ||
+            v >> l->bits != 0)
             pack_fail(r, "kernel entry");
         if (r->bad != NULL)
             return;
@@ -87,6 +88,8 @@ static dscq_status decode_conv(uint16_t *code, const pack_layer *l, int32_t arg,
     memset(code, 0, l->count * sizeof *code);
     for (size_t i = 0; i < kernels && r->bad == NULL; i++)
         read_kernel(code, l, i, r);
+    if (r->bad == NULL && r->pos != r->len)
+        pack_fail(r, "bytes behind the last kernel");
     return DSCQ_OK;
 }
 
@@ -147,7 +150,7 @@ static dscq_status decode_fc(uint16_t *code, const pack_layer *l, int32_t arg,
         const uint64_t gap = entry >> 8, v = entry & 255;
         at += (size_t)gap;
         filler = v == 0;
-        if (at >= l->count || (filler && gap != 255)) {
+        if (at >= l->count || (filler && gap != 255) || v >> l->bits != 0) {
             pack_fail(r, "entry");
             return DSCQ_OK;
         }

@@ -11,11 +11,9 @@ enum {
     PACK_MINOR = 1, /* the newest that this program writes */
     PACK_HEADER_BYTES = 32,
     PACK_ENTRY_BYTES = 24,
-    PACK_MAX_SECTIONS = 64,
     PACK_REQUIRED = 1, /* section flag */
     PACK_WEIGHT_SLACK = 1 << 20,
-    PACK_WEIGHTS_PER_BYTE = 4096,
-    PACK_MAX_ENTRIES = 4096 /* of a node that is no convolution */
+    PACK_WEIGHTS_PER_BYTE = 4096
 };
 
 #define PACK_MAGIC                                                                     \

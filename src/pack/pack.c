@@ -145,6 +145,11 @@ static dscq_status read_header(toc *t, const uint8_t *data, size_t bytes,
     if (bytes < PACK_HEADER_BYTES)
         return dscq_fail(err, DSCQ_FORMAT, "%zu bytes are too few for a packed network",
                          bytes);
+    if (bytes > PACK_MAX_FILE)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%zu bytes are more than a packed network may"
+                         " have",
+                         bytes);
     if (memcmp(data, PACK_MAGIC, 8) != 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          memcmp(data + 1, "DSCQ", 4) == 0
@@ -317,7 +322,7 @@ dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err)
     uint8_t *data;
     size_t bytes;
     dscq_status status =
-        dscq_file_read(&data, &bytes, path, (size_t)PACK_MAX_ELEMENTS * 4, err);
+        dscq_file_read(&data, &bytes, path, (size_t)PACK_MAX_FILE, err);
 
     *out = NULL;
     if (status != DSCQ_OK)

@@ -6,18 +6,43 @@
 
 #include <stdio.h>
 
-/* Limits of the format, docs/format.md. They bound memory before any allocation. */
+/* Limits of the format: name, value, row of the table in docs/format.md section 3 (a
+ * test compares them). They bound memory before any allocation. */
+/* clang-format off */
+#define PACK_LIMIT_LIST(X)                                                             \
+    X(FILE, 1 << 30, "bytes of a file")                                                \
+    X(SECTIONS, 64, "sections of a file")                                              \
+    X(SIDE, 16384, "rows or columns of a tensor, a kernel or a window; "               \
+                   "padding of a side; stride; dilation")                              \
+    X(CHANNELS, 1 << 20, "channels of a tensor")                                       \
+    X(ELEMENTS, 1 << 28, "elements of a tensor; weights of a layer; "                  \
+                         "weights of a binary block")                                  \
+    X(TENSORS, 4096, "tensors")                                                        \
+    X(NODES, 4096, "nodes")                                                            \
+    X(NODE_INPUTS, DSCQ_QNODE_INPUTS, "inputs of a node")                              \
+    X(ENDS, DSCQ_QMODEL_ENDS, "inputs of the network, and outputs")                    \
+    X(IMAGE_CHANNELS, 4, "channels of an image")                                       \
+    X(FACTOR, 256, "factor of upsample and reorg")                                     \
+    X(POOL_SIDES, 64, "different heights of the part of a window that lies on the "    \
+                      "map, and widths (avgpool)")                                     \
+    X(ENTRIES, 4096, "scale entries of a node that is no convolution")                 \
+    X(TABLE, 256, "entries of a table")                                                \
+    X(CLASSES, 65536, "class names")                                                   \
+    X(DIGESTS, 64, "digest inputs")                                                    \
+    X(META, 1 << 20, "bytes of the meta data")                                         \
+    X(NAME, 63, "bytes of the name of a tensor, a node or a class")                    \
+    X(NETWORK_NAME, 127, "bytes of the name of the network")                           \
+    X(ROLE, 31, "bytes of the role of an output")                                      \
+    X(SETTINGS, 511, "bytes of the settings of an output")                             \
+    X(RESIZE, 2, "number of `resize`")                                                 \
+    X(FILTER, 4, "number of `filter`")                                                 \
+    X(ORDER, 2, "number of `channel order`")
+/* clang-format on */
+
 enum {
-    PACK_MAX_SIDE = 16384,
-    PACK_MAX_CHANNELS = 1 << 20,
-    PACK_MAX_ELEMENTS = 1 << 28, /* of a tensor and of a layer's weights */
-    PACK_MAX_TENSORS = 4096,
-    PACK_MAX_NODES = 4096,
-    PACK_MAX_ENDS = 64, /* inputs, outputs */
-    PACK_MAX_CLASSES = 65536,
-    PACK_MAX_DIGESTS = 64,
-    PACK_MAX_META = 1 << 20,
-    PACK_LRN_ENTRIES = 240
+#define X(id, value, text) PACK_MAX_##id = (value),
+    PACK_LIMIT_LIST(X)
+#undef X
 };
 
 /* The codes of packed weights. */

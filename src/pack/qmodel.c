@@ -8,6 +8,13 @@
 #include <assert.h>
 #include <string.h>
 
+_Static_assert(sizeof((dscq_qtensor *)0)->name == PACK_MAX_NAME + 1, "tensor names");
+_Static_assert(sizeof((dscq_qnode *)0)->name == PACK_MAX_NAME + 1, "node names");
+_Static_assert(sizeof *((dscq_qmodel *)0)->class_name == PACK_MAX_NAME + 1, "classes");
+_Static_assert(sizeof((dscq_qmodel *)0)->name == PACK_MAX_NETWORK_NAME + 1, "name");
+_Static_assert(sizeof((dscq_qoutput *)0)->role == PACK_MAX_ROLE + 1, "roles");
+_Static_assert(sizeof((dscq_qoutput *)0)->params == PACK_MAX_SETTINGS + 1, "settings");
+
 static const char *const k_op_names[DSCQ_Q_COUNT] = {
 #define X(name, id, text) #name,
     DSCQ_QOP_LIST(X)
@@ -274,13 +281,76 @@ int32_t dscq_lrn_index(uint32_t s)
     return 16 + 8 * (e - 1) + (int32_t)((s >> e) & 7);
 }
 
-void dscq_qtensor_digest_codes(const dscq_qtensor *t, void *data, int32_t i)
-{
-    const int32_t lowest = t->is_signed ? -(1 << (t->bits - 1)) : 0;
-    const uint32_t codes = 1u << t->bits;
-    dscq_rng g = dscq_rng_seeded((uint64_t)i + 1);
+/* ---- embedded inputs ---- */
 
-    for (size_t k = 0; k < dscq_qtensor_count(t); k++)
-        dscq_qtensor_put(t, data, k,
-                         lowest + (int32_t)((dscq_rng_next(&g) >> 32) % codes));
+size_t dscq_qmodel_digest_bytes(const dscq_qmodel *m)
+{
+    size_t bytes = 0;
+
+    for (int32_t j = 0; j < m->input_count; j++)
+        bytes += dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
+    return bytes;
+}
+
+void dscq_qmodel_inputs_of(const dscq_qmodel *m, const void *data, const void **x)
+{
+    const uint8_t *at = data;
+
+    for (int32_t j = 0; j < m->input_count; j++) {
+        x[j] = at;
+        at += dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
+    }
+}
+
+/* Streams are numbered through all embedded inputs and the inputs of each. */
+static dscq_rng standard_stream(const dscq_qmodel *m, int32_t i, int32_t j)
+{
+    return dscq_rng_seeded((uint64_t)i * (uint64_t)m->input_count + (uint64_t)j + 1);
+}
+
+static int32_t standard_code(const dscq_qtensor *t, dscq_rng *g)
+{
+    return dscq_qtensor_lo(t) +
+           (int32_t)((dscq_rng_next(g) >> 32) & ((1U << t->bits) - 1));
+}
+
+void dscq_qmodel_standard_codes(const dscq_qmodel *m, int32_t i, void *data)
+{
+    uint8_t *at = data;
+
+    for (int32_t j = 0; j < m->input_count; j++) {
+        const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
+        const size_t count = dscq_qtensor_count(t);
+        dscq_rng g = standard_stream(m, i, j);
+        for (size_t k = 0; k < count; k++)
+            dscq_qtensor_put(t, at, k, standard_code(t, &g));
+        at += dscq_qtensor_bytes(t);
+    }
+}
+
+int dscq_qmodel_is_standard(const dscq_qmodel *m, const void *data, int32_t count)
+{
+    const uint8_t *at = data;
+
+    for (int32_t i = 0; i < count; i++)
+        for (int32_t j = 0; j < m->input_count; j++) {
+            const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
+            const size_t codes = dscq_qtensor_count(t);
+            dscq_rng g = standard_stream(m, i, j);
+            for (size_t k = 0; k < codes; k++)
+                if (dscq_qtensor_get(t, at, k) != standard_code(t, &g))
+                    return 0;
+            at += dscq_qtensor_bytes(t);
+        }
+    return 1;
+}
+
+void dscq_qmodel_digest_codes(const dscq_qmodel *m, int32_t i, void *data)
+{
+    const size_t bytes = dscq_qmodel_digest_bytes(m);
+
+    if (m->digest_input == NULL)
+        dscq_qmodel_standard_codes(m, i, data);
+    else
+        memcpy(data, m->digest_input + (size_t)i * bytes, bytes);
 }

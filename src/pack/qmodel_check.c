@@ -1,14 +1,16 @@
 /* The rules that a reader must enforce: names, shapes, ranges, graph order. The
  * rules of one operation stand in qmodel_rules.c. */
 #include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
 #include "pack_internal.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-static dscq_status check_text(const char *text, size_t cap, int may_be_empty,
-                              const char *what, dscq_error *err)
+/* UTF-8 in less than `cap` bytes, without control characters; `lines`: newlines too. */
+static dscq_status check_chars(const char *text, size_t cap, int lines,
+                               const char *what, dscq_error *err)
 {
     assert(text != NULL);
     const char *end = memchr(text, '\0', cap);
@@ -16,13 +18,25 @@ static dscq_status check_text(const char *text, size_t cap, int may_be_empty,
     if (end == NULL)
         return dscq_fail(err, DSCQ_FORMAT, "%s is longer than %zu bytes", what,
                          cap - 1);
-    if (end == text && !may_be_empty)
-        return dscq_fail(err, DSCQ_FORMAT, "%s is empty", what);
-    for (const char *p = text; p < end; p++)
-        if ((unsigned char)*p < ' ' || *p == 127)
+    while (text < end) {
+        const size_t n = dscq_utf8_length(text);
+        if (n == 0)
+            return dscq_fail(err, DSCQ_FORMAT, "%s is not UTF-8 (byte 0x%02x)", what,
+                             (unsigned)(unsigned char)*text);
+        if (dscq_is_control(text) && !(lines && *text == '\n'))
             return dscq_fail(err, DSCQ_FORMAT, "%s holds the control character 0x%02x",
-                             what, (unsigned)(unsigned char)*p);
+                             what, (unsigned)(unsigned char)text[n - 1]);
+        text += n;
+    }
     return DSCQ_OK;
+}
+
+static dscq_status check_text(const char *text, size_t cap, int may_be_empty,
+                              const char *what, dscq_error *err)
+{
+    if (text[0] == '\0' && !may_be_empty)
+        return dscq_fail(err, DSCQ_FORMAT, "%s is empty", what);
+    return check_chars(text, cap, 0, what, err);
 }
 
 static dscq_status check_tensor(const dscq_qtensor *t, int32_t i, dscq_error *err)
@@ -58,13 +72,18 @@ static dscq_status check_input(const dscq_qmodel *m, const dscq_qinput *in, int3
         return dscq_fail(err, DSCQ_FORMAT, "input %d: no tensor %d", i, in->tensor);
     if (in->is_image != 0 && in->is_image != 1)
         return dscq_fail(err, DSCQ_FORMAT, "input %d: is_image %d", i, in->is_image);
-    if (in->is_image && m->tensor[in->tensor].c > 4)
+    if (in->is_image && m->tensor[in->tensor].c > PACK_MAX_IMAGE_CHANNELS)
         return dscq_fail(err, DSCQ_FORMAT, "input %d: an image of %d channels", i,
                          m->tensor[in->tensor].c);
-    if (in->resize_mode < 0 || in->resize_mode > 255 || in->resize_filter < 0 ||
-        in->resize_filter > 255 || in->colour_order < 0 || in->colour_order > 2 ||
-        in->fill < 0 || in->fill > 255)
-        return dscq_fail(err, DSCQ_FORMAT, "input %d: preprocessing out of range", i);
+    if (in->resize_mode < 0 || in->resize_mode > PACK_MAX_RESIZE ||
+        in->resize_filter < 0 || in->resize_filter > PACK_MAX_FILTER ||
+        in->colour_order < 0 || in->colour_order > PACK_MAX_ORDER || in->fill < 0 ||
+        in->fill > 255)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "input %d: resize %d, filter %d, order %d or fill %d is "
+                         "unknown",
+                         i, in->resize_mode, in->resize_filter, in->colour_order,
+                         in->fill);
     for (int c = 0; c < 4; c++)
         if (!isfinite(in->mean[c]) || !isfinite(in->std[c]) || !isfinite(in->scale))
             return dscq_fail(err, DSCQ_FORMAT,
@@ -129,16 +148,34 @@ done:
 
 static dscq_status check_outputs(const dscq_qmodel *m, dscq_error *err)
 {
+    dscq_status status;
+
     for (int32_t i = 0; i < m->output_count; i++) {
         const dscq_qoutput *o = &m->output[i];
         if (o->tensor < 0 || o->tensor >= m->tensor_count)
             return dscq_fail(err, DSCQ_FORMAT, "output %d: no tensor %d", i, o->tensor);
-        const dscq_status status =
-            check_text(o->role, sizeof o->role, 0, "role of an output", err);
-        if (status != DSCQ_OK)
-            return status;
-        if (memchr(o->params, '\0', sizeof o->params) == NULL)
-            return dscq_fail(err, DSCQ_FORMAT, "output %d: settings are not ended", i);
+        DSCQ_TRY(check_text(o->role, sizeof o->role, 0, "role of an output", err));
+        DSCQ_TRY(
+            check_chars(o->params, sizeof o->params, 1, "an output's settings", err));
+    }
+    status = DSCQ_OK;
+done:
+    return status;
+}
+
+static dscq_status check_digest_codes(const dscq_qtensor *t, const uint8_t *data,
+                                      int32_t i, dscq_error *err)
+{
+    const int32_t lo = dscq_qtensor_lo(t), hi = dscq_qtensor_hi(t);
+    const size_t n = dscq_qtensor_count(t);
+
+    for (size_t k = 0; k < n; k++) {
+        const int32_t q = dscq_qtensor_get(t, data, k);
+        if (q < lo || q > hi)
+            return dscq_fail(err, DSCQ_FORMAT,
+                             "digest input %d, tensor '%s': code %d at %zu outside "
+                             "[%d, %d]",
+                             i, t->name, q, k, lo, hi);
     }
     return DSCQ_OK;
 }
@@ -150,20 +187,17 @@ static dscq_status check_digests(const dscq_qmodel *m, dscq_error *err)
                          m->digest_inputs, PACK_MAX_DIGESTS);
     if (m->digest_inputs == 0)
         return DSCQ_OK;
-    if (m->digest_input == NULL || m->digest == NULL)
+    if (m->digest == NULL)
         return dscq_fail(err, DSCQ_FORMAT, "digests without their data");
-    const dscq_qtensor *t = &m->tensor[m->input[0].tensor];
-    const size_t n = dscq_qtensor_count(t);
-    for (int32_t i = 0; i < m->digest_inputs; i++) {
-        const uint8_t *data = m->digest_input + (size_t)i * dscq_qtensor_bytes(t);
-        for (size_t j = 0; j < n; j++) {
-            const int32_t q = dscq_qtensor_get(t, data, j);
-            if (q < dscq_qtensor_lo(t) || q > dscq_qtensor_hi(t))
-                return dscq_fail(err, DSCQ_FORMAT,
-                                 "digest input %d: code %d at %zu outside [%d, %d]", i,
-                                 q, j, dscq_qtensor_lo(t), dscq_qtensor_hi(t));
+    const uint8_t *data = m->digest_input;
+    for (int32_t i = 0; data != NULL && i < m->digest_inputs; i++)
+        for (int32_t j = 0; j < m->input_count; j++) {
+            const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
+            const dscq_status status = check_digest_codes(t, data, i, err);
+            if (status != DSCQ_OK)
+                return status;
+            data += dscq_qtensor_bytes(t);
         }
-    }
     return DSCQ_OK;
 }
 
@@ -217,6 +251,8 @@ dscq_status dscq_qmodel_check(const dscq_qmodel *m, dscq_error *err)
     for (int32_t i = 0; i < m->class_count; i++)
         DSCQ_TRY(
             check_text(m->class_name[i], sizeof *m->class_name, 0, "class name", err));
+    if (m->meta != NULL)
+        DSCQ_TRY(check_chars(m->meta, (size_t)PACK_MAX_META + 1, 1, "meta data", err));
     DSCQ_TRY(check_digests(m, err));
 done:
     dscq_free(made);

@@ -262,12 +262,10 @@ static int32_t overlaps(int32_t in, int32_t k, int32_t stride, int32_t lo, int32
     return count;
 }
 
-enum { POOL_SIDES = 64 };
-
 int32_t dscq_qpool_counts(const dscq_qnode *n, int32_t in_h, int32_t in_w,
                           int32_t *counts, int32_t cap)
 {
-    int32_t rows[POOL_SIDES], cols[POOL_SIDES], kh, kw, count = 0;
+    int32_t rows[PACK_MAX_POOL_SIDES], cols[PACK_MAX_POOL_SIDES], kh, kw, count = 0;
 
     pool_kernel(n, in_h, in_w, &kh, &kw);
     if (n->count_include_pad) {
@@ -275,10 +273,10 @@ int32_t dscq_qpool_counts(const dscq_qnode *n, int32_t in_h, int32_t in_w,
             counts[0] = kh * kw;
         return 1;
     }
-    const int32_t nr =
-        overlaps(in_h, kh, n->stride_h, n->pad_top, n->pad_bottom, rows, POOL_SIDES);
-    const int32_t nc =
-        overlaps(in_w, kw, n->stride_w, n->pad_left, n->pad_right, cols, POOL_SIDES);
+    const int32_t nr = overlaps(in_h, kh, n->stride_h, n->pad_top, n->pad_bottom, rows,
+                                PACK_MAX_POOL_SIDES);
+    const int32_t nc = overlaps(in_w, kw, n->stride_w, n->pad_left, n->pad_right, cols,
+                                PACK_MAX_POOL_SIDES);
     for (int32_t i = 0; i < nr * nc; i++) {
         const int32_t v = rows[i / nc] * cols[i % nc];
         int32_t at = 0;
@@ -306,7 +304,7 @@ int32_t dscq_qpool_entry(const dscq_qnode *n, int32_t count)
 
 static dscq_status rule_avgpool(const rule_ctx *c)
 {
-    enum { CAP = POOL_SIDES * POOL_SIDES };
+    enum { CAP = PACK_MAX_POOL_SIDES * PACK_MAX_POOL_SIDES };
     const dscq_qnode *n = c->n;
     int32_t *want = NULL;
     int32_t kh, kw;
@@ -323,7 +321,8 @@ static dscq_status rule_avgpool(const rule_ctx *c)
         return dscq_fail_nomem(c->err, "pooling check", CAP * sizeof *want);
     const int32_t count = dscq_qpool_counts(n, c->x->h, c->x->w, want, CAP);
     if (count < 1 || count > CAP) {
-        status = rule_refuse(c, "more than %d different window sizes", POOL_SIDES);
+        status =
+            rule_refuse(c, "more than %d different window sizes", PACK_MAX_POOL_SIDES);
         goto done;
     }
     DSCQ_TRY(rule_scale(c, count));
@@ -354,8 +353,8 @@ done:
 
 static dscq_status check_factor(const rule_ctx *c)
 {
-    if (c->n->factor < 1 || c->n->factor > 256)
-        return rule_refuse(c, "factor %d; want 1 to 256", c->n->factor);
+    if (c->n->factor < 1 || c->n->factor > PACK_MAX_FACTOR)
+        return rule_refuse(c, "factor %d; want 1 to %d", c->n->factor, PACK_MAX_FACTOR);
     return DSCQ_OK;
 }
 
@@ -434,6 +433,8 @@ static dscq_status rule_lrn(const rule_ctx *c)
     if (span > (int64_t)UINT32_MAX / (reach * reach))
         return rule_refuse(c, "a sum of %lld squares may overflow", (long long)span);
     DSCQ_TRY(rule_scale(c, 1));
+    if (c->n->mult[0] != 0)
+        return rule_refuse(c, "m %d; want 0, the table is the factor", c->n->mult[0]);
     const int32_t top = dscq_lrn_index((uint32_t)(span * reach * reach));
     if (c->n->table_count != top + 1 || c->n->table == NULL)
         return rule_refuse(c, "%d table entries; want %d", c->n->table_count, top + 1);

@@ -147,7 +147,7 @@ static dscq_status get_constants(dscq_qmodel *m, pack_reader *r, dscq_error *err
         const dscq_status status = get_scales(n, r, err);
         if (status != DSCQ_OK)
             return status;
-        const size_t count = pack_count(r, 256, entry, "table entries");
+        const size_t count = pack_count(r, PACK_MAX_TABLE, entry, "table entries");
         if (r->bad != NULL || count == 0)
             continue;
         n->table = dscq_calloc(count, sizeof *n->table);
@@ -211,6 +211,10 @@ static dscq_status get_classes(dscq_qmodel *m, pack_reader *r, dscq_error *err)
 {
     const size_t count = pack_count(r, PACK_MAX_CLASSES, 2, "class names");
 
+    if (count == 0) { /* then the section is left out */
+        pack_fail(r, "class names");
+        return DSCQ_OK;
+    }
     m->class_name = dscq_calloc(count, sizeof *m->class_name);
     if (m->class_name == NULL)
         return dscq_fail_nomem(err, "class names", count * sizeof *m->class_name);
@@ -233,31 +237,36 @@ static dscq_status get_meta(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     return DSCQ_OK;
 }
 
+/* Codes of all inputs of one embedded input. */
+static void get_digest_input(const dscq_qmodel *m, uint8_t *data, pack_reader *r)
+{
+    for (int32_t j = 0; j < m->input_count; j++) {
+        const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
+        const size_t count = dscq_qtensor_count(t);
+        const unsigned each = t->bits > 8 ? 2 : 1;
+        for (size_t k = 0; k < count; k++)
+            dscq_qtensor_put(t, data, k, (int32_t)pack_u(r, each, "digest input"));
+        data += dscq_qtensor_bytes(t);
+    }
+}
+
 static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
 {
-    if (m->input_count < 1)
-        pack_fail(r, "digests without an input");
     const size_t n = (size_t)pack_int(r, 1, PACK_MAX_DIGESTS, "digest inputs");
-    if (r->bad != NULL)
-        return DSCQ_OK;
-    const dscq_qtensor *t = &m->tensor[m->input[0].tensor];
-    const size_t count = dscq_qtensor_count(t) * n, each = t->bits > 8 ? 2 : 1;
+    const size_t each = dscq_qmodel_digest_bytes(m);
     const size_t digests = n * (size_t)m->node_count;
     const int is_standard = r->len - r->pos == digests * 4;
-    if (!is_standard && r->len - r->pos != count * each + digests * 4) {
+
+    if (r->bad == NULL && !is_standard && r->len - r->pos != each * n + digests * 4)
         pack_fail(r, "length of the digests");
+    if (r->bad != NULL)
         return DSCQ_OK;
-    }
-    m->digest_input = dscq_malloc(count, each);
+    m->digest_input = is_standard ? NULL : dscq_malloc(n, each);
     m->digest = dscq_malloc(digests, sizeof *m->digest);
-    if (m->digest_input == NULL || m->digest == NULL)
-        return dscq_fail_nomem(err, "digests", count * each + digests * 4);
-    for (size_t i = 0; is_standard && i < n; i++)
-        dscq_qtensor_digest_codes(t, m->digest_input + i * dscq_qtensor_bytes(t),
-                                  (int32_t)i);
-    for (size_t i = 0; !is_standard && i < count; i++)
-        dscq_qtensor_put(t, m->digest_input, i,
-                         (int32_t)pack_u(r, (unsigned)each, "digest input"));
+    if ((m->digest_input == NULL && !is_standard) || m->digest == NULL)
+        return dscq_fail_nomem(err, "digests", each * n + digests * 4);
+    for (size_t i = 0; !is_standard && i < n; i++)
+        get_digest_input(m, m->digest_input + i * each, r);
     for (size_t i = 0; i < digests; i++)
         m->digest[i] = (uint32_t)pack_u(r, 4, "digest");
     m->digest_inputs = (int32_t)n;

@@ -1,5 +1,4 @@
 /* Writing the sections (docs/format.md sections 4 and 5). */
-#include "dscq/base/alloc.h"
 #include "format.h"
 
 #include <string.h>
@@ -118,31 +117,27 @@ static void put_classes(pack_buf *b, const dscq_qmodel *m)
         pack_put_text(b, m->class_name[i]);
 }
 
-/* Are the inputs the generated ones, all of them? */
-static int standard_digests(const dscq_qmodel *m, const dscq_qtensor *t)
+static void put_digest_input(pack_buf *b, const dscq_qmodel *m, const uint8_t *data)
 {
-    const size_t bytes = dscq_qtensor_bytes(t);
-    uint8_t *codes = dscq_malloc(bytes, 1);
-    int same = codes != NULL;
-
-    for (int32_t i = 0; same && i < m->digest_inputs; i++) {
-        dscq_qtensor_digest_codes(t, codes, i);
-        same = memcmp(codes, m->digest_input + (size_t)i * bytes, bytes) == 0;
+    for (int32_t j = 0; j < m->input_count; j++) {
+        const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
+        const size_t count = dscq_qtensor_count(t);
+        for (size_t k = 0; k < count; k++)
+            pack_put_u(b, (uint32_t)dscq_qtensor_get(t, data, k), t->bits > 8 ? 2 : 1);
+        data += dscq_qtensor_bytes(t);
     }
-    dscq_free(codes);
-    return same;
 }
 
 static void put_digests(pack_buf *b, const dscq_qmodel *m)
 {
-    const dscq_qtensor *t = &m->tensor[m->input[0].tensor];
-    const size_t count =
-        standard_digests(m, t) ? 0 : dscq_qtensor_count(t) * (size_t)m->digest_inputs;
+    const size_t each = dscq_qmodel_digest_bytes(m);
+    const int is_stored =
+        m->digest_input != NULL &&
+        !dscq_qmodel_is_standard(m, m->digest_input, m->digest_inputs);
 
     pack_put_varint(b, (uint64_t)m->digest_inputs);
-    for (size_t i = 0; i < count; i++)
-        pack_put_u(b, (uint32_t)dscq_qtensor_get(t, m->digest_input, i),
-                   t->bits > 8 ? 2 : 1);
+    for (int32_t i = 0; is_stored && i < m->digest_inputs; i++)
+        put_digest_input(b, m, m->digest_input + (size_t)i * each);
     for (int32_t i = 0; i < m->digest_inputs * m->node_count; i++)
         pack_put_u(b, m->digest[i], 4);
 }

@@ -94,10 +94,10 @@ static void expect_fault(int32_t frames, int32_t frame, int with_fault,
         plant(p);
     test_ok(dscq_sim_run(&s, p, &m, inputs, &o, &err));
     if (with_fault)
-        test_fails(dscq_flow_sim_verify(&compared, q, s, x, frames, &err),
+        test_fails(dscq_flow_sim_verify(&compared, q, s, inputs, frames, &err),
                    DSCQ_MISMATCH, want);
     else
-        test_ok(dscq_flow_sim_verify(&compared, q, s, x, frames, &err));
+        test_ok(dscq_flow_sim_verify(&compared, q, s, inputs, frames, &err));
     ck_assert_int_eq(compared, with_fault ? -1 : 2);
     dscq_sim_destroy(s);
     dscq_program_destroy(p);

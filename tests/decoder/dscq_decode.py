@@ -549,8 +549,9 @@ def read_ends(r, m):
         m["outputs"].append({"tensor": r.varint(), "role": r.text(), "params": r.text()})
 
 
-def generated(t, seed, count):
+def generated(t, seed):
     """Codes of a digest input that is not stored: a SplitMix64 stream."""
+    count = t["h"] * t["w"] * t["c"]
     lowest, full, out = -(1 << (t["bits"] - 1)) if t["signed"] else 0, (1 << 64) - 1, []
     for _ in range(count):
         seed = (seed + 0x9E3779B97F4A7C15) & full
@@ -560,15 +561,18 @@ def generated(t, seed, count):
     return out
 
 
-def read_digests(r, m):
-    t = m["tensors"][m["inputs"][0]["tensor"]]
+def stored(t, r):
     size, count = (2 if t["bits"] > 8 else 1), t["h"] * t["w"] * t["c"]
-    images = r.varint()
+    return [r.i(size) if t["signed"] else r.u(size) for _ in range(count)]
+
+
+def read_digests(r, m):
+    ends, images = [m["tensors"][e["tensor"]] for e in m["inputs"]], r.varint()
     if len(r.d) - r.p == images * len(m["nodes"]) * 4:
-        m["digest_inputs"] = [generated(t, i + 1, count) for i in range(images)]
+        m["digest_inputs"] = [[generated(t, i * len(ends) + j + 1) for j, t in enumerate(ends)]
+                              for i in range(images)]
     else:
-        m["digest_inputs"] = [[r.i(size) if t["signed"] else r.u(size) for _ in range(count)]
-                              for _ in range(images)]
+        m["digest_inputs"] = [[stored(t, r) for t in ends] for _ in range(images)]
     m["digests"] = [[r.u(4) for _ in m["nodes"]] for _ in range(images)]
 
 
@@ -602,7 +606,8 @@ def crc_of(t, q):
 def verify(m):
     for i, codes in enumerate(m["digest_inputs"]):
         tensors = [dict(t) for t in m["tensors"]]
-        tensors[m["inputs"][0]["tensor"]]["q"] = codes
+        for e, q in zip(m["inputs"], codes):
+            tensors[e["tensor"]]["q"] = q
         for j, n in enumerate(m["nodes"]):
             y = tensors[n["output"]]
             y["q"] = arith.run(n, [tensors[t] for t in n["inputs"]], y)

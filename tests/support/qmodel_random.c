@@ -498,7 +498,7 @@ static int one_node(gen *g)
 
 static void finish(gen *g)
 {
-    dscq_qinput *in = &g->m->input[0];
+    dscq_qinput *in = &g->m->input[0]; /* the others are real numbers */
     dscq_qoutput *out = &g->m->output[0];
 
     (void)snprintf(g->m->name, sizeof g->m->name, "random");
@@ -510,6 +510,8 @@ static void finish(gen *g)
         in->mult[c] = between(g, -70000, 70000);
         in->offset[c] = between(g, -1000000, 1000000);
     }
+    for (int32_t i = 1; i < g->m->input_count; i++)
+        g->m->input[i].tensor = i;
     out->tensor = g->tensors - 1;
     (void)snprintf(out->role, sizeof out->role, "raw");
     g->m->tensor_count = g->tensors;
@@ -525,9 +527,15 @@ dscq_status qmodel_random(dscq_qmodel **out, dscq_rng *rng,
 
     *out = NULL;
     DSCQ_TRY(dscq_qmodel_create(&g.m, err));
-    DSCQ_TRY(dscq_qmodel_reserve(g.m, opts->nodes + 1, opts->nodes, 1, 1, err));
+    const int32_t inputs = opts->inputs > 1 ? opts->inputs : 1;
+    DSCQ_TRY(
+        dscq_qmodel_reserve(g.m, opts->nodes + inputs, opts->nodes, inputs, 1, err));
     (void)new_tensor(&g, between(&g, 1, opts->max_side), between(&g, 1, opts->max_side),
                      between(&g, 1, opts->max_channels < 8 ? opts->max_channels : 8));
+    for (int32_t i = 1; i < inputs; i++) /* often of one shape: sums can take both */
+        (void)new_tensor(&g, g.m->tensor[0].h, g.m->tensor[0].w,
+                         below(&g, 2) ? g.m->tensor[0].c
+                                      : between(&g, 1, opts->max_channels));
     for (int tries = 0; g.nodes < opts->nodes && (tries < 400 || g.nodes == 0); tries++)
         if (one_node(&g) < 0) {
             status = dscq_fail_nomem(err, "random network", 0);

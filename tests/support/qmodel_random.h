@@ -19,6 +19,7 @@ typedef struct qmodel_random_opts {
     uint32_t ops;         /* bit i: operation i may occur; 0: all               */
     int wide;             /* tensors of more than 8 bits and 16-bit weights too */
     int only_int8;        /* every tensor signed with 8 bits                    */
+    int32_t inputs;       /* of the network; 0: one                             */
 } qmodel_random_opts;
 
 /* *out passes dscq_qmodel_check(); owned by the caller. */

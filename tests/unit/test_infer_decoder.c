@@ -30,25 +30,29 @@ static int has_python(void)
 
 static dscq_qmodel *make(int32_t seed)
 {
-    const qmodel_random_opts o = {
-        .nodes = 7, .max_side = 7, .max_channels = 20, .wide = seed % 2};
+    const qmodel_random_opts o = {.nodes = 7,
+                                  .max_side = 7,
+                                  .max_channels = 20,
+                                  .wide = seed % 2,
+                                  .inputs = seed < 24 ? 1 : 1 + seed % 3};
     dscq_rng g = dscq_rng_seeded(4000 + (uint64_t)seed);
     dscq_qmodel *m;
     dscq_error err;
 
     ck_assert_msg(qmodel_random(&m, &g, &o, &err) == DSCQ_OK, "%s", err.msg);
-    void *in[2];
-    for (int i = 0; i < 2; i++) {
-        in[i] = dscq_calloc(dscq_qtensor_bytes(&m->tensor[0]), 1);
-        if (seed >= 20) /* not stored in the file */
-            dscq_qtensor_digest_codes(&m->tensor[0], in[i], i);
-        else
-            qmodel_random_codes(&m->tensor[0], in[i], &g);
+    const int is_standard = seed >= 20 && seed % 2 == 0; /* not stored in the file */
+    const int32_t count = 2 * m->input_count;
+    void *in[2 * 3];
+    for (int32_t i = 0; i < count; i++) {
+        const dscq_qtensor *t = &m->tensor[m->input[i % m->input_count].tensor];
+        in[i] = dscq_calloc(dscq_qtensor_bytes(t), 1);
+        qmodel_random_codes(t, in[i], &g);
     }
-    ck_assert_int_eq(dscq_infer_make_digests(m, 2, (const void *const *)in, &err),
+    ck_assert_int_eq(dscq_infer_make_digests(
+                         m, 2, is_standard ? NULL : (const void *const *)in, &err),
                      DSCQ_OK);
-    dscq_free(in[0]);
-    dscq_free(in[1]);
+    for (int32_t i = 0; i < count; i++)
+        dscq_free(in[i]);
     return m;
 }
 

@@ -4,6 +4,7 @@
 #include "dscq/base/io.h"
 #include "dscq/pack/npz.h"
 #include "dscq/pack/pack.h"
+#include "qmodel_random.h"
 
 #include <check.h>
 #include <math.h>
@@ -111,6 +112,11 @@ static dscq_qmodel *legal(void)
     X(m->output[0].role[0] = 0, "role")                                                \
     X(m->input[0].tensor = 9, "no tensor 9")                                           \
     X(m->input[0].mean[1] = (double)NAN, "not a number")                               \
+    X(m->input[0].resize_mode = 3, "resize 3")                                         \
+    X(m->input[0].resize_filter = 5, "filter 5")                                       \
+    X(m->input[0].colour_order = 3, "order 3")                                         \
+    X(m->tensor[0].name[0] = '\xe4', "not UTF-8")                                      \
+    X(m->output[0].params[0] = '\t', "settings")                                       \
     X(m->digest_inputs = 1, "digests without")                                         \
     X(m->class_count = 1, "class names")                                               \
     X(m->node_count = 0, "0 nodes")
@@ -164,6 +170,23 @@ START_TEST(an_accumulator_that_could_overflow_is_refused)
     w->value[0] = 1841; /* 32768 * 65541 > 2^31 - 1 */
     ck_assert_int_eq(dscq_qmodel_check(m, &err), DSCQ_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.msg, "channel 0"));
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+START_TEST(the_table_is_the_only_factor_of_an_lrn)
+{
+    const qmodel_random_opts o = {
+        .nodes = 1, .max_side = 4, .max_channels = 9, .ops = 1U << DSCQ_Q_LRN};
+    dscq_rng g = dscq_rng_seeded(3);
+    dscq_qmodel *m;
+    dscq_error err;
+
+    ck_assert_msg(qmodel_random(&m, &g, &o, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_int_eq(m->node[0].op, DSCQ_Q_LRN);
+    m->node[0].mult[0] = 1;
+    ck_assert_int_eq(dscq_qmodel_check(m, &err), DSCQ_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "m 1; want 0"));
     dscq_qmodel_destroy(m);
 }
 END_TEST
@@ -230,6 +253,7 @@ int main(void)
 #undef X
     tcase_add_loop_test(tc, one_broken_thing_is_refused_by_name, 0, count);
     tcase_add_test(tc, an_accumulator_that_could_overflow_is_refused);
+    tcase_add_test(tc, the_table_is_the_only_factor_of_an_lrn);
     tcase_add_test(tc, numpy_archives_are_zip_files);
     tcase_add_test(tc, an_array_that_does_not_fit_leaves_nothing);
     suite_add_tcase(s, tc);

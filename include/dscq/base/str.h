@@ -28,6 +28,17 @@ void dscq_str_free(dscq_str *s);
 
 /* Copy with truncation; always terminated; returns 1 when it fitted. */
 int dscq_str_copy(char *out, size_t cap, const char *text);
+/* The same, as a text that anybody can show: whole UTF-8 characters only, a byte that
+ * is none becomes U+FFFD, a control character a blank. Returns 1 when nothing changed.
+ */
+int dscq_str_clean(char *out, size_t cap, const char *text);
+
+/* Bytes of the well-formed UTF-8 character at `text` (RFC 3629: no overlong forms, no
+ * surrogates, nothing above U+10FFFF); 0 when it is none. A NUL is one of 1 byte. */
+size_t dscq_utf8_length(const char *text);
+/* Is the character at `text`, of whole UTF-8, a control character (U+0000..1F,
+ * U+007F..9F)? */
+int dscq_is_control(const char *text);
 
 /* Shortest decimal that reads back to the same double, 'C' locale, never "nan"
  * in JSON's sense: writes "nan", "inf", "-inf" for those. */

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /* The preprocessing that the file carries, as data/image.h knows it. DSCQ_UNSUPPORTED
- * when input 0 is no image of 1 or 3 channels. */
+ * when the network has several inputs, or its one is no image of 1 or 3 channels. */
 dscq_status dscq_flow_preproc(dscq_preproc *out, const dscq_qmodel *q, dscq_error *err);
 
 /* Codes of input 0 from height x width x channels bytes at the network's size, in RGB

@@ -49,9 +49,9 @@ typedef struct dscq_simulate_options {
     int no_data;    /* timing only                                               */
     int verify;     /* compare every layer with the integer reference            */
     int certify;    /* commands re-run in the stepped model; 0 = 8, -1 = none    */
-    /* Frames as input codes, [frames][bytes of input 0]; NULL: the inputs embedded
-     * in the file, then zero points. */
-    const void *input;
+    /* Frames as input codes: for each input of the network [frames][its bytes]; NULL:
+     * the inputs embedded in the file, then zero points. */
+    const void *const *input;
     const char *trace;   /* file for hw/trace.h; NULL or "": none                  */
     const char *what_if; /* "key=value,...": timed again with these; NULL or "": not */
     const dscq_log *log;
@@ -76,12 +76,12 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                const dscq_machine *m, const dscq_simulate_options *o,
                                dscq_error *err);
 /* What `verify` does: the tensors that a run with `capture` kept (of its last frame)
- * and the outputs of every frame against the integer reference of q on `codes`.
- * *compared: layers. DSCQ_MISMATCH names the first difference: layer, channel, row,
- * column. */
+ * and the outputs of every frame against the integer reference of q on `codes`, for
+ * each input of the network [frames][its bytes]. *compared: layers. DSCQ_MISMATCH names
+ * the first difference: layer, channel, row, column. */
 dscq_status dscq_flow_sim_verify(int *compared, const dscq_qmodel *q,
-                                 const dscq_sim *sim, const void *codes, int32_t frames,
-                                 dscq_error *err);
+                                 const dscq_sim *sim, const void *const *codes,
+                                 int32_t frames, dscq_error *err);
 /* The same program timed on `base` with some keys changed
  * ("clock_mhz=300,dram=ddr3-1333"); no arithmetic is done. *out (owned by the caller):
  * quantity, base, what_if, difference, change_frac. DSCQ_ARG for a key that would

@@ -2,8 +2,8 @@
  * infer/verify.h - golden digests inside the file, and finding the first difference.
  *
  * A packed file may hold a few inputs with the CRC-32 of every node's output bytes
- * (stored codes, little endian). Whoever executes the file can check itself against
- * them without a data set.
+ * (stored codes, little endian). A network with several inputs is given codes for each.
+ * Whoever executes the file can check itself against them without a data set.
  */
 #ifndef DSCQ_INFER_VERIFY_H
 #define DSCQ_INFER_VERIFY_H
@@ -16,9 +16,10 @@
 extern "C" {
 #endif
 
-/* Run the reference on n inputs (stored codes of input 0 each) and keep them and
- * their digests in m, replacing earlier ones; n = 0 removes them. DSCQ_UNSUPPORTED for
- * a network with several inputs, DSCQ_ARG for n above 64. */
+/* Run the reference on n embedded inputs and keep them and their digests in m,
+ * replacing earlier ones; n = 0 removes them. input[i * m->input_count + j]: stored
+ * codes of input j of the network in embedded input i; NULL: the standard ones, which
+ * take no room. DSCQ_ARG for n above 64. */
 dscq_status dscq_infer_make_digests(dscq_qmodel *m, int32_t n, const void *const *input,
                                     dscq_error *err);
 

@@ -80,7 +80,7 @@ typedef struct dscq_qweights {
     int32_t packed_encoding, packed_arg;
 } dscq_qweights;
 
-enum { DSCQ_QNODE_INPUTS = 16 };
+enum { DSCQ_QNODE_INPUTS = 16, DSCQ_QMODEL_ENDS = 64 /* inputs, outputs at most */ };
 
 typedef struct dscq_qnode {
     char name[64];
@@ -138,12 +138,14 @@ typedef struct dscq_qmodel {
     dscq_qinput *input;
     dscq_qoutput *output;
     char (*class_name)[64];
-    /* golden digests: for `digest_inputs` embedded inputs (codes of input 0),
-     * CRC-32 of every node's output bytes: digest[i * node_count + node] */
+    /* golden digests: for `digest_inputs` embedded inputs (codes of every input of the
+     * network, one behind the other), CRC-32 of every node's output bytes:
+     * digest[i * node_count + node] */
     int32_t digest_inputs;
-    uint8_t *digest_input; /* digest_inputs * bytes of input 0 */
+    uint8_t *digest_input; /* digest_inputs * dscq_qmodel_digest_bytes(); NULL: the */
+                           /* standard ones                                         */
     uint32_t *digest;
-    /* free text "key=value" lines: float accuracy, method, seed, kernel family,
+    /* free text "key=value" lines: float accuracy, method, seed,
      * source digests. No time, no host. */
     char *meta;
     uint8_t *file;           /* what packed weights point into; else NULL */
@@ -169,11 +171,20 @@ int32_t dscq_qtensor_lo(const dscq_qtensor *t);
 int32_t dscq_qtensor_hi(const dscq_qtensor *t);
 int64_t dscq_qtensor_reach(const dscq_qtensor *t);
 /* Code i of a tensor in its stored form (1 or 2 bytes a code, host order). */
-/* The standard digest inputs: `count` inputs of generated codes, which a file need not
- * store (docs/format.md section 8). Codes of input `i`, dscq_qtensor_bytes(t). */
-void dscq_qtensor_digest_codes(const dscq_qtensor *t, void *data, int32_t i);
 int32_t dscq_qtensor_get(const dscq_qtensor *t, const void *data, size_t i);
 void dscq_qtensor_put(const dscq_qtensor *t, void *data, size_t i, int32_t code);
+
+/* One embedded input: the codes of all inputs of the network, one behind the other.
+ * Codes of the standard ones are generated (docs/format.md section 8). */
+size_t dscq_qmodel_digest_bytes(const dscq_qmodel *m);
+/* Embedded input i as the model has it, or standard input i. data:
+ * dscq_qmodel_digest_bytes(m). */
+void dscq_qmodel_digest_codes(const dscq_qmodel *m, int32_t i, void *data);
+void dscq_qmodel_standard_codes(const dscq_qmodel *m, int32_t i, void *data);
+/* Are `count` embedded inputs the standard ones? */
+int dscq_qmodel_is_standard(const dscq_qmodel *m, const void *data, int32_t count);
+/* x[m->input_count]: where the codes of each input stand in one embedded input. */
+void dscq_qmodel_inputs_of(const dscq_qmodel *m, const void *data, const void **x);
 
 /* Zeroed arrays of these sizes in an empty model; strides, dilations, groups and
  * factors start at 1. */
