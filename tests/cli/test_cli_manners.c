@@ -206,10 +206,8 @@ START_TEST(every_page_pleases_mandoc)
     char name[COMMANDS_MAX][64], command[8192];
     const size_t n = commands(name);
 
-    if (system("command -v mandoc > /dev/null") != 0) { /* NOLINT(cert-env33-c) */
-        (void)printf("SKIP: no mandoc\n");
+    if (!test_has_program("mandoc"))
         return;
-    }
     for (size_t i = 0; i <= n; i++) {
         const char *page = test_path("page");
         (void)snprintf(

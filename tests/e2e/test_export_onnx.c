@@ -110,7 +110,7 @@ START_TEST(an_operation_gives_the_codes_of_the_reference)
     const int joins = (dscq_qop)_i == DSCQ_Q_CONCAT; /* of convolutions */
     dscq_error err = {0};
 
-    if (!dscq_onnx_available())
+    if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         dscq_rng rng = dscq_rng_seeded(100 * seed + (uint64_t)_i);
@@ -166,7 +166,7 @@ START_TEST(local_response_normalisation_is_exported)
     double far = 0;
     size_t off = 0, all = 0;
 
-    if (!dscq_onnx_available())
+    if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
     compress_lrn(_i == 0 ? "1e-4" : "2e-5");
     test_ok(dscq_pack_read(&m, test_path("out/packed.bin"), &err));
@@ -203,7 +203,7 @@ START_TEST(a_graph_of_two_inputs_is_refused_in_one_line)
     dscq_str n = {0};
     dscq_error err = {0};
 
-    if (!dscq_onnx_available())
+    if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
     dscq_onnx_graph_input(&g, "x", s);
     dscq_onnx_graph_input(&g, "y", s);

@@ -104,7 +104,7 @@ START_TEST(grids_that_were_imported_are_used)
 {
     int32_t maps;
 
-    if (!dscq_onnx_available())
+    if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
     go_round();
     compress_again("with", "compress.ranges=ranges.csv");

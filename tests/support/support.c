@@ -8,7 +8,9 @@
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
 
+#include <fcntl.h>
 #include <ftw.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,56 @@ static int remove_one(const char *path, const struct stat *st, int flag,
     return remove(path);
 }
 
+/* A line a test and reason, "PID reason", from all children of test_run(). */
+static const char *skip_list(char *path, size_t cap)
+{
+    (void)snprintf(path, cap, "%s/skipped", root);
+    return path;
+}
+
+void test_skip(const char *reason, ...)
+{
+    static char last[1024];
+    char text[1024], line[1100], path[PATH_BYTES + 16];
+    va_list args;
+
+    va_start(args, reason);
+    (void)vsnprintf(text, sizeof text, reason, args);
+    va_end(args);
+    if (strcmp(text, last) == 0)
+        return; /* in a loop */
+    memcpy(last, text, sizeof last);
+    (void)printf("SKIP: %s\n", text);
+    (void)fflush(stdout);
+    const int n = snprintf(line, sizeof line, "%ld %s\n", (long)getpid(), text);
+    const int fd = open(skip_list(path, sizeof path),
+                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    ck_assert_msg(fd >= 0 && write(fd, line, (size_t)n) == n && close(fd) == 0,
+                  "cannot write %s", path);
+}
+
+/* How many tests skipped: each is a process. */
+static int skipped_tests(void)
+{
+    char path[PATH_BYTES + 16], line[1100];
+    FILE *f = fopen(skip_list(path, sizeof path), "r");
+    int n = 0;
+
+    if (f == NULL)
+        return 0;
+    long pids[4096];
+    while (n < 4096 && fgets(line, sizeof line, f) != NULL) {
+        const long pid = strtol(line, NULL, 10);
+        int k = 0;
+        while (k < n && pids[k] != pid)
+            k++;
+        if (k == n)
+            pids[n++] = pid;
+    }
+    (void)fclose(f);
+    return n;
+}
+
 int test_run_all(Suite *(*const make[])(void), size_t count)
 {
     const char *tmp = getenv("TMPDIR");
@@ -47,10 +99,15 @@ int test_run_all(Suite *(*const make[])(void), size_t count)
     const int failed = srunner_ntests_failed(runner);
     const int run = srunner_ntests_run(runner);
     srunner_free(runner);
+    const int skipped = skipped_tests();
     (void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (run == 0)
         (void)fprintf(stderr, "no tests were run\n");
-    return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (skipped > 0)
+        (void)printf("%d of %d tests skipped, at least in part\n", skipped, run);
+    if (failed > 0 || run == 0)
+        return EXIT_FAILURE;
+    return skipped == run ? TEST_SKIPPED : EXIT_SUCCESS;
 }
 
 int test_run(Suite *(*make)(void))
@@ -142,9 +199,31 @@ const char *test_shared(const char *relative)
     (void)snprintf(out, PATH_BYTES, "%s/%s", dir, relative);
     if (dscq_path_exists(out))
         return out;
-    (void)printf("SKIP: no %s (set DSCQ_SHARED)\n", out);
-    (void)fflush(stdout);
+    test_skip("no %s (set DSCQ_SHARED)", out);
     return NULL;
+}
+
+const char *test_shared_unpacked(const char *relative)
+{
+    const char *path = test_shared(relative), *end = ".xz";
+    char command[2 * PATH_BYTES + 32];
+
+    if (path == NULL || strlen(path) < strlen(end) ||
+        strcmp(path + strlen(path) - strlen(end), end) != 0)
+        return path;
+    if (!test_has_program("xz"))
+        return NULL;
+    const char *out = test_path("unpacked");
+    (void)snprintf(command, sizeof command, "xz -dc '%s' > '%s'", path, out);
+    ck_assert_msg(system(command) == 0, "xz cannot unpack %s", path);
+    return out;
+}
+
+int test_has(int has, const char *part)
+{
+    if (!has)
+        test_skip("built with -DDSCQ_WITH_%s=OFF", part);
+    return has;
 }
 
 int test_has_json(void)
@@ -153,11 +232,18 @@ int test_has_json(void)
     const dscq_status status = dscq_json_parse(&j, "{}", 2, "test", NULL);
 
     dscq_json_free(j);
-    if (status == DSCQ_UNSUPPORTED) {
-        (void)printf("SKIP: this build reads no JSON\n");
-        (void)fflush(stdout);
-    }
-    return status == DSCQ_OK;
+    return test_has(status != DSCQ_UNSUPPORTED, "JSON");
+}
+
+int test_has_program(const char *name)
+{
+    char command[256];
+
+    (void)snprintf(command, sizeof command, "command -v '%s' >/dev/null", name);
+    if (system(command) == 0)
+        return 1;
+    test_skip("no program %s", name);
+    return 0;
 }
 
 void test_golden(const char *name, const void *data, size_t bytes)

@@ -14,7 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Run the suite; the value for main(). Removes the temporary folder. */
+/* Run the suite; the value for main(). Removes the temporary folder. TEST_SKIPPED,
+ * which ctest is told means "skipped", when every test called test_skip() and none
+ * failed. */
+enum { TEST_SKIPPED = 77 };
 int test_run(Suite *(*make)(void));
 int test_run_all(Suite *(*const make[])(void), size_t count);
 
@@ -43,12 +46,26 @@ void test_golden_text(const char *name, const char *text);
 /* <source>/<relative>. */
 const char *test_source(const char *relative);
 
+/* This test leaves out something for want of what the reason names: prints
+ * "SKIP: <reason>", which tools/check lists at its end. It counts as skipped even when
+ * it goes on and the rest holds; usually it returns. The reason ends in what would
+ * help. */
+void test_skip(const char *reason, ...) __attribute__((format(printf, 1, 2)));
+
 /* Path in the shared data folder (env DSCQ_SHARED, else ../shared beside the
- * project), or NULL after printing a line "SKIP: ..." when it is not there. */
+ * project), or NULL after test_skip() when it is not there. */
 const char *test_shared(const char *relative);
 
-/* Whether this build reads JSON (DSCQ_WITH_JSON); prints a SKIP line when not. */
+/* The same for an .xz of it, unpacked into the test's folder. */
+const char *test_shared_unpacked(const char *relative);
+
+/* Whether this build has what DSCQ_WITH_<part> switches: `has`, with test_skip() when
+ * it has not. */
+int test_has(int has, const char *part);
 int test_has_json(void);
+
+/* Whether the shell finds a program; test_skip() when not. */
+int test_has_program(const char *name);
 
 /* Run op with its 1st, 2nd, ... allocation failing until it succeeds untouched.
  * Every failure must be DSCQ_NOMEM with a message. Leaks are the business of

@@ -3,7 +3,6 @@
 #include "dscq/base/rng.h"
 #include "support.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { PAIRS = 40, STRIDE = HW_BLOCK + HW_SLACK, ENTRIES = 33, CASES = 500 };
@@ -192,7 +191,7 @@ START_TEST(scaled_codes)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("hw/datapath");
     TCase *tc = tcase_create("datapath");
@@ -203,9 +202,10 @@ int main(void)
     tcase_add_test(tc, squeezed_rows);
     tcase_add_test(tc, scaled_codes);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    const int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

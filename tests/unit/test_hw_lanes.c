@@ -3,9 +3,9 @@
 #include "dscq/base/rng.h"
 #include "dscq/hw/lanes.h"
 #include "dscq/hw/stepped.h"
+#include "support.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* One lane, never stalled, D = 8, n = (5, 0, 0, 0, 1), b[0] = 1: s[0] = 2, e[4] = 11.
@@ -222,7 +222,7 @@ START_TEST(lane_cycles_are_accounted_for)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("hw_lanes");
     TCase *tc = tcase_create("core");
@@ -234,9 +234,10 @@ int main(void)
     tcase_add_test(tc, recurrence_equals_the_stepped_lanes);
     tcase_add_test(tc, lane_cycles_are_accounted_for);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    const int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

@@ -309,10 +309,8 @@ START_TEST(an_exported_network_comes_back)
     dscq_onnx *f = NULL;
     dscq_error err = {0};
 
-    if (!dscq_onnx_available()) {
-        printf("SKIP: built without ONNX\n");
+    if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
-    }
     a = example();
     const dscq_weights *w = dscq_model_node(a, 0)->weights;
     w->mean[1] = 0.25f;

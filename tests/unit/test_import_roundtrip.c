@@ -337,10 +337,8 @@ static dscq_model *from_onnx(const char *op, const char *attribute, double v)
 
 START_TEST(slopes_of_a_file_come_back)
 {
-    if (!dscq_onnx_available()) {
-        printf("SKIP: built without ONNX\n");
+    if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
-    }
     for (size_t i = 0; i < sizeof k_slopes / sizeof *k_slopes; i++) {
         dscq_model *const m[] = {from_onnx("LeakyRelu", "alpha", k_slopes[i]),
                                  from_onnx("Elu", "alpha", k_slopes[i]),

@@ -8,6 +8,7 @@
 #include "dscq/nn/layer.h"
 #include "dscq/pack/build.h"
 #include "dscq/pack/pack.h"
+#include "support.h"
 
 #include <check.h>
 #include <math.h>
@@ -302,7 +303,7 @@ START_TEST(multipliers_are_normalised_and_near)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("infer_build");
     TCase *tc = tcase_create("build");
@@ -313,9 +314,10 @@ int main(void)
     tcase_add_test(tc, refusals_name_the_layer);
     tcase_add_test(tc, multipliers_are_normalised_and_near);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

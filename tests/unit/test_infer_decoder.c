@@ -6,6 +6,7 @@
 #include "dscq/pack/pack.h"
 #include "pack_repair.h"
 #include "qmodel_random.h"
+#include "support.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -15,18 +16,6 @@
 
 #define GOLDEN  DSCQ_SOURCE_DIR "/tests/golden/pack"
 #define DECODER "python3 " DSCQ_SOURCE_DIR "/tests/decoder/dscq_decode.py "
-
-static int has_python(void)
-{
-    static int said;
-
-    if (system("python3 -c pass 2>/dev/null") == 0)
-        return 1;
-    if (!said)
-        printf("SKIP: no python3, the independent decoder was not run\n");
-    said = 1;
-    return 0;
-}
 
 static dscq_qmodel *make(int32_t seed)
 {
@@ -66,7 +55,7 @@ START_TEST(second_decoder_executes_our_files)
 
     (void)snprintf(path, sizeof path, "test_infer_decoder_%d.bin", _i);
     ck_assert_msg(dscq_pack_write(path, m, &o, &err) == DSCQ_OK, "%s", err.msg);
-    if (has_python()) {
+    if (test_has_program("python3")) {
         (void)snprintf(cmd, sizeof cmd, DECODER "--verify %s >%s.txt", path, path);
         ck_assert_msg(system(cmd) == 0, "seed %d, encoding %s: the decoder disagrees",
                       _i,
@@ -133,7 +122,7 @@ START_TEST(old_files_are_read)
     ck_assert_msg(dscq_infer_verify(NULL, m, NULL, &err) == DSCQ_OK, "%s", err.msg);
     dscq_qmodel_destroy(m);
     (void)snprintf(cmd, sizeof cmd, DECODER "--verify %s >/dev/null", path);
-    if (has_python())
+    if (test_has_program("python3"))
         ck_assert_int_eq(system(cmd), 0);
 }
 END_TEST
@@ -233,7 +222,7 @@ START_TEST(a_newer_minor_version_is_read)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("infer_decoder");
     TCase *tc = tcase_create("decoder");
@@ -247,9 +236,10 @@ int main(void)
     tcase_add_test(tc, a_newer_minor_version_is_read);
     tcase_add_loop_test(tc, second_decoder_executes_our_files, 0, 44);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

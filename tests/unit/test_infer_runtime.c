@@ -5,10 +5,10 @@
 #include "dscq/tensor/int_kernels.h"
 #include "qmodel_random.h"
 #include "qmodel_vector.h"
+#include "support.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct shown {
@@ -207,7 +207,7 @@ START_TEST(unknown_kernels_are_refused)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("infer_runtime");
     TCase *tc = tcase_create("runtime");
@@ -221,9 +221,10 @@ int main(void)
     tcase_add_test(tc, no_memory_is_survived);
     tcase_add_test(tc, unknown_kernels_are_refused);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

@@ -2,9 +2,9 @@
 #include "dscq/base/alloc.h"
 #include "dscq/infer/reference.h"
 #include "qmodel_vector.h"
+#include "support.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(reference_gives_the_vectors_outputs)
@@ -89,7 +89,7 @@ START_TEST(ends_of_the_network_follow_the_page)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("infer_vectors");
     TCase *tc = tcase_create("vectors");
@@ -99,9 +99,10 @@ int main(void)
     tcase_add_test(tc, lrn_index_covers_32_bits_without_gaps);
     tcase_add_test(tc, ends_of_the_network_follow_the_page);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

@@ -4,10 +4,10 @@
 #include "dscq/infer/verify.h"
 #include "dscq/pack/pack.h"
 #include "qmodel_random.h"
+#include "support.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -211,7 +211,7 @@ START_TEST(without_digests_there_is_nothing_to_verify)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("infer_verify");
     TCase *tc = tcase_create("verify");
@@ -224,9 +224,10 @@ int main(void)
     tcase_add_test(tc, a_dump_is_compared_code_by_code);
     tcase_add_test(tc, without_digests_there_is_nothing_to_verify);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

@@ -3,9 +3,9 @@
 #include "dscq/embed/packed_reader.h"
 #include "dscq/pack/pack.h"
 #include "qmodel_random.h"
+#include "support.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static void compare_node(const dscq_qnode *want, const dscq_packed_node *got)
 {
@@ -85,7 +85,7 @@ START_TEST(board_reader_sees_the_same_network)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("pack_embed");
     TCase *tc = tcase_create("embed");
@@ -93,9 +93,10 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, board_reader_sees_the_same_network, 0, 60);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

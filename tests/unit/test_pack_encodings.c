@@ -10,7 +10,6 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A network of one convolution, r x s on an input of c channels; 1 x 1 output. */
@@ -386,7 +385,7 @@ START_TEST(entropy_of_a_layer_counted_by_hand)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("pack_encodings");
     TCase *tc = tcase_create("rows");
@@ -401,9 +400,10 @@ int main(void)
     tcase_add_test(tc, gap_pairs_end_with_a_weight);
     tcase_add_test(tc, entropy_of_a_layer_counted_by_hand);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

@@ -3,10 +3,10 @@
 #include "dscq/pack/pack.h"
 #include "pack_repair.h"
 #include "qmodel_random.h"
+#include "support.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static dscq_qmodel *make(uint64_t seed, int32_t nodes)
@@ -207,7 +207,7 @@ START_TEST(diff_names_what_changed)
 }
 END_TEST
 
-int main(void)
+static Suite *make_suite(void)
 {
     Suite *s = suite_create("pack_file");
     TCase *tc = tcase_create("file");
@@ -220,9 +220,10 @@ int main(void)
     tcase_add_test(tc, no_memory_is_survived);
     tcase_add_test(tc, diff_names_what_changed);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return s;
+}
+
+int main(void)
+{
+    return test_run(make_suite);
 }

@@ -109,7 +109,7 @@ START_TEST(reading_takes_twice_the_file_and_the_largest_layer)
     const size_t took = peak_bytes(0) - before;
     dscq_qmodel_destroy(m);
     if (!MEASURED || before == 0) {
-        printf("SKIP: memory is measured on Linux without sanitizers\n");
+        test_skip("memory is measured on Linux without sanitizers");
         return;
     }
     ck_assert_msg(took <= 2 * bytes + layer + SLACK,
