@@ -67,6 +67,11 @@ const char *dscq_config_get(const dscq_config *c, size_t i, const char *key)
     return e != NULL ? e->value : NULL;
 }
 
+const char *dscq_config_key_at(const dscq_config *c, size_t i, size_t k)
+{
+    return k < c->section[i].count ? c->section[i].entry[k].key : NULL;
+}
+
 int dscq_config_key_line(const dscq_config *c, size_t i, const char *key)
 {
     const config_entry *e = entry(c, i, key);

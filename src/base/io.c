@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -187,6 +188,44 @@ static int open_beside(dscq_writer *w, mode_t mode)
             return fd;
     }
     return -1;
+}
+
+/* The process in a name made by open_beside(), 0 when it is none. */
+static long owner_of(const char *name)
+{
+    const size_t n = strlen(name);
+    char *end = NULL;
+
+    if (name[0] != '.' || n < 8 || strcmp(name + n - 4, ".tmp") != 0)
+        return 0;
+    const char *dash = strrchr(name, '-');
+    const char *dot = dash;
+    while (dot != NULL && dot > name && *dot != '.')
+        dot--;
+    if (dot == NULL || dot <= name || strspn(dot + 1, "0123456789") < 1 ||
+        dash + 1 + strspn(dash + 1, "0123456789") != name + n - 4 ||
+        dash + 1 == name + n - 4)
+        return 0;
+    const long pid = strtol(dot + 1, &end, 10);
+    return end == dash && pid > 0 ? pid : 0;
+}
+
+size_t dscq_writer_sweep(const char *dir)
+{
+    char path[PATH_BYTES];
+    dscq_dir d = {0};
+    size_t gone = 0;
+
+    if (dscq_dir_list(&d, dir, NULL) != DSCQ_OK)
+        return 0;
+    for (size_t i = 0; i < d.count; i++) {
+        const long pid = owner_of(d.name[i]);
+        if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH &&
+            dscq_path_join(path, sizeof path, dir, d.name[i], NULL) == DSCQ_OK)
+            gone += unlink(path) == 0;
+    }
+    dscq_dir_free(&d);
+    return gone;
 }
 
 /* Follow links, so that the file behind them is replaced and they stay. */

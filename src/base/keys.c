@@ -60,6 +60,14 @@ void dscq_choice_name(char *out, size_t cap, const char *choices, int i)
     }
 }
 
+/* The row's own words decide, so that what people read is what is done. */
+int dscq_key_may_change(const dscq_key *key)
+{
+    const size_t n = strlen(key->help), m = sizeof DSCQ_MAY_CHANGE - 1;
+
+    return n >= m && strcmp(key->help + n - m, DSCQ_MAY_CHANGE) == 0;
+}
+
 const dscq_key *dscq_keys_find(const dscq_key *keys, const char *name)
 {
     for (const dscq_key *k = keys; k->name != NULL; k++)

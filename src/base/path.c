@@ -30,6 +30,14 @@ int dscq_path_is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+int dscq_path_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
 dscq_status dscq_path_make_dirs(const char *path, dscq_error *err)
 {
     char part[4096];

@@ -233,6 +233,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const compress_options *c = options;
     char dir[DSCQ_PATH_MAX], how[2 * DSCQ_NAME_MAX], budget[2 * DSCQ_NAME_MAX];
+    dscq_folder *folder = NULL;
     dscq_project *p = NULL;
     dscq_status status;
 
@@ -248,10 +249,12 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     DSCQ_TRY(cli_project_open_recipe(&p, call, c->recipe, err));
     if (cli_project_printed(call, p))
         goto done;
+    DSCQ_TRY(cli_folder_open(&folder, call, dir, err));
     status = dscq_project_search(p)->search != DSCQ_SEARCH_NONE
                  ? search(call, p, c, &o, err)
                  : plain(call, p, &o, err);
 done:
+    dscq_folder_close(folder);
     dscq_project_destroy(p);
     return status;
 }

@@ -48,6 +48,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const sensitivity_options *s = options;
     char dir[DSCQ_PATH_MAX];
+    dscq_folder *folder = NULL;
     dscq_project *p = NULL;
     dscq_sensitivity_result result = {0};
     dscq_status status;
@@ -61,6 +62,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     DSCQ_TRY(cli_project_open(&p, call, err));
     if (cli_project_printed(call, p))
         goto done;
+    DSCQ_TRY(cli_folder_open(&folder, call, dir, err));
     DSCQ_TRY(dscq_flow_sensitivity(&result, p, &o,
                                    s->recipe[0] != '\0' ? s->recipe : NULL, err));
     if (call->common.json || call->common.csv) /* hundreds of rows: not for people */
@@ -68,6 +70,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     cli_out_table(call, result.layers);
     print_result(call, &result, dir);
 done:
+    dscq_folder_close(folder);
     dscq_sensitivity_clear(&result);
     dscq_project_destroy(p);
     return status;

@@ -68,6 +68,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     const train_options *t = options;
     char dir[DSCQ_PATH_MAX];
     dscq_project *p = NULL;
+    dscq_folder *folder = NULL;
     dscq_train_result result;
     dscq_status status;
 
@@ -81,10 +82,12 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     if (t->dry_run)
         DSCQ_TRY(dry_run(call, p, &o, err));
     else {
+        DSCQ_TRY(cli_folder_open(&folder, call, dir, err));
         DSCQ_TRY(dscq_flow_train(&result, p, &o, err));
         print_result(call, &result, dir);
     }
 done:
+    dscq_folder_close(folder);
     dscq_project_destroy(p);
     return status;
 }

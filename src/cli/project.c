@@ -46,6 +46,15 @@ void cli_default_dir(char *out, size_t cap, const char *path)
     snprintf(out, cap, "runs/%.*s", n, base);
 }
 
+dscq_status cli_folder_open(dscq_folder **out, const cli_call *call, const char *dir,
+                            dscq_error *err)
+{
+    char what[2 * DSCQ_NAME_MAX];
+
+    (void)snprintf(what, sizeof what, "dscq %s %.200s", call->cmd->name, call->arg[0]);
+    return dscq_folder_open(out, dir, what, call->common.force, call->log, err);
+}
+
 dscq_run_options cli_run_options(const cli_call *call, const char *dir,
                                  const char *weights, int resume)
 {

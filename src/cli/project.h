@@ -5,6 +5,7 @@
 #define DSCQ_CLI_PROJECT_H
 
 #include "cmd.h"
+#include "dscq/flow/folder.h"
 #include "dscq/flow/project.h"
 #include "dscq/flow/train.h"
 
@@ -18,6 +19,9 @@ dscq_status cli_project_open_recipe(dscq_project **out, cli_call *call,
 int cli_project_printed(cli_call *call, const dscq_project *p);
 /* Output folder when -o is not given: "runs/" + the cfg's name. */
 void cli_default_dir(char *out, size_t cap, const char *path);
+/* The folder of a run for this call alone; dscq_folder_close() it. */
+dscq_status cli_folder_open(dscq_folder **out, const cli_call *call, const char *dir,
+                            dscq_error *err);
 dscq_run_options cli_run_options(const cli_call *call, const char *dir,
                                  const char *weights, int resume);
 

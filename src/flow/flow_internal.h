@@ -386,6 +386,9 @@ typedef struct flow_drawn_box {
 dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,
                        const flow_drawn_box *box, size_t count, dscq_error *err);
 
+/* Folders of a search's finalists: finalist-N. */
+#define FLOW_FINALIST "finalist-"
+
 /* ---- small things --------------------------------------------------------- */
 
 /* The pool and kernel family that a run was asked to use. */

@@ -2,6 +2,7 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/str.h"
+#include "dscq/flow/folder.h"
 #include "dscq/flow/import.h"
 #include "dscq/import/cfg.h"
 #include "dscq/import/darknet.h"
@@ -143,8 +144,9 @@ done:
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err)
 {
+    dscq_folder *folder = NULL;
     dscq_table *ranges = NULL;
-    char path[DSCQ_PATH_MAX];
+    char path[DSCQ_PATH_MAX], what[DSCQ_PATH_MAX];
     dscq_model *m = NULL;
     dscq_str text = {0};
     dscq_status status;
@@ -158,8 +160,12 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
         dscq_str_addf(&text, "\n[data]\n%s", o->data);
     if (text.bad)
         DSCQ_TRY(dscq_fail_nomem(err, "a cfg", text.len));
-    DSCQ_TRY(dscq_path_make_dirs(o->dir, err));
+    (void)snprintf(what, sizeof what, "dscq import %.200s", o->network);
+    DSCQ_TRY(dscq_folder_open(&folder, o->dir, what, o->force, NULL, err));
     DSCQ_TRY(dscq_path_join(path, sizeof path, o->dir, "net.cfg", err));
+    if (dscq_path_exists(path) && !o->force) /* another import was quicker */
+        DSCQ_TRY(
+            dscq_fail(err, DSCQ_ARG, "%s: exists; use --force to replace it", path));
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
     DSCQ_TRY(dscq_path_join(path, sizeof path, o->dir, "float.ckpt", err));
     DSCQ_TRY(dscq_model_save(m, path, err));
@@ -170,6 +176,7 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
         m = NULL;
     }
 done:
+    dscq_folder_close(folder);
     dscq_table_destroy(ranges);
     dscq_str_free(&text);
     dscq_model_destroy(m);

@@ -252,7 +252,7 @@ static dscq_status start_afresh(const search *s, dscq_error *err)
     }
     DSCQ_TRY(dscq_dir_list(&d, s->dir, err));
     for (size_t i = 0; i < d.count; i++)
-        if (strncmp(d.name[i], "finalist-", 9) == 0 &&
+        if (strncmp(d.name[i], FLOW_FINALIST, sizeof FLOW_FINALIST - 1) == 0 &&
             dscq_path_join(path, sizeof path, s->dir, d.name[i], NULL) == DSCQ_OK)
             remove_folder(path);
     dscq_dir_free(&d);

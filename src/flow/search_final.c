@@ -84,7 +84,7 @@ static dscq_status finalist_dir(char out[DSCQ_PATH_MAX], const search *s, size_t
 {
     char name[40];
 
-    (void)snprintf(name, sizeof name, "finalist-%zu", trial);
+    (void)snprintf(name, sizeof name, FLOW_FINALIST "%zu", trial);
     return flow__path(out, s->dir, name, err);
 }
 

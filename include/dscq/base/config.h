@@ -43,6 +43,8 @@ dscq_status dscq_config_find_unique(int *out, const dscq_config *c, const char *
 
 /* Raw text of a key in section i, NULL when absent. Does not mark it used. */
 const char *dscq_config_get(const dscq_config *c, size_t i, const char *key);
+/* Name of the k-th key given in section i, NULL when there are no more. */
+const char *dscq_config_key_at(const dscq_config *c, size_t i, size_t k);
 /* Line of that key; 0 when absent. */
 int dscq_config_key_line(const dscq_config *c, size_t i, const char *key);
 

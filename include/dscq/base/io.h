@@ -42,7 +42,13 @@ dscq_status dscq_writer_commit(dscq_writer *w,
                                dscq_error *err); /* frees w either way */
 void dscq_writer_abandon(dscq_writer *w);        /* NULL is fine */
 
+/* Remove what writers of processes that are gone left in a folder (their temporary
+ * files); those of living ones stay. Returns how many. */
+size_t dscq_writer_sweep(const char *dir);
+
 int dscq_path_exists(const char *path);
+/* Two names of one file or folder. */
+int dscq_path_is_same(const char *a, const char *b);
 int dscq_path_is_dir(const char *path);
 int dscq_path_is_file(const char *path); /* a regular one: reading never waits */
 /* Create a folder and its parents. */

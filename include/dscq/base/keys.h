@@ -87,6 +87,11 @@ typedef struct dscq_key {
         NULL, DSCQ_KEY_INT, 0, 0, 0, 0, NULL, NULL, NULL                               \
     }
 
+/* Behind the help of a key that a run may change when it is continued: it moves nothing
+ * of the result, or the result is the one of a run that had it from the start. */
+#define DSCQ_MAY_CHANGE "; may change on --resume"
+int dscq_key_may_change(const dscq_key *key);
+
 /* Row called `name`, or NULL. */
 const dscq_key *dscq_keys_find(const dscq_key *keys, const char *name);
 
