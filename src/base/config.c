@@ -29,6 +29,23 @@ int dscq_config_line(const dscq_config *c, size_t i)
     return c->section[i].line;
 }
 
+void dscq_config_where(char *out, size_t cap, const dscq_config *c, size_t i)
+{
+    assert(i < c->count);
+    const config_section *s = &c->section[i];
+    const config_entry *set = NULL;
+
+    for (size_t e = 0; e < s->count; e++)
+        set = s->entry[e].origin != NULL ? &s->entry[e] : set;
+    if (s->line > 0 && set != NULL)
+        (void)snprintf(out, cap, "%s:%d and %s %s.%s", c->name, s->line, set->origin,
+                       s->name, set->key);
+    else if (s->line > 0)
+        (void)snprintf(out, cap, "%s:%d", c->name, s->line);
+    else
+        (void)snprintf(out, cap, "%s %s", set != NULL ? set->origin : c->name, s->name);
+}
+
 int dscq_config_find(const dscq_config *c, const char *name)
 {
     for (size_t i = 0; i < c->count; i++)
@@ -136,14 +153,15 @@ static dscq_status bind_entry(void *const *params, const dscq_key *const *rows,
 static dscq_status check_required(const dscq_config *c, int i, const char *name,
                                   const dscq_key *keys, dscq_error *err)
 {
-    char place[32] = "";
+    char place[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
 
-    if (i >= 0 && c->section[i].line > 0)
-        (void)snprintf(place, sizeof place, ":%d", c->section[i].line);
+    (void)snprintf(place, sizeof place, "%s", c->name);
+    if (i >= 0)
+        dscq_config_where(place, sizeof place, c, (size_t)i);
     for (const dscq_key *k = keys; k->name != NULL; k++)
         if (k->dflt == NULL && (i < 0 || entry(c, (size_t)i, k->name) == NULL))
-            return dscq_fail(err, DSCQ_FORMAT, "%s%s: [%s] needs the key '%s': %s",
-                             c->name, place, name, k->name, k->help);
+            return dscq_fail(err, DSCQ_FORMAT, "%s: [%s] needs the key '%s': %s", place,
+                             name, k->name, k->help);
     return DSCQ_OK;
 }
 
@@ -201,24 +219,34 @@ static void nearest_choice(char *out, size_t cap, const char *legal, const char 
 dscq_status dscq_config_check_used(const dscq_config *c, const char *legal,
                                    dscq_error *err)
 {
-    char near[DSCQ_NAME_MAX] = "";
+    char near[DSCQ_NAME_MAX] = "", where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
 
     for (size_t i = 0; i < c->count; i++) {
         const config_section *s = &c->section[i];
         if (s->used)
             continue;
         nearest_choice(near, sizeof near, legal, s->name);
-        if (s->line == 0)
-            return dscq_fail(
-                err, DSCQ_FORMAT, "%s %s: unknown section [%s]; did you mean [%s]?",
-                s->count > 0 && s->entry[0].origin != NULL ? s->entry[0].origin
-                                                           : c->name,
-                s->name, s->name, near);
+        dscq_config_where(where, sizeof where, c, i);
         return dscq_fail(err, DSCQ_FORMAT,
-                         "%s:%d: unknown section [%s]; did you mean [%s]?", c->name,
-                         s->line, s->name, near);
+                         "%s: unknown section [%s]; did you mean [%s]?", where, s->name,
+                         near);
     }
     return DSCQ_OK;
+}
+
+/* What the parser would cut off a text. */
+static int needs_quotes(const char *text)
+{
+    const size_t n = strlen(text);
+
+    if (n == 0 || strchr(text, '"') != NULL)
+        return 0; /* nothing to keep, or nothing that quotes can keep */
+    if (strchr(" \t#;", text[0]) != NULL || strchr(" \t", text[n - 1]) != NULL)
+        return 1;
+    for (size_t i = 1; i < n; i++)
+        if ((text[i] == '#' || text[i] == ';') && strchr(" \t", text[i - 1]) != NULL)
+            return 1;
+    return 0;
 }
 
 void dscq_config_print_section(const dscq_config *c, int i, const char *name,
@@ -239,7 +267,8 @@ void dscq_config_print_section(const dscq_config *c, int i, const char *name,
         (void)snprintf(line, sizeof line, "# %s", where);
         put(ctx, line);
         (void)dscq_keys_print(value, sizeof value, params, k);
-        (void)snprintf(line, sizeof line, "%s=%s", k->name, value);
+        const char *quote = k->type == DSCQ_KEY_STR && needs_quotes(value) ? "\"" : "";
+        (void)snprintf(line, sizeof line, "%s=%s%s%s", k->name, quote, value, quote);
         put(ctx, line);
     }
 }

@@ -99,6 +99,35 @@ static void trim(const char **text, size_t *n)
         (*n)--;
 }
 
+/* Where the comment of a line begins, or its end: '#' or ';' at the start, behind a
+ * blank, or behind the ']' of a section; one inside a word ("14_*;15_*", "a#1") or
+ * inside quotes belongs to the value. */
+static size_t before_comment(const char *text, size_t n)
+{
+    int quoted = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const char before = i > 0 ? text[i - 1] : ' ';
+        if (text[i] == '"' &&
+            (quoted || before == '=' || strchr(" \t", before) != NULL))
+            quoted = !quoted;
+        else if (!quoted && (text[i] == '#' || text[i] == ';') &&
+                 (strchr(" \t", before) != NULL || (text[0] == '[' && before == ']')))
+            return i;
+    }
+    return n;
+}
+
+/* A value between quotes is what stands between them. */
+static void unquote(const char **value, size_t *n)
+{
+    if (*n >= 2 && (*value)[0] == '"' && (*value)[*n - 1] == '"' &&
+        memchr(*value + 1, '"', *n - 2) == NULL) {
+        (*value)++;
+        *n -= 2;
+    }
+}
+
 static dscq_status parse_section(dscq_config *c, const char *text, size_t n, int line,
                                  dscq_error *err)
 {
@@ -128,6 +157,7 @@ static dscq_status parse_entry(dscq_config *c, const char *text, size_t n, int l
     size_t key_n = (size_t)(eq - text), value_n = n - key_n - 1;
     trim(&key, &key_n);
     trim(&value, &value_n);
+    unquote(&value, &value_n);
     if (s == NULL)
         return dscq_fail(err, DSCQ_FORMAT, "%s:%d: '%.*s' before the first [section]",
                          c->name, line, (int)(key_n < 40 ? key_n : 40), key);
@@ -168,9 +198,11 @@ static dscq_status parse_lines(dscq_config *c, const char *text, size_t bytes,
                              "%s:%d: a zero byte: this is not a text file", c->name,
                              line);
         trim(&p, &n);
+        n = before_comment(p, n);
+        trim(&p, &n);
         if (n > 0 && *p == '[')
             status = parse_section(c, p, n, line, err);
-        else if (n > 0 && *p != '#' && *p != ';')
+        else if (n > 0)
             status = parse_entry(c, p, n, line, err);
         text = next;
     }

@@ -1,9 +1,6 @@
-#include "dscq/base/keys.h"
-
 #include "dscq/base/str.h"
+#include "keys_internal.h"
 
-#include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,48 +88,6 @@ const char *dscq_keys_nearest(const dscq_key *keys, const char *name)
     return best;
 }
 
-static int is_whole(const dscq_key *k)
-{
-    return k->type == DSCQ_KEY_INT || k->type == DSCQ_KEY_I64;
-}
-
-static dscq_status bad_number(const dscq_key *k, const char *text, dscq_error *err)
-{
-    const char *what = is_whole(k) ? "a whole number" : "a number";
-    const int low = k->min > -DBL_MAX, high = k->max < DBL_MAX;
-    char lo[40], hi[40], range[100] = "";
-
-    dscq_str_real(lo, sizeof lo, k->min);
-    dscq_str_real(hi, sizeof hi, k->max);
-    if (low && high)
-        (void)snprintf(range, sizeof range, " in [%s, %s]", lo, hi);
-    else if (low || high)
-        (void)snprintf(range, sizeof range, " %s %s", low ? ">=" : "<=", low ? lo : hi);
-    if (k->type == DSCQ_KEY_LIST)
-        what = "a comma-separated list of numbers";
-    return dscq_fail(err, DSCQ_FORMAT, "%s = '%s': want %s%s", k->name, text, what,
-                     range);
-}
-
-/* One number up to `end`; strtod's hexadecimal, "inf" and "nan" are refused. */
-static int parse_number(double *out, const dscq_key *k, const char *text,
-                        const char **end)
-{
-    char *stop = NULL;
-
-    const char *first = text + strspn(text, " \t");
-    const size_t n = strspn(first, "0123456789+-.eE");
-    if (n == 0 || first[n] == 'x' || first[n] == 'X')
-        return 0;
-    errno = 0;
-    *out = strtod(first, &stop);
-    *end = stop + strspn(stop, " \t");
-    if (stop == first || (errno != 0 && fabs(*out) > 1))
-        return 0;
-    return *out >= k->min && *out <= k->max &&
-           (!is_whole(k) || (*out == nearbyint(*out) && fabs(*out) < 0x1p53));
-}
-
 /* The value that stands for "not said", where a row has one. */
 static int is_auto(const dscq_key *k, const char *text)
 {
@@ -150,9 +105,9 @@ static dscq_status set_number(void *field, const dscq_key *k, const char *text,
         *(double *)field = (double)NAN;
         return DSCQ_OK;
     }
-    if (!parse_number(&v, k, text, &end) || *end != '\0' ||
+    if (!keys__number(&v, k, text, &end) || *end != '\0' ||
         (k->type == DSCQ_KEY_INT && fabs(v) > INT32_MAX))
-        return bad_number(k, text, err);
+        return keys__bad_number(k, text, err);
     if (k->type == DSCQ_KEY_INT)
         *(int32_t *)field = (int32_t)v;
     else if (k->type == DSCQ_KEY_I64)
@@ -172,10 +127,10 @@ static dscq_status set_list(void *field, const dscq_key *k, const char *text,
         if (list.count == DSCQ_LIST_MAX)
             return dscq_fail(err, DSCQ_FORMAT, "%s: more than %d values", k->name,
                              DSCQ_LIST_MAX);
-        if (!parse_number(&list.v[list.count++], k, p, &p) || (*p != ',' && *p != '\0'))
-            return bad_number(k, text, err);
+        if (!keys__number(&list.v[list.count++], k, p, &p) || (*p != ',' && *p != '\0'))
+            return keys__bad_number(k, text, err);
         if (*p == ',' && *(p += 1 + strspn(p + 1, " \t")) == '\0')
-            return bad_number(k, text, err); /* nothing after the last comma */
+            return keys__bad_number(k, text, err); /* nothing after the last comma */
     }
     memcpy(field, &list, sizeof list);
     return DSCQ_OK;
@@ -205,15 +160,22 @@ static dscq_status set_enum(void *field, const dscq_key *k, const char *text,
     return DSCQ_OK;
 }
 
+/* "~/pics": a shell leaves it alone behind a '=', in a file nobody else expands it. */
 static dscq_status set_text(void *field, const dscq_key *k, const char *text,
                             dscq_error *err)
 {
-    const size_t n = strlen(text);
+    const int is_home = text[0] == '~' && (text[1] == '/' || text[1] == '\0');
+    const char *home = is_home ? getenv("HOME") : NULL;
+    const size_t h = home != NULL ? strlen(home) : 0;
 
-    if (n >= k->size)
+    text += h > 0;
+    const size_t n = strlen(text);
+    if (h + n >= k->size)
         return dscq_fail(err, DSCQ_FORMAT, "%s: %zu characters, at most %zu fit",
-                         k->name, n, k->size - 1);
-    memmove(field, text, n + 1);
+                         k->name, h + n, k->size - 1);
+    memmove((char *)field + h, text, n + 1);
+    if (h > 0)
+        memcpy(field, home, h);
     return DSCQ_OK;
 }
 

@@ -51,9 +51,12 @@ dscq_status dscq_path_make_dirs(const char *path, dscq_error *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && !dscq_path_is_dir(part))
+        if (mkdir(part, 0777) == 0)
+            continue;
+        const int why = errno; /* before stat() has a reason of its own */
+        if (!dscq_path_is_dir(part))
             return dscq_fail(err, DSCQ_IO, "%s: cannot create the folder: %s", part,
-                             strerror(errno));
+                             strerror(why));
     }
     return DSCQ_OK;
 }

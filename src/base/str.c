@@ -1,6 +1,7 @@
 #include "dscq/base/str.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/keys.h"
 
 #include <float.h>
 #include <math.h>
@@ -210,47 +211,48 @@ static const char *scan_number(double *out, const char *text)
     return end != text && isfinite(*out) ? end : NULL;
 }
 
-typedef struct scale {
-    const char *suffix;
-    double factor;
-} scale;
-
-dscq_status dscq_parse_quantity(double *out, const char *text, const char *unit,
-                                dscq_error *err)
+/* Seconds of one "min", of n characters; 0: no such unit of time. */
+static double seconds_of(const char *text, size_t n)
 {
-    static const scale k_scales[] = {
-        {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"k", 1e3},
-        {"K", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12},    {"", 1}};
-    double v = 0;
-    const char *rest = scan_number(&v, text);
+    static const struct {
+        const char *names;
+        double seconds;
+    } k_units[] = {{"s|sec|secs|second|seconds", 1},
+                   {"m|min|mins|minute|minutes", 60},
+                   {"h|hr|hrs|hour|hours", 3600},
+                   {"d|day|days", 86400}};
+    char word[16];
 
-    for (size_t i = 0; rest != NULL && i < sizeof k_scales / sizeof k_scales[0]; i++) {
-        const size_t n = strlen(k_scales[i].suffix);
-        if (strncmp(rest, k_scales[i].suffix, n) != 0)
-            continue;
-        if (rest[n] == '\0' || strcmp(rest + n, unit != NULL ? unit : "") == 0) {
-            *out = v * k_scales[i].factor;
-            return DSCQ_OK;
-        }
-    }
-    return dscq_fail(err, DSCQ_ARG,
-                     "'%s': want a number with an optional k, M, G, Ki, Mi or Gi%s%s",
-                     text, unit != NULL && *unit != '\0' ? " and the unit " : "",
-                     unit != NULL ? unit : "");
+    if (n >= sizeof word)
+        return 0;
+    memcpy(word, text, n);
+    word[n] = '\0';
+    for (size_t i = 0; i < sizeof k_units / sizeof *k_units; i++)
+        if (dscq_choice_find(k_units[i].names, word) >= 0)
+            return k_units[i].seconds;
+    return 0;
 }
 
 dscq_status dscq_parse_duration(double *seconds, const char *text, dscq_error *err)
 {
-    static const scale k_scales[] = {
-        {"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-    double v = 0;
-    const char *rest = scan_number(&v, text);
+    const char *p = text;
+    double sum = 0, v = 0;
 
-    for (size_t i = 0; rest != NULL && i < sizeof k_scales / sizeof k_scales[0]; i++)
-        if (v >= 0 && strcmp(rest, k_scales[i].suffix) == 0) {
-            *seconds = v * k_scales[i].factor;
+    while ((p = scan_number(&v, p)) != NULL && v >= 0) {
+        p += strspn(p, " ");
+        const size_t n = strcspn(p, "0123456789. ");
+        const int alone = n == 0 && *p == '\0' && sum <= 0; /* a number: seconds */
+        const double unit = alone ? 1 : seconds_of(p, n);
+        if (unit <= 0)
+            break;
+        sum += v * unit;
+        p += n + strspn(p + n, " ");
+        if (*p == '\0') {
+            *seconds = sum;
             return DSCQ_OK;
         }
-    return dscq_fail(err, DSCQ_ARG, "'%s': want a time such as 90, 90s, 30m or 2h",
+    }
+    return dscq_fail(err, DSCQ_ARG,
+                     "'%s': want a time such as 90, 90s, 30m, 30min, 2h or 1h30m",
                      text);
 }

@@ -222,8 +222,14 @@ typedef struct cli_talk cli_talk;
 const dscq_log *cli_talk_start(cli_call *call);
 void cli_talk_end(void); /* leaves no half-drawn bar */
 
+/* The line that says why the program ends, for people or as a JSON line. */
+void cli_say_error(int as_json, const dscq_error *err);
+
+/* Until cli_signals_seen() is called for the first time a signal ends the program at
+ * once; from then on the first one is for the work to see. */
 void cli_signals_install(void);
 int cli_signals_seen(void);
+void cli_signals_as_json(int on); /* how the handler says it */
 
 /* The help text of a command on stdout (-h). */
 void cli_help_command(cli_call *call, const cli_cmd *cmd);

@@ -55,6 +55,17 @@ done:
     return status;
 }
 
+/* Asked for on the command line, even when that cannot be read to its end. */
+static int wants_json_lines(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--progress=json") == 0 ||
+            (strcmp(argv[i], "--progress") == 0 && i + 1 < argc &&
+             strcmp(argv[i + 1], "json") == 0))
+            return 1;
+    return 0;
+}
+
 /* `dscq -h` and `dscq --version` are spellings of two commands. */
 static const char *command_word(char **argv)
 {
@@ -68,6 +79,7 @@ static const char *command_word(char **argv)
 int main(int argc, char **argv)
 {
     dscq_error err = {DSCQ_OK, ""};
+    const int as_json = wants_json_lines(argc, argv);
     const cli_cmd *cmd = argc > 1 ? cli_find(command_word(argv)) : NULL;
     dscq_status status;
 
@@ -79,6 +91,6 @@ int main(int argc, char **argv)
     else
         status = run(cmd, argc - 1, argv + 1, &err);
     if (status != DSCQ_OK && err.msg[0] != '\0')
-        (void)fprintf(stderr, "dscq: %s\n", err.msg);
+        cli_say_error(as_json, &err);
     return dscq_status_exit_code(status);
 }

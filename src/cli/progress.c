@@ -38,6 +38,50 @@ static void clear_bar(void)
     talk.drawn = 0;
 }
 
+/* One line an event, for programs that run this one: with --progress json there is
+ * nothing else on stderr. Takes the object over. */
+static void say_json(dscq_json *event)
+{
+    char *text = NULL;
+
+    if (dscq_json_dump(&text, event, NULL) == DSCQ_OK) {
+        for (char *p = text; *p != '\0'; p++) /* texts hold no raw newline */
+            if (*p == '\n')
+                *p = ' ';
+        (void)fprintf(stderr, "%s\n", text);
+    }
+    dscq_free(text);
+    dscq_json_free(event);
+}
+
+static dscq_json *event_of(const char *kind)
+{
+    dscq_json *j = dscq_json_object();
+
+    dscq_json_put_text(j, "event", kind);
+    return j;
+}
+
+static void say_message(dscq_log_level level, const char *text)
+{
+    dscq_json *j = event_of(level == DSCQ_LOG_WARN ? "warning" : "message");
+
+    dscq_json_put_text(j, "text", text);
+    say_json(j);
+}
+
+void cli_say_error(int as_json, const dscq_error *err)
+{
+    if (!as_json) {
+        (void)fprintf(stderr, "dscq: %s\n", err->msg);
+        return;
+    }
+    dscq_json *j = event_of("error");
+    dscq_json_put_text(j, "text", err->msg);
+    dscq_json_put_int(j, "exit_code", dscq_status_exit_code(err->code));
+    say_json(j);
+}
+
 static void on_message(void *ctx, dscq_log_level level, const char *text)
 {
     const cli_common *c = &talk.call->common;
@@ -48,6 +92,10 @@ static void on_message(void *ctx, dscq_log_level level, const char *text)
     if ((level == DSCQ_LOG_INFO && c->quiet) ||
         (level == DSCQ_LOG_DEBUG && !c->verbose))
         return;
+    if (c->progress == CLI_PROGRESS_JSON) {
+        say_message(level, text);
+        return;
+    }
     clear_bar();
     if (level == DSCQ_LOG_WARN)
         (void)fprintf(stderr, "%sdscq: warning: %s%s\n", talk.colour ? "\033[33m" : "",
@@ -95,24 +143,15 @@ static void draw(double done, double total, double elapsed, const char *note)
     talk.drawn = 1;
 }
 
-static void say_json(double done, double total, const char *note)
+static void say_progress(double done, double total, const char *note)
 {
-    /* One line an event, for programs that run this one. */
-    dscq_json *j = dscq_json_object();
-    char *text = NULL;
+    dscq_json *j = event_of("progress");
 
     dscq_json_put_text(j, "what", talk.what);
     dscq_json_put_real(j, "done", done);
     dscq_json_put_real(j, "total", total);
     dscq_json_put_text(j, "note", note != NULL ? note : "");
-    if (dscq_json_dump(&text, j, NULL) == DSCQ_OK) {
-        for (char *p = text; *p != '\0'; p++) /* texts hold no raw newline */
-            if (*p == '\n')
-                *p = ' ';
-        (void)fprintf(stderr, "%s\n", text);
-    }
-    dscq_free(text);
-    dscq_json_free(j);
+    say_json(j);
 }
 
 static void on_progress(void *ctx, const char *what, double done, double total,
@@ -130,7 +169,7 @@ static void on_progress(void *ctx, const char *what, double done, double total,
         return;
     talk.shown_s = now;
     if (talk.call->common.progress == CLI_PROGRESS_JSON)
-        say_json(done, total, note);
+        say_progress(done, total, note);
     else
         draw(done, total, now - talk.started_s, note);
     if (done >= total)
@@ -150,6 +189,7 @@ const dscq_log *cli_talk_start(cli_call *call)
                     strcmp(term, "dumb") != 0 && *term != '\0';
     const cli_common *c = &call->common;
 
+    cli_signals_as_json(c->progress == CLI_PROGRESS_JSON);
     talk = (cli_talk){.call = call, .shown_s = -1};
     talk.colour = tty && (no_colour == NULL || *no_colour == '\0');
     talk.bars = c->progress == CLI_PROGRESS_JSON ||

@@ -155,12 +155,15 @@ dscq_status dscq_settings_add(dscq_settings *s, const dscq_layer_params *l,
     return DSCQ_OK;
 }
 
-/* A method that is misspelt and a share that fits no stage are errors of the file. */
-static dscq_status check_methods(const dscq_compress_params *p, dscq_error *err)
+/* A method that is misspelt and a share that fits no stage are errors of the file; *key
+ * is the one to blame. */
+static dscq_status check_methods(const char **key, const dscq_compress_params *p,
+                                 dscq_error *err)
 {
     const char *at = p->method;
     int32_t stages = 0;
 
+    *key = "method";
     while (*at != '\0') {
         const size_t n = strcspn(at, ",");
         char name[DSCQ_NAME_MAX];
@@ -191,20 +194,36 @@ static dscq_status check_methods(const dscq_compress_params *p, dscq_error *err)
     if (stages == 0 || stages > COMPRESS_STAGES)
         return dscq_fail(err, DSCQ_FORMAT, "[compress] method: %d stages; want 1 to %d",
                          stages, COMPRESS_STAGES);
+    *key = "share";
     if (p->share.count != 0 && p->share.count != stages)
         return dscq_fail(err, DSCQ_FORMAT,
                          "[compress] share: %d numbers for %d stages of method = %s",
                          p->share.count, stages, p->method);
+    *key = "learn_ranges";
     if (p->learn_ranges && p->epochs == 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "[compress] learn_ranges learns in fine-tuning: set epochs "
                          "above 0, or leave it out");
+    *key = "bias_correction";
     if (p->bias_correction && p->epochs > 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "[compress] bias_correction compares with the network before "
                          "compression, which training has left behind: set epochs = 0, "
                          "or leave it out");
     return DSCQ_OK;
+}
+
+static dscq_status bad_layer(const dscq_layer_params *l, const dscq_config *cfg,
+                             size_t i, dscq_error *err)
+{
+    const char *key = l->b == 0                 ? "b"
+                      : l->keep_channels == 0.0 ? "keep_channels"
+                                                : "activation_b";
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+
+    dscq_config_key_origin(where, sizeof where, cfg, i, key);
+    return dscq_fail(err, DSCQ_FORMAT, "%s: [compress_layer] %s must not be %s", where,
+                     key, key[0] == 'a' ? "below 4" : "0");
 }
 
 static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *err)
@@ -225,14 +244,7 @@ static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *e
             l.skip = -1;
         if (l.b == 0 || (l.activation_b >= 0 && l.activation_b < 4) ||
             l.keep_channels == 0.0)
-            return dscq_fail(err, DSCQ_FORMAT,
-                             "%s:%d: [compress_layer] %s must not be "
-                             "%s",
-                             dscq_config_name(cfg), dscq_config_line(cfg, i),
-                             l.b == 0                 ? "b"
-                             : l.keep_channels == 0.0 ? "keep_channels"
-                                                      : "activation_b",
-                             l.b != 0 && l.keep_channels != 0.0 ? "below 4" : "0");
+            return bad_layer(&l, cfg, i, err);
         status = dscq_settings_add(s, &l, err);
         if (status != DSCQ_OK)
             return status;
@@ -243,6 +255,8 @@ static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *e
 dscq_status dscq_settings_from_config(dscq_settings **out, dscq_config *cfg,
                                       dscq_error *err)
 {
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+    const char *key = NULL;
     dscq_settings *s = NULL;
     dscq_status status;
     int at;
@@ -251,11 +265,14 @@ dscq_status dscq_settings_from_config(dscq_settings **out, dscq_config *cfg,
     DSCQ_TRY(dscq_settings_create(&s, err));
     DSCQ_TRY(dscq_config_find_unique(&at, cfg, k_section, err));
     DSCQ_TRY(dscq_config_bind(&s->all, cfg, at, k_section, dscq_compress_keys, err));
-    status = check_methods(&s->all, err);
+    status = check_methods(&key, &s->all, err);
     if (status != DSCQ_OK) {
-        if (at >= 0)
-            status = dscq_fail_at(err, "%s:%d", dscq_config_name(cfg),
-                                  dscq_config_key_line(cfg, (size_t)at, "method"));
+        if (at >= 0) {
+            dscq_config_key_origin(where, sizeof where, cfg, (size_t)at, key);
+            if (where[0] == '\0') /* its default does not suit another key */
+                dscq_config_where(where, sizeof where, cfg, (size_t)at);
+            status = dscq_fail_at(err, "%s", where);
+        }
         goto done;
     }
     DSCQ_TRY(read_layers(s, cfg, err));

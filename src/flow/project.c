@@ -151,11 +151,14 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
         p->data.channels = in.c;
     if (p->has_data &&
         (p->data.width != in.w || p->data.height != in.h || p->data.channels != in.c)) {
+        char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+        dscq_config_where(where, sizeof where, p->cfg,
+                          (size_t)dscq_config_find(p->cfg, "data"));
         status =
             dscq_fail(err, DSCQ_FORMAT,
                       "%s: [data] is %d x %d x %d but [net] is %d x %d x %d; leave "
                       "the sizes out of [data] to take the network's",
-                      path, (int)p->data.width, (int)p->data.height,
+                      where, (int)p->data.width, (int)p->data.height,
                       (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
         goto done;
     }

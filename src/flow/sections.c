@@ -1,4 +1,5 @@
 #include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
 #include "dscq/compress/settings.h"
 #include "flow_internal.h"
 
@@ -48,6 +49,22 @@ done:
     return status;
 }
 
+/* A time that cannot be read is found now, not when the search begins. */
+static dscq_status check_budget(const dscq_project *p, dscq_error *err)
+{
+    const int at = dscq_config_find(p->cfg, "search");
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+    double seconds;
+
+    if (p->search.budget[0] == '\0' ||
+        dscq_parse_duration(&seconds, p->search.budget, err) == DSCQ_OK)
+        return DSCQ_OK;
+    if (err != NULL)
+        err->code = DSCQ_FORMAT; /* like any other value of a key */
+    dscq_config_key_origin(where, sizeof where, p->cfg, (size_t)at, "budget");
+    return dscq_fail_at(err, "%s: budget", where);
+}
+
 dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
 {
     flow_machine_file file;
@@ -64,6 +81,7 @@ dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
         return dscq_fail_at(err, "%s", p->path);
     DSCQ_TRY(bind_section(&p->sense, p, "sensitivity", dscq_sense_keys, err));
     DSCQ_TRY(bind_section(&p->search, p, "search", dscq_search_keys, err));
+    DSCQ_TRY(check_budget(p, err));
     DSCQ_TRY(flow__machine_section(&file, p->cfg, err));
 done:
     return status;

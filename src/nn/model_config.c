@@ -45,7 +45,10 @@ static void clear_builder(builder *b)
 static dscq_status at_section(const builder *b, size_t i, dscq_error *err,
                               dscq_status status)
 {
-    dscq_fail_at(err, "%s:%d", dscq_config_name(b->cfg), dscq_config_line(b->cfg, i));
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+
+    dscq_config_where(where, sizeof where, b->cfg, i);
+    dscq_fail_at(err, "%s", where);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #define _XOPEN_SOURCE 700 /* posix_openpt */
 #endif
 
+#include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
 #include "dscq/base/str.h"
@@ -10,6 +11,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -139,26 +141,62 @@ START_TEST(a_pipe_gets_lines)
 }
 END_TEST
 
-START_TEST(programs_get_json_lines)
+static int has_event(const dscq_json *j, const char *kind)
+{
+    return strcmp(dscq_json_text(dscq_json_get(j, "event"), ""), kind) == 0;
+}
+
+/* Every line of stderr as JSON; counts the events of a kind. */
+static int json_lines(const char *text, const char *kind)
 {
     dscq_error err = {DSCQ_OK, ""};
-    int events = 0;
+    int found = 0;
 
-    watch_in_pipe("--progress=json", "2", 0);
-    ck_assert(WIFEXITED(t.status) && WEXITSTATUS(t.status) == 0);
-    for (const char *p = t.text; *p != '\0';) {
+    for (const char *p = text; *p != '\0';) {
         const size_t n = strcspn(p, "\n");
         dscq_json *j = NULL;
-        if (*p == '{' && test_has_json()) {
-            test_ok(dscq_json_parse(&j, p, n, "stderr", &err));
-            ck_assert_double_ge(dscq_json_real(dscq_json_get(j, "total"), 0), 0);
+        test_ok(dscq_json_parse(&j, p, n, "stderr", &err));
+        if (has_event(j, "progress")) {
+            ck_assert_double_ge(dscq_json_real(dscq_json_get(j, "total"), -1), 0);
             ck_assert_ptr_nonnull(dscq_json_text(dscq_json_get(j, "what"), NULL));
-            dscq_json_free(j);
+        } else {
+            ck_assert_ptr_nonnull(dscq_json_text(dscq_json_get(j, "text"), NULL));
         }
-        events += *p == '{';
+        found += has_event(j, kind);
+        dscq_json_free(j);
         p += n + (p[n] == '\n');
     }
-    ck_assert_int_ge(events, 2);
+    return found;
+}
+
+START_TEST(programs_get_json_lines_and_nothing_else)
+{
+    if (!test_has_json())
+        return;
+    watch_in_pipe("--progress=json", "2", 0);
+    ck_assert(WIFEXITED(t.status) && WEXITSTATUS(t.status) == 0);
+    ck_assert_int_ge(json_lines(t.text, "progress"), 2);
+    ck_assert_int_ge(json_lines(t.text, "message"), 2);
+}
+END_TEST
+
+/* Errors too, whether the command line could be read to its end or not. */
+START_TEST(programs_get_errors_as_json_lines)
+{
+    static const char *const k_calls[][6] = {
+        {"train", "none.cfg", "--progress", "json", NULL},
+        {"train", "--progress=json", "--no-such-option", NULL},
+        {"train", "--no-such-option", "--progress=json", NULL},
+        {"nothing", "--progress=json", NULL}};
+    static test_output o;
+
+    if (!test_has_json())
+        return;
+    for (size_t i = 0; i < sizeof k_calls / sizeof *k_calls; i++) {
+        const int code = test_command(&o, NULL, k_calls[i]);
+        ck_assert_int_eq(code, i == 0 ? 7 : 2);
+        ck_assert_int_eq(json_lines(o.err, "error"), 1);
+    }
 }
 END_TEST
 
@@ -167,7 +205,8 @@ START_TEST(an_interrupt_saves_and_ends_with_130)
     watch_in_pipe("--progress=json", "100000", _i == 0 ? SIGINT : SIGTERM);
     ck_assert_msg(WIFEXITED(t.status) && WEXITSTATUS(t.status) == 130, "%d: %s",
                   t.status, t.text);
-    ck_assert_ptr_nonnull(strstr(t.text, "\ndscq: "));
+    if (test_has_json())
+        ck_assert_int_eq(json_lines(t.text, "error"), 1);
     dscq_error err = {DSCQ_OK, ""};
     dscq_dir d;
     test_ok(dscq_dir_list(&d, test_path("out"), &err));
@@ -175,6 +214,47 @@ START_TEST(an_interrupt_saves_and_ends_with_130)
     for (size_t i = 0; i < d.count; i++)
         ck_assert_msg(strstr(d.name[i], ".tmp") == NULL, "left behind: %s", d.name[i]);
     dscq_dir_free(&d);
+}
+END_TEST
+
+/* The program sleeps in a system call: it is `dscq` and waits. */
+static int is_waiting(pid_t pid)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    char *text = test_read(path);
+    const int yes = strstr(text, "(dscq) S") != NULL;
+    dscq_free(text);
+    return yes;
+}
+
+/* Nobody reads the other end of its stdout: it waits, and has nothing to save. */
+START_TEST(the_first_signal_ends_what_has_nothing_to_save)
+{
+    char block[4096] = "";
+    int fd[2], status;
+
+    ck_assert_int_eq(pipe(fd), 0);
+    ck_assert_int_eq(fcntl(fd[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(fd[1], block, sizeof block) > 0)
+        ;
+    ck_assert_int_eq(fcntl(fd[1], F_SETFL, 0), 0);
+    const pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        if (dup2(fd[1], 1) < 0)
+            _exit(127);
+        (void)execl(DSCQ_BINARY, "dscq", "help", "keys", (char *)NULL);
+        _exit(127);
+    }
+    while (!is_waiting(pid))
+        (void)usleep(1000);
+    ck_assert_int_eq(kill(pid, _i == 0 ? SIGINT : SIGTERM), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
 }
 END_TEST
 
@@ -188,7 +268,9 @@ static Suite *make(void)
     tcase_add_test(tc, a_dumb_terminal_gets_none);
     tcase_add_test(tc, nobody_gets_bars_who_does_not_want_them);
     tcase_add_test(tc, a_pipe_gets_lines);
-    tcase_add_test(tc, programs_get_json_lines);
+    tcase_add_test(tc, programs_get_json_lines_and_nothing_else);
+    tcase_add_test(tc, programs_get_errors_as_json_lines);
+    tcase_add_loop_test(tc, the_first_signal_ends_what_has_nothing_to_save, 0, 2);
     tcase_add_loop_test(tc, an_interrupt_saves_and_ends_with_130, 0, 2);
     return s;
 }

@@ -135,9 +135,42 @@ static const struct {
     {"[net]\nwidth=\n", "net.cfg:2: width = '': want a whole number in [1, 4096]"},
     {"[net]\nwidth=6 4\n",
      "net.cfg:2: width = '6 4': want a whole number in [1, 4096]"},
-    {"[net]\nwidth=64 # pixels\n",
-     "net.cfg:2: width = '64 # pixels': want a whole number in [1, 4096]"},
+    {"[net]\nwidth=64# pixels\n",
+     "net.cfg:2: width = '64# pixels': want a whole number in [1, 4096]"},
 };
+
+START_TEST(a_comment_may_follow_a_value)
+{
+    static const char text[] = "[net]      # layer 0\n"
+                               "width = 64 # pixels ; of a row\n"
+                               "height=32\t; rows\n"
+                               "   # nothing but a comment\n"
+                               "\t; neither\n"
+                               "[convolutional];\n"
+                               "layers = 14_*;15_*#1\n"
+                               "[ maxpool ]# 2\n"
+                               "train = \"a folder #1\"   # in quotes\n"
+                               "names = \"x\"\n"
+                               "empty = # nothing\n"
+                               "inner = say \"a ; b\" # c\n"
+                               "open = \"no end # 1\n";
+    dscq_config *c = parse(text);
+
+    ck_assert_uint_eq(dscq_config_count(c), 3);
+    ck_assert_str_eq(dscq_config_section(c, 0), "net");
+    ck_assert_str_eq(dscq_config_get(c, 0, "width"), "64");
+    ck_assert_str_eq(dscq_config_get(c, 0, "height"), "32");
+    ck_assert_str_eq(dscq_config_get(c, 1, "layers"), "14_*;15_*#1");
+    ck_assert_str_eq(dscq_config_section(c, 2), "maxpool");
+    ck_assert_str_eq(dscq_config_get(c, 2, "train"), "a folder #1");
+    ck_assert_str_eq(dscq_config_get(c, 2, "names"), "x");
+    ck_assert_str_eq(dscq_config_get(c, 2, "empty"), "");
+    ck_assert_str_eq(dscq_config_get(c, 2, "inner"), "say \"a ; b\"");
+    ck_assert_str_eq(dscq_config_get(c, 2, "open"), "\"no end # 1");
+    ck_assert_int_eq(dscq_config_key_line(c, 2, "inner"), 12);
+    dscq_config_destroy(c);
+}
+END_TEST
 
 START_TEST(bad_settings_are_refused_with_their_line)
 {
@@ -302,6 +335,37 @@ START_TEST(effective_settings_are_printed_and_read_back)
 }
 END_TEST
 
+/* Texts that the parser would cut stand in quotes. */
+START_TEST(printed_texts_survive_reading)
+{
+    typedef struct texts {
+        char path[64];
+    } texts;
+    /* clang-format off */
+    static const dscq_key k_texts[] = {
+        DSCQ_KEY_STR_ROW(texts, path, "", "a path"), DSCQ_KEY_END};
+    /* clang-format on */
+    static const char *const k_values[] = {"",   "plain", "a #1", "a ;b",
+                                           "#1", " x ",   "a#1",  "say \"a\""};
+    dscq_error err = {DSCQ_OK, ""};
+
+    for (size_t i = 0; i < sizeof k_values / sizeof *k_values; i++) {
+        dscq_config *c = parse("[data]\n");
+        dscq_str s = {0};
+        texts a = {""}, b = {""};
+
+        memcpy(a.path, k_values[i], strlen(k_values[i]) + 1);
+        dscq_config_print_section(c, 0, "data", &a, k_texts, add_line, &s);
+        dscq_config_destroy(c);
+        c = parse(s.text);
+        test_ok(dscq_config_bind(&b, c, 0, "data", k_texts, &err));
+        ck_assert_str_eq(b.path, k_values[i]);
+        dscq_config_destroy(c);
+        dscq_str_free(&s);
+    }
+}
+END_TEST
+
 START_TEST(a_file_is_named_when_it_cannot_be_read)
 {
     dscq_error err = {DSCQ_OK, ""};
@@ -358,12 +422,14 @@ static Suite *make(void)
                         sizeof k_unbound / sizeof k_unbound[0]);
     tcase_add_test(tc, a_missing_section_misses_its_keys);
     tcase_add_test(tc, bytes_that_are_no_text_are_refused);
+    tcase_add_test(tc, a_comment_may_follow_a_value);
     tcase_add_test(tc, two_tables_share_a_section);
     tcase_add_test(tc, a_setting_from_outside_wins_and_is_named);
     tcase_add_loop_test(tc, a_malformed_setting_is_refused, 0,
                         sizeof k_bad_set / sizeof k_bad_set[0]);
     tcase_add_test(tc, an_unknown_section_made_outside_is_named);
     tcase_add_test(tc, effective_settings_are_printed_and_read_back);
+    tcase_add_test(tc, printed_texts_survive_reading);
     tcase_add_test(tc, a_file_is_named_when_it_cannot_be_read);
     tcase_add_test(tc, no_memory_is_reported);
     return s;

@@ -2,6 +2,8 @@
 #include "support.h"
 
 #include <float.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct params {
@@ -190,6 +192,141 @@ START_TEST(edit_distance_counts_changes)
 }
 END_TEST
 
+typedef struct quantities {
+    int32_t epochs, fifo_kbit;
+    int64_t act_bytes, bytes;
+    double clock_mhz, tck_ns, port_bytes_per_s, energy_uj, bytes_per_cycle, share, gain;
+    dscq_list steps;
+    char path[64];
+} quantities;
+
+/* clang-format off */
+static const dscq_key k_units[] = {
+    DSCQ_KEY_INT_ROW(quantities, epochs, 0, 1000000, "0", ""),
+    DSCQ_KEY_INT_ROW(quantities, fifo_kbit, 0, 1000000, "0", ""),
+    DSCQ_KEY_I64_ROW(quantities, act_bytes, 0, 1e15, "0", ""),
+    DSCQ_KEY_I64_ROW(quantities, bytes, 0, 1e15, "0", ""),
+    DSCQ_KEY_REAL_ROW(quantities, clock_mhz, 1, 2000, "1", ""),
+    DSCQ_KEY_REAL_ROW(quantities, tck_ns, 0, 100, "0", ""),
+    DSCQ_KEY_REAL_ROW(quantities, port_bytes_per_s, 0, 1e15, "0", ""),
+    DSCQ_KEY_REAL_ROW(quantities, energy_uj, 0, 1e15, "0", ""),
+    DSCQ_KEY_REAL_ROW(quantities, bytes_per_cycle, 0, 1e15, "0", ""),
+    DSCQ_KEY_REAL_ROW(quantities, share, 0, 1, "0", ""),
+    DSCQ_KEY_REAL_ROW(quantities, gain, 0, 1e6, "0", ""),
+    DSCQ_KEY_LIST_ROW(quantities, steps, 0, 1e9, "", ""),
+    DSCQ_KEY_STR_ROW(quantities, path, "", ""),
+    DSCQ_KEY_END};
+/* clang-format on */
+
+static int near(double a, double b)
+{
+    return fabs(a - b) <= 1e-12 * fabs(b);
+}
+
+START_TEST(a_number_may_have_a_scale_and_its_unit)
+{
+    static const struct {
+        const char *key, *text, *plain;
+    } k_good[] = {
+        {"epochs", "10k", "10000"},
+        {"epochs", "1.1k", "1100"},
+        {"epochs", "2Ki", "2048"},
+        {"fifo_kbit", "36kbit", "36"},
+        {"fifo_kbit", "1Mbit", "1000"},
+        {"act_bytes", "256KiB", "262144"},
+        {"act_bytes", "256Ki", "262144"},
+        {"act_bytes", "64kB", "64000"},
+        {"act_bytes", "64 KB", "64000"},
+        {"act_bytes", "64kb", "64000"},
+        {"act_bytes", "1m", "1000000"},
+        {"bytes", "3MB", "3000000"},
+        {"bytes", "12B", "12"},
+        {"clock_mhz", "200MHz", "200"},
+        {"clock_mhz", "200mhz", "200"},
+        {"clock_mhz", "200M", "200"},
+        {"clock_mhz", "0.2 GHz", "200"},
+        {"clock_mhz", "250000kHz", "250"},
+        {"tck_ns", "833ps", "0.833"},
+        {"tck_ns", "1.5ns", "1.5"},
+        {"port_bytes_per_s", "4.2GB/s", "4200000000"},
+        {"energy_uj", "1.5mJ", "1500"},
+        {"bytes_per_cycle", "2k", "2000"},
+        {"share", "90%", "0.9"},
+        {"share", "12.5 %", "0.125"},
+        {"gain", "3k", "3000"},
+        {"steps", "4k, 6k,8e3", "4000,6000,8000"},
+    };
+    dscq_error err = {DSCQ_OK, ""};
+
+    for (size_t i = 0; i < sizeof k_good / sizeof k_good[0]; i++) {
+        quantities p = {0}, q = {0};
+        const char *name = k_good[i].key;
+        test_ok(dscq_keys_set(&p, k_units, name, k_good[i].text, &err));
+        test_ok(dscq_keys_set(&q, k_units, name, k_good[i].plain, &err));
+        ck_assert_msg(p.epochs == q.epochs && p.fifo_kbit == q.fifo_kbit &&
+                          p.act_bytes == q.act_bytes && p.bytes == q.bytes &&
+                          near(p.clock_mhz, q.clock_mhz) && near(p.tck_ns, q.tck_ns) &&
+                          near(p.port_bytes_per_s, q.port_bytes_per_s) &&
+                          near(p.energy_uj, q.energy_uj) && near(p.share, q.share) &&
+                          near(p.bytes_per_cycle, q.bytes_per_cycle) &&
+                          near(p.gain, q.gain) &&
+                          memcmp(&p.steps, &q.steps, sizeof p.steps) == 0,
+                      "%s = %s is not %s", name, k_good[i].text, k_good[i].plain);
+    }
+}
+END_TEST
+
+START_TEST(another_unit_is_refused)
+{
+    static const struct {
+        const char *key, *text;
+    } k_other[] = {
+        {"epochs", "10kB"},         {"epochs", "5m"},      {"epochs", "10%"},
+        {"epochs", "1.5Q"},         {"epochs", "0.5k1"},   {"clock_mhz", "200MB"},
+        {"clock_mhz", "5ns"},       {"clock_mhz", "3THz"}, {"act_bytes", "64Kbit"},
+        {"act_bytes", "0.5B"},      {"tck_ns", "3NS"},     {"tck_ns", "3Hz"},
+        {"share", "101%"},          {"gain", "90%"},       {"gain", "1 000"},
+        {"bytes_per_cycle", "2kB"}, {"steps", "1k 2k"},    {"act_bytes", "k"},
+    };
+    dscq_error err = {DSCQ_OK, ""};
+    quantities p = {0};
+
+    for (size_t i = 0; i < sizeof k_other / sizeof k_other[0]; i++)
+        ck_assert_msg(dscq_keys_set(&p, k_units, k_other[i].key, k_other[i].text,
+                                    &err) == DSCQ_FORMAT,
+                      "%s = %s was taken", k_other[i].key, k_other[i].text);
+    test_fails(dscq_keys_set(&p, k_units, "clock_mhz", "200 MB", &err), DSCQ_FORMAT,
+               "clock_mhz = '200 MB': want a number in [1, 2000], or with its unit: "
+               "200MHz");
+}
+END_TEST
+
+START_TEST(a_tilde_is_the_home_folder)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    quantities p = {0};
+    char home[80];
+
+    ck_assert_int_eq(setenv("HOME", "/home/somebody", 1), 0);
+    test_ok(dscq_keys_set(&p, k_units, "path", "~/pics", &err));
+    ck_assert_str_eq(p.path, "/home/somebody/pics");
+    test_ok(dscq_keys_set(&p, k_units, "path", "~", &err));
+    ck_assert_str_eq(p.path, "/home/somebody");
+    test_ok(dscq_keys_set(&p, k_units, "path", "~other/pics", &err));
+    ck_assert_str_eq(p.path, "~other/pics");
+    test_ok(dscq_keys_set(&p, k_units, "path", "a~/b", &err));
+    ck_assert_str_eq(p.path, "a~/b");
+    memset(home, 'h', sizeof home - 1);
+    home[sizeof home - 1] = '\0';
+    ck_assert_int_eq(setenv("HOME", home, 1), 0);
+    test_fails(dscq_keys_set(&p, k_units, "path", "~/x", &err), DSCQ_FORMAT,
+               "path: 81 characters, at most 63 fit");
+    ck_assert_int_eq(unsetenv("HOME"), 0);
+    test_ok(dscq_keys_set(&p, k_units, "path", "~/pics", &err));
+    ck_assert_str_eq(p.path, "~/pics");
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc = NULL;
@@ -201,6 +338,9 @@ static Suite *make(void)
     tcase_add_test(tc, a_long_list_is_refused);
     tcase_add_test(tc, one_sided_ranges_are_told);
     tcase_add_test(tc, what_is_printed_reads_back);
+    tcase_add_test(tc, a_number_may_have_a_scale_and_its_unit);
+    tcase_add_test(tc, another_unit_is_refused);
+    tcase_add_test(tc, a_tilde_is_the_home_folder);
     tcase_add_test(tc, choices_are_words_between_bars);
     tcase_add_test(tc, edit_distance_counts_changes);
     return s;

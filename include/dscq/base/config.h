@@ -2,10 +2,12 @@
  * base/config.h - files of [section] key = value, in Darknet's syntax.
  *
  * Sections may repeat and stay in file order (in a network file the repeated
- * anonymous sections are the graph). '#' and ';' start comment lines; blanks
- * around '=' and inside lists do not matter; a key given twice in one section is
- * an error. Values are bound to structs through key rows (base/keys.h), which
- * also marks them as used: what nobody asked for is reported, never ignored.
+ * anonymous sections are the graph). '#' and ';' start a comment at the start of a
+ * line, behind a blank and behind a [section]; a value with such a thing in it stands
+ * in double quotes. Blanks around '=' and inside lists do not matter; a key given
+ * twice in one section is an error. Values are bound to structs through key rows
+ * (base/keys.h), which also marks them as used: what nobody asked for is reported,
+ * never ignored.
  *
  * Precedence: default, file, --set, explicit flag; later wins. Every value
  * remembers its origin for --print-config.
@@ -34,6 +36,10 @@ size_t dscq_config_count(const dscq_config *c);     /* sections */
 const char *dscq_config_section(const dscq_config *c, size_t i); /* "convolutional" */
 int dscq_config_line(const dscq_config *c,
                      size_t i); /* line of the section; 0 = --set */
+/* For messages: "file:line" of section i, with " and --set section.key" behind it when
+ * a setting from elsewhere changed it (the last such), or "--set section" alone when
+ * the file has no such section. */
+void dscq_config_where(char *out, size_t cap, const dscq_config *c, size_t i);
 
 /* First section called `name`; -1 when there is none. */
 int dscq_config_find(const dscq_config *c, const char *name);

@@ -49,11 +49,8 @@ int dscq_glob_match(const char *pattern, const char *text);
 /* Any of several patterns separated by commas. */
 int dscq_glob_match_any(const char *patterns, const char *text);
 
-/* "1.5M", "200MHz", "64K", "30m": number with an SI (k M G), IEC (Ki Mi Gi) or
- * given unit suffix. DSCQ_ARG with the legal forms. */
-dscq_status dscq_parse_quantity(double *out, const char *text, const char *unit,
-                                dscq_error *err);
-/* "90", "90s", "30m", "2h": seconds. */
+/* "90", "90s", "30m", "30min", "2h", "1h30m": seconds. DSCQ_ARG with the legal
+ * forms. */
 dscq_status dscq_parse_duration(double *seconds, const char *text, dscq_error *err);
 
 #ifdef __cplusplus
