@@ -287,7 +287,6 @@ lw_tail lw_follow(lower *l, int32_t value, int may_norm, int may_bias)
             t.value = out0(n);
         }
     }
-    if (t.act == DSCQ_ACT_LINEAR)
-        t.act = lw_quantised_act(l, t.value);
+    t.act = lw_quantised_act(l, t.value, t.act, t.slope);
     return t;
 }

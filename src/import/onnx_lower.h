@@ -84,8 +84,8 @@ dscq_status lw_conv(lower *l, const ox_node *n, const lw_value *x,
                     const lw_tail *tail);
 dscq_status lw_dense(lower *l, const ox_node *n, const lw_value *x,
                      const ox_tensor *weight, const lw_tail *tail);
-/* The activation that the QuantizeLinear behind `value` amounts to; linear: none. */
-dscq_act lw_quantised_act(const lower *l, int32_t value);
+/* `act`, and what the ends of the QuantizeLinear behind `value` make of it. */
+dscq_act lw_quantised_act(const lower *l, int32_t value, dscq_act act, double slope);
 
 typedef dscq_status lw_rule(lower *l, const ox_node *n);
 typedef enum lw_takes {

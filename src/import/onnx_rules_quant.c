@@ -76,18 +76,40 @@ static int read_grid(const lower *l, const ox_node *n, int32_t at, int32_t value
     return 1;
 }
 
-/* What the grid's ends amount to: negative values have no code, or six is the end. */
-static dscq_act grid_act(const grid *g)
+static double grid_top(const grid *g)
 {
-    const double top = (g->hi - g->zero) * g->scale;
-
-    if (g->lo < g->zero)
-        return DSCQ_ACT_LINEAR;
-    return g->hi < g->type_hi && fabs(top - 6) <= 0.5001 * g->scale ? DSCQ_ACT_RELU6
-                                                                    : DSCQ_ACT_RELU;
+    return (g->hi - g->zero) * g->scale;
 }
 
-dscq_act lw_quantised_act(const lower *l, int32_t value)
+/* What the grid's ends amount to: negative values have no code, nor have those above 6.
+ * A range that ends below 6 is what calibration makes of either; relu6 is the nearer
+ * one to what the graph computes. */
+static dscq_act grid_act(const grid *g)
+{
+    if (g->lo < g->zero)
+        return DSCQ_ACT_LINEAR;
+    return grid_top(g) <= 6 + 0.5001 * g->scale ? DSCQ_ACT_RELU6 : DSCQ_ACT_RELU;
+}
+
+/* `act` with the grid's ends behind it, where one activation is both: what never falls
+ * as its input grows keeps its ends. A relu that the file has is left one unless the
+ * range ends at 6. */
+static dscq_act bounded(const grid *g, dscq_act act, double slope)
+{
+    const dscq_act ends = grid_act(g);
+    const int at_six = fabs(grid_top(g) - 6) <= 0.5001 * g->scale;
+
+    if (act == DSCQ_ACT_LINEAR)
+        return ends;
+    if (act == DSCQ_ACT_RELU)
+        return ends == DSCQ_ACT_RELU6 && at_six ? ends : act;
+    if ((act == DSCQ_ACT_LEAKY || act == DSCQ_ACT_ELU) && slope >= 0 &&
+        ends != DSCQ_ACT_LINEAR)
+        return ends;
+    return act;
+}
+
+dscq_act lw_quantised_act(const lower *l, int32_t value, dscq_act act, double slope)
 {
     const ox_value *v = &l->f->value[value];
     const ox_node *n =
@@ -96,8 +118,8 @@ dscq_act lw_quantised_act(const lower *l, int32_t value)
 
     if (n == NULL || strcmp(n->op, "QuantizeLinear") != 0 || n->in[0] != value ||
         n->out_count < 1 || n->out[0] < 0 || !read_grid(l, n, 1, n->out[0], &g))
-        return DSCQ_ACT_LINEAR;
-    return grid_act(&g);
+        return act;
+    return bounded(&g, act, slope);
 }
 
 /* Whether a layer's values lie in the range of `act` anyway. The input is taken as it
@@ -144,12 +166,13 @@ static dscq_status keep_range(lower *l, int32_t node, const grid *g)
 /* The real value `v` as codes on the grid. */
 static dscq_status put_codes(lower *l, const ox_node *n, lw_value v, const grid *g)
 {
-    const dscq_act act = grid_act(g);
-    const lw_tail tail = {.act = act, .value = g->value};
+    const lw_tail tail = {.act = grid_act(g), .value = g->value};
     int32_t node;
     dscq_status status;
 
-    if (act != DSCQ_ACT_LINEAR && !is_within(l, v.part[0], act, 0)) {
+    /* The top end is the grid's own business: a layer for it would be put on the grid
+     * twice. */
+    if (tail.act != DSCQ_ACT_LINEAR && !is_within(l, v.part[0], DSCQ_ACT_RELU, 0)) {
         DSCQ_TRY(lw_add(&node, l, n, "activation", NULL, v.part, 1, &tail, 0));
         v.part[0] = node;
     }

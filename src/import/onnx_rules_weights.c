@@ -242,6 +242,7 @@ static dscq_status rule_activation(lower *l, const ox_node *n)
     if (!lw_activation(l, n, &tail.act, &tail.slope))
         return lw_fail(l, "no activation has these parameters (Clip: 0 to 6, 0 to "
                           "infinity; HardSigmoid: 1/6, 1/2; PRelu: one slope)");
+    tail.act = lw_quantised_act(l, n->out[0], tail.act, tail.slope);
     if (tail.act == DSCQ_ACT_LINEAR) {
         lw_same(l, n->out[0], x);
         return DSCQ_OK;

@@ -254,6 +254,107 @@ START_TEST(a_network_on_its_grids_gives_what_the_graph_does)
 }
 END_TEST
 
+/* An activation, then a grid: op with its limits or slope, the codes 0..top. */
+static const struct fused {
+    const char *op; /* "": none */
+    double value;   /* alpha; of Clip: its upper end */
+    double scale;
+    int32_t zero, top;
+    int pooled; /* MaxPool between the two */
+    dscq_act want;
+    int32_t layers;
+} k_fused[] = {
+    {"Relu", 0, 0.4, 0, 15, 0, DSCQ_ACT_RELU6, 1},        /* 15 * 0.4 = 6        */
+    {"Relu", 0, 0.3, 0, 15, 0, DSCQ_ACT_RELU, 1},         /* 4.5                 */
+    {"Relu", 0, 6.0 / 255, 0, 255, 0, DSCQ_ACT_RELU6, 1}, /* every code of 8 bits */
+    {"Relu", 0, 0.1, 0, 60, 0, DSCQ_ACT_RELU6, 1},        /* codes end early     */
+    {"Relu", 0, 0.1, 0, 255, 0, DSCQ_ACT_RELU, 1},        /* 25.5                */
+    {"Relu", 0, 0.05, 128, 255, 0, DSCQ_ACT_RELU, 1},     /* two sides           */
+    {"Clip", 6, 0.4, 0, 15, 0, DSCQ_ACT_RELU6, 1},
+    {"Clip", 6, 0.3, 0, 15, 0, DSCQ_ACT_RELU6, 1},
+    {"Clip", 6, 0.1, 0, 255, 0, DSCQ_ACT_RELU6, 1},
+    {"", 0, 0.4, 0, 15, 0, DSCQ_ACT_RELU6, 1},
+    {"", 0, 6.0 / 255, 0, 255, 0, DSCQ_ACT_RELU6, 1},
+    {"", 0, 0.01, 0, 255, 0, DSCQ_ACT_RELU6, 1}, /* 2.55: relu6 is nearer */
+    {"", 0, 0.1, 0, 255, 0, DSCQ_ACT_RELU, 1},
+    {"", 0, 0.05, 128, 255, 0, DSCQ_ACT_LINEAR, 1},
+    {"LeakyRelu", 0.1, 0.4, 0, 15, 0, DSCQ_ACT_RELU6, 1},
+    {"LeakyRelu", 0.1, 0.1, 0, 255, 0, DSCQ_ACT_RELU, 1},
+    {"LeakyRelu", 0.1, 0.05, 128, 255, 0, DSCQ_ACT_LEAKY, 1},
+    {"Elu", 1, 0.1, 0, 255, 0, DSCQ_ACT_RELU, 1},
+    {"HardSwish", 0, 0.05, 20, 255, 0, DSCQ_ACT_HARD_SWISH, 1},
+    {"Sigmoid", 0, 1.0 / 255, 0, 255, 0, DSCQ_ACT_LOGISTIC, 1},
+    {"Relu", 0, 0.4, 0, 15, 1, DSCQ_ACT_RELU, 2},
+    {"Clip", 6, 0.4, 0, 15, 1, DSCQ_ACT_RELU6, 2},
+};
+
+static void make_fused(maker *k, const struct fused *c)
+{
+    const char *last = "c";
+    const int32_t two[] = {2, 2};
+    dscq_str n = {0};
+    float w[OUT * IN];
+    const int64_t dim[] = {OUT, IN, 1, 1};
+
+    for (int i = 0; i < OUT * IN; i++)
+        w[i] = dscq_rng_between(&k->rng, -3, 3);
+    dscq_onnx_graph_floats(&k->g, "w", w, 4, dim);
+    grid(k, "y", c->scale, DSCQ_ONNX_UINT8, c->zero);
+    whole(k, "lo", DSCQ_ONNX_UINT8, 0);
+    whole(k, "hi", DSCQ_ONNX_UINT8, c->top);
+    real(k, "least", 0);
+    real(k, "most", c->value);
+    node(k, NULL, "Conv", "input w", "c");
+    if (c->op[0] != '\0') {
+        if (strcmp(c->op, "LeakyRelu") == 0 || strcmp(c->op, "Elu") == 0)
+            dscq_onnx_node_real(&n, "alpha", c->value);
+        node(k, &n, c->op, strcmp(c->op, "Clip") == 0 ? "c least most" : "c", "a");
+        last = "a";
+    }
+    if (c->pooled) {
+        dscq_onnx_node_ints(&n, "kernel_shape", two, 2);
+        dscq_onnx_node_ints(&n, "strides", two, 2);
+        node(k, &n, "MaxPool", last, "p");
+        last = "p";
+    }
+    char inputs[32];
+    snprintf(inputs, sizeof inputs, "%s y_s y_z", last);
+    node(k, NULL, "QuantizeLinear", inputs, "q");
+    node(k, NULL, "Clip", "q lo hi", "r");
+    node(k, NULL, "DequantizeLinear", "r y_s y_z", "out");
+}
+
+START_TEST(an_activation_and_its_grid_are_one_layer)
+{
+    const struct fused *c = &k_fused[_i];
+    maker k = {{{0}}, dscq_rng_seeded(7)};
+    const int32_t side = c->pooled ? SIDE / 2 : SIDE;
+    const char *path = test_path("fused.onnx");
+    dscq_onnx *f = NULL;
+    dscq_model *m = NULL;
+    dscq_error err = {0};
+    int32_t count = 0;
+
+    if (!dscq_onnx_available())
+        return;
+    dscq_onnx_graph_input(&k.g, "input", (dscq_shape){1, SIDE, SIDE, IN});
+    make_fused(&k, c);
+    dscq_onnx_graph_output(&k.g, "out", (dscq_shape){1, side, side, OUT});
+    test_ok(dscq_onnx_graph_write(&k.g, "fused", path, &err));
+    test_ok(dscq_onnx_load(&f, path, &err));
+    test_ok(dscq_onnx_to_model(&m, NULL, f, &err));
+    ck_assert_int_eq(dscq_model_nodes(m), c->layers);
+    ck_assert_str_eq(dscq_act_name(dscq_model_node(m, 0)->act), dscq_act_name(c->want));
+    const dscq_onnx_range *r = dscq_onnx_ranges(f, &count);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(r[0].node, c->layers - 1);
+    ck_assert_double_eq_tol(r[0].scale, c->scale, 1e-7);
+    ck_assert_int_eq(r[0].hi, c->top);
+    dscq_model_destroy(m);
+    dscq_onnx_close(f);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -261,6 +362,8 @@ static Suite *make(void)
 
     tcase_add_loop_test(tc, a_network_on_its_grids_gives_what_the_graph_does, 0,
                         sizeof k_styles / sizeof k_styles[0]);
+    tcase_add_loop_test(tc, an_activation_and_its_grid_are_one_layer, 0,
+                        sizeof k_fused / sizeof k_fused[0]);
     return s;
 }
 
