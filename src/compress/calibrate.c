@@ -127,17 +127,39 @@ int32_t dscq_calibrate_source(const dscq_model *m, int32_t node)
     return node;
 }
 
-static dscq_aquant grid(const dscq_observer *o, const dscq_settings *s, int32_t node,
-                        int is_output)
+static int is_output_source(const dscq_model *m, int32_t node)
+{
+    for (int32_t i = 0; i < dscq_model_outputs(m); i++)
+        if (dscq_calibrate_source(m, dscq_model_output(m, i)) == node)
+            return 1;
+    return 0;
+}
+
+int dscq_calibrate_is_logits(const dscq_model *m, int32_t node)
+{
+    if (node == DSCQ_INPUT || !is_output_source(m, node))
+        return 0;
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_node *n = dscq_model_node(m, i);
+        for (int32_t j = 0; !moves_codes(n) && j < n->input_count; j++)
+            if (dscq_calibrate_source(m, n->input[j]) == node)
+                return 0;
+    }
+    return 1;
+}
+
+static dscq_aquant grid(const dscq_observer *o, const dscq_settings *s, int32_t node)
 {
     const dscq_hist *h = dscq_observer_hist(o, node);
-    const int32_t bits =
-        is_output ? s->all.logit_b : dscq_rules_activation_bits(s, o->model, node);
+    const int32_t bits = dscq_rules_activation_bits(s, o->model, node);
     double lo, hi;
 
-    if (is_output) /* other images go further: twice the range, there are bits enough */
+    /* other images go further: twice the range, there are bits enough */
+    if (dscq_calibrate_is_logits(o->model, node))
         return dscq_aquant_make(2.0 * h->lo, 2.0 * h->hi, bits, 1);
-    dscq_hist_range(&lo, &hi, h, (dscq_calibration)s->all.calibration,
+    const int whole = node != DSCQ_INPUT && is_output_source(o->model, node);
+    dscq_hist_range(&lo, &hi, h,
+                    whole ? DSCQ_CAL_MINMAX : (dscq_calibration)s->all.calibration,
                     s->all.percentile, bits);
     return dscq_aquant_make(lo, hi, bits, 1);
 }
@@ -161,15 +183,10 @@ dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
         return dscq_fail(err, DSCQ_ARG, "calibration: the network has seen no image");
     }
     c->nodes = o->nodes;
-    c->input = grid(o, s, DSCQ_INPUT, 0);
+    c->input = grid(o, s, DSCQ_INPUT);
     for (int32_t i = 0; i < o->nodes; i++)
-        c->edge[i] =
-            dscq_calibrate_source(m, i) == i ? grid(o, s, i, 0) : (dscq_aquant){0};
-    for (int32_t i = 0; i < dscq_model_outputs(m); i++) {
-        const int32_t at = dscq_calibrate_source(m, dscq_model_output(m, i));
-        if (at != DSCQ_INPUT)
-            c->edge[at] = grid(o, s, at, 1);
-    }
+        if (dscq_calibrate_source(m, i) == i)
+            c->edge[i] = grid(o, s, i);
     for (int32_t i = 0; i < o->nodes; i++) {
         const int32_t at = dscq_calibrate_source(m, i);
         if (at != i)

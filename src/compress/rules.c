@@ -2,6 +2,7 @@
 #include "compress_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
+#include "dscq/compress/calibrate.h"
 #include "dscq/compress/settings.h"
 
 #include <assert.h>
@@ -200,9 +201,8 @@ int32_t dscq_rules_activation_bits(const dscq_settings *s, const dscq_model *m,
 
     if (node == DSCQ_INPUT)
         return bits;
-    for (int32_t i = 0; i < dscq_model_outputs(m); i++)
-        if (dscq_model_output(m, i) == node)
-            bits = s->all.logit_b;
+    if (dscq_calibrate_is_logits(m, node))
+        return s->all.logit_b;
     for (size_t i = 0; i < s->layer_count; i++)
         if (s->layer[i].activation_b > 0 &&
             dscq_glob_match_any(s->layer[i].match, dscq_model_node(m, node)->name))

@@ -269,8 +269,11 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
 
 /* ---- ranges.c: grids that an import wrote down ---- */
 
+/* The fewest bits (2 to 16) that hold the codes lo..hi. */
+int32_t flow__codes_bits(int64_t lo, int64_t hi);
 /* Put those of compress.ranges (relative to the cfg's folder; empty: none) in place of
- * the calibrated ones. edge: [nodes + 1]. DSCQ_FORMAT "file:line: ...". */
+ * the calibrated ones, with the file's bits (at least 4). edge: [nodes + 1].
+ * DSCQ_FORMAT "file:line: ...", also where the settings say other bits of a layer. */
 dscq_status flow__use_ranges(dscq_aquant *edge, const dscq_project *p,
                              const dscq_settings *s, dscq_error *err);
 

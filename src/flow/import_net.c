@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One row a grid: layer, scale, zero point, smallest and largest code. */
+/* One row a grid: layer, scale, zero point, smallest and largest code, bits of a code.
+ */
 static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
                                const dscq_model *m, dscq_error *err)
 {
@@ -30,6 +31,7 @@ static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
     dscq_table_add_int(*out, "zero", "");
     dscq_table_add_int(*out, "lo", "");
     dscq_table_add_int(*out, "hi", "");
+    dscq_table_add_int(*out, "bits", "");
     for (int32_t i = 0; i < count; i++) {
         const size_t row = dscq_table_add_row(*out);
         dscq_table_set_text(
@@ -39,6 +41,7 @@ static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
         dscq_table_set_int(*out, row, "zero", r[i].zero);
         dscq_table_set_int(*out, row, "lo", r[i].lo);
         dscq_table_set_int(*out, row, "hi", r[i].hi);
+        dscq_table_set_int(*out, row, "bits", flow__codes_bits(r[i].lo, r[i].hi));
     }
     DSCQ_TRY(dscq_table_check(*out, err));
     return DSCQ_OK;

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,7 +126,19 @@ static const struct bad {
      "import?"},
     {"layer,scale,zero,lo,hi\na,0.1,0,-128,127\nb,-1,0,0,255\n",
      "bad.csv:3: want a layer, a scale above 0, a zero point"},
-    {"name,scale\n", "bad.csv:1: want the columns layer,scale,zero,lo,hi"},
+    {"name,scale\n", "bad.csv:1: want the columns layer,scale,zero,lo,hi,bits"},
+    {"layer,scale,zero,lo,hi,bits\na,0.1,0,-8,7,4\nb,0.1,0,0,15\n",
+     "bad.csv:3: want a layer, a scale above 0, a zero point, the smallest and the "
+     "largest code, and bits"},
+    {"layer,scale,zero,lo,hi,bits\na,0.1,0,-8,7,3\n",
+     "bad.csv:2: layer 'a': 3 bits do not hold the codes -8 to 7"},
+    {"layer,scale,zero,lo,hi,bits\na,0.1,0,-8,7,40\n",
+     "bad.csv:2: layer 'a': 40 bits do not hold"},
+    {"layer,scale,zero,lo,hi,bits\nc,0.1,0,0,255,8\n",
+     "bad.csv:2: layer 'c': 8 bits here, 5 by [compress_layer] activation_b; leave one "
+     "of the two out, or change the row"},
+    {"layer,scale,zero,lo,hi,bits\ninput,0.1,0,0,15,4\n",
+     "bad.csv:2: layer 'input': 4 bits here, 6 by compress.input_b"},
     {"layer,scale,zero,lo,hi\na,0.1,0,7\n", "bad.csv:2: want a layer"},
 };
 
@@ -135,12 +148,79 @@ START_TEST(a_file_that_is_no_table_of_grids_is_refused)
 
     (void)test_file("net.cfg", k_net);
     (void)test_file("bad.csv", k_bad[_i].text);
-    const int code =
-        test_command(&o, test_path(""),
-                     (const char *const[]){"compress", "net.cfg", "-o", "out", "-q",
-                                           "--set", "compress.ranges=bad.csv", NULL});
+    const int code = test_command(
+        &o, test_path(""),
+        (const char *const[]){"compress", "net.cfg", "-o", "out", "-q", "--set",
+                              "compress.ranges=bad.csv", "--set", "compress.input_b=6",
+                              "--set", "compress_layer.match=c", "--set",
+                              "compress_layer.activation_b=5", NULL});
     ck_assert_int_eq(code, 5);
     ck_assert_msg(strstr(o.err, k_bad[_i].says) != NULL, "%s", o.err);
+}
+END_TEST
+
+/* Rows and what the packed network's map of that name is then. */
+static const struct kept {
+    const char *layer, *row;
+    int32_t bits, zero;
+    double scale;
+} k_kept[] = {
+    {"input", "0.015625,128,0,255,8", 8, 0, 0.015625}, /* codes of no sign move down */
+    {"a", "0.25,0,0,15,4", 4, -8, 0.25},
+    {"b", "0.1,0,0,31,5", 5, -16, 0.1},
+    {"c", "0.5,0,0,3,2", 4, -8, 1.5 / 15}, /* as few as a file can have: its range */
+    {"d", "0.03,0,-127,127,8", 8, 0, 0.03},
+};
+
+START_TEST(a_map_has_the_bits_and_steps_of_its_row)
+{
+    char text[1024] = "layer,scale,zero,lo,hi,bits\n";
+    dscq_qmodel *q;
+    dscq_error err;
+
+    for (size_t i = 0; i < sizeof k_kept / sizeof *k_kept; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s,%s\n",
+                 k_kept[i].layer, k_kept[i].row);
+    (void)test_file("net.cfg", k_net);
+    (void)test_file("r.csv", text);
+    dscq((const char *const[]){"compress", "net.cfg", "-o", "kept", "-q", "--set",
+                               "compress.ranges=r.csv", NULL});
+    ck_assert_msg(dscq_pack_read(&q, test_path("kept/packed.bin"), &err) == DSCQ_OK,
+                  "%s", err.msg);
+    for (size_t i = 0; i < sizeof k_kept / sizeof *k_kept; i++) {
+        int found = 0;
+        for (int32_t j = 0; j < q->tensor_count; j++) {
+            const dscq_qtensor *t = &q->tensor[j];
+            if (strcmp(t->name, k_kept[i].layer) != 0)
+                continue;
+            found = 1;
+            ck_assert_int_eq(t->bits, k_kept[i].bits);
+            ck_assert_int_eq(t->zero_point, k_kept[i].zero);
+            ck_assert_double_eq_tol(t->scale, k_kept[i].scale, 1e-12);
+        }
+        ck_assert_msg(found, "no map '%s'", k_kept[i].layer);
+    }
+    dscq_qmodel_destroy(q);
+    dscq((const char *const[]){"verify", "kept/packed.bin", NULL});
+}
+END_TEST
+
+/* Without the last column the codes say how many bits they take. */
+START_TEST(a_file_of_five_columns_is_read)
+{
+    dscq_qmodel *q;
+    dscq_error err;
+
+    (void)test_file("net.cfg", k_net);
+    (void)test_file("old.csv", "layer,scale,zero,lo,hi\na,0.25,0,0,15\n");
+    dscq((const char *const[]){"compress", "net.cfg", "-o", "old", "-q", "--set",
+                               "compress.ranges=old.csv", NULL});
+    ck_assert_msg(dscq_pack_read(&q, test_path("old/packed.bin"), &err) == DSCQ_OK,
+                  "%s", err.msg);
+    for (int32_t j = 0; j < q->tensor_count; j++)
+        if (strcmp(q->tensor[j].name, "a") == 0)
+            ck_assert_int_eq(q->tensor[j].bits, 4);
+    dscq_qmodel_destroy(q);
 }
 END_TEST
 
@@ -151,6 +231,8 @@ static Suite *make(void)
 
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, grids_that_were_imported_are_used);
+    tcase_add_test(tc, a_map_has_the_bits_and_steps_of_its_row);
+    tcase_add_test(tc, a_file_of_five_columns_is_read);
     tcase_add_loop_test(tc, a_file_that_is_no_table_of_grids_is_refused, 0,
                         sizeof k_bad / sizeof k_bad[0]);
     return s;

@@ -72,6 +72,11 @@ double dscq_observer_range_ratio(const dscq_observer *o, int32_t node);
  * DSCQ_INPUT). */
 int32_t dscq_calibrate_source(const dscq_model *m, int32_t node);
 
+/* Whether the codes of `node` (a source, or DSCQ_INPUT) are those of an output of the
+ * network that no layer computes with: these may have the bits of logit_b. A map that is
+ * an output and feeds a layer as well has an activation's, which the lanes take. */
+int dscq_calibrate_is_logits(const dscq_model *m, int32_t node);
+
 /* The quantised edges of a whole network. */
 typedef struct dscq_calibrated {
     int32_t nodes;
@@ -81,7 +86,7 @@ typedef struct dscq_calibrated {
 
 /* By the settings: bits and rule per edge. Signed codes; an edge that is never negative
  * gets the lowest code as zero point and so uses all of them. Outputs of the network
- * are never clipped (min-max). A node that only moves values, or takes the maximum, has
+ * are never clipped (min-max; twice that where no layer reads them). A node that only moves values, or takes the maximum, has
  * its input's grid. *out owned by the caller. */
 dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
                            const dscq_settings *s, dscq_error *err);
