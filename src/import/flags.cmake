@@ -1,18 +1,6 @@
-# The parser of ONNX files is generated from the onnx.proto that libonnx-dev installs
-# (any copy will do: -DDSCQ_ONNX_PROTO=FILE). Without it, or with DSCQ_WITH_ONNX=OFF,
-# ONNX files are refused with a message that says so.
-set(have_onnx 0)
+# The parser of ONNX files is generated (cmake/options.cmake finds what from and what with).
+# With DSCQ_WITH_ONNX=OFF ONNX files are refused with a message that says so.
 if(DSCQ_WITH_ONNX)
-  find_file(DSCQ_ONNX_PROTO onnx.proto PATH_SUFFIXES include/onnx onnx
-    HINTS /usr/include/onnx DOC "onnx.proto, from libonnx-dev")
-  find_program(DSCQ_PROTOC_C protoc-c DOC "protoc-c, from protobuf-c-compiler")
-  if(DSCQ_ONNX_PROTO AND DSCQ_PROTOC_C)
-    set(have_onnx 1)
-  else()
-    message(STATUS "No ONNX import: libonnx-dev (onnx.proto) or protobuf-c-compiler is missing")
-  endif()
-endif()
-if(have_onnx)
   set(generated ${PROJECT_BINARY_DIR}/onnx-proto)
   get_filename_component(proto_dir ${DSCQ_ONNX_PROTO} DIRECTORY)
   file(MAKE_DIRECTORY ${generated})
@@ -24,9 +12,6 @@ if(have_onnx)
   target_sources(dscq_import PRIVATE ${generated}/onnx.pb-c.c ${generated}/onnx.pb-c.h)
   target_include_directories(dscq_import SYSTEM PRIVATE ${generated})
 endif()
-set_source_files_properties(src/import/onnx_read.c PROPERTIES
-  COMPILE_DEFINITIONS DSCQ_HAVE_ONNX_PROTO=${have_onnx})
-
 # tools/onnx-conformance builds and runs this.
 add_executable(onnx_conformance
   ${PROJECT_SOURCE_DIR}/tools/onnx_conformance.c)

@@ -11,7 +11,7 @@
 
 static const size_t FILE_MAX = (size_t)1 << 30;
 
-#if DSCQ_HAVE_ONNX_PROTO
+#if DSCQ_WITH_ONNX
 #include "onnx.pb-c.h"
 
 enum { NODES_MAX = 20000, VALUES_MAX = 100000, NAMES_MAX = 1000000 };

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Install into an empty prefix, move it, and use it from there: the program, its data
 # and pages, a small program built with pkg-config, and one with find_package.
-#   run.sh BUILD-FOLDER CMAKE C-COMPILER
+#   run.sh BUILD-FOLDER CMAKE C-COMPILER GENERATOR
 set -eu
 build=$1
 cmake=$2
 cc=$3
+generator=$4
 here=$(cd "$(dirname "$0")" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -32,12 +33,16 @@ export PKG_CONFIG_PATH
 # shellcheck disable=SC2046 # words are wanted
 "$cc" -o shared "$here/consumer.c" $(pkg-config --cflags --libs dscq)
 want "pkg-config, shared" "$(LD_LIBRARY_PATH=$lib ./shared)" "$version"
+# as docs/portability.md says: the archive with others' shared libraries, and nothing shared
 # shellcheck disable=SC2046
-"$cc" -o static "$here/consumer.c" $(pkg-config --cflags dscq) "$lib/libdscq.a" \
-    $(pkg-config --static --libs-only-l --libs-only-L dscq | sed 's/-ldscq//')
+"$cc" -o static "$here/consumer.c" $(pkg-config --cflags dscq) \
+    -Wl,-Bstatic -ldscq -Wl,-Bdynamic $(pkg-config --static --libs dscq)
 want "pkg-config, static" "$(./static)" "$version"
+# shellcheck disable=SC2046
+"$cc" -static -o alone "$here/consumer.c" $(pkg-config --static --cflags --libs dscq)
+want "pkg-config, static alone" "$(./alone)" "$version"
 
-"$cmake" -S "$here" -B consumer -DCMAKE_C_COMPILER="$cc" \
+"$cmake" -S "$here" -B consumer -G "$generator" -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 "$cmake" --build consumer >/dev/null
 want "find_package, shared" "$(./consumer/consumer)" "$version"
