@@ -183,11 +183,9 @@ static dscq_status parse_entry(dscq_config *c, const char *text, size_t n, int l
 static dscq_status parse_lines(dscq_config *c, const char *text, size_t bytes,
                                dscq_error *err)
 {
+    dscq_status status = dscq_text_begin(&text, &bytes, c->name, err);
     const char *const end = text + bytes;
-    dscq_status status = DSCQ_OK;
 
-    if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        text += 3; /* a byte order mark some editors leave */
     for (int line = 1; text < end && status == DSCQ_OK; line++) {
         const char *nl = memchr(text, '\n', (size_t)(end - text));
         const char *next = nl != NULL ? nl + 1 : end;

@@ -1,10 +1,12 @@
 #include "dscq/base/hash.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 uint64_t dscq_fnv64(uint64_t h, const void *data, size_t bytes)
 {
@@ -114,28 +116,29 @@ void dscq_sha256_hex(char out[65], const void *data, size_t bytes)
 dscq_status dscq_sha256_file(char out[65], const char *path, dscq_error *err)
 {
     enum { CHUNK = 1 << 16 };
-    dscq_status status = DSCQ_OK;
     dscq_sha256 s;
-    size_t n;
+    size_t size = 0;
+    ssize_t n = 0;
+    int fd = -1;
 
     out[0] = '\0';
-    FILE *f = fopen(path, "rbe");
-    if (f == NULL)
-        return dscq_fail(err, DSCQ_IO, "%s: cannot open: %s", path, strerror(errno));
+    dscq_status status = dscq_file_open(&fd, &size, path, err);
+    if (status != DSCQ_OK)
+        return status;
     uint8_t *buf = dscq_malloc(CHUNK, 1);
     if (buf == NULL) {
-        (void)fclose(f);
+        (void)close(fd);
         return dscq_fail_nomem(err, "a read buffer", CHUNK);
     }
     dscq_sha256_init(&s);
-    errno = 0;
-    while ((n = fread(buf, 1, CHUNK, f)) > 0)
-        dscq_sha256_add(&s, buf, n);
-    if (ferror(f))
+    while ((n = read(fd, buf, CHUNK)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            dscq_sha256_add(&s, buf, (size_t)n);
+    if (n < 0)
         status = dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
     else
         dscq_sha256_end(out, &s);
     dscq_free(buf);
-    (void)fclose(f);
+    (void)close(fd);
     return status;
 }

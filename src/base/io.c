@@ -60,22 +60,56 @@ static dscq_status read_all(uint8_t **p, size_t *len, size_t cap, int fd,
     }
 }
 
-static dscq_status read_fd(uint8_t **data, size_t *bytes, int fd, const char *path,
-                           size_t max_bytes, dscq_error *err)
+static const char *kind_of(mode_t mode)
+{
+    return S_ISFIFO(mode) ? "a named pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
+static dscq_status refuse_kind(const char *path, mode_t mode, dscq_error *err)
+{
+    if (S_ISDIR(mode))
+        return dscq_fail(err, DSCQ_IO, "%s: is a folder, want a file", path);
+    return dscq_fail(err, DSCQ_IO, "%s: is no ordinary file (%s)", path, kind_of(mode));
+}
+
+/* Without O_NONBLOCK the opening of a named pipe waits until somebody writes into it;
+ * for an ordinary file the flag means nothing. */
+dscq_status dscq_file_open(int *fd, size_t *bytes, const char *path, dscq_error *err)
 {
     struct stat st;
+
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0) {
+        const int why = errno;
+        if (why == ENXIO && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+            return refuse_kind(path, st.st_mode, err);
+        return dscq_fail(err, DSCQ_IO, "%s: cannot open: %s", path, strerror(why));
+    }
+    dscq_status status = DSCQ_OK;
+    if (fstat(*fd, &st) != 0)
+        status = dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        status = refuse_kind(path, st.st_mode, err);
+    if (status != DSCQ_OK) {
+        (void)close(*fd);
+        *fd = -1;
+        return status;
+    }
+    *bytes = (size_t)st.st_size;
+    return DSCQ_OK;
+}
+
+static dscq_status read_fd(uint8_t **data, size_t *bytes, int fd, size_t expected,
+                           const char *path, size_t max_bytes, dscq_error *err)
+{
     size_t len = 0;
 
-    if (fstat(fd, &st) != 0)
-        return dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return dscq_fail(err, DSCQ_IO, "%s: is a folder, want a file", path);
-    if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max_bytes)
-        return dscq_fail(err, DSCQ_IO, "%s: %ju bytes, at most %zu are read", path,
-                         (uintmax_t)st.st_size, max_bytes);
-    /* A pipe has no size and a file may grow: the size is only a first guess.
-     * One byte more than expected lets the end be seen without growing. */
-    size_t cap = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : BUFFER_BYTES;
+    if (expected > max_bytes)
+        return dscq_fail(err, DSCQ_IO, "%s: %zu bytes, at most %zu are read", path,
+                         expected, max_bytes);
+    /* A file may grow: the size is only a first guess. One byte more than expected
+     * lets the end be seen without growing. */
+    size_t cap = expected + 1;
     uint8_t *p = dscq_malloc(cap + 1, 1);
     dscq_status status = p == NULL ? dscq_fail_nomem(err, path, cap)
                                    : read_all(&p, &len, cap, fd, path, max_bytes, err);
@@ -92,14 +126,72 @@ static dscq_status read_fd(uint8_t **data, size_t *bytes, int fd, const char *pa
 dscq_status dscq_file_read(uint8_t **data, size_t *bytes, const char *path,
                            size_t max_bytes, dscq_error *err)
 {
+    size_t expected = 0;
+    int fd = -1;
+
     *data = NULL;
     *bytes = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return dscq_fail(err, DSCQ_IO, "%s: cannot open: %s", path, strerror(errno));
-    const dscq_status status = read_fd(data, bytes, fd, path, max_bytes, err);
+    dscq_status status = dscq_file_open(&fd, &expected, path, err);
+    if (status != DSCQ_OK)
+        return status;
+    status = read_fd(data, bytes, fd, expected, path, max_bytes, err);
     (void)close(fd);
     return status;
+}
+
+dscq_status dscq_file_head(uint8_t *head, size_t *bytes, size_t cap, const char *path,
+                           dscq_error *err)
+{
+    size_t unused = 0;
+    int fd = -1;
+
+    *bytes = 0;
+    dscq_status status = dscq_file_open(&fd, &unused, path, err);
+    while (status == DSCQ_OK && *bytes < cap) {
+        const ssize_t n = read(fd, head + *bytes, cap - *bytes);
+        if (n < 0 && errno != EINTR)
+            status =
+                dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
+        else if (n == 0)
+            break;
+        else if (n > 0)
+            *bytes += (size_t)n;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return status;
+}
+
+/* What two or four bytes of an encoding look like at the start of a text: its mark, or
+ * the zeros beside a first character of ASCII. */
+static const char *wide_encoding(const uint8_t *t, size_t n)
+{
+    if (n >= 4 && ((t[0] == 0xff && t[1] == 0xfe && t[2] == 0 && t[3] == 0) ||
+                   (t[0] == 0 && t[1] == 0 && t[2] == 0xfe && t[3] == 0xff) ||
+                   (t[0] != 0 && t[1] == 0 && t[2] == 0 && t[3] == 0)))
+        return "UTF-32";
+    if (n >= 2 && ((t[0] == 0xff && t[1] == 0xfe) || (t[0] == 0xfe && t[1] == 0xff)))
+        return "UTF-16";
+    if (n >= 4 && ((t[0] != 0 && t[1] == 0 && t[2] != 0 && t[3] == 0) ||
+                   (t[0] == 0 && t[1] != 0 && t[2] == 0 && t[3] != 0)))
+        return "UTF-16";
+    return NULL;
+}
+
+dscq_status dscq_text_begin(const char **text, size_t *bytes, const char *name,
+                            dscq_error *err)
+{
+    const char *wide = wide_encoding((const uint8_t *)*text, *bytes);
+
+    if (wide != NULL)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: is %s text; save it as UTF-8 (iconv -f %s -t UTF-8)",
+                         name, wide, wide);
+    if (*bytes >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) {
+        *text += 3;
+        *bytes -= 3;
+    }
+    return DSCQ_OK;
 }
 
 dscq_status dscq_file_read_gz(uint8_t **data, size_t *bytes, const char *path,

@@ -93,7 +93,9 @@ dscq_status dscq_json_parse(dscq_json **out, const char *text, size_t bytes,
     int bad = 0;
 
     *out = NULL;
-    const dscq_status status = check_depth(text, bytes, name, err);
+    dscq_status status = dscq_text_begin(&text, &bytes, name, err);
+    if (status == DSCQ_OK)
+        status = check_depth(text, bytes, name, err);
     if (status != DSCQ_OK)
         return status;
     json_t *in =

@@ -123,18 +123,21 @@ dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
                          const dscq_dataset *d, dscq_split split, dscq_error *err)
 {
     uint8_t *text = NULL;
+    const char *start;
     int32_t *before = NULL;
     size_t bytes, n;
     const int32_t *now = dscq_eval_predictions(e, &n);
     dscq_status status;
 
     DSCQ_TRY(dscq_file_read(&text, &bytes, path, k_bytes_max, err));
+    start = (const char *)text;
+    DSCQ_TRY(dscq_text_begin(&start, &bytes, path, err));
     before = dscq_calloc(n + 1, sizeof *before);
     if (before == NULL) {
         status = dscq_fail_nomem(err, "a baseline", n * sizeof *before);
         goto done;
     }
-    DSCQ_TRY(read_baseline(before, (const char *)text, path, e, d, split, n, err));
+    DSCQ_TRY(read_baseline(before, start, path, e, d, split, n, err));
     eval_show_pair(call,
                    &(eval_pair){"this run", "this", "the earlier", "earlier",
                                 "against_predictions", NULL},

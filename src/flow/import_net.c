@@ -93,13 +93,11 @@ static int is_onnx(const char *path)
 /* Flatbuffers say what they are at byte 4. */
 static dscq_status refuse_tflite(const char *path, dscq_error *err)
 {
-    char head[8] = {0};
-    FILE *f = fopen(path, "rb");
-    const size_t n = f != NULL ? fread(head, 1, sizeof head, f) : 0;
+    uint8_t head[8] = {0};
+    size_t n = 0;
 
-    if (f != NULL)
-        (void)fclose(f);
-    if (n < sizeof head || memcmp(head + 4, "TFL3", 4) != 0)
+    if (dscq_file_head(head, &n, sizeof head, path, NULL) != DSCQ_OK ||
+        n < sizeof head || memcmp(head + 4, "TFL3", 4) != 0)
         return DSCQ_OK; /* absent ones are for the reader to complain about */
     return dscq_fail(
         err, DSCQ_UNSUPPORTED,

@@ -83,12 +83,15 @@ static size_t count_lines(const char *text, size_t bytes)
 dscq_status dscq_dram_trace_parse(dscq_dram_trace *out, const char *text,
                                   size_t text_bytes, const char *name, dscq_error *err)
 {
+    *out = (dscq_dram_trace){0};
+    const dscq_status status = dscq_text_begin(&text, &text_bytes, name, err);
+    if (status != DSCQ_OK)
+        return status;
     const size_t lines = count_lines(text, text_bytes);
     const char *end = text + text_bytes;
     dscq_dram_trace t = {.item = dscq_malloc(lines, sizeof *t.item)};
     size_t line = 0;
 
-    *out = (dscq_dram_trace){0};
     if (t.item == NULL)
         return dscq_fail_nomem(err, "DRAM trace", lines * sizeof *t.item);
     for (const char *p = text; p < end; line++) {

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static const char *message(const char *fmt, const char *path)
@@ -42,17 +44,71 @@ START_TEST(a_file_is_read_whole)
 }
 END_TEST
 
-START_TEST(a_source_without_a_size_is_read_and_bounded)
+START_TEST(what_is_no_ordinary_file_is_refused_at_once)
 {
     dscq_error err = {DSCQ_OK, ""};
-    uint8_t *data = NULL;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    uint8_t *data = NULL, head[4];
+    char hash[65];
     size_t bytes = 0;
 
+    alarm(20); /* a reader that waits is a failure */
+    const char *pipe = test_path("pipe");
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    test_fails(dscq_file_read(&data, &bytes, pipe, 10, &err), DSCQ_IO,
+               message(": is no ordinary file (a named pipe)", pipe));
+    test_fails(dscq_file_head(head, &bytes, sizeof head, pipe, &err), DSCQ_IO,
+               message(": is no ordinary file (a named pipe)", pipe));
+    test_fails(dscq_sha256_file(hash, pipe, &err), DSCQ_IO,
+               message(": is no ordinary file (a named pipe)", pipe));
     test_fails(dscq_file_read(&data, &bytes, "/dev/zero", 300000, &err), DSCQ_IO,
-               "/dev/zero: more than 300000 bytes");
-    test_ok(dscq_file_read(&data, &bytes, "/dev/null", 10, &err));
-    ck_assert_uint_eq(bytes, 0);
-    dscq_free(data);
+               "/dev/zero: is no ordinary file (a device)");
+    const int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert(dscq_str_copy(at.sun_path, sizeof at.sun_path, test_path("socket")));
+    if (s >= 0 && bind(s, (struct sockaddr *)&at, sizeof at) == 0)
+        test_fails(dscq_file_read(&data, &bytes, at.sun_path, 10, &err), DSCQ_IO,
+                   message(": is no ordinary file (a socket)", at.sun_path));
+    (void)close(s);
+    alarm(0);
+}
+END_TEST
+
+typedef struct begin_case {
+    const char *text;
+    size_t bytes, skipped;
+    const char *says; /* NULL: taken */
+} begin_case;
+
+static const begin_case k_begins[] = {
+    {"plain", 5, 0, NULL},
+    {"", 0, 0, NULL},
+    {"\xef\xbb\xbf", 3, 3, NULL},
+    {"\xef\xbb\xbf"
+     "1",
+     4, 3, NULL},
+    {"\xff\xfe[\0", 4, 0,
+     "t: is UTF-16 text; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"},
+    {"\xfe\xff\0[", 4, 0,
+     "t: is UTF-16 text; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"},
+    {"[\0n\0", 4, 0, "t: is UTF-16 text; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"},
+    {"\xff\xfe\0\0", 4, 0,
+     "t: is UTF-32 text; save it as UTF-8 (iconv -f UTF-32 -t UTF-8)"},
+};
+
+START_TEST(a_text_begins_behind_its_mark)
+{
+    const begin_case *c = &k_begins[_i];
+    dscq_error err = {DSCQ_OK, ""};
+    const char *text = c->text;
+    size_t bytes = c->bytes;
+
+    if (c->says != NULL) {
+        test_fails(dscq_text_begin(&text, &bytes, "t", &err), DSCQ_FORMAT, c->says);
+        return;
+    }
+    test_ok(dscq_text_begin(&text, &bytes, "t", &err));
+    ck_assert_uint_eq((size_t)(text - c->text), c->skipped);
+    ck_assert_uint_eq(bytes, c->bytes - c->skipped);
 }
 END_TEST
 
@@ -395,7 +451,9 @@ static Suite *make(void)
     Suite *s = test_suite("base/io and base/zip", &tc);
 
     tcase_add_test(tc, a_file_is_read_whole);
-    tcase_add_test(tc, a_source_without_a_size_is_read_and_bounded);
+    tcase_add_test(tc, what_is_no_ordinary_file_is_refused_at_once);
+    tcase_add_loop_test(tc, a_text_begins_behind_its_mark, 0,
+                        (int)(sizeof k_begins / sizeof *k_begins));
     tcase_add_test(tc, a_write_replaces_the_file_at_once);
     tcase_add_test(tc, an_abandoned_write_leaves_the_old_file);
     tcase_add_test(tc, a_link_stays_a_link);

@@ -17,14 +17,27 @@
 extern "C" {
 #endif
 
-/* The whole file; one zero byte follows the data. *data is freed with
- * dscq_free(). DSCQ_IO when missing, unreadable, a folder, or above max_bytes. */
+/* Open an ordinary file for reading; the caller closes *fd, *bytes is its size. Every
+ * reader of files goes through here: a named pipe, a device or a folder is DSCQ_IO at
+ * once ("is no ordinary file"), never something to wait for. */
+dscq_status dscq_file_open(int *fd, size_t *bytes, const char *path, dscq_error *err);
+/* The whole file; one zero byte follows the data. *data is freed with dscq_free().
+ * DSCQ_IO when missing, unreadable, no ordinary file, or above max_bytes. */
 dscq_status dscq_file_read(uint8_t **data, size_t *bytes, const char *path,
                            size_t max_bytes, dscq_error *err);
 /* The same, inflating when the content begins with the gzip magic; max_bytes
  * bounds the inflated size. DSCQ_FORMAT for a damaged stream. */
 dscq_status dscq_file_read_gz(uint8_t **data, size_t *bytes, const char *path,
                               size_t max_bytes, dscq_error *err);
+
+/* The first bytes of a file, at most cap; *bytes says how many there were. */
+dscq_status dscq_file_head(uint8_t *head, size_t *bytes, size_t cap, const char *path,
+                           dscq_error *err);
+/* Where a text begins: behind the byte order mark that some editors write. UTF-16 and
+ * UTF-32 are DSCQ_FORMAT "name: is UTF-16 text; save it as UTF-8". Every parser of
+ * text calls this first. */
+dscq_status dscq_text_begin(const char **text, size_t *bytes, const char *name,
+                            dscq_error *err);
 
 /* Atomic replacement of `path`. On failure nothing is left behind. */
 dscq_status dscq_file_write(const char *path, const void *data, size_t bytes,
