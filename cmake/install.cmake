@@ -19,7 +19,7 @@ target_compile_definitions(dscq PRIVATE
   DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
   DSCQ_SOURCE_DATA_DIR="data"
   DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
-foreach(library BLAS JSON JPEG EXPAT ONNX)
+foreach(library BLAS JSON JPEG WEBP EXPAT ONNX)
   target_compile_definitions(dscq PRIVATE
     DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
 endforeach()
@@ -52,7 +52,7 @@ if(DSCQ_LIBRARY)
   target_link_libraries(dscq_shared PRIVATE
     -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
     ZLIB::ZLIB PNG::PNG Threads::Threads m ${CMAKE_DL_LIBS}
-    dscq_jansson dscq_jpeg dscq_expat dscq_onnx)
+    dscq_jansson dscq_jpeg dscq_webp dscq_expat dscq_onnx)
   add_dependencies(dscq_shared ${module_targets})
   target_include_directories(dscq_shared INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -66,7 +66,7 @@ if(DSCQ_LIBRARY)
 
   # ---- pkg-config and find_package ---------------------------------------------
   set(DSCQ_PC_REQUIRES zlib libpng)
-  foreach(pair JSON:jansson JPEG:libjpeg EXPAT:expat
+  foreach(pair JSON:jansson JPEG:libjpeg WEBP:libwebp EXPAT:expat
           ONNX:libprotobuf-c)
     string(REPLACE ":" ";" pair ${pair})
     list(GET pair 0 macro)

@@ -59,6 +59,7 @@ endfunction()
 
 dscq_optional(jansson jansson      JSON  libjansson-dev)
 dscq_optional(jpeg    libjpeg      JPEG  libjpeg-dev)
+dscq_optional(webp    libwebp      WEBP  libwebp-dev)
 dscq_optional(expat   expat        EXPAT libexpat1-dev)
 dscq_optional(onnx    libprotobuf-c ONNX libprotobuf-c-dev)
 

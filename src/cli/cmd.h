@@ -126,6 +126,7 @@ typedef struct cli_call {
     int arg_count;
     const dscq_log *log; /* messages to stderr, bars, Ctrl-C: pass it down */
     cli_output *out;
+    int has_result; /* although the command fails: what it found is to be printed */
 } cli_call;
 
 struct cli_cmd {

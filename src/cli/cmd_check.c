@@ -45,6 +45,32 @@ static void add_all(dscq_table *to, const dscq_table *from)
     }
 }
 
+/* "24 pictures: 16 PNG, 8 BMP" */
+static void tell_seen(cli_call *call, const dscq_data_seen *seen)
+{
+    dscq_json *j = call->common.json ? dscq_json_object() : NULL;
+    const char *before = ":";
+
+    cli_out_text(call, "%zu pictures", seen->pictures);
+    for (int k = DSCQ_IMAGE_MADE + 1; k < DSCQ_IMAGE_KINDS; k++) {
+        const char *name = dscq_image_kind_name((dscq_image_kind)k);
+        char key[8] = "";
+
+        if (seen->kind[k] == 0)
+            continue;
+        cli_out_text(call, "%s %zu %s", before, seen->kind[k], name);
+        for (size_t i = 0; name[i] != '\0' && i < sizeof key - 1; i++)
+            key[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
+        if (j != NULL)
+            dscq_json_put_int(j, key, (int64_t)seen->kind[k]);
+        before = ",";
+    }
+    cli_out_text(call, "\n");
+    cli_out_int(call, "pictures_read", (int64_t)seen->pictures);
+    if (j != NULL)
+        cli_out_json(call, "kinds", j);
+}
+
 /* A network file: its text, its graph, and every picture and label it names. */
 static size_t check_network(dscq_table *t, cli_call *call, const char *path)
 {
@@ -53,6 +79,7 @@ static size_t check_network(dscq_table *t, cli_call *call, const char *path)
     dscq_project *p = NULL;
     dscq_dataset *d;
     dscq_table *found = NULL;
+    dscq_data_seen seen;
     dscq_error err;
     char dir[DSCQ_PATH_MAX];
     size_t errors = 0;
@@ -66,12 +93,13 @@ static size_t check_network(dscq_table *t, cli_call *call, const char *path)
         goto done;
     }
     dscq_path_dir(dir, sizeof dir, path);
-    if (dscq_dataset_check(&found, &errors, dscq_project_data(p), dir, call->log,
+    if (dscq_dataset_check(&found, &errors, &seen, dscq_project_data(p), dir, call->log,
                            &err) != DSCQ_OK) {
         add(t, "error", "data", path, err.msg);
         errors = 1;
     } else {
         add_all(t, found);
+        tell_seen(call, &seen);
         if (errors == 0 && dscq_project_dataset(&d, p, call->log, &err) != DSCQ_OK) {
             add(t, "error", "fit", path, err.msg);
             errors = 1;
@@ -219,6 +247,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     else
         cli_out_text(call, "nothing to complain about\n");
     cli_out_int(call, "errors", (int64_t)errors);
+    call->has_result = 1;
     if (errors > 0)
         status = dscq_fail(err, DSCQ_FORMAT, "%zu errors, %zu remarks in all", errors,
                            dscq_table_rows(t));

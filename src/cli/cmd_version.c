@@ -4,9 +4,9 @@ static const struct {
     const char *name;
     int with;
 } k_libraries[] = {
-    {"openblas", DSCQ_WITH_BLAS},   {"jansson", DSCQ_WITH_JSON},
-    {"libjpeg", DSCQ_WITH_JPEG},    {"expat", DSCQ_WITH_EXPAT},
-    {"protobuf-c", DSCQ_WITH_ONNX},
+    {"openblas", DSCQ_WITH_BLAS}, {"jansson", DSCQ_WITH_JSON},
+    {"libjpeg", DSCQ_WITH_JPEG},  {"libwebp", DSCQ_WITH_WEBP},
+    {"expat", DSCQ_WITH_EXPAT},   {"protobuf-c", DSCQ_WITH_ONNX},
 };
 
 static dscq_status run(cli_call *call, const void *params, dscq_error *err)

@@ -41,10 +41,10 @@ static dscq_status run(const cli_cmd *cmd, int argc, char **argv, dscq_error *er
     else
         status = cmd->run(&call, options, err);
     cli_talk_end();
-    if (has_result(status)) {
+    if (has_result(status) || call.has_result) {
         dscq_error late = {DSCQ_OK, ""};
         const dscq_status written = cli_output_finish(&call, &late);
-        if (written != DSCQ_OK) {
+        if (written != DSCQ_OK && has_result(status)) {
             status = written;
             *err = late;
         }

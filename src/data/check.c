@@ -8,17 +8,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct seen {
+typedef struct hashed {
     uint64_t hash; /* of size and pixels */
     uint32_t item;
     int32_t part, label;
-} seen;
+} hashed;
+
+/* What decoding did that nobody asked for: said once, with how many. */
+typedef struct image_note {
+    uint32_t bit;
+    const char *kind, *text;
+} image_note;
+
+static const image_note k_notes[] = {
+    {DSCQ_IMAGE_TURNED, "turned",
+     "turned upright as their EXIF orientation says; boxes count in the turned picture "
+     "(in the stored one where the annotation gives its size)"},
+    {DSCQ_IMAGE_DEEP, "deep", "with 16 bits a sample: the upper 8 are kept"},
+    {DSCQ_IMAGE_TRANSPARENT, "transparent",
+     "with transparent pixels, which show data.fill"},
+    {DSCQ_IMAGE_INKS, "inks", "in CMYK, converted to RGB without a colour profile"},
+    {DSCQ_IMAGE_GREY, "grey", "without colour among others with it"},
+};
+enum { NOTES = sizeof k_notes / sizeof *k_notes };
 
 typedef struct checker {
     dscq_dataset *d;
     data_open *o;
-    seen *picture;
-    size_t count, cap;
+    hashed *picture;
+    size_t count;
+    dscq_data_seen *seen;
+    size_t noted[NOTES];   /* pictures that each of k_notes is true of ... */
+    uint32_t first[NOTES]; /* ... and the first of them                    */
+    int first_part[NOTES];
 } checker;
 
 static void where_is(char *out, size_t cap, const dscq_dataset *d, int part, uint32_t i)
@@ -39,6 +61,34 @@ static uint64_t hash_picture(const dscq_image *im)
 
     return dscq_fnv64(h, im->px,
                       (size_t)im->width * (size_t)im->height * (size_t)im->channels);
+}
+
+static void take_notes(checker *c, const dscq_image *im, int which, uint32_t item)
+{
+    c->seen->pictures++;
+    c->seen->kind[im->kind]++;
+    for (int n = 0; n < NOTES; n++)
+        if ((im->notes & k_notes[n].bit) != 0 && c->noted[n]++ == 0) {
+            c->first[n] = item;
+            c->first_part[n] = which;
+        }
+}
+
+static void tell_notes(checker *c)
+{
+    char file[DSCQ_PATH_MAX], text[320];
+
+    for (int n = 0; n < NOTES; n++) {
+        /* A set of grey pictures only is as it should be. */
+        if (c->noted[n] == 0 ||
+            (k_notes[n].bit == DSCQ_IMAGE_GREY &&
+             (c->noted[n] == c->seen->pictures || c->d->params.channels == 1)))
+            continue;
+        where_is(file, sizeof file, c->d, c->first_part[n], c->first[n]);
+        (void)snprintf(text, sizeof text, "%zu of %zu pictures %s", c->noted[n],
+                       c->seen->pictures, k_notes[n].text);
+        data__soft(c->o, k_notes[n].kind, file, 0, text);
+    }
 }
 
 /* Decode everything once; keep a hash of what can be decoded. */
@@ -65,7 +115,8 @@ static dscq_status look_at_part(checker *c, int which, dscq_error *err)
             continue;
         }
         c->picture[c->count++] =
-            (seen){hash_picture(&im), (uint32_t)i, which, part->item[i].label};
+            (hashed){hash_picture(&im), (uint32_t)i, which, part->item[i].label};
+        take_notes(c, &im, which, (uint32_t)i);
         dscq_image_clear(&im);
     }
     return DSCQ_OK;
@@ -73,7 +124,7 @@ static dscq_status look_at_part(checker *c, int which, dscq_error *err)
 
 static int by_hash(const void *a, const void *b)
 {
-    const seen *x = a, *y = b;
+    const hashed *x = a, *y = b;
 
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
@@ -88,7 +139,7 @@ static void find_twins(checker *c)
 
     qsort(c->picture, c->count, sizeof *c->picture, by_hash);
     for (size_t i = 1; i < c->count; i++) {
-        const seen *a = &c->picture[i - 1], *b = &c->picture[i];
+        const hashed *a = &c->picture[i - 1], *b = &c->picture[i];
 
         if (a->hash != b->hash)
             continue;
@@ -185,13 +236,18 @@ static dscq_status look(checker *c, dscq_error *err)
         DSCQ_TRY(note(c->o, "bad_source", d->params.test, &why, err));
     if (d->split[DSCQ_SPLIT_VALID].count == 0)
         data__soft(c->o, "no_validation", d->params.train, 0,
-                   "no picture is left for validation; raise data.valid_frac");
+                   d->params.valid_frac > 0
+                       ? "too few pictures to leave one for validation: the last epoch "
+                         "is kept"
+                       : "data.valid_frac = 0: without validation the last epoch is "
+                         "kept, and nothing can be searched");
     c->picture = dscq_malloc(d->part[0].count + d->part[1].count, sizeof *c->picture);
     if (c->picture == NULL)
         return dscq_fail_nomem(err, "checking pictures",
-                               (d->part[0].count + d->part[1].count) * sizeof(seen));
+                               (d->part[0].count + d->part[1].count) * sizeof(hashed));
     DSCQ_TRY(look_at_part(c, 0, err));
     DSCQ_TRY(look_at_part(c, 1, err));
+    tell_notes(c);
     find_twins(c);
     DSCQ_TRY(check_classes(c, err));
     check_names(c);
@@ -216,17 +272,18 @@ static dscq_status make_table(dscq_table **out, dscq_error *err)
     return DSCQ_OK;
 }
 
-dscq_status dscq_dataset_check(dscq_table **out, size_t *errors,
+dscq_status dscq_dataset_check(dscq_table **out, size_t *errors, dscq_data_seen *seen,
                                const dscq_data_params *p, const char *dir,
                                const dscq_log *log, dscq_error *err)
 {
     data_open o = {.log = log};
-    checker c = {.o = &o};
+    checker c = {.o = &o, .seen = seen};
     dscq_error why = {DSCQ_OK, ""};
     dscq_status status;
 
     *out = NULL;
     *errors = 0;
+    *seen = (dscq_data_seen){0};
     DSCQ_TRY(make_table(&o.problems, err));
     status = data__dataset_open(&c.d, p, dir, &o, &why);
     if (status == DSCQ_OK)

@@ -5,6 +5,7 @@
 #include "dscq/base/str.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,25 +37,33 @@ static int by_category(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Missing, null, 0, and text are "not said": then the picture itself is asked. */
+static double side_of(const dscq_json *j)
+{
+    const double v = dscq_json_real(j, 0);
+
+    return v >= -1e9 && v <= 1e9 ? floor(v) : -1;
+}
+
 static dscq_status read_image(dscq_coco_image *im, const dscq_json *j, size_t i,
                               dscq_error *err)
 {
     const dscq_json *id = dscq_json_get(j, "id");
-    const int64_t w = dscq_json_int(dscq_json_get(j, "width"), 0);
-    const int64_t h = dscq_json_int(dscq_json_get(j, "height"), 0);
+    const double w = side_of(dscq_json_get(j, "width"));
+    const double h = side_of(dscq_json_get(j, "height"));
     const char *file = dscq_json_text(dscq_json_get(j, "file_name"), NULL);
 
     if (!dscq_json_is_int(id) || file == NULL || file[0] == '\0')
         return dscq_fail(err, DSCQ_FORMAT, "images[%zu]: no id or no file_name", i);
-    if (w < 1 || h < 1 || w > DSCQ_IMAGE_SIDE_MAX || h > DSCQ_IMAGE_SIDE_MAX)
-        return dscq_fail(err, DSCQ_FORMAT, "images[%zu]: %lldx%lld pixels: want 1..%d",
-                         i, (long long)w, (long long)h, DSCQ_IMAGE_SIDE_MAX);
+    if (w < 0 || h < 0 || w > DSCQ_IMAGE_SIDE_MAX || h > DSCQ_IMAGE_SIDE_MAX)
+        return dscq_fail(err, DSCQ_FORMAT, "images[%zu]: %.0fx%.0f pixels: want 1..%d",
+                         i, w, h, DSCQ_IMAGE_SIDE_MAX);
     if (!dscq_str_copy(im->ann.file, sizeof im->ann.file, file))
         return dscq_fail(err, DSCQ_FORMAT, "images[%zu]: file_name of %zu characters",
                          i, strlen(file));
     im->id = dscq_json_int(id, 0);
-    im->ann.width = (int32_t)w;
-    im->ann.height = (int32_t)h;
+    im->ann.width = w >= 1 && h >= 1 ? (int32_t)w : 0;
+    im->ann.height = w >= 1 && h >= 1 ? (int32_t)h : 0;
     im->ann.in_pixels = 1;
     return DSCQ_OK;
 }
@@ -206,8 +215,9 @@ static dscq_status read_document(dscq_coco *c, const dscq_json *doc, dscq_error 
             return status;
     }
     for (size_t i = 0; i < c->count; i++)
-        dscq_annotation_normalise(&c->image[i].ann, c->image[i].ann.width,
-                                  c->image[i].ann.height);
+        if (c->image[i].ann.width > 0)
+            dscq_annotation_normalise(&c->image[i].ann, c->image[i].ann.width,
+                                      c->image[i].ann.height);
     qsort(c->image, c->count, sizeof *c->image, by_file);
 done:
     return status;

@@ -4,12 +4,14 @@
 #ifndef DATA_INTERNAL_H
 #define DATA_INTERNAL_H
 
+#include "dscq/base/io.h"
 #include "dscq/base/log.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/data/boxes.h"
 #include "dscq/data/dataset.h"
+#include "dscq/data/folder.h"
 #include "dscq/data/image.h"
 #include "dscq/data/names.h"
 
@@ -17,9 +19,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- pictures ---- */
+/* ---- kinds of files, told by their first bytes ---- */
 
 typedef struct data_decode data_decode;
+typedef dscq_status data_decoder(data_decode *job, dscq_image *out, dscq_error *err);
+
+typedef struct data_kind {
+    const char *name;     /* "GIF picture" */
+    data_decoder *decode; /* NULL: a kind that is not read */
+    int is_picture;
+    int32_t kind; /* dscq_image_kind; MADE without a decoder */
+} data_kind;
+
+enum { DATA_HEAD_BYTES = 64 }; /* enough of a file to tell its kind */
+/* NULL when the bytes are of no kind known here. */
+const data_kind *data__kind(const uint8_t *head, size_t bytes);
+/* Endings of pictures that are read, with their dots; NULL behind the last. */
+const char *data__ending_at(size_t i);
+int data__is_foreign_name(const char *path); /* ends like a picture that is not read */
+int data__is_text_name(const char *path);    /* ends like labels or documents */
+/* What systems leave in folders (._a.png, __MACOSX, @eaDir, Thumbs.db): never data. */
+int data__is_clutter(const char *name);
+
+/* ---- pictures ---- */
+
 struct data_decode {
     const uint8_t *data;
     size_t bytes;
@@ -29,12 +52,17 @@ struct data_decode {
     /* found by the decoder */
     uint32_t width, height;
     int orientation; /* EXIF, 1..8 */
+    int32_t kind;    /* dscq_image_kind */
+    uint32_t notes;  /* DSCQ_IMAGE_* of this form; turned is added outside */
     /* called once width and height are known, before memory is taken */
     dscq_status (*check_size)(const data_decode *job, dscq_error *err);
 };
 
-dscq_status data__png_decode(data_decode *job, dscq_image *out, dscq_error *err);
-dscq_status data__jpeg_decode(data_decode *job, dscq_image *out, dscq_error *err);
+data_decoder data__png_decode, data__jpeg_decode, data__bmp_decode, data__webp_decode;
+/* G+A or RGBA (`samples` 2 or 4) over a background into *out, which has its size; 1
+ * when some of the background shows. */
+int data__composite(dscq_image *out, const uint8_t *px, size_t samples,
+                    const uint8_t background[3]);
 dscq_status data__orient(dscq_image *im, int orientation, dscq_error *err);
 /* 1 unless the TIFF block of an EXIF segment says otherwise. */
 int data__exif_orientation(const uint8_t *tiff, size_t bytes);
@@ -47,11 +75,15 @@ static inline uint8_t data__luma(const uint8_t rgb[3])
 
 /* ---- text ---- */
 
-/* One line of a text of known length, without its end; 0 at the end of the text. */
+/* One line of a text of known length, without its end ("\n", "\r\n" or the old
+ * Macintosh's "\r"); 0 at the end of the text. */
 typedef struct data_lines {
     const char *at, *end;
     int32_t number; /* of the line last returned, from 1 */
 } data_lines;
+/* Start behind a byte order mark; DSCQ_FORMAT for UTF-16 (dscq_text_begin()). */
+dscq_status data__lines(data_lines *l, const char *text, size_t bytes, const char *name,
+                        dscq_error *err);
 int data__next_line(const char **line, size_t *bytes, data_lines *l);
 /* Cut blanks at both ends. */
 void data__trim(const char **text, size_t *bytes);
@@ -59,6 +91,24 @@ void data__trim(const char **text, size_t *bytes);
 int data__parse_real(double *out, const char *text, size_t bytes);
 /* A whole number of at most 15 digits. */
 int data__parse_int(int64_t *out, const char *text, size_t bytes);
+
+/* A record of separated fields; zero but for the separator at first. */
+typedef struct data_csv {
+    char separator;
+    int32_t line;  /* where the record began */
+    size_t count;  /* of fields */
+    char *text;    /* the fields, NUL-terminated, without quotes and outer blanks */
+    size_t *start; /* of each in `text` */
+    size_t text_bytes, text_cap, cap;
+} data_csv;
+void data__csv_clear(data_csv *c);
+/* The next record; 0 at the end of the text. A record that is wrong (*status) is
+ * passed over to its line's end, so that the next may be asked for. */
+int data__csv_next(data_csv *c, data_lines *l, dscq_status *status, dscq_error *err);
+const char *data__csv_field(const data_csv *c, size_t i); /* "" beyond the last */
+/* ',' ';' or '\t', whichever every one of the first lines holds; 0: none does. Fails
+ * for want of memory only. */
+dscq_status data__csv_separator(char *out, const data_lines *l, dscq_error *err);
 
 /* ---- parts: one source of samples ---- */
 
@@ -101,6 +151,8 @@ typedef struct data_open {
     const dscq_log *log;
     dscq_table *problems; /* dscq_dataset_check: collect, do not stop */
     size_t errors, warnings;
+    dscq_dir listed; /* of listed_dir; data__open_part() frees it */
+    char listed_dir[DSCQ_PATH_MAX];
 } data_open;
 
 /* A row of readers.def: one format, one file. */
@@ -130,6 +182,16 @@ const char *data__part_path(const data_part *part, size_t i);
 void data__part_clear(data_part *part);
 /* new label = map[old]; items and boxes. */
 void data__part_remap(data_part *part, const int32_t *map);
+/* The picture that a list in folder `dir` names. Lists travel between machines: where
+ * there is no such file, it is sought from the current folder, with backslashes taken
+ * for slashes, without its leading folders, and, when its name has no ending of a
+ * picture, with each of them. *out is the plain path when nothing is there. */
+dscq_status data__find_listed(char *out, data_open *o, const char *dir,
+                              const char *name, dscq_error *err);
+/* `stem` with an ending of a picture, in any case; *found = 0 when there is no such
+ * file. Fails for want of memory only. */
+dscq_status data__find_ending(char *out, int *found, data_open *o, const char *stem,
+                              dscq_error *err);
 /* The common fetch of all formats with a file per picture. */
 dscq_status data__fetch_file(dscq_image *out, const data_part *part, size_t i,
                              dscq_error *err);
@@ -143,9 +205,15 @@ dscq_status data__class_of(int32_t *out, data_open *o, const char *name,
  * does or two of the same length do. */
 dscq_status data__class_in_path(int32_t *out, const data_open *o, const char *path,
                                 dscq_error *err);
-/* Pictures in a folder, sorted bytewise, as paths; label for all. */
-dscq_status data__add_folder(data_part *part, const char *dir, int32_t label,
-                             size_t *added, dscq_error *err);
+/* Pictures of a folder and its sub-folders, as paths; label -1. What was left out is a
+ * remark. */
+dscq_status data__add_folder(data_part *part, data_open *o, const char *dir,
+                             dscq_error *err);
+/* Count pictures of a folder that no item of the part is. */
+dscq_status data__remark_unlisted(const data_part *part, data_open *o, const char *dir,
+                                  dscq_error *err);
+/* dscq_folder_remarks() as warnings about `dir`. */
+void data__folder_remarks(data_open *o, const char *dir, const dscq_folder *f);
 
 /* A problem with one record. While checking, it becomes a row and DSCQ_OK (the
  * caller leaves the record out); otherwise a hard one is the failure and a soft one
@@ -186,6 +254,21 @@ struct dscq_dataset {
     dscq_log log;
     atomic_size_t cached_bytes;
 };
+
+/* Which column of a list is what. */
+typedef struct data_columns {
+    size_t count;
+    size_t picture, label;
+    int32_t heading_line; /* 0: there is none */
+    int is_one_hot;       /* every column but the picture's is a class, 0 or 1 */
+    char **heading;       /* [count]; NULL without a heading */
+} data_columns;           /* zero-initialise */
+void data__columns_clear(data_columns *c);
+/* From the heading and the fields themselves; DSCQ_FORMAT when it cannot be told. Says
+ * what it takes no notice of. */
+dscq_status data__columns_find(data_columns *out, data_open *o, const data_lines *l,
+                               char separator, const char *path, dscq_error *err);
+int data__is_one(const char *field); /* "1", "1.0", "true" */
 
 /* Used by open() and by check(). */
 dscq_status data__dataset_open(dscq_dataset **out, const dscq_data_params *p,

@@ -95,6 +95,8 @@ dscq_status data__open_part(dscq_dataset *d, int which, data_open *o, dscq_error
         status =
             dscq_fail_nomem(err, "the picture cache", part->count * sizeof(void *));
 done:
+    dscq_dir_free(&o->listed);
+    o->listed_dir[0] = '\0';
     if (o->warnings > 5 && o->problems == NULL)
         dscq_log_printf(o->log, DSCQ_LOG_WARN,
                         "%zu such warnings in all; see dscq check", o->warnings);

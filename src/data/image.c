@@ -5,7 +5,9 @@
 #include "dscq/base/io.h"
 
 #include <string.h>
-#include <strings.h>
+
+#define KINDS "PNG, JPEG, BMP or WebP"
+#define NONE  "neither PNG, JPEG, BMP nor WebP"
 
 dscq_status dscq_image_init(dscq_image *out, int32_t width, int32_t height,
                             int32_t channels, dscq_error *err)
@@ -37,15 +39,25 @@ void dscq_image_clear(dscq_image *im)
     *im = (dscq_image){0};
 }
 
-int dscq_image_has_extension(const char *path)
+int data__composite(dscq_image *out, const uint8_t *px, size_t samples,
+                    const uint8_t background[3])
 {
-    static const char *const k_ext[] = {".png", ".jpg", ".jpeg"};
-    const char *dot = strrchr(path, '.');
+    const size_t n = (size_t)out->width * (size_t)out->height;
+    const size_t c = (size_t)out->channels;
+    const uint8_t grey[3] = {data__luma(background), 0, 0};
+    const uint8_t *under = c == 1 ? grey : background;
+    unsigned least = 255;
 
-    for (size_t i = 0; dot != NULL && i < sizeof k_ext / sizeof *k_ext; i++)
-        if (strcasecmp(dot, k_ext[i]) == 0)
-            return 1;
-    return 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *s = px + i * samples;
+        const unsigned a = s[c];
+
+        least = a < least ? a : least;
+        for (size_t k = 0; k < c; k++)
+            out->px[i * c + k] =
+                (uint8_t)((a * s[k] + (255 - a) * under[k] + 127) / 255);
+    }
+    return least < 255;
 }
 
 dscq_status dscq_image_set_channels(dscq_image *im, int32_t channels, dscq_error *err)
@@ -146,7 +158,7 @@ static dscq_status check_size(const data_decode *job, dscq_error *err)
         job->height > DSCQ_IMAGE_SIDE_MAX || job->height > most / job->width)
         return dscq_fail(err, DSCQ_FORMAT,
                          "%s: picture of %ux%u pixels: want sides of 1..%d and at "
-                         "most %u pixels",
+                         "most %u pixels; make it smaller first",
                          job->name, (unsigned)job->width, (unsigned)job->height,
                          DSCQ_IMAGE_SIDE_MAX, (unsigned)most);
     return DSCQ_OK;
@@ -155,18 +167,19 @@ static dscq_status check_size(const data_decode *job, dscq_error *err)
 /* Header, then (unless only that is asked for) pixels. */
 static dscq_status decode(data_decode *job, dscq_image *out, dscq_error *err)
 {
-    static const uint8_t k_png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    const uint8_t *d = job->data;
+    const data_kind *kind = data__kind(job->data, job->bytes);
 
     job->check_size = check_size;
-    if (job->bytes >= 8 && memcmp(d, k_png, 8) == 0)
-        return data__png_decode(job, out, err);
-    if (job->bytes >= 3 && d[0] == 0xff && d[1] == 0xd8 && d[2] == 0xff)
-        return data__jpeg_decode(job, out, err);
     if (job->bytes == 0)
-        return dscq_fail(err, DSCQ_FORMAT, "%s: empty file, want a PNG or JPEG picture",
+        return dscq_fail(err, DSCQ_FORMAT, "%s: empty file, want a " KINDS " picture",
                          job->name);
-    return dscq_fail(err, DSCQ_FORMAT, "%s: neither PNG nor JPEG", job->name);
+    if (kind == NULL)
+        return dscq_fail(err, DSCQ_FORMAT, "%s: " NONE, job->name);
+    if (kind->decode == NULL)
+        return dscq_fail(err, DSCQ_FORMAT, "%s: a %s; want " KINDS "%s", job->name,
+                         kind->name, kind->is_picture ? ": convert it" : "");
+    job->kind = kind->kind;
+    return kind->decode(job, out, err);
 }
 
 dscq_status dscq_image_decode(dscq_image *out, const uint8_t *data, size_t bytes,
@@ -182,7 +195,12 @@ dscq_status dscq_image_decode(dscq_image *out, const uint8_t *data, size_t bytes
     DSCQ_TRY(decode(&job, &im, err));
     if (job.opts.channels != 0)
         DSCQ_TRY(dscq_image_set_channels(&im, job.opts.channels, err));
-    DSCQ_TRY(data__orient(&im, job.orientation, err));
+    if (!job.opts.as_stored && job.orientation >= 2 && job.orientation <= 8) {
+        DSCQ_TRY(data__orient(&im, job.orientation, err));
+        job.notes |= DSCQ_IMAGE_TURNED;
+    }
+    im.kind = job.kind;
+    im.notes = job.notes;
     *out = im;
     return DSCQ_OK;
 done:

@@ -74,6 +74,11 @@ static dscq_status refuse(const jpeg_job *j, dscq_error *err)
         j->code == JERR_BAD_PRECISION || j->code == JERR_SOF_UNSUPPORTED ||
         j->code == JERR_ARITH_NOTIMPL || j->code == JERR_CONVERSION_NOTIMPL;
 
+    if (j->code == JERR_IMAGE_TOO_BIG) {
+        j->job->width = j->cinfo.image_width;
+        j->job->height = j->cinfo.image_height;
+        return j->job->check_size(j->job, err);
+    }
     if (j->code == JERR_OUT_OF_MEMORY)
         return dscq_fail_nomem(err, j->job->name, 0);
     if (foreign)
@@ -96,6 +101,10 @@ static dscq_status read_header(jpeg_job *j, dscq_error *err)
     j->job->width = j->cinfo.image_width;
     j->job->height = j->cinfo.image_height;
     j->job->orientation = orientation(j);
+    if (j->cinfo.jpeg_color_space == JCS_GRAYSCALE)
+        j->job->notes |= DSCQ_IMAGE_GREY;
+    if (j->cinfo.jpeg_color_space == JCS_CMYK || j->cinfo.jpeg_color_space == JCS_YCCK)
+        j->job->notes |= DSCQ_IMAGE_INKS;
     return DSCQ_OK;
 }
 

@@ -74,7 +74,7 @@ void dscq_names_sort(dscq_names *n, int32_t *map)
 dscq_status dscq_names_parse(dscq_names *out, const char *text, size_t bytes,
                              const char *name, dscq_error *err)
 {
-    data_lines l = {text, text + bytes, 0};
+    data_lines l;
     const char *line;
     size_t len;
     int32_t empty = 0; /* first empty line not yet known to be trailing */
@@ -83,6 +83,7 @@ dscq_status dscq_names_parse(dscq_names *out, const char *text, size_t bytes,
     dscq_status status = DSCQ_OK;
 
     *out = n;
+    DSCQ_TRY(data__lines(&l, text, bytes, name, err));
     while (data__next_line(&line, &len, &l)) {
         data__trim(&line, &len);
         if (len == 0) {

@@ -67,6 +67,7 @@ const dscq_key dscq_data_keys[] = {
     STR(test_labels, "", "its label or annotation file"),
     STR(names, "", "file of class names, one a line; default: found in the data"),
     STR(calibrate, "", "folder of unlabelled pictures to calibrate with; default: training part"),
+    STR(label_column, "", "list: heading of the class's column; one-hot: each column but the picture's is a class"),
     BOOL(fine, "1", "cifar100: use the 100 fine labels, not the 20 coarse ones"),
 
     INT(width, 0, DSCQ_IMAGE_SIDE_MAX, "0", "input width in pixels; 0 = as stored"),

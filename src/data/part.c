@@ -5,12 +5,101 @@
 #include "dscq/base/str.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 dscq_status data__resolve(char *out, const data_open *o, const char *path,
                           dscq_error *err)
 {
     return dscq_path_locate(out, DSCQ_PATH_MAX, o->dir, path, err);
+}
+
+/* The names in a folder, kept: lists ask for the same one again and again. One that
+ * cannot be listed is empty. */
+static dscq_status names_in(data_open *o, const char *dir, dscq_error *err)
+{
+    if (o->listed_dir[0] != '\0' && strcmp(o->listed_dir, dir) == 0)
+        return DSCQ_OK;
+    dscq_dir_free(&o->listed);
+    (void)dscq_str_copy(o->listed_dir, sizeof o->listed_dir, dir);
+    if (dscq_dir_list(&o->listed, dir, err) != DSCQ_NOMEM)
+        return DSCQ_OK;
+    o->listed_dir[0] = '\0';
+    return DSCQ_NOMEM;
+}
+
+dscq_status data__find_ending(char *out, int *found, data_open *o, const char *stem,
+                              dscq_error *err)
+{
+    char dir[DSCQ_PATH_MAX];
+    const char *base = dscq_path_base(stem);
+    const size_t len = strlen(base);
+
+    *found = 0;
+    dscq_path_dir(dir, sizeof dir, stem);
+    if (names_in(o, dir, err) != DSCQ_OK)
+        return DSCQ_NOMEM;
+    size_t lo = 0, hi = o->listed.count;
+    while (lo < hi) { /* the first name that does not sort below the stem */
+        const size_t mid = lo + (hi - lo) / 2;
+        if (strcmp(o->listed.name[mid], base) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (size_t i = lo; i < o->listed.count && !*found; i++) {
+        const char *name = o->listed.name[i];
+
+        if (strncmp(name, base, len) != 0)
+            break;
+        *found = name[len] == '.' && strrchr(name, '.') == name + len &&
+                 dscq_image_has_extension(name) &&
+                 dscq_path_join(out, DSCQ_PATH_MAX, dir, name, NULL) == DSCQ_OK;
+    }
+    return DSCQ_OK;
+}
+
+/* `tried`, or the same with an ending, or with its ending in another case, into *out.
+ */
+static dscq_status look_for(char *out, int *found, data_open *o, const char *tried,
+                            dscq_error *err)
+{
+    char stem[DSCQ_PATH_MAX], other[DSCQ_PATH_MAX];
+
+    *found = dscq_path_exists(tried);
+    if (*found) {
+        (void)dscq_str_copy(out, DSCQ_PATH_MAX, tried);
+        return DSCQ_OK;
+    }
+    (void)dscq_str_copy(stem, sizeof stem, tried);
+    if (dscq_image_has_extension(stem))
+        *strrchr(stem, '.') = '\0';
+    const dscq_status status = data__find_ending(other, found, o, stem, err);
+    if (*found)
+        (void)dscq_str_copy(out, DSCQ_PATH_MAX, other);
+    return status;
+}
+
+dscq_status data__find_listed(char *out, data_open *o, const char *dir,
+                              const char *name, dscq_error *err)
+{
+    char tried[DSCQ_PATH_MAX], plain[DSCQ_PATH_MAX];
+    int found = 0;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_path_locate(tried, sizeof tried, dir, name, err));
+    (void)dscq_str_copy(out, DSCQ_PATH_MAX, tried);
+    DSCQ_TRY(look_for(out, &found, o, tried, err));
+    (void)dscq_str_copy(plain, sizeof plain, name);
+    for (char *c = plain; (c = strchr(c, '\\')) != NULL;)
+        *c = '/';
+    for (const char *rest = plain; rest != NULL && !found; rest = strchr(rest, '/')) {
+        rest += strspn(rest, "/");
+        if (dscq_path_join(tried, sizeof tried, dir, rest, NULL) == DSCQ_OK)
+            DSCQ_TRY(look_for(out, &found, o, tried, err));
+    }
+done:
+    return status;
 }
 
 static dscq_status add_text(size_t *offset, data_part *part, const char *path,
@@ -108,21 +197,32 @@ dscq_status data__fetch_file(dscq_image *out, const data_part *part, size_t i,
 {
     const data_item *item = &part->item[i];
     const uint8_t fill = (uint8_t)part->params->fill;
-    const dscq_decode_opts opts = {.channels = part->params->channels == 1 ? 0 : 3,
-                                   .background = {fill, fill, fill}};
+    dscq_decode_opts opts = {.channels = part->params->channels == 1 ? 0 : 3,
+                             .background = {fill, fill, fill}};
     const char *path = data__part_path(part, i);
-    const dscq_status status = dscq_image_load(out, path, &opts, err);
+    dscq_status status = dscq_image_load(out, path, &opts, err);
 
     if (status != DSCQ_OK || item->width == 0)
         return status;
+    /* Some tools count boxes in the picture as stored, before it is turned: the size
+     * says so, and then that is the picture. */
+    if ((out->notes & DSCQ_IMAGE_TURNED) != 0 && out->width == item->height &&
+        out->height == item->width && out->width != out->height) {
+        dscq_image_clear(out);
+        opts.as_stored = 1;
+        status = dscq_image_load(out, path, &opts, err);
+        if (status != DSCQ_OK)
+            return status;
+    }
     if (out->width == item->width && out->height == item->height)
         return DSCQ_OK;
     const int32_t w = out->width, h = out->height;
 
     dscq_image_clear(out);
     return dscq_fail(err, DSCQ_FORMAT,
-                     "%s: picture of %dx%d pixels but its annotation says %dx%d", path,
-                     (int)w, (int)h, (int)item->width, (int)item->height);
+                     "%s: picture of %dx%d pixels but its annotation says %dx%d: "
+                     "was it resized after it was labelled?",
+                     path, (int)w, (int)h, (int)item->width, (int)item->height);
 }
 
 dscq_status data__fetch_raw(dscq_image *out, const data_part *part, size_t i,
@@ -190,27 +290,6 @@ dscq_status data__class_in_path(int32_t *out, const data_open *o, const char *pa
     return DSCQ_OK;
 }
 
-dscq_status data__add_folder(data_part *part, const char *dir, int32_t label,
-                             size_t *added, dscq_error *err)
-{
-    char path[DSCQ_PATH_MAX];
-    dscq_dir list = {0};
-    dscq_status status;
-
-    *added = 0;
-    DSCQ_TRY(dscq_dir_list(&list, dir, err));
-    for (size_t i = 0; i < list.count; i++) {
-        if (!dscq_image_has_extension(list.name[i]))
-            continue;
-        DSCQ_TRY(dscq_path_join(path, sizeof path, dir, list.name[i], err));
-        DSCQ_TRY(data__part_add(part, path, label, err));
-        ++*added;
-    }
-done:
-    dscq_dir_free(&list);
-    return status;
-}
-
 static void add_row(data_open *o, const char *severity, const char *kind,
                     const char *file, int32_t line, const char *text)
 {
@@ -260,4 +339,78 @@ void data__report_skipped(data_open *o, const char *file, const dscq_annotation 
                    a->skipped == 1 ? "" : "es",
                    a->skipped > 1 && a->skipped_line > 0 ? " (first here)" : "");
     data__soft(o, "empty_box", file, a->skipped_line, text);
+}
+
+typedef struct remark_job {
+    data_open *o;
+    const char *dir;
+} remark_job;
+
+static void put_remark(void *ctx, const char *kind, const char *text)
+{
+    const remark_job *j = ctx;
+
+    data__soft(j->o, kind, j->dir, 0, text);
+}
+
+void data__folder_remarks(data_open *o, const char *dir, const dscq_folder *f)
+{
+    remark_job j = {o, dir};
+
+    dscq_folder_remarks(f, put_remark, &j);
+}
+
+dscq_status data__add_folder(data_part *part, data_open *o, const char *dir,
+                             dscq_error *err)
+{
+    dscq_folder f = {0};
+    dscq_status status = dscq_folder_list(&f, dir, err);
+
+    for (size_t i = 0; status == DSCQ_OK && i < f.count; i++)
+        status = data__part_add(part, f.path[i], -1, err);
+    if (status == DSCQ_OK)
+        data__folder_remarks(o, dir, &f);
+    dscq_folder_clear(&f);
+    return status;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+dscq_status data__remark_unlisted(const data_part *part, data_open *o, const char *dir,
+                                  dscq_error *err)
+{
+    const char **known = dscq_calloc(part->count + 1, sizeof *known);
+    const char *first = NULL;
+    dscq_folder f = {0};
+    size_t bare = 0;
+    char text[400];
+    dscq_status status;
+
+    if (known == NULL)
+        return dscq_fail_nomem(err, "names of pictures", part->count * sizeof *known);
+    for (size_t i = 0; i < part->count; i++)
+        known[i] = data__part_path(part, i);
+    qsort(known, part->count, sizeof *known, by_text);
+    DSCQ_TRY(dscq_folder_list(&f, dir, err));
+    for (size_t i = 0; i < f.count; i++) {
+        const char *path = f.path[i];
+        if (bsearch(&path, known, part->count, sizeof *known, by_text) == NULL &&
+            bare++ == 0)
+            first = path;
+    }
+    f.nested = 0; /* without an annotation they were counted, with one they are data */
+    data__folder_remarks(o, dir, &f);
+    if (bare > 0) {
+        (void)snprintf(text, sizeof text,
+                       "%zu picture%s without an annotation left out (first %.250s)",
+                       bare, bare == 1 ? "" : "s", first);
+        data__soft(o, "missing_label", dir, 0, text);
+    }
+done:
+    dscq_folder_clear(&f);
+    dscq_free(known);
+    return status;
 }

@@ -78,23 +78,16 @@ static int orientation(png_job *p)
     return data__exif_orientation(exif, bytes);
 }
 
-/* Alpha over the background; drops the alpha sample. */
-static void composite(dscq_image *out, const uint8_t *px, size_t samples,
-                      const uint8_t background[3])
+static uint32_t notes(png_job *p)
 {
-    const size_t n = (size_t)out->width * (size_t)out->height;
-    const size_t c = (size_t)out->channels;
-    const uint8_t grey[3] = {data__luma(background), 0, 0};
-    const uint8_t *under = c == 1 ? grey : background;
+    const int type = png_get_color_type(p->png, p->info);
+    uint32_t n = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *s = px + i * samples;
-        const unsigned a = s[c];
-
-        for (size_t k = 0; k < c; k++)
-            out->px[i * c + k] =
-                (uint8_t)((a * s[k] + (255 - a) * under[k] + 127) / 255);
-    }
+    if (png_get_bit_depth(p->png, p->info) > 8)
+        n |= DSCQ_IMAGE_DEEP;
+    if ((type & PNG_COLOR_MASK_COLOR) == 0)
+        n |= DSCQ_IMAGE_GREY;
+    return n;
 }
 
 static dscq_status read_header(png_job *p, dscq_error *err)
@@ -102,7 +95,8 @@ static dscq_status read_header(png_job *p, dscq_error *err)
     if (setjmp(p->trap) != 0)
         return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
                          p->reason);
-    png_set_user_limits(p->png, DSCQ_IMAGE_SIDE_MAX, DSCQ_IMAGE_SIDE_MAX);
+    /* Sizes are for check_size() to refuse, in its words. */
+    png_set_user_limits(p->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_cache_max(p->png, 64);
     png_set_chunk_malloc_max(p->png, 1 << 22);
     png_set_read_fn(p->png, p, on_read);
@@ -110,27 +104,59 @@ static dscq_status read_header(png_job *p, dscq_error *err)
     p->job->width = png_get_image_width(p->png, p->info);
     p->job->height = png_get_image_height(p->png, p->info);
     p->job->orientation = orientation(p);
+    p->job->notes = notes(p);
     return DSCQ_OK;
 }
 
-static dscq_status read_pixels(png_job *p, dscq_error *err)
+static dscq_status settle_form(png_job *p, dscq_error *err)
 {
-    const size_t h = p->job->height;
-
     if (setjmp(p->trap) != 0)
         return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
                          p->reason);
     set_transforms(p);
-    const size_t stride = png_get_rowbytes(p->png, p->info);
-    p->px = dscq_malloc(stride, h);
+    return DSCQ_OK;
+}
+
+/* Rows of `stride` bytes from `to` on. */
+static dscq_status read_pixels(png_job *p, uint8_t *to, size_t stride, dscq_error *err)
+{
+    const size_t h = p->job->height;
+
     p->row = dscq_malloc(h, sizeof *p->row);
-    if (p->px == NULL || p->row == NULL)
-        return dscq_fail_nomem(err, p->job->name, stride * h);
+    if (p->row == NULL)
+        return dscq_fail_nomem(err, p->job->name, h * sizeof *p->row);
+    if (setjmp(p->trap) != 0)
+        return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
+                         p->reason);
     for (size_t y = 0; y < h; y++)
-        p->row[y] = p->px + y * stride;
+        p->row[y] = to + y * stride;
     png_read_image(p->png, p->row);
     png_read_end(p->png, NULL);
     return DSCQ_OK;
+}
+
+/* Without alpha straight into the picture, else through a copy. */
+static dscq_status decode_pixels(png_job *p, dscq_image *out, dscq_error *err)
+{
+    data_decode *job = p->job;
+    dscq_status status;
+
+    DSCQ_TRY(settle_form(p, err));
+    const size_t samples = png_get_channels(p->png, p->info);
+    const size_t stride = png_get_rowbytes(p->png, p->info);
+
+    DSCQ_TRY(dscq_image_init(out, (int32_t)job->width, (int32_t)job->height,
+                             samples >= 3 ? 3 : 1, err));
+    if (samples == 1 || samples == 3)
+        return read_pixels(p, out->px, stride, err);
+    p->px = dscq_malloc(stride, job->height);
+    if (p->px == NULL)
+        return dscq_fail_nomem(err, job->name, stride * job->height);
+    DSCQ_TRY(read_pixels(p, p->px, stride, err));
+    if (data__composite(out, p->px, samples, job->opts.background))
+        job->notes |= DSCQ_IMAGE_TRANSPARENT;
+done:
+    return status;
 }
 
 dscq_status data__png_decode(data_decode *job, dscq_image *out, dscq_error *err)
@@ -147,18 +173,8 @@ dscq_status data__png_decode(data_decode *job, dscq_image *out, dscq_error *err)
     }
     DSCQ_TRY(read_header(&p, err));
     DSCQ_TRY(job->check_size(job, err));
-    if (job->header_only)
-        goto done;
-    DSCQ_TRY(read_pixels(&p, err));
-    const size_t samples = png_get_channels(p.png, p.info);
-    const int32_t channels = samples >= 3 ? 3 : 1;
-
-    DSCQ_TRY(
-        dscq_image_init(out, (int32_t)job->width, (int32_t)job->height, channels, err));
-    if (samples == 2 || samples == 4)
-        composite(out, p.px, samples, job->opts.background);
-    else
-        memcpy(out->px, p.px, (size_t)job->width * job->height * samples);
+    if (!job->header_only)
+        status = decode_pixels(&p, out, err);
 done:
     release(&p);
     return status;

@@ -18,10 +18,29 @@ static dscq_status map_classes(int32_t *map, data_open *o, const dscq_coco *c,
     return DSCQ_OK;
 }
 
+static dscq_status add_image(data_part *part, data_open *o, dscq_annotation *a,
+                             const char *dir, const char *json, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_status status;
+
+    DSCQ_TRY(data__find_listed(path, o, dir, a->file, err));
+    if (a->in_pixels) { /* the document does not say how large it is */
+        DSCQ_TRY(dscq_image_probe(&a->width, &a->height, path, err));
+        dscq_annotation_normalise(a, a->width, a->height);
+    }
+    data__report_skipped(o, json, a);
+    DSCQ_TRY(data__part_add(part, path, -1, err));
+    DSCQ_TRY(data__part_add_boxes(part, a, err));
+done:
+    return status;
+}
+
 static dscq_status add_images(data_part *part, data_open *o, dscq_coco *c,
                               const char *json, const int32_t *map, dscq_error *err)
 {
-    char dir[DSCQ_PATH_MAX], path[DSCQ_PATH_MAX];
+    char dir[DSCQ_PATH_MAX];
+    dscq_error why = {DSCQ_OK, ""};
     dscq_status status;
 
     DSCQ_TRY(data__resolve(dir, o, o->source, err));
@@ -30,11 +49,12 @@ static dscq_status add_images(data_part *part, data_open *o, dscq_coco *c,
 
         for (size_t k = 0; k < a->boxes.count; k++)
             a->boxes.box[k].cls = map[a->boxes.box[k].cls];
-        DSCQ_TRY(dscq_path_join(path, sizeof path, dir, a->file, err));
-        data__report_skipped(o, json, a);
-        DSCQ_TRY(data__part_add(part, path, -1, err));
-        DSCQ_TRY(data__part_add_boxes(part, a, err));
+        status = add_image(part, o, a, dir, json, &why);
+        if (status != DSCQ_OK)
+            DSCQ_TRY(data__hard(o, status == DSCQ_IO ? "missing_file" : "unreadable",
+                                a->file, 0, &why, err));
     }
+    status = data__remark_unlisted(part, o, dir, err);
 done:
     return status;
 }

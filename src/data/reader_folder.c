@@ -1,45 +1,102 @@
 /* Picture files whose class is a folder, a file name, or unknown. */
 #include "data_internal.h"
 #include "dscq/base/io.h"
+#include "dscq/base/str.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-static dscq_status add_class_dir(data_part *part, data_open *o, const char *root,
-                                 const char *name, dscq_error *err)
+/* The pictures of one class; `f` keeps the account of the whole source. */
+static dscq_status add_class_dir(data_part *part, data_open *o, const char *path,
+                                 dscq_folder *f, dscq_error *err)
 {
-    char path[DSCQ_PATH_MAX];
+    const size_t before = f->count;
     dscq_error why;
     int32_t cls = -1;
-    size_t added = 0;
-    dscq_status status;
+    dscq_status status = data__class_of(&cls, o, dscq_path_base(path), path, &why);
 
-    DSCQ_TRY(dscq_path_join(path, sizeof path, root, name, err));
-    if (!dscq_path_is_dir(path))
-        return DSCQ_OK;
-    status = data__class_of(&cls, o, name, path, &why);
     if (status != DSCQ_OK)
         return data__hard(o, "unknown_class", path, 0, &why, err);
-    DSCQ_TRY(data__add_folder(part, path, cls, &added, err));
-    if (added == 0)
+    DSCQ_TRY(dscq_folder_list(f, path, err));
+    for (size_t i = before; i < f->count; i++)
+        DSCQ_TRY(data__part_add(part, f->path[i], cls, err));
+    if (f->count == before)
         data__soft(o, "empty_class", path, 0, "no pictures of this class");
 done:
     return status;
 }
 
+/* Pictures beside the class folders belong to no class. */
+static void remark_strays(data_open *o, const char *root, size_t strays,
+                          const char *first)
+{
+    char text[400];
+
+    if (strays == 0)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%zu picture%s beside the class folders left out (first %.200s)",
+                   strays, strays == 1 ? "" : "s", first);
+    data__soft(o, "without_class", root, 0, text);
+}
+
+/* train/, valid/ and the like one level too high: their names are no classes. */
+static int is_part_name(const char *name)
+{
+    static const char *const k_parts[] = {"train", "training", "valid",   "validation",
+                                          "val",   "test",     "testing", "eval"};
+
+    for (size_t i = 0; i < sizeof k_parts / sizeof *k_parts; i++)
+        if (strcasecmp(name, k_parts[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static void remark_parts(data_open *o, const char *root)
+{
+    int32_t parts = 0;
+
+    for (int32_t c = 0; c < o->names->count; c++)
+        parts += is_part_name(o->names->name[c]);
+    if (parts > 0 && parts == o->names->count)
+        data__soft(o, "parts_as_classes", root, 0,
+                   "the class folders are called like parts of a data set; if the "
+                   "classes lie one level below, name one of them as data.train and "
+                   "another as data.test");
+}
+
 static dscq_status open_folder(data_part *part, data_open *o, dscq_error *err)
 {
-    char root[DSCQ_PATH_MAX];
+    char root[DSCQ_PATH_MAX], path[DSCQ_PATH_MAX], stray[DSCQ_PATH_MAX] = "";
+    dscq_folder f = {0};
     dscq_dir list = {0};
+    size_t strays = 0;
     dscq_status status;
 
     DSCQ_TRY(data__resolve(root, o, o->source, err));
     DSCQ_TRY(dscq_dir_list(&list, root, err)); /* sorted: so are the classes */
-    for (size_t i = 0; i < list.count; i++)
-        if (list.name[i][0] != '.')
-            DSCQ_TRY(add_class_dir(part, o, root, list.name[i], err));
-    if (o->names->count == 0)
-        status = dscq_fail(err, DSCQ_FORMAT, "%s: no class folders in it", root);
+    for (size_t i = 0; i < list.count; i++) {
+        if (data__is_clutter(list.name[i]))
+            continue;
+        DSCQ_TRY(dscq_path_join(path, sizeof path, root, list.name[i], err));
+        if (dscq_path_is_dir(path))
+            DSCQ_TRY(add_class_dir(part, o, path, &f, err));
+        else if (dscq_image_has_extension(path) && strays++ == 0)
+            (void)dscq_str_copy(stray, sizeof stray, path);
+    }
+    if (o->names->count == 0) {
+        status = dscq_fail(err, DSCQ_FORMAT, "%s: no class folders in it%s", root,
+                           strays > 0 ? ", only pictures; type = list, flat or images "
+                                        "reads those"
+                                      : "");
+        goto done;
+    }
+    data__folder_remarks(o, root, &f);
+    remark_strays(o, root, strays, stray);
+    remark_parts(o, root);
 done:
+    dscq_folder_clear(&f);
     dscq_dir_free(&list);
     return status;
 }
@@ -92,11 +149,10 @@ static dscq_status open_flat(data_part *part, data_open *o, dscq_error *err)
 {
     const int by_names = o->params->names[0] != '\0';
     char root[DSCQ_PATH_MAX];
-    size_t added = 0;
     dscq_status status;
 
     DSCQ_TRY(data__resolve(root, o, o->source, err));
-    DSCQ_TRY(data__add_folder(part, root, -1, &added, err));
+    DSCQ_TRY(data__add_folder(part, o, root, err));
     for (size_t i = 0; i < part->count; i++)
         DSCQ_TRY(label_one(part, o, i, by_names, err));
     drop_unlabelled(part);
@@ -108,18 +164,17 @@ done:
 static dscq_status open_images(data_part *part, data_open *o, dscq_error *err)
 {
     char root[DSCQ_PATH_MAX];
-    size_t added = 0;
     dscq_status status;
 
     DSCQ_TRY(data__resolve(root, o, o->source, err));
-    DSCQ_TRY(data__add_folder(part, root, -1, &added, err));
+    DSCQ_TRY(data__add_folder(part, o, root, err));
 done:
     return status;
 }
 
 const data_reader data_reader_folder = {
     .name = "folder",
-    .summary = "one sub-folder of PNG and JPEG pictures per class",
+    .summary = "one sub-folder of pictures (PNG, JPEG, BMP, WebP) per class",
     .needs_source = 1,
     .open = open_folder,
     .fetch = data__fetch_file,

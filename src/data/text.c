@@ -1,20 +1,32 @@
 /* Lines, fields and numbers of text that came from outside. */
 #include "data_internal.h"
+#include "dscq/base/io.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+dscq_status data__lines(data_lines *l, const char *text, size_t bytes, const char *name,
+                        dscq_error *err)
+{
+    const dscq_status status = dscq_text_begin(&text, &bytes, name, err);
+
+    *l = (data_lines){text, text + bytes, 0};
+    return status;
+}
+
 int data__next_line(const char **line, size_t *bytes, data_lines *l)
 {
+    const char *stop = l->at;
+
     if (l->at >= l->end)
         return 0;
-    const char *stop = memchr(l->at, '\n', (size_t)(l->end - l->at));
-
-    if (stop == NULL)
-        stop = l->end;
+    while (stop < l->end && *stop != '\n' && *stop != '\r')
+        stop++;
     *line = l->at;
     *bytes = (size_t)(stop - l->at);
+    if (stop + 1 < l->end && stop[0] == '\r' && stop[1] == '\n')
+        stop++;
     l->at = stop < l->end ? stop + 1 : stop;
     l->number++;
     return 1;

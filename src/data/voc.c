@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #if DSCQ_WITH_EXPAT
 
@@ -159,6 +160,30 @@ static double number(voc_job *j, double lo, double hi)
     return v;
 }
 
+static int is_word(const voc_job *j, const char *word)
+{
+    const char *text = j->text;
+    size_t bytes = j->text_bytes;
+
+    data__trim(&text, &bytes);
+    return bytes == strlen(word) && strncasecmp(text, word, bytes) == 0;
+}
+
+/* 0, 1, true, false; label tools also leave it empty, or "Unspecified". */
+static int flag(voc_job *j)
+{
+    if (is_word(j, "") || is_word(j, "false") || is_word(j, "no") ||
+        is_word(j, "unspecified"))
+        return 0;
+    return is_word(j, "true") || is_word(j, "yes") || number(j, 0, 1e6) > 0.0;
+}
+
+/* Of the picture; 0, "the annotation does not say", when it is empty. */
+static int32_t side(voc_job *j)
+{
+    return is_word(j, "") ? 0 : (int32_t)number(j, 0, DSCQ_IMAGE_SIDE_MAX);
+}
+
 static void copy_text(char *out, size_t cap, voc_job *j)
 {
     const char *text = j->text;
@@ -187,11 +212,11 @@ static void end_element(voc_job *j)
     else if (strcmp(j->path, "annotation/filename") == 0)
         copy_text(j->out->file, sizeof j->out->file, j);
     else if (strcmp(j->path, "annotation/object/difficult") == 0)
-        j->is_difficult = number(j, 0, 1e6) > 0.0;
+        j->is_difficult = flag(j);
     else if (strcmp(j->path, "annotation/size/width") == 0)
-        j->out->width = (int32_t)number(j, 0, DSCQ_IMAGE_SIDE_MAX);
+        j->out->width = side(j);
     else if (strcmp(j->path, "annotation/size/height") == 0)
-        j->out->height = (int32_t)number(j, 0, DSCQ_IMAGE_SIDE_MAX);
+        j->out->height = side(j);
     for (int i = 0; i < 4 && j->status == DSCQ_OK; i++) {
         if (strcmp(j->path, k_corner[i]) == 0) {
             j->corner[i] = number(j, -1e6, 1e6);

@@ -73,12 +73,15 @@ static dscq_status parse_line(dscq_annotation *out, const char *line, size_t byt
 dscq_status dscq_yolo_parse(dscq_annotation *out, const char *text, size_t bytes,
                             const char *name, int32_t classes, dscq_error *err)
 {
-    data_lines l = {text, text + bytes, 0};
+    data_lines l;
     dscq_annotation ann = {0};
     const char *line;
     size_t len;
+    const dscq_status begun = data__lines(&l, text, bytes, name, err);
 
     *out = ann;
+    if (begun != DSCQ_OK)
+        return begun;
     while (data__next_line(&line, &len, &l)) {
         const size_t before = ann.skipped;
         const dscq_status status = parse_line(&ann, line, len, classes, err);

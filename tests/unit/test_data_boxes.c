@@ -209,8 +209,8 @@ END_TEST
 static const refusal k_bad_coco[] = {
     {"{}", "a.json: no images[] in it"},
     {"{\"images\":[{\"id\":1}]}", "a.json: images[0]: no id or no file_name"},
-    {"{\"images\":[{\"id\":1,\"file_name\":\"a\",\"width\":0,\"height\":5}]}",
-     "a.json: images[0]: 0x5 pixels: want 1..32767"},
+    {"{\"images\":[{\"id\":1,\"file_name\":\"a\",\"width\":-1,\"height\":5}]}",
+     "a.json: images[0]: -1x5 pixels: want 1..32767"},
     {"{" IMAGES "}", "a.json: 0 categories[]: want 1..32768"},
     {"{" IMAGES
      ",\"categories\":[{\"id\":1,\"name\":\"a\"},{\"id\":1,\"name\":\"b\"}]}",

@@ -28,9 +28,10 @@ static size_t check(dscq_table **t, const char *settings)
     dscq_error err = {DSCQ_OK, ""};
     dscq_data_params p;
     size_t errors = 0;
+    dscq_data_seen seen;
 
     test_ok(data_settings(&p, settings, &err));
-    test_ok(dscq_dataset_check(t, &errors, &p, test_path(""), NULL, &err));
+    test_ok(dscq_dataset_check(t, &errors, &seen, &p, test_path(""), NULL, &err));
     return errors;
 }
 
@@ -125,13 +126,14 @@ static dscq_status check_here(void *ctx, dscq_error *err)
 {
     dscq_data_params p;
     dscq_table *t = NULL;
+    dscq_data_seen seen;
     size_t errors = 0;
 
     (void)ctx;
     dscq_status status = data_settings(
         &p, "type=signs width=12 height=12 count=9 classes=3 cache_mb=0", err);
     if (status == DSCQ_OK)
-        status = dscq_dataset_check(&t, &errors, &p, ".", NULL, err);
+        status = dscq_dataset_check(&t, &errors, &seen, &p, ".", NULL, err);
     dscq_table_destroy(t);
     return status;
 }

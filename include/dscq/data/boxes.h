@@ -75,7 +75,7 @@ dscq_status dscq_yolo_parse(dscq_annotation *out, const char *text, size_t bytes
 
 typedef struct dscq_coco_image {
     int64_t id;
-    dscq_annotation ann; /* fractions */
+    dscq_annotation ann; /* fractions; in_pixels when the document gives no size */
 } dscq_coco_image;
 
 typedef struct dscq_coco {

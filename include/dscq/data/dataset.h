@@ -58,6 +58,7 @@ typedef struct dscq_data_params {
     char test[DSCQ_PATH_MAX], test_labels[DSCQ_PATH_MAX];
     char names[DSCQ_PATH_MAX];
     char calibrate[DSCQ_PATH_MAX]; /* flow/ opens it */
+    char label_column[128];        /* list: heading of the class's column, or one-hot */
     int32_t fine;                  /* cifar100: fine (1) or coarse (0) labels */
 
     int32_t width, height, channels; /* 0 = as stored (fixed-size formats only) */
@@ -156,11 +157,16 @@ void dscq_dataset_histogram(const dscq_dataset *d, dscq_split s, uint64_t *count
  * that are held in memory, pixels: what a run manifest records. Test not included. */
 void dscq_dataset_digest(char out[17], const dscq_dataset *d);
 
+typedef struct dscq_data_seen {
+    size_t pictures, kind[DSCQ_IMAGE_KINDS]; /* that could be read */
+} dscq_data_seen;
+
 /*
  * Look for everything that would go wrong in an hour of work, without stopping at
  * the first: unreadable pictures, missing and empty label files, labels out of
  * range, boxes without area or outside, sizes that disagree, classes without
- * pictures, imbalance above 10:1, class names inside one another where classes are
+ * pictures, imbalance above 10:1, what decoding did unasked (an orientation, 16 bits,
+ * alpha, CMYK, grey among colour), class names inside one another where classes are
  * found by name, the same picture in training and test, preprocessing that does
  * not fit. Test source included. *out (owned by the caller) has one row a problem:
  *   severity  "error" | "warning"
@@ -168,7 +174,7 @@ void dscq_dataset_digest(char out[17], const dscq_dataset *d);
  *   file      ; line (0: none) ; text
  * DSCQ_OK whether or not there are problems; *errors counts the severe ones.
  */
-dscq_status dscq_dataset_check(dscq_table **out, size_t *errors,
+dscq_status dscq_dataset_check(dscq_table **out, size_t *errors, dscq_data_seen *seen,
                                const dscq_data_params *p, const char *dir,
                                const dscq_log *log, dscq_error *err);
 

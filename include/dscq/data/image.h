@@ -2,8 +2,9 @@
  * data/image.h - decoded pictures, their geometry, and the network's input.
  *
  * A dscq_image is dense height x width x channels bytes, channels 1 (grey) or 3
- * (RGB). PNG comes through libpng, JPEG through libjpeg (accurate integer DCT),
- * both with every size checked before memory is taken. Resizing is integer
+ * (RGB). PNG comes through libpng, JPEG through libjpeg (accurate integer DCT), WebP
+ * through libwebp, BMP through a decoder of our own, all with every size checked
+ * before memory is taken. Resizing is integer
  * arithmetic throughout, so that the same picture gives the same bytes with any
  * compiler and on any machine.
  *
@@ -28,9 +29,31 @@ enum {
     DSCQ_IMAGE_FILE_BYTES_MAX = 1 << 28
 };
 
+/* What decoding did that nobody asked for. */
+enum {
+    DSCQ_IMAGE_TURNED = 1,      /* as its EXIF orientation says            */
+    DSCQ_IMAGE_DEEP = 2,        /* samples of more than 8 bits were cut    */
+    DSCQ_IMAGE_TRANSPARENT = 4, /* it had alpha; the background shows      */
+    DSCQ_IMAGE_INKS = 8,        /* CMYK or YCCK, to RGB without a profile  */
+    DSCQ_IMAGE_GREY = 16        /* stored without colour                   */
+};
+
+/* The format a picture was decoded from. */
+typedef enum dscq_image_kind {
+    DSCQ_IMAGE_MADE, /* not decoded */
+    DSCQ_IMAGE_PNG,
+    DSCQ_IMAGE_JPEG,
+    DSCQ_IMAGE_BMP,
+    DSCQ_IMAGE_WEBP,
+    DSCQ_IMAGE_KINDS
+} dscq_image_kind;
+const char *dscq_image_kind_name(dscq_image_kind kind); /* "PNG" */
+
 typedef struct dscq_image {
     int32_t width, height, channels;
-    uint8_t *px; /* [height][width][channels], from dscq_malloc(); owned */
+    int32_t kind;   /* dscq_image_kind */
+    uint32_t notes; /* DSCQ_IMAGE_*, of a decoded picture */
+    uint8_t *px;    /* [height][width][channels], from dscq_malloc(); owned */
 } dscq_image;
 
 /* Fill *out with an uncleared picture. DSCQ_ARG for a size outside the limits or
@@ -43,16 +66,19 @@ typedef struct dscq_decode_opts {
     int32_t channels;      /* 1, 3, or 0 = as stored (grey stays grey)          */
     uint8_t background[3]; /* what shows through transparent pixels, RGB        */
     uint32_t max_pixels;   /* 0 = DSCQ_IMAGE_PIXELS_MAX                         */
+    int32_t as_stored;     /* leave an EXIF orientation alone                   */
 } dscq_decode_opts;
 
 /*
- * PNG (any bit depth, palette, alpha) or JPEG (grey, YCbCr, RGB, CMYK, YCCK;
- * baseline or progressive), told apart by their first bytes. 16-bit samples keep
+ * PNG (any bit depth, palette, alpha), JPEG (grey, YCbCr, RGB, CMYK, YCCK; baseline or
+ * progressive), BMP (1 to 32 bits, palette, masks, run lengths, either direction) or
+ * WebP (still), told apart by their first bytes, never by name. 16-bit samples keep
  * their high byte; alpha is composited over opts->background; an EXIF orientation
- * is applied, so that width and height are those a viewer shows. opts may be NULL
+ * is applied, so that width and height are those a viewer shows; out->notes says which
+ * of it happened. opts may be NULL
  * (channels as stored, white background). `name` is for messages.
  *
- * DSCQ_FORMAT when the bytes are neither, are damaged or cut short (a JPEG that
+ * DSCQ_FORMAT when the bytes are none of these, are damaged or cut short (a JPEG that
  * its library can only patch up counts as damaged) or exceed the limits;
  * DSCQ_UNSUPPORTED for a form left out of this build. *out is zero on failure.
  */
@@ -65,7 +91,9 @@ dscq_status dscq_image_load(dscq_image *out, const char *path,
 /* Width and height after orientation, from the header alone. */
 dscq_status dscq_image_probe(int32_t *width, int32_t *height, const char *path,
                              dscq_error *err);
-/* Is the name one of a picture this module reads (.png .jpg .jpeg, any case)? */
+/* Is the name one of a picture this module reads (DSCQ_IMAGE_ENDINGS, any case)? */
+#define DSCQ_IMAGE_ENDINGS                                                             \
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp"
 int dscq_image_has_extension(const char *path);
 
 /* 8-bit PNG, written atomically. */
