@@ -30,9 +30,12 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
-    DSCQ_TRY(dscq_flow_answer(&answers, q, call->arg + 1, (size_t)call->arg_count - 1,
-                              &o, err));
-    cli_out_table(call, answers);
+    status = dscq_flow_answer(&answers, q, call->arg + 1, (size_t)call->arg_count - 1,
+                              &o, err);
+    /* Answers of the others stand beside one picture that could not be read. */
+    call->has_result = answers != NULL;
+    if (call->has_result)
+        cli_out_table(call, answers);
 done:
     dscq_table_destroy(answers);
     dscq_qmodel_destroy(q);
@@ -45,11 +48,14 @@ const cli_cmd cli_cmd_run = {
     .synopsis = "PACKED.bin IMAGE...",
     .summary = "classify pictures, or find boxes in them, with a packed network",
     .description =
-        "Reads PNG and JPEG pictures of any size, resizes and normalises them as the "
+        "Reads PNG, JPEG, BMP and WebP pictures of any size, told apart by their "
+        "content and turned as EXIF says, resizes and normalises them as the "
         "packed file says, runs the network in integers and prints classes with their "
         "probability, boxes in pixels of the picture, or the range of each map. A "
         "folder stands for the "
-        "pictures in it.",
+        "pictures in it and in its sub-folders. A picture that cannot be read costs "
+        "its own answer only: it is named, the others are answered, and the exit code "
+        "is not 0.",
     .examples = "The three likeliest classes of one picture:\n"
                 "$ dscq run runs/demo/packed.bin photo.jpg --top 3\n"
                 "What a detector finds, drawn:\n"

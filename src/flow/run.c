@@ -3,6 +3,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/data/folder.h"
 #include "dscq/infer/runtime.h"
 #include "dscq/nn/detect.h"
 #include "flow_internal.h"
@@ -114,6 +115,8 @@ typedef struct answering {
     float *raw;
     dscq_head *head;         /* [output_count], detectors */
     int is_detector, is_raw; /* neither: classes */
+    size_t asked, unread;    /* pictures */
+    dscq_error first;        /* why the first of the unread was not */
 } answering;
 
 static const char *class_name(const dscq_qmodel *q, int32_t cls)
@@ -238,54 +241,102 @@ static void add_maps(answering *a, const char *path)
     }
 }
 
-static dscq_status answer_one(answering *a, const char *path, dscq_error *err)
+static dscq_status answer_image(answering *a, const char *path, const dscq_image *im,
+                                dscq_error *err)
 {
-    dscq_image im = {0}, ready = {0};
+    dscq_image ready = {0};
     dscq_placement where;
     dscq_status status;
 
-    DSCQ_TRY(dscq_image_load(&im, path, NULL, err));
-    DSCQ_TRY(dscq_preproc_geometry(&ready, &where, &a->preproc, &im, err));
+    DSCQ_TRY(dscq_preproc_geometry(&ready, &where, &a->preproc, im, err));
     dscq_flow_codes(a->codes, a->q, ready.px);
     const void *input = a->codes;
     dscq_runtime_run(a->runtime, 1, &input, a->output);
     if (a->is_detector)
-        DSCQ_TRY(add_boxes(a, path, &im, &where, err));
+        DSCQ_TRY(add_boxes(a, path, im, &where, err));
     else if (a->is_raw)
         add_maps(a, path);
     else
         add_classes(a, path);
 done:
     dscq_image_clear(&ready);
+    return status;
+}
+
+/* One picture that cannot be read costs one answer: it is named and counted. */
+static dscq_status answer_one(answering *a, const char *path, dscq_error *err)
+{
+    dscq_image im = {0};
+    dscq_error why = {DSCQ_OK, ""};
+    dscq_status status = dscq_image_load(&im, path, NULL, &why);
+
+    a->asked++;
+    if (status == DSCQ_NOMEM) {
+        *err = why;
+    } else if (status != DSCQ_OK) {
+        if (a->unread++ == 0)
+            a->first = why;
+        else
+            dscq_log_printf(a->o->log, DSCQ_LOG_WARN, "%s", why.msg);
+        status = DSCQ_OK;
+    } else {
+        status = answer_image(a, path, &im, err);
+    }
     dscq_image_clear(&im);
     return status;
+}
+
+typedef struct remark_job {
+    const dscq_log *log;
+    const char *path;
+} remark_job;
+
+static void put_remark(void *ctx, const char *kind, const char *text)
+{
+    const remark_job *j = ctx;
+
+    (void)kind;
+    dscq_log_printf(j->log, DSCQ_LOG_WARN, "%s: %s", j->path, text);
 }
 
 /* A picture, or the pictures of a folder. */
 static dscq_status answer_path(answering *a, const char *path, dscq_error *err)
 {
-    dscq_dir d = {0};
-    size_t pictures = 0;
+    remark_job remark = {a->o->log, path};
+    dscq_folder f = {0};
     dscq_status status = DSCQ_OK;
 
     if (!dscq_path_is_dir(path))
         return answer_one(a, path, err);
-    DSCQ_TRY(dscq_dir_list(&d, path, err));
-    for (size_t i = 0; i < d.count; i++) {
-        char file[4096];
-        if (!dscq_image_has_extension(d.name[i]))
-            continue;
-        DSCQ_TRY(dscq_path_join(file, sizeof file, path, d.name[i], err));
-        DSCQ_TRY(answer_one(a, file, err));
-        pictures++;
-        dscq_log_progress(a->o->log, "run", (double)i + 1, (double)d.count, d.name[i]);
+    DSCQ_TRY(dscq_folder_list(&f, path, err));
+    dscq_folder_remarks(&f, put_remark, &remark);
+    for (size_t i = 0; i < f.count; i++) {
+        DSCQ_TRY(answer_one(a, f.path[i], err));
+        dscq_log_progress(a->o->log, "run", (double)i + 1, (double)f.count,
+                          dscq_path_base(f.path[i]));
+        if (dscq_log_stop(a->o->log)) {
+            status = dscq_fail(err, DSCQ_INTERRUPTED, "stopped after %s", f.path[i]);
+            goto done;
+        }
     }
-    if (pictures == 0)
-        status = dscq_fail(err, DSCQ_FORMAT,
-                           "%s: no .png or .jpg picture in this folder", path);
+    if (f.count == 0)
+        status =
+            dscq_fail(err, DSCQ_FORMAT,
+                      "%s: no picture (.png, .jpg, .bmp, .webp) in this folder", path);
 done:
-    dscq_dir_free(&d);
+    dscq_folder_clear(&f);
     return status;
+}
+
+/* The answers stand, and the status says that some are missing. */
+static dscq_status tell_unread(const answering *a, dscq_error *err)
+{
+    if (a->unread == 0)
+        return DSCQ_OK;
+    if (a->asked == 1)
+        return dscq_fail(err, a->first.code, "%s", a->first.msg);
+    return dscq_fail(err, a->first.code, "%zu of %zu pictures not read: %s", a->unread,
+                     a->asked, a->first.msg);
 }
 
 /* ---- set-up ------------------------------------------------------------- */
@@ -385,8 +436,11 @@ dscq_status dscq_flow_answer(dscq_table **out, const dscq_qmodel *q,
         }
     }
     DSCQ_TRY(dscq_table_check(a.t, err));
-    *out = a.t;
-    a.t = NULL;
+    if (a.unread == 0 || a.unread < a.asked) {
+        *out = a.t;
+        a.t = NULL;
+    }
+    status = tell_unread(&a, err);
 done:
     dscq_table_destroy(a.t);
     dscq_runtime_destroy(a.runtime);
