@@ -164,6 +164,53 @@ static dscq_aquant grid(const dscq_observer *o, const dscq_settings *s, int32_t 
     return dscq_aquant_make(lo, hi, bits, 1);
 }
 
+/* Nothing but zeros came by (or what rounds to them beside any weight). */
+static int is_dead(const dscq_observer *o, int32_t node)
+{
+    const dscq_hist *h = dscq_observer_hist(o, node);
+
+    return !(h->hi - h->lo > 1e-20);
+}
+
+/* The smallest scale of what is joined with `node` (a source), 0: nothing is. One shift
+ * serves all inputs of a sum, so a dead one must not be the largest. */
+static double scale_beside(const dscq_calibrated *c, const dscq_observer *o,
+                           int32_t node)
+{
+    const dscq_model *m = o->model;
+    double least = 0.0;
+
+    for (int32_t i = 0; i < c->nodes; i++) {
+        const dscq_node *n = dscq_model_node(m, i);
+        int joined = 0;
+        for (int32_t j = 0; n->input_count > 1 && j < n->input_count; j++)
+            joined |= dscq_calibrate_source(m, n->input[j]) == node;
+        for (int32_t j = 0; joined && j < n->input_count; j++) {
+            const int32_t at = dscq_calibrate_source(m, n->input[j]);
+            const double s = at == DSCQ_INPUT ? c->input.scale : c->edge[at].scale;
+            if (at != node && !is_dead(o, at) && (least == 0.0 || s < least))
+                least = s;
+        }
+    }
+    return least;
+}
+
+/* An edge on which only zeros were seen takes any scale; 1 would seldom fit its
+ * neighbours'. It gets that of what it is joined with, else of the layer's input. */
+static void give_dead_scales(dscq_calibrated *c, const dscq_observer *o)
+{
+    for (int32_t i = 0; i < c->nodes; i++) {
+        const int32_t from =
+            dscq_calibrate_source(o->model, dscq_model_node(o->model, i)->input[0]);
+        if (dscq_calibrate_source(o->model, i) != i || !is_dead(o, i))
+            continue;
+        c->edge[i].scale = scale_beside(c, o, i);
+        if (c->edge[i].scale == 0.0)
+            c->edge[i].scale =
+                from == DSCQ_INPUT ? c->input.scale : c->edge[from].scale;
+    }
+}
+
 dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
                            const dscq_settings *s, dscq_error *err)
 {
@@ -187,6 +234,7 @@ dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
     for (int32_t i = 0; i < o->nodes; i++)
         if (dscq_calibrate_source(m, i) == i)
             c->edge[i] = grid(o, s, i);
+    give_dead_scales(c, o);
     for (int32_t i = 0; i < o->nodes; i++) {
         const int32_t at = dscq_calibrate_source(m, i);
         if (at != i)

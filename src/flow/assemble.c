@@ -5,6 +5,7 @@
 #include "dscq/pack/build.h"
 #include "flow_internal.h"
 
+#include <math.h>
 #include <string.h>
 
 static dscq_build_edge edge_of(const dscq_aquant *a)
@@ -38,17 +39,31 @@ static dscq_qinput input_of(const dscq_preproc *p)
     return in;
 }
 
+/* Outputs whose steps were too fine for what comes in. */
+static void say_widened(const flow_parts *parts, const double *wider)
+{
+    for (int32_t i = 0; i < dscq_model_nodes(parts->model); i++)
+        if (wider[i] > 1.0)
+            dscq_log_printf(
+                parts->log, DSCQ_LOG_INFO,
+                "%s: its output keeps %.1f of %d bits: finer steps than its "
+                "inputs can move do not fit their factors",
+                dscq_model_node(parts->model, i)->name,
+                parts->edge[i + 1].bits - log2(wider[i]), (int)parts->edge[i + 1].bits);
+}
+
 dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err)
 {
     const int32_t nodes = dscq_model_nodes(parts->model);
     dscq_build_edge *edge = dscq_calloc((size_t)nodes, sizeof *edge);
     dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
+    double *wider = dscq_calloc((size_t)nodes, sizeof *wider);
     const char **names = dscq_calloc((size_t)parts->class_count + 1, sizeof *names);
     dscq_qinput input;
     dscq_status status;
 
     *out = NULL;
-    if (edge == NULL || weights == NULL || names == NULL) {
+    if (edge == NULL || weights == NULL || wider == NULL || names == NULL) {
         status = dscq_fail_nomem(err, "the description of a packed network",
                                  (unsigned long long)nodes * sizeof *weights);
         goto done;
@@ -66,13 +81,16 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
                             .class_name = names,
                             .class_count = parts->class_count,
                             .meta = parts->meta,
-                            .logit_bits = parts->logit_bits};
+                            .logit_bits = parts->logit_bits,
+                            .wider = wider};
     if (parts->preproc != NULL) {
         input = input_of(parts->preproc);
         spec.preprocess = &input;
     }
     DSCQ_TRY(dscq_pack_build(out, parts->model, &spec, err));
+    say_widened(parts, wider);
 done:
+    dscq_free(wider);
     dscq_free(names);
     dscq_free(weights);
     dscq_free(edge);

@@ -238,7 +238,8 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
                               .dataset = d,
                               .class_count = dscq_dataset_classes(d),
                               .logit_bits = p->settings->all.logit_b,
-                              .meta = meta.text};
+                              .meta = meta.text,
+                              .log = tune.log};
     DSCQ_TRY(flow__assemble(q, &parts, err));
     (*q)->float_bytes = dscq_model_float_bytes(flow__trained(p));
     DSCQ_TRY(dscq_infer_make_digests(*q, EMBEDDED_INPUTS, NULL, err));

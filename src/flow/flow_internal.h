@@ -347,6 +347,7 @@ typedef struct flow_parts {
     dscq_dataset *dataset;             /* class names; NULL: none */
     int32_t class_count, logit_bits;
     const char *meta;
+    const dscq_log *log; /* NULL: says nothing */
 } flow_parts;
 dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err);
 

@@ -99,7 +99,8 @@ dscq_status pack__new_tensor(pack_builder *b, int32_t *out, const char *name,
     t->bits = edge->bits;
     t->is_signed = edge->is_signed;
     t->zero_point = edge->zero_point;
-    t->scale = edge->scale;
+    const int32_t made = b->m->tensor_count - b->first_tensor;
+    t->scale = edge->scale * (made < PACK_LAYER_TENSORS ? b->wider[made] : 1.0);
     *out = b->m->tensor_count++;
     return DSCQ_OK;
 }
@@ -124,9 +125,26 @@ dscq_qnode *pack__new_node(pack_builder *b, dscq_qop op, const char *name,
     return q;
 }
 
-dscq_status pack__set_scale(const pack_builder *b, const dscq_node *n, dscq_qnode *q,
+int pack__fits(pack_builder *b, const dscq_qnode *q, double size, double most)
+{
+    const int32_t made = q->output - b->first_tensor;
+    const int32_t bits = b->m->tensor[q->output].bits;
+
+    assert(made >= 0 && made < PACK_LAYER_TENSORS);
+    const double room = ldexp(1.0, bits > 8 ? bits - 8 : 0) / b->wider[made];
+    if (size <= most || room <= 1.0)
+        return 1;
+    b->want[made] = fmax(b->want[made], fmin(size / most, room));
+    return 0;
+}
+
+dscq_status pack__set_scale(pack_builder *b, const dscq_node *n, dscq_qnode *q,
                             int32_t k, double factor)
 {
+    if (isfinite(factor) && !pack__fits(b, q, fabs(factor), PACK_FACTOR_MAX))
+        return DSCQ_OK;
+    if (isfinite(factor)) /* 128 steps for every unit: 8 bits end after two */
+        factor = fmin(fmax(factor, -PACK_FACTOR_MAX), PACK_FACTOR_MAX);
     if (!dscq_pack_multiplier(&q->mult[k], &q->shift[k], factor))
         return dscq_fail(
             b->err, DSCQ_ARG,
@@ -352,6 +370,48 @@ static dscq_status put_texts(pack_builder *b)
     return DSCQ_OK;
 }
 
+static int wants_more(const pack_builder *b)
+{
+    for (int32_t k = 0; k < PACK_LAYER_TENSORS; k++)
+        if (b->want[k] > 1.0)
+            return 1;
+    return 0;
+}
+
+/* The nodes of one layer, again with wider steps as long as some factor asks for it. */
+static dscq_status put_layer(pack_builder *b, int32_t i, pack_build_fn *fn)
+{
+    enum { TRIES = 8 };
+    const dscq_node *n = dscq_model_node(b->net, i);
+    const int32_t first_node = b->m->node_count;
+
+    b->first_tensor = b->m->tensor_count;
+    for (int32_t k = 0; k < PACK_LAYER_TENSORS; k++)
+        b->wider[k] = 1.0;
+    for (int t = 0; t < TRIES; t++) {
+        memset(b->want, 0, sizeof b->want);
+        const dscq_status status = fn(b, i, n);
+        if (status != DSCQ_OK || !wants_more(b))
+            return status;
+        pack__cut_nodes(b->m, first_node);
+        b->m->tensor_count = b->first_tensor;
+        for (int32_t k = 0; k < PACK_LAYER_TENSORS; k++)
+            b->wider[k] *= fmax(1.0, b->want[k]);
+    }
+    return dscq_fail(b->err, DSCQ_ARG,
+                     "layer '%s': the scales of its inputs, weights and output do not "
+                     "fit each other",
+                     n->name);
+}
+
+/* How many times as wide as given the steps of layer i's own output are. */
+static double widened(const pack_builder *b, int32_t i)
+{
+    const int32_t made = b->tensor[i] - b->first_tensor;
+
+    return made >= 0 && made < PACK_LAYER_TENSORS ? b->wider[made] : 1.0;
+}
+
 static dscq_status put_nodes(pack_builder *b)
 {
     for (int32_t i = 0; i < dscq_model_nodes(b->net); i++) {
@@ -367,9 +427,11 @@ static dscq_status put_nodes(pack_builder *b)
                 fn = k_rows[r].fn;
         if (fn == NULL)
             return pack__refuse(b, n, "this layer type has no integer form");
-        const dscq_status status = fn(b, i, n);
+        const dscq_status status = put_layer(b, i, fn);
         if (status != DSCQ_OK)
             return status;
+        if (b->spec->wider != NULL)
+            b->spec->wider[i] = widened(b, i);
     }
     return DSCQ_OK;
 }
@@ -400,6 +462,7 @@ static dscq_status start(pack_builder *b)
     DSCQ_TRY(dscq_qmodel_reserve(b->m, room(b->net), room(b->net), 1,
                                  dscq_model_outputs(b->net), b->err));
     b->m->tensor_count = b->m->node_count = 0;
+    b->wider[0] = 1.0; /* the network's input */
     mark_outputs(b);
 done:
     return status;

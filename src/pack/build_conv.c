@@ -14,6 +14,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static const double BIAS_MIN = -8388608.0, BIAS_MAX = 8388607.0; /* 24 bits */
+
 /* Entry 0 is 0; then the entries that occur, ascending. */
 static dscq_status copy_book(const pack_builder *b, const dscq_node *n,
                              dscq_qweights *w, const dscq_build_weights *s)
@@ -87,8 +89,36 @@ static int is_dead(const dscq_qweights *w, int32_t k)
     return 1;
 }
 
+/* What comes of u, 1/256 of an output step: the end of the range it lies beyond (-1,
+ * 1), else 0. */
+static int beyond(const dscq_qnode *q, const dscq_qtensor *y, double u)
+{
+    const double steps =
+        (q->is_leaky && u < 0 ? u * q->slope_q15 / 32768.0 : u) / 256.0;
+
+    return steps > q->clamp_hi - y->zero_point + 1.0   ? 1
+           : steps < q->clamp_lo - y->zero_point - 1.0 ? -1
+                                                       : 0;
+}
+
+/* Whether channel k is at one end of the range whatever its input is. */
+static int is_stuck(const pack_builder *b, const dscq_qnode *q, int32_t k,
+                    double factor, double bias)
+{
+    const dscq_qtensor *x = &b->m->tensor[q->input[0]], *y = &b->m->tensor[q->output];
+    const dscq_qweights *w = q->weights;
+    const size_t per = w->count / (size_t)w->k;
+    double sum = 0.0;
+
+    for (size_t i = 0; i < per; i++)
+        sum += fabs((double)w->value[(size_t)k * per + i]);
+    sum *= (double)dscq_qtensor_reach(x) * fabs(factor);
+    const int end = beyond(q, y, bias - sum);
+    return end != 0 && end == beyond(q, y, bias + sum);
+}
+
 /* Batch norm (or bias) and all scales into m, r and bias. */
-static dscq_status fold(const pack_builder *b, const dscq_node *n, dscq_qnode *q,
+static dscq_status fold(pack_builder *b, const dscq_node *n, dscq_qnode *q,
                         const double *weight_scale, int32_t scale_count)
 {
     const dscq_qtensor *x = &b->m->tensor[q->input[0]], *y = &b->m->tensor[q->output];
@@ -107,18 +137,22 @@ static dscq_status fold(const pack_builder *b, const dscq_node *n, dscq_qnode *q
         const double s_w = weight_scale[scale_count == 1 ? 0 : k];
         double bias = pack__round(256.0 * (double)shift[k] / y->scale);
         const double f = 256.0 * s_w * x->scale * (double)factor[k] / y->scale;
-        const int dead = is_dead(q->weights, k) || f == 0.0;
+        const int dead = is_dead(q->weights, k) || f == 0.0 ||
+                         (fabs(bias) > BIAS_MAX && is_stuck(b, q, k, f, bias));
         DSCQ_TRY(pack__set_scale(b, n, q, k, dead ? 0.0 : f));
         if (dead) /* the output is a constant: beyond the range it is its end */
-            bias = fmin(fmax(bias, -8388608.0), 8388607.0);
-        if (!(bias >= -8388608.0 && bias <= 8388607.0)) {
+            bias = fmin(fmax(bias, BIAS_MIN), BIAS_MAX);
+        /* 16-bit steps may be a little too fine for it; a shift that is many times the
+         * whole range of an output is for nobody to mend. */
+        if (!(fabs(bias) <= (y->bits > 8 ? 8.0 : 1.0) * -BIAS_MIN)) {
             status = dscq_fail(b->err, DSCQ_ARG,
                                "layer '%s': shift %g of channel %d is too large for an "
                                "output step of %g; calibrate its range again",
                                n->name, (double)shift[k], k, y->scale);
             goto done;
         }
-        q->bias[k] = (int32_t)bias;
+        if (pack__fits(b, q, fabs(bias), -BIAS_MIN))
+            q->bias[k] = (int32_t)fmin(fmax(bias, BIAS_MIN), BIAS_MAX);
     }
 done:
     dscq_free(factor);

@@ -7,6 +7,9 @@
 #include "dscq/pack/build.h"
 #include "pack_internal.h"
 
+/* Tensors that one layer can make: a slice of every input, a sum, a table. */
+enum { PACK_LAYER_TENSORS = DSCQ_QNODE_INPUTS + 4 };
+
 typedef struct pack_builder {
     dscq_qmodel *m;
     const dscq_model *net;
@@ -14,6 +17,13 @@ typedef struct pack_builder {
     int32_t input;   /* tensor of the network's input */
     int32_t *tensor; /* [nodes] tensor of a node's output; -1: it is a head */
     uint8_t *is_out; /* [nodes] feeds an output of the network and nothing else */
+    /* Of the layer at work, by the order in which it makes its tensors. Where a factor
+     * is larger than its 16 bits hold, the steps of an output of more than 8 bits are
+     * finer than anything that can come of its inputs: the layer is made again with
+     * wider ones, as long as 8 bits of the range are left. */
+    int32_t first_tensor;
+    double wider[PACK_LAYER_TENSORS]; /* times what the edge says                 */
+    double want[PACK_LAYER_TENSORS];  /* above 1: times what it is now            */
     dscq_error *err;
 } pack_builder;
 
@@ -52,9 +62,14 @@ dscq_status pack__open_act(pack_builder *b, int32_t i, const dscq_node *n,
 /* Add the table node when there is one. */
 dscq_status pack__close_act(pack_builder *b, int32_t i, const dscq_node *n,
                             int32_t tensor, int lut);
-/* m, r of one factor into entry k of q; refused by name when it does not fit. */
-dscq_status pack__set_scale(const pack_builder *b, const dscq_node *n, dscq_qnode *q,
+/* m, r of one factor into entry k of q; one that does not fit asks for wider steps. */
+dscq_status pack__set_scale(pack_builder *b, const dscq_node *n, dscq_qnode *q,
                             int32_t k, double factor);
+#define PACK_FACTOR_MAX 32767.0 /* a multiplier without a shift */
+/* `size` (of a factor, a bias) belongs to q and should not be above `most`. 0: the
+ * layer will be made again; 1: it is not, or nothing can be done and it is to be cut.
+ */
+int pack__fits(pack_builder *b, const dscq_qnode *q, double size, double most);
 double pack__round(double v); /* half away from zero */
 
 #endif

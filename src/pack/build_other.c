@@ -103,8 +103,8 @@ dscq_status pack__build_avgpool(pack_builder *b, int32_t i, const dscq_node *n)
     DSCQ_TRY(dscq_qnode_reserve(q, count, 0, 1, b->err));
     for (int32_t k = 0; k < count; k++) {
         q->scale_key[k] = keys[k];
-        DSCQ_TRY(
-            pack__set_scale(b, n, q, k, 256.0 * in->scale / (edge->scale * keys[k])));
+        DSCQ_TRY(pack__set_scale(
+            b, n, q, k, 256.0 * in->scale / (b->m->tensor[q->output].scale * keys[k])));
     }
 done:
     dscq_free(keys);
@@ -117,8 +117,8 @@ dscq_status pack__build_shortcut(pack_builder *b, int32_t i, const dscq_node *n)
 {
     const dscq_shortcut_params *p = n->params;
     int32_t x[DSCQ_QNODE_INPUTS], y;
-    double factor[DSCQ_QNODE_INPUTS];
-    uint8_t r;
+    double factor[DSCQ_QNODE_INPUTS], top = 0.0;
+    uint8_t r = 0;
     int lut;
     dscq_status status;
 
@@ -129,10 +129,14 @@ dscq_status pack__build_shortcut(pack_builder *b, int32_t i, const dscq_node *n)
         x[j] = pack__input_of(b, n, j);
         factor[j] = 256.0 * (j == 0 ? p->alpha : p->beta) * b->m->tensor[x[j]].scale /
                     b->m->tensor[y].scale;
+        top = fmax(top, fabs(factor[j]));
     }
     dscq_qnode *q = pack__new_node(b, DSCQ_Q_ADD, n->name, "", x, n->input_count, y);
     DSCQ_TRY(dscq_qnode_reserve(q, n->input_count, 0, 0, b->err));
-    if (!dscq_pack_multipliers(q->mult, &r, factor, n->input_count)) {
+    const int fits = !isfinite(top) || pack__fits(b, q, top, PACK_FACTOR_MAX);
+    for (int32_t j = 0; j < n->input_count && isfinite(top); j++)
+        factor[j] = fmin(fmax(factor[j], -PACK_FACTOR_MAX), PACK_FACTOR_MAX);
+    if (fits && !dscq_pack_multipliers(q->mult, &r, factor, n->input_count)) {
         status = dscq_fail(b->err, DSCQ_ARG,
                            "layer '%s': the scales of its inputs and output do not fit "
                            "each other",
@@ -209,10 +213,10 @@ static dscq_status route_part(pack_builder *b, const dscq_node *n, int32_t j,
     return DSCQ_OK;
 }
 
-static int same_codes(const dscq_qtensor *a, const dscq_build_edge *e)
+static int same_codes(const dscq_qtensor *a, const dscq_qtensor *y)
 {
-    return a->bits == e->bits && a->is_signed == e->is_signed &&
-           a->zero_point == e->zero_point && fabs(a->scale / e->scale - 1.0) < 1e-9;
+    return a->bits == y->bits && a->is_signed == y->is_signed &&
+           a->zero_point == y->zero_point && fabs(a->scale / y->scale - 1.0) < 1e-9;
 }
 
 dscq_status pack__build_route(pack_builder *b, int32_t i, const dscq_node *n)
@@ -240,12 +244,13 @@ dscq_status pack__build_route(pack_builder *b, int32_t i, const dscq_node *n)
     dscq_qnode *q =
         pack__new_node(b, DSCQ_Q_CONCAT, n->name, "", x, n->input_count, b->tensor[i]);
     DSCQ_TRY(dscq_qnode_reserve(q, n->input_count, 0, 0, b->err));
+    const dscq_qtensor *y = &b->m->tensor[b->tensor[i]];
     for (int32_t j = 0; j < n->input_count; j++) {
         const dscq_qtensor *t = &b->m->tensor[x[j]];
-        if (same_codes(t, edge))
+        if (same_codes(t, y))
             q->shift[j] = 255; /* with m = 0: copied */
         else
-            DSCQ_TRY(pack__set_scale(b, n, q, j, 256.0 * t->scale / edge->scale));
+            DSCQ_TRY(pack__set_scale(b, n, q, j, 256.0 * t->scale / y->scale));
     }
 done:
     return status;
@@ -295,15 +300,18 @@ dscq_status pack__build_lrn(pack_builder *b, int32_t i, const dscq_node *n)
     if (q->table == NULL)
         return dscq_fail_nomem(b->err, "lrn table", (size_t)q->table_count * 4);
     /* beta >= 0: entry 0 is the largest */
+    const double step = b->m->tensor[q->output].scale,
+                 first = lrn_factor(p, in, step, 0);
+    if (!isfinite(first))
+        return pack__refuse(b, n, "its scales do not fit each other");
+    if (!pack__fits(b, q, first, 65535.0))
+        return DSCQ_OK;
     int r = 0;
-    while (r < 47 && lrn_factor(p, in, edge->scale, 0) * ldexp(1.0, r + 1) < 65535.0)
+    while (r < 47 && first * ldexp(1.0, r + 1) < 65535.0)
         r++;
-    for (int32_t k = 0; k < q->table_count; k++) {
-        const double t = pack__round(lrn_factor(p, in, edge->scale, k) * ldexp(1.0, r));
-        if (!(t <= 65535.0))
-            return pack__refuse(b, n, "its scales do not fit each other");
-        q->table[k] = (int32_t)t;
-    }
+    for (int32_t k = 0; k < q->table_count; k++)
+        q->table[k] = (int32_t)fmin(
+            pack__round(lrn_factor(p, in, step, k) * ldexp(1.0, r)), 65535.0);
     q->shift[0] = (uint8_t)r;
 done:
     return status;

@@ -45,6 +45,9 @@ enum {
 #undef X
 };
 
+/* Drop the nodes from `count` on; their places are as new. */
+void pack__cut_nodes(dscq_qmodel *m, int32_t count);
+
 /* The codes of packed weights. */
 dscq_status pack__packed_codes(const dscq_qweights *w, uint16_t *codes,
                                dscq_error *err);

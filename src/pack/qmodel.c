@@ -29,6 +29,12 @@ dscq_status dscq_qmodel_create(dscq_qmodel **out, dscq_error *err)
     return DSCQ_OK;
 }
 
+static void plain_node(dscq_qnode *n)
+{
+    n->stride_h = n->stride_w = n->dilation_h = n->dilation_w = 1;
+    n->groups = n->factor = 1;
+}
+
 dscq_status dscq_qmodel_reserve(dscq_qmodel *m, int32_t tensors, int32_t nodes,
                                 int32_t inputs, int32_t outputs, dscq_error *err)
 {
@@ -47,11 +53,8 @@ dscq_status dscq_qmodel_reserve(dscq_qmodel *m, int32_t tensors, int32_t nodes,
     m->output_count = outputs;
     for (int32_t i = 0; i < tensors; i++)
         m->tensor[i].is_signed = 1;
-    for (int32_t i = 0; i < nodes; i++) {
-        dscq_qnode *n = &m->node[i];
-        n->stride_h = n->stride_w = n->dilation_h = n->dilation_w = 1;
-        n->groups = n->factor = 1;
-    }
+    for (int32_t i = 0; i < nodes; i++)
+        plain_node(&m->node[i]);
     return DSCQ_OK;
 }
 
@@ -122,6 +125,16 @@ static void free_node(dscq_qnode *n)
     dscq_free(n->scale_key);
     dscq_free(n->table);
     dscq_qweights_destroy(n->weights);
+}
+
+void pack__cut_nodes(dscq_qmodel *m, int32_t count)
+{
+    while (m->node_count > count) {
+        dscq_qnode *n = &m->node[--m->node_count];
+        free_node(n);
+        memset(n, 0, sizeof *n);
+        plain_node(n);
+    }
 }
 
 void dscq_qmodel_destroy(dscq_qmodel *m)

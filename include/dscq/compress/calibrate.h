@@ -87,7 +87,8 @@ typedef struct dscq_calibrated {
 /* By the settings: bits and rule per edge. Signed codes; an edge that is never negative
  * gets the lowest code as zero point and so uses all of them. Outputs of the network
  * are never clipped (min-max; twice that where no layer reads them). A node that only moves values, or takes the maximum, has
- * its input's grid. *out owned by the caller. */
+ * its input's grid. An edge on which only zeros were seen gets a scale that suits its
+ * neighbours. *out owned by the caller. */
 dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
                            const dscq_settings *s, dscq_error *err);
 void dscq_calibrated_destroy(dscq_calibrated *c); /* NULL is fine */
