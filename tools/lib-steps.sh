@@ -27,18 +27,24 @@ reached() {
     tail -c 4000 "$1" 2>/dev/null | grep -oE '^ *\[?[0-9]+/[0-9]+' | tail -n 1 | tr -d '[ '
 }
 
-# ticker LOG TEXT: until it is killed or this script is gone. On a terminal one line that
-# is redrawn, elsewhere a line a minute.
+# ticker LOG: until it is killed or this script is gone. On a terminal a line that is
+# redrawn, elsewhere a line a minute.
 ticker() {
     seconds=0
     while sleep 1 && kill -0 $$ 2>/dev/null; do
         seconds=$((seconds + 1))
         if [ -t 1 ]; then
-            printf '\r\033[K%s: %s %d s' "$2" "$(reached "$1")" "$seconds"
+            printf '\r\033[K    %s after %d s' "$(reached "$1")" "$seconds"
         elif [ $((seconds % 60)) -eq 0 ]; then
             echo "    $(reached "$1") after $((seconds / 60)) min"
         fi
     done
+}
+
+# Seconds of processors that this script's commands have taken so far, in $used.
+processors() {
+    times >"$log_dir/times.txt" # in a $() it would be those of the subshell
+    used=$(awk -F'[ms ]+' 'NR == 2 {print int($1 * 60 + $2 + $3 * 60 + $4)}' "$log_dir/times.txt")
 }
 
 # run NAME SECONDS COMMAND...: the command, quietly, into a log of its own. SECONDS is what
@@ -50,23 +56,25 @@ run() {
     step_number=$((step_number + 1))
     slug=$(printf '%s' "$name" | tr -cs 'A-Za-z0-9' '-' | cut -c 1-30)
     log=$(printf '%s/%s-%02d-%s.log' "$log_dir" "$step_prefix" "$step_number" "${slug%-}")
-    text="$name (about $(minutes "$expected"); $log)"
-    if [ ! -t 1 ]; then echo "$text"; fi
+    echo "$name (about $(minutes "$expected"); $log)"
     : >"$log"
-    ticker "$log" "$text" &
+    ticker "$log" &
     clock=$!
     began=$(date +%s)
+    processors
+    used_before=$used
     code=0
     ("$@") >"$log" 2>&1 </dev/null || code=$?
     kill "$clock" 2>/dev/null || true
     wait "$clock" 2>/dev/null || true
-    took=$(($(date +%s) - began))
-    if [ -t 1 ]; then printf '\r\033[K%s: ' "$name"; else printf '    '; fi
+    processors
+    took="$(($(date +%s) - began)) s ($((used - used_before)) s of processors)"
+    if [ -t 1 ]; then printf '\r\033[K'; fi
     if [ "$code" -eq 0 ]; then
-        echo "ok, $took s"
+        echo "    ok, $took"
         return 0
     fi
-    echo "FAILED, $took s"
+    echo "    FAILED, $took"
     tail -n 60 "$log"
     failed_steps="$failed_steps$name
 "
