@@ -1,6 +1,7 @@
 #!/bin/sh
 # What README.md tells to type is what is tested: .ci/run runs its two commands as they stand
 # there, they exist, and the packages it names are those of tools/packages.txt.
+# shellcheck disable=SC2016 # words of the fakes
 set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -27,6 +28,32 @@ if "$scratch/.ci/run" >/dev/null 2>&1; then
     echo ".ci/run held with nothing to run"
     exit 1
 fi
+
+# what becomes of the commands: on a bare machine when there is one, else here; all of them run
+fake() { # tools/NAME BODY
+    printf '#!/bin/sh\n%s\n' "$2" >"$scratch/tools/$1"
+    chmod +x "$scratch/tools/$1"
+}
+mkdir "$scratch/tools"
+printf '## First minutes\n\n    tools/one      # one\n    tools/two -x   # two\n' >"$scratch/README.md"
+fake one 'echo "one$*"; exit 3'
+fake two 'echo "two$*"; if read -r line; then echo "$line"; fi'
+fake bare 'if [ "$1" = --can ]; then echo "no moon"; exit 7; fi'
+code=0
+said=$(echo input | "$scratch/.ci/run") || code=$?
+want "here" "$code $said" "3 On this machine as it is, for a bare one cannot be made: no moon
+\$ tools/one
+one
+\$ tools/two -x
+two-x
+FAILED: tools/one"
+fake bare 'if [ "$1" = --can ]; then exit 0; fi; echo "bare:"; exec "$@"'
+fake one 'echo one'
+want "in a bare root" "$("$scratch/.ci/run")" "bare:
+\$ tools/one
+one
+\$ tools/two -x
+two-x"
 
 # By hand: the same packages
 want "packages by hand" \
