@@ -2,6 +2,8 @@
 #include "dscq/report/writers.h"
 #include "project.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct train_options {
@@ -45,17 +47,20 @@ done:
 
 static void print_result(cli_call *call, const dscq_train_result *r, const char *dir)
 {
-    char bytes[32];
+    char bytes[32], best[32] = "", valid[40] = "none";
 
+    if (!isnan(r->valid_score)) {
+        snprintf(valid, sizeof valid, "%.2f %%", 100 * r->valid_score);
+        snprintf(best, sizeof best, ", best in epoch %u", (unsigned)r->best_epoch + 1);
+    }
     dscq_format_bytes(bytes, sizeof bytes, (double)r->peak_bytes);
     cli_out_text(call,
-                 "validation %.2f %%  after %u epochs%s, best in epoch %u\n"
+                 "validation %s  after %u epochs%s%s\n"
                  "memory     %s for engine and optimiser, kernels %s\n"
                  "files      %s/float.ckpt, train.ckpt, curve.csv, curve.svg, "
                  "curve.png\n",
-                 100 * r->valid_score, (unsigned)r->epochs,
-                 r->stopped_early ? " (stopped early)" : "",
-                 (unsigned)r->best_epoch + 1, bytes, r->kernels, dir);
+                 valid, (unsigned)r->epochs, r->stopped_early ? " (stopped early)" : "",
+                 best, bytes, r->kernels, dir);
     cli_out_real(call, "valid_score_frac", r->valid_score);
     cli_out_int(call, "epochs", (int64_t)r->epochs);
     cli_out_int(call, "best_epoch", (int64_t)r->best_epoch + 1);
@@ -101,7 +106,9 @@ const cli_cmd cli_cmd_train = {
         "Train the network of NET.cfg on the data of its [data] section by the rules "
         "of "
         "its [train] section. A validation part is split off the training data and "
-        "chooses the weights that are kept; the test part is not read.\n\n"
+        "chooses the weights that are kept (with data.valid_frac = 0 there is none, "
+        "and "
+        "the last epoch is kept); the test part is not read.\n\n"
         "The output folder (-o, default runs/NET) gets float.ckpt, the training curve "
         "and train.ckpt, from which --resume continues, even after kill -9, to the "
         "same "

@@ -11,7 +11,7 @@
 #include "dscq/base/table.h"
 #include "dscq/data/boxes.h"
 #include "dscq/data/dataset.h"
-#include "dscq/data/folder.h"
+#include "dscq/data/pictures.h"
 #include "dscq/data/image.h"
 #include "dscq/data/names.h"
 
@@ -212,8 +212,8 @@ dscq_status data__add_folder(data_part *part, data_open *o, const char *dir,
 /* Count pictures of a folder that no item of the part is. */
 dscq_status data__remark_unlisted(const data_part *part, data_open *o, const char *dir,
                                   dscq_error *err);
-/* dscq_folder_remarks() as warnings about `dir`. */
-void data__folder_remarks(data_open *o, const char *dir, const dscq_folder *f);
+/* dscq_pictures_remarks() as warnings about `dir`. */
+void data__folder_remarks(data_open *o, const char *dir, const dscq_pictures *f);
 
 /* A problem with one record. While checking, it becomes a row and DSCQ_OK (the
  * caller leaves the record out); otherwise a hard one is the failure and a soft one

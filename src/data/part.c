@@ -353,24 +353,24 @@ static void put_remark(void *ctx, const char *kind, const char *text)
     data__soft(j->o, kind, j->dir, 0, text);
 }
 
-void data__folder_remarks(data_open *o, const char *dir, const dscq_folder *f)
+void data__folder_remarks(data_open *o, const char *dir, const dscq_pictures *f)
 {
     remark_job j = {o, dir};
 
-    dscq_folder_remarks(f, put_remark, &j);
+    dscq_pictures_remarks(f, put_remark, &j);
 }
 
 dscq_status data__add_folder(data_part *part, data_open *o, const char *dir,
                              dscq_error *err)
 {
-    dscq_folder f = {0};
-    dscq_status status = dscq_folder_list(&f, dir, err);
+    dscq_pictures f = {0};
+    dscq_status status = dscq_pictures_list(&f, dir, err);
 
     for (size_t i = 0; status == DSCQ_OK && i < f.count; i++)
         status = data__part_add(part, f.path[i], -1, err);
     if (status == DSCQ_OK)
         data__folder_remarks(o, dir, &f);
-    dscq_folder_clear(&f);
+    dscq_pictures_clear(&f);
     return status;
 }
 
@@ -384,7 +384,7 @@ dscq_status data__remark_unlisted(const data_part *part, data_open *o, const cha
 {
     const char **known = dscq_calloc(part->count + 1, sizeof *known);
     const char *first = NULL;
-    dscq_folder f = {0};
+    dscq_pictures f = {0};
     size_t bare = 0;
     char text[400];
     dscq_status status;
@@ -394,7 +394,7 @@ dscq_status data__remark_unlisted(const data_part *part, data_open *o, const cha
     for (size_t i = 0; i < part->count; i++)
         known[i] = data__part_path(part, i);
     qsort(known, part->count, sizeof *known, by_text);
-    DSCQ_TRY(dscq_folder_list(&f, dir, err));
+    DSCQ_TRY(dscq_pictures_list(&f, dir, err));
     for (size_t i = 0; i < f.count; i++) {
         const char *path = f.path[i];
         if (bsearch(&path, known, part->count, sizeof *known, by_text) == NULL &&
@@ -410,7 +410,7 @@ dscq_status data__remark_unlisted(const data_part *part, data_open *o, const cha
         data__soft(o, "missing_label", dir, 0, text);
     }
 done:
-    dscq_folder_clear(&f);
+    dscq_pictures_clear(&f);
     dscq_free(known);
     return status;
 }

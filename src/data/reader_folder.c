@@ -9,7 +9,7 @@
 
 /* The pictures of one class; `f` keeps the account of the whole source. */
 static dscq_status add_class_dir(data_part *part, data_open *o, const char *path,
-                                 dscq_folder *f, dscq_error *err)
+                                 dscq_pictures *f, dscq_error *err)
 {
     const size_t before = f->count;
     dscq_error why;
@@ -18,7 +18,7 @@ static dscq_status add_class_dir(data_part *part, data_open *o, const char *path
 
     if (status != DSCQ_OK)
         return data__hard(o, "unknown_class", path, 0, &why, err);
-    DSCQ_TRY(dscq_folder_list(f, path, err));
+    DSCQ_TRY(dscq_pictures_list(f, path, err));
     for (size_t i = before; i < f->count; i++)
         DSCQ_TRY(data__part_add(part, f->path[i], cls, err));
     if (f->count == before)
@@ -69,7 +69,7 @@ static void remark_parts(data_open *o, const char *root)
 static dscq_status open_folder(data_part *part, data_open *o, dscq_error *err)
 {
     char root[DSCQ_PATH_MAX], path[DSCQ_PATH_MAX], stray[DSCQ_PATH_MAX] = "";
-    dscq_folder f = {0};
+    dscq_pictures f = {0};
     dscq_dir list = {0};
     size_t strays = 0;
     dscq_status status;
@@ -96,7 +96,7 @@ static dscq_status open_folder(data_part *part, data_open *o, dscq_error *err)
     remark_strays(o, root, strays, stray);
     remark_parts(o, root);
 done:
-    dscq_folder_clear(&f);
+    dscq_pictures_clear(&f);
     dscq_dir_free(&list);
     return status;
 }

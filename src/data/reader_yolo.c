@@ -165,15 +165,15 @@ done:
 static dscq_status add_folder(data_part *part, data_open *o, const char *dir,
                               dscq_error *err)
 {
-    dscq_folder f = {0};
+    dscq_pictures f = {0};
     dscq_status status;
 
-    DSCQ_TRY(dscq_folder_list(&f, dir, err));
+    DSCQ_TRY(dscq_pictures_list(&f, dir, err));
     data__folder_remarks(o, dir, &f);
     for (size_t i = 0; i < f.count; i++)
         DSCQ_TRY(add_picture(part, o, f.path[i], err));
 done:
-    dscq_folder_clear(&f);
+    dscq_pictures_clear(&f);
     return status;
 }
 

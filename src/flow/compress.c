@@ -250,6 +250,20 @@ done:
     return status;
 }
 
+/* What the packed network is measured on. */
+static dscq_split measured_part(const dscq_dataset *d, const dscq_compress_options *o)
+{
+    if (!o->no_test && dscq_dataset_has_test(d))
+        return DSCQ_SPLIT_TEST;
+    if (dscq_dataset_count(d, DSCQ_SPLIT_VALID) > 0)
+        return DSCQ_SPLIT_VALID;
+    if (dscq_dataset_classes(d) > 0)
+        dscq_log_printf(o->run.log, DSCQ_LOG_WARN,
+                        "neither a test nor a validation part: the scores are of the "
+                        "training pictures, and flatter");
+    return DSCQ_SPLIT_TRAIN;
+}
+
 dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
                                dscq_project *p, const dscq_compress_options *o,
                                dscq_error *err)
@@ -271,8 +285,7 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
     out->has_truth = flow__has_truth(p, d);
     DSCQ_TRY(
         flow__float_network(&out->train, p, &o->run, p->settings->all.epochs > 0, err));
-    const dscq_split split =
-        !o->no_test && dscq_dataset_has_test(d) ? DSCQ_SPLIT_TEST : DSCQ_SPLIT_VALID;
+    const dscq_split split = measured_part(d, o);
     out->split = dscq_split_name(split);
     /* Scored here because fine-tuning changes the weights; only printed at the end. */
     if (out->has_truth)

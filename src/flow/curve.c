@@ -77,14 +77,16 @@ void flow__curve_load(flow_curve *c, const char *dir, const char *stem, uint32_t
 void flow__tell_row(const dscq_log *log, const char *what, const dscq_train_row *row,
                     int32_t epochs, int is_detector, const char *more)
 {
-    char train[40] = "";
+    char train[40] = "", valid[40] = "";
 
     if (!is_detector)
         snprintf(train, sizeof train, "  train %.2f %%", 100 * row->top1_frac);
-    dscq_log_printf(log, DSCQ_LOG_INFO,
-                    "%s %u/%d  rate %.4g  loss %.4f%s  valid %s%.2f %%%s", what,
+    if (!isnan(row->score))
+        snprintf(valid, sizeof valid, "  valid %s%.2f %%", is_detector ? "AP50 " : "",
+                 100 * row->score);
+    dscq_log_printf(log, DSCQ_LOG_INFO, "%s %u/%d  rate %.4g  loss %.4f%s%s%s", what,
                     (unsigned)row->epoch + 1, (int)epochs, row->rate, row->loss, train,
-                    is_detector ? "AP50 " : "", 100 * row->score, more);
+                    valid, more);
 }
 
 static void add_field(dscq_str *s, double v, char end)

@@ -163,8 +163,14 @@ dscq_status flow__check_outputs(const float *y, size_t count, size_t image,
 dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
                              dscq_pool *pool, const dscq_kernels *kernels,
                              const dscq_log *log, dscq_error *err);
+/* Of the validation part, where there is one; without (data.valid_frac = 0) it says so
+ * in the log, and every score is NaN. */
+dscq_status flow__score_valid(flow_score *s, dscq_project *p, dscq_pool *pool,
+                              const dscq_kernels *kernels, const dscq_log *log,
+                              dscq_error *err);
 void flow__score_clear(flow_score *s);
-/* Top-1 fraction, or AP50 (area rule), of the model with the weights it uses now. */
+/* Top-1 fraction, or AP50 (area rule), of the model with the weights it uses now; NaN
+ * without pictures to score. */
 dscq_status flow__score_run(double *out, flow_score *s, dscq_error *err);
 dscq_status flow__score_boxes(double *map_out, double *per_class, flow_score *s,
                               dscq_ap_rule rule, dscq_error *err);

@@ -330,15 +330,11 @@ dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
                              p->path);
         DSCQ_TRY(dscq_dataset_open(&p->dataset, &p->data, p->dir, log, err));
     }
-    const int32_t classes = dscq_dataset_classes(p->dataset);
-    const int32_t wanted = flow__classes(p);
-    if (wanted > 0 && classes > 0 && classes != wanted) {
+    status = dscq_project_fits(p, dscq_dataset_classes(p->dataset), err);
+    if (status != DSCQ_OK) {
         dscq_dataset_destroy(p->dataset);
         p->dataset = NULL;
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "%s: the network ends in %d outputs but the data have %d "
-                         "classes; set the last layer's size to %d",
-                         p->path, (int)wanted, (int)classes, (int)classes);
+        return status;
     }
     *out = p->dataset;
     return DSCQ_OK;

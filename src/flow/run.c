@@ -3,7 +3,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
-#include "dscq/data/folder.h"
+#include "dscq/data/pictures.h"
 #include "dscq/infer/runtime.h"
 #include "dscq/nn/detect.h"
 #include "flow_internal.h"
@@ -303,13 +303,13 @@ static void put_remark(void *ctx, const char *kind, const char *text)
 static dscq_status answer_path(answering *a, const char *path, dscq_error *err)
 {
     remark_job remark = {a->o->log, path};
-    dscq_folder f = {0};
+    dscq_pictures f = {0};
     dscq_status status = DSCQ_OK;
 
     if (!dscq_path_is_dir(path))
         return answer_one(a, path, err);
-    DSCQ_TRY(dscq_folder_list(&f, path, err));
-    dscq_folder_remarks(&f, put_remark, &remark);
+    DSCQ_TRY(dscq_pictures_list(&f, path, err));
+    dscq_pictures_remarks(&f, put_remark, &remark);
     for (size_t i = 0; i < f.count; i++) {
         DSCQ_TRY(answer_one(a, f.path[i], err));
         dscq_log_progress(a->o->log, "run", (double)i + 1, (double)f.count,
@@ -324,7 +324,7 @@ static dscq_status answer_path(answering *a, const char *path, dscq_error *err)
             dscq_fail(err, DSCQ_FORMAT,
                       "%s: no picture (.png, .jpg, .bmp, .webp) in this folder", path);
 done:
-    dscq_folder_clear(&f);
+    dscq_pictures_clear(&f);
     return status;
 }
 

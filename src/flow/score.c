@@ -37,8 +37,9 @@ dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
         DSCQ_TRY(dscq_dataset_open_test(d, err));
     const size_t images = dscq_dataset_count(d, split);
     if (images == 0)
-        return dscq_fail(err, DSCQ_FORMAT, "%s: the %s part of the data is empty",
-                         dscq_project_path(p), dscq_split_name(split));
+        return dscq_fail(err, DSCQ_FORMAT, "%s: the %s part of the data is empty%s",
+                         dscq_project_path(p), dscq_split_name(split),
+                         split == DSCQ_SPLIT_VALID ? "; raise data.valid_frac" : "");
     s->images = (int32_t)images;
     s->is_detector = dscq_project_is_detector(p);
     s->classes = dscq_dataset_classes(d);
@@ -51,6 +52,28 @@ dscq_status flow__score_init(flow_score *s, dscq_project *p, dscq_split split,
     return DSCQ_OK;
 done:
     flow__score_clear(s);
+    return status;
+}
+
+dscq_status flow__score_valid(flow_score *s, dscq_project *p, dscq_pool *pool,
+                              const dscq_kernels *kernels, const dscq_log *log,
+                              dscq_error *err)
+{
+    dscq_dataset *d;
+    dscq_status status;
+
+    memset(s, 0, sizeof *s);
+    DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
+    if (dscq_dataset_count(d, DSCQ_SPLIT_VALID) > 0 || !flow__has_truth(p, d))
+        return flow__score_init(s, p, DSCQ_SPLIT_VALID, pool, kernels, NULL, err);
+    s->is_detector = dscq_project_is_detector(p);
+    s->classes = dscq_dataset_classes(d);
+    dscq_log_printf(
+        log, DSCQ_LOG_INFO,
+        "no validation part (data.valid_frac = %g): the weights of the last "
+        "epoch are kept",
+        dscq_dataset_params(d)->valid_frac);
+done:
     return status;
 }
 
@@ -140,6 +163,9 @@ dscq_status flow__score_run(double *out, flow_score *s, dscq_error *err)
     dscq_eval *eval = NULL;
     dscq_status status;
 
+    *out = (double)NAN;
+    if (s->exec == NULL)
+        return DSCQ_OK;
     if (s->is_detector)
         return flow__score_boxes(out, NULL, s, DSCQ_AP_AREA, err);
     DSCQ_TRY(dscq_eval_create(&eval, s->classes, err));

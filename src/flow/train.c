@@ -107,8 +107,7 @@ static dscq_status open_run(train_run *r, dscq_error *err)
     DSCQ_TRY(flow__feed_init(&r->feed, d, DSCQ_SPLIT_TRAIN, r->params.batch, flags,
                              (uint64_t)r->params.seed, dscq_pool_threads(r->pool),
                              err));
-    DSCQ_TRY(flow__score_init(&r->score, r->p, DSCQ_SPLIT_VALID, r->pool, r->kernels,
-                              NULL, err));
+    DSCQ_TRY(flow__score_valid(&r->score, r->p, r->pool, r->kernels, r->o->log, err));
     DSCQ_TRY(flow__teacher_init(&r->teacher, r->p, r->params.batch, r->pool, r->kernels,
                                 r->self_taught, r->o->log, err));
     if (r->params.distil_weight > 0 && r->teacher.exec == NULL)
@@ -120,7 +119,8 @@ static dscq_status open_run(train_run *r, dscq_error *err)
     DSCQ_TRY(dscq_trainer_create(&r->trainer, dscq_project_model(r->p), &r->params,
                                  dscq_loader_batches(r->feed.loader), r->pool,
                                  r->kernels, err));
-    const dscq_train_hooks hooks = {.ctx = r, .validate = validate};
+    const dscq_train_hooks hooks = {
+        .ctx = r, .validate = r->score.exec != NULL ? validate : NULL};
     dscq_trainer_set_hooks(r->trainer, &hooks);
 done:
     return status;
@@ -170,7 +170,7 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
     const dscq_train_state *s = dscq_trainer_state(r.trainer);
     out->epochs = s->epoch;
-    out->best_epoch = s->best_epoch;
+    out->best_epoch = s->has_best || s->epoch == 0 ? s->best_epoch : s->epoch - 1;
     out->stopped_early = s->stopped_early;
     out->trained_images = dscq_loader_batches(r.feed.loader) * (size_t)r.params.batch;
     out->peak_bytes = dscq_trainer_bytes(r.trainer);

@@ -306,8 +306,7 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
         return dscq_fail_nomem(err, "the edges of a network", sizeof *t->edge);
     DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
     if (flow__has_truth(p, d))
-        DSCQ_TRY(
-            flow__score_init(&t->score, p, DSCQ_SPLIT_VALID, pool, kernels, NULL, err));
+        DSCQ_TRY(flow__score_valid(&t->score, p, pool, kernels, log, err));
     else if (cp->epochs > 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "%s: [compress] epochs = %d trains on labels, which data of "
@@ -315,6 +314,13 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                          "without training",
                          dscq_project_path(p), (int)cp->epochs,
                          dscq_data_type_name((size_t)dscq_dataset_params(d)->type));
+    if (t->score.exec == NULL && cp->epochs > 0 &&
+        (dscq_method_find(cp->method)->flags & DSCQ_METHOD_SCORED) != 0)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "%s: [compress] method = %s decides by the validation score, "
+                         "but the valid part of the data is empty; raise "
+                         "data.valid_frac",
+                         dscq_project_path(p), cp->method);
     DSCQ_TRY(dscq_compressor_create(&t->compressor, m, p->settings, pool, err));
     if (cp->epochs > 0)
         DSCQ_TRY(init_training(t, d, err));
@@ -349,7 +355,7 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
-    if (t->has_edges) /* ranges may have moved */
+    if (t->has_edges && t->score.exec != NULL) /* ranges may have moved */
         DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
     DSCQ_TRY(flow__score_run(&score, &t->score, err));
     if (t->has_edges && score > t->best_score) {
@@ -437,8 +443,7 @@ dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
     DSCQ_TRY(flow__post(t, err));
     if (!t->has_edges)
         DSCQ_TRY(quantise_activations(t, err));
-    if (t->score.exec != NULL)
-        DSCQ_TRY(flow__score_run(&t->final_score, &t->score, err));
+    DSCQ_TRY(flow__score_run(&t->final_score, &t->score, err));
 done:
     return status;
 }

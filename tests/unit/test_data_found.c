@@ -1,7 +1,7 @@
 /* Data as people have them: what lies in folders and lists is read or spoken of. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
-#include "dscq/data/folder.h"
+#include "dscq/data/pictures.h"
 #include "test_data_util.h"
 
 #include <fcntl.h>

@@ -60,6 +60,10 @@ dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
 dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
                                        const dscq_log *log, dscq_error *err);
 
+/* Whether the network decides between the classes of the data: DSCQ_FORMAT names
+ * section, line and key. `classes` 0, no labels, fits everything. */
+dscq_status dscq_project_fits(const dscq_project *p, int32_t classes, dscq_error *err);
+
 /* Open the data set (relative paths start at the cfg's folder), check that it fits
  * the network: size, channels, number of classes. Once; later calls hand back the
  * same one, borrowed. */

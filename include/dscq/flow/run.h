@@ -35,7 +35,7 @@ typedef struct dscq_answer_options {
 
 /*
  * Run every picture; a folder stands for the pictures in it and in its sub-folders
- * (data/folder.h), in the order of their names. *out, owned by the caller, has for a classifier one row a listed class:
+ * (data/pictures.h), in the order of their names. *out, owned by the caller, has for a classifier one row a listed class:
  * image, rank, class, name, probability_frac; for a detector one row a box: image,
  * class, name, score_frac, left, top, right, bottom (pixels of the picture); for a
  * network that ends in other maps one row an output: image, output, rows, columns,

@@ -1,5 +1,5 @@
 /*
- * data/folder.h - the pictures of a folder, and what else looks like one there.
+ * data/pictures.h - the pictures of a folder, and what else looks like one there.
  *
  * A picture is a file whose name ends as one (DSCQ_IMAGE_ENDINGS, any case), in the
  * folder or in one of its sub-folders. What operating systems and NAS boxes leave
@@ -8,8 +8,8 @@
  * over in silence: pictures of kinds that are not read, and pictures whose names do
  * not say so, are counted.
  */
-#ifndef DSCQ_DATA_FOLDER_H
-#define DSCQ_DATA_FOLDER_H
+#ifndef DSCQ_DATA_PICTURES_H
+#define DSCQ_DATA_PICTURES_H
 
 #include "dscq/base/status.h"
 
@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-typedef struct dscq_folder {
+typedef struct dscq_pictures {
     char **path; /* from `dir` on, each folder sorted bytewise; owned */
     size_t count, cap;
     size_t nested;           /* of them: in sub-folders */
@@ -28,17 +28,17 @@ typedef struct dscq_folder {
     char first_nested[256];  /* "" when there is none */
     char first_foreign[256]; /* with its kind: "a/b.gif (GIF picture)" */
     char first_unnamed[256];
-} dscq_folder; /* zero-initialise */
+} dscq_pictures; /* zero-initialise */
 
 /* Adds to *out, so that several folders may be listed into one. DSCQ_IO when a folder
  * cannot be listed, DSCQ_FORMAT when they are nested deeper than 32. Links are
  * followed, once. On failure *out still wants clearing. */
-dscq_status dscq_folder_list(dscq_folder *out, const char *dir, dscq_error *err);
-void dscq_folder_clear(dscq_folder *f);
+dscq_status dscq_pictures_list(dscq_pictures *out, const char *dir, dscq_error *err);
+void dscq_pictures_clear(dscq_pictures *f);
 
 /* What a user should know about the list, one line each: calls put(ctx, kind, text) for
  * "sub_folders", "other_kinds" and "unnamed_pictures". */
-void dscq_folder_remarks(const dscq_folder *f,
+void dscq_pictures_remarks(const dscq_pictures *f,
                          void (*put)(void *ctx, const char *kind, const char *text),
                          void *ctx);
 

@@ -1,4 +1,4 @@
-#include "dscq/data/folder.h"
+#include "dscq/data/pictures.h"
 
 #include "data_internal.h"
 #include "dscq/base/alloc.h"
@@ -19,7 +19,7 @@ typedef struct level {
     int depth;
 } level;
 
-static dscq_status add_path(dscq_folder *f, const char *path, dscq_error *err)
+static dscq_status add_path(dscq_pictures *f, const char *path, dscq_error *err)
 {
     if (f->count == f->cap) {
         const size_t cap = f->cap == 0 ? 64 : 2 * f->cap;
@@ -46,7 +46,7 @@ static void keep_first(char first[256], const char *path, const char *kind)
 
 /* A file that its name does not make a picture: counted when it is one all the same.
  * Labels stand beside pictures by the hundred thousand; they are not opened. */
-static void count_other(dscq_folder *f, const char *path)
+static void count_other(dscq_pictures *f, const char *path)
 {
     uint8_t head[DATA_HEAD_BYTES];
     size_t bytes = 0;
@@ -65,10 +65,10 @@ static void count_other(dscq_folder *f, const char *path)
     }
 }
 
-static dscq_status walk(dscq_folder *f, const char *dir, const level *up,
+static dscq_status walk(dscq_pictures *f, const char *dir, const level *up,
                         dscq_error *err);
 
-static dscq_status visit(dscq_folder *f, const char *path, const level *here,
+static dscq_status visit(dscq_pictures *f, const char *path, const level *here,
                          dscq_error *err)
 {
     dscq_status status;
@@ -87,7 +87,7 @@ static dscq_status visit(dscq_folder *f, const char *path, const level *here,
     return status;
 }
 
-static dscq_status walk(dscq_folder *f, const char *dir, const level *up,
+static dscq_status walk(dscq_pictures *f, const char *dir, const level *up,
                         dscq_error *err)
 {
     level here = {.up = up, .depth = up != NULL ? up->depth + 1 : 0};
@@ -118,22 +118,22 @@ done:
     return status;
 }
 
-dscq_status dscq_folder_list(dscq_folder *out, const char *dir, dscq_error *err)
+dscq_status dscq_pictures_list(dscq_pictures *out, const char *dir, dscq_error *err)
 {
     return walk(out, dir, NULL, err);
 }
 
-void dscq_folder_clear(dscq_folder *f)
+void dscq_pictures_clear(dscq_pictures *f)
 {
     for (size_t i = 0; i < f->count; i++)
         dscq_free(f->path[i]);
     dscq_free(f->path);
-    *f = (dscq_folder){0};
+    *f = (dscq_pictures){0};
 }
 
-void dscq_folder_remarks(const dscq_folder *f,
-                         void (*put)(void *ctx, const char *kind, const char *text),
-                         void *ctx)
+void dscq_pictures_remarks(const dscq_pictures *f,
+                           void (*put)(void *ctx, const char *kind, const char *text),
+                           void *ctx)
 {
     char text[480];
 
