@@ -7,7 +7,7 @@
 
 enum { WINDOW = 64 }; /* nodes that are looked at for the parts of a composition */
 
-static int is(const ox_node *n, const char *op)
+int lw_is(const ox_node *n, const char *op)
 {
     return strcmp(n->op, op) == 0 && (n->domain[0] == '\0' || n->domain[0] == 'a');
 }
@@ -56,26 +56,26 @@ int lw_activation(const lower *l, const ox_node *n, dscq_act *act, double *slope
 {
     double lo, hi, v;
 
-    if (is(n, "Relu"))
+    if (lw_is(n, "Relu"))
         return set(act, slope, DSCQ_ACT_RELU, 0);
-    if (is(n, "Sigmoid"))
+    if (lw_is(n, "Sigmoid"))
         return set(act, slope, DSCQ_ACT_LOGISTIC, 0);
-    if (is(n, "Tanh"))
+    if (lw_is(n, "Tanh"))
         return set(act, slope, DSCQ_ACT_TANH, 0);
-    if (is(n, "HardSwish"))
+    if (lw_is(n, "HardSwish"))
         return set(act, slope, DSCQ_ACT_HARD_SWISH, 0);
-    if (is(n, "Mish"))
+    if (lw_is(n, "Mish"))
         return set(act, slope, DSCQ_ACT_MISH, 0);
-    if (is(n, "LeakyRelu"))
+    if (lw_is(n, "LeakyRelu"))
         return set(act, slope, DSCQ_ACT_LEAKY, ox_attr_real(n, "alpha", 0.01));
-    if (is(n, "Elu"))
+    if (lw_is(n, "Elu"))
         return set(act, slope, DSCQ_ACT_ELU, ox_attr_real(n, "alpha", 1.0));
-    if (is(n, "PRelu") && scalar(l, n, 1, &v))
+    if (lw_is(n, "PRelu") && scalar(l, n, 1, &v))
         return set(act, slope, DSCQ_ACT_LEAKY, v);
-    if (is(n, "HardSigmoid") && near(ox_attr_real(n, "alpha", 0.2), 1.0 / 6) &&
+    if (lw_is(n, "HardSigmoid") && near(ox_attr_real(n, "alpha", 0.2), 1.0 / 6) &&
         near(ox_attr_real(n, "beta", 0.5), 0.5))
         return set(act, slope, DSCQ_ACT_HARD_SIGMOID, 0);
-    if (is(n, "Clip") && clip_limits(l, n, &lo, &hi)) {
+    if (lw_is(n, "Clip") && clip_limits(l, n, &lo, &hi)) {
         if (lo == 0 && hi == 6)
             return set(act, slope, DSCQ_ACT_RELU6, 0);
         if (lo == 0 && isinf(hi))
@@ -94,7 +94,7 @@ static int32_t user(const lower *l, int32_t value, const char *op)
 
     for (int32_t i = first; i <= v->consumer && i < first + WINDOW; i++) {
         const ox_node *n = &l->f->node[i];
-        for (int32_t j = 0; is(n, op) && j < n->in_count; j++)
+        for (int32_t j = 0; lw_is(n, op) && j < n->in_count; j++)
             if (n->in[j] == value)
                 return i;
     }
@@ -230,45 +230,48 @@ static int composed(lower *l, chain *c, int32_t value, dscq_act *act)
     return hard_swish(l, c, value, act);
 }
 
-static int follow_bias(lower *l, lw_tail *t, const ox_node *n)
-{
-    const int32_t other = n->in_count == 2 && n->in[0] == t->value ? 1 : 0;
-    const ox_tensor *b = lw_const(l, n, other);
-
-    if (!is(n, "Add") || b == NULL || t->bias != NULL || t->norm != NULL)
-        return 0;
-    for (int32_t i = 0; i + 1 < b->rank; i++)
-        if (b->dim[i] != 1)
-            return 0;
-    t->bias = b;
-    return 1;
-}
-
-static int norm_is_plain(const ox_node *n)
+int lw_norm_is_plain(const ox_node *n)
 {
     return ox_attr_int(n, "training_mode", 0) == 0 && ox_attr_int(n, "spatial", 1) != 0;
 }
 
-lw_tail lw_follow(lower *l, int32_t value, int may_norm, int may_bias)
+/* Passes its input on. */
+static int is_nothing(const ox_node *n)
 {
-    lw_tail t = {.act = DSCQ_ACT_LINEAR, .value = value};
+    return lw_is(n, "Identity") ||
+           (lw_is(n, "Cast") && ox_is_float((int32_t)ox_attr_int(n, "to", 0)));
+}
+
+/* Norms and constants behind t->value, as long as nothing else reads what they take. */
+static void follow_linear(lower *l, lw_tail *t, const lw_like *like)
+{
+    dscq_act act;
+    chain c;
+
+    while (private_to(l, t->value, 1) && !composed(l, &c, t->value, &act)) {
+        const int32_t i = l->f->value[t->value].consumer;
+        const ox_node *n = &l->f->node[i];
+        if (n->in_count < 1 || out0(n) < 0 || l->done[i])
+            return;
+        if (like->may_norm && t->norm == NULL && lw_is(n, "BatchNormalization") &&
+            n->in[0] == t->value && lw_norm_is_plain(n) && lw_const(l, n, 1) != NULL)
+            t->norm = n;
+        else if (!is_nothing(n) && !lw_follow_affine(l, t, n, like))
+            return;
+        l->done[i] = 1;
+        t->value = out0(n);
+    }
+}
+
+lw_tail lw_follow(lower *l, int32_t value, const lw_like *like, const ox_node *norm)
+{
+    lw_tail t = {.act = DSCQ_ACT_LINEAR, .norm = norm, .value = value};
     dscq_act act;
     double slope;
     chain c;
 
-    while (private_to(l, t.value, 1)) {
-        const int32_t i = l->f->value[t.value].consumer;
-        const ox_node *n = &l->f->node[i];
-        if (n->in_count < 1 || out0(n) < 0 || l->done[i])
-            break;
-        if (may_norm && t.norm == NULL && is(n, "BatchNormalization") &&
-            n->in[0] == t.value && norm_is_plain(n) && lw_const(l, n, 1) != NULL)
-            t.norm = n;
-        else if (!(may_bias && follow_bias(l, &t, n)))
-            break;
-        l->done[i] = 1;
-        t.value = out0(n);
-    }
+    if (like != NULL)
+        follow_linear(l, &t, like);
     if (composed(l, &c, t.value, &act)) {
         for (int32_t i = 0; i < c.count; i++)
             l->done[c.node[i]] = 1;

@@ -43,9 +43,18 @@ typedef struct lw_tail {
     dscq_act act;
     double slope;
     const ox_node *norm; /* BatchNormalization                                 */
-    const ox_tensor *bias;
+    /* [channels] constants of each channel, in front of the norm (or without one) and
+     * behind it; NULL: none */
+    double *scale[2], *shift[2];
     int32_t value; /* the last value: what the layer's output is called  */
 } lw_tail;
+
+/* A map that a layer is about to make, as the graph sees it. */
+typedef struct lw_like {
+    int32_t rank, axis; /* of the channels                                    */
+    int64_t channels;
+    int may_norm; /* the layer can have a normalisation of its own      */
+} lw_like;
 
 dscq_status lw_fail(const lower *l, const char *reason); /* DSCQ_UNSUPPORTED */
 const ox_tensor *lw_const(const lower *l, const ox_node *n, int32_t i);
@@ -65,8 +74,18 @@ void lw_set(lower *l, int32_t value, int32_t node, int32_t rank, const int64_t *
 /* Same elements under another value (and shape). */
 void lw_same(lower *l, int32_t value, const lw_value *v);
 
-/* Look ahead from `value`: norm and bias only when the layer may have them. */
-lw_tail lw_follow(lower *l, int32_t value, int may_norm, int may_bias);
+/* Look ahead from `value`, which a layer makes; `norm` is taken up already (or NULL).
+ * like NULL: the layer has nothing that norms and constants could go into. */
+lw_tail lw_follow(lower *l, int32_t value, const lw_like *like, const ox_node *norm);
+/* Is n, which reads t->value, one more constant a channel (or a norm as such)? Then it
+ * is taken up. */
+int lw_follow_affine(lower *l, lw_tail *t, const ox_node *n, const lw_like *like);
+/* Weights, bias (beta times `bias`, NULL: none) and norm of a layer whose kernels are
+ * filled. */
+void lw_apply_affine(const dscq_weights *w, const lw_tail *t, const ox_tensor *bias,
+                     double beta);
+int lw_is(const ox_node *n, const char *op); /* of ONNX's own domain */
+int lw_norm_is_plain(const ox_node *n);
 /* Just an activation node: what it is, or 0. */
 int lw_activation(const lower *l, const ox_node *n, dscq_act *act, double *slope);
 

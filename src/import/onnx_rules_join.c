@@ -35,7 +35,7 @@ static dscq_status rule_sum(lower *l, const ox_node *n)
         return DSCQ_OK;
     }
     const lw_value v = *lw_run(l, n, 0);
-    const lw_tail tail = lw_follow(l, n->out[0], 0, 0);
+    const lw_tail tail = lw_follow(l, n->out[0], NULL, NULL);
     DSCQ_TRY(lw_add(&node, l, n, "shortcut", &p, input, n->in_count, &tail, 0));
     lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
 done:
@@ -60,7 +60,8 @@ static dscq_status add_affine(lower *l, const ox_node *n, const lw_value *x,
         lw_same(l, n->out[0], &v);
         return DSCQ_OK;
     }
-    const lw_tail tail = lw_follow(l, n->out[0], 0, 0);
+    const lw_like like = {v.rank, lw_channel_axis(l, &v), c, 0};
+    const lw_tail tail = lw_follow(l, n->out[0], &like, NULL);
     spec.act = tail.act;
     spec.act_slope = tail.slope;
     DSCQ_TRY(dscq_model_add(&node, l->m, "batchnorm", NULL, &spec, v.part, 1, l->err));
@@ -70,6 +71,11 @@ static dscq_status add_affine(lower *l, const ox_node *n, const lw_value *x,
         w->beta[i] = shift != NULL ? (float)shift[i] : 0.0f;
         w->mean[i] = 0.0f;
         w->var[i] = 1.0f;
+        if (tail.scale[0] != NULL) { /* more of them behind it */
+            w->gamma[i] = (float)(tail.scale[0][i] * (double)w->gamma[i]);
+            w->beta[i] =
+                (float)(tail.scale[0][i] * (double)w->beta[i] + tail.shift[0][i]);
+        }
     }
     lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
 done:
@@ -152,7 +158,7 @@ static dscq_status rule_mul(lower *l, const ox_node *n)
     }
     const int32_t input[] = {a->part[0], b->part[0]};
     const lw_value out = *b;
-    const lw_tail tail = lw_follow(l, n->out[0], 0, 0);
+    const lw_tail tail = lw_follow(l, n->out[0], NULL, NULL);
     DSCQ_TRY(lw_add(&node, l, n, "scale_channels", &p, input, 2, &tail, 0));
     lw_set(l, tail.value, node, out.rank, out.dim, out.rows);
 done:

@@ -9,18 +9,6 @@ static ox_call attributes(const lower *l, const ox_node *n)
     return (ox_call){.node = n, .opset = l->f->opset, .err = l->err};
 }
 
-/* The bias of a convolution in front of a norm: into its mean. */
-static void fill_bias(const dscq_weights *w, const ox_tensor *b, double scale)
-{
-    for (int32_t k = 0; b != NULL && k < w->channels; k++) {
-        const double v = scale * b->v[b->count == 1 ? 0 : k];
-        if (w->bias != NULL)
-            w->bias[k] = (float)((double)w->bias[k] + v);
-        else if (w->mean != NULL)
-            w->mean[k] = (float)((double)w->mean[k] - v);
-    }
-}
-
 /* File: K C R S. Ours: K R S C. */
 static void fill_kernels(const dscq_weights *w, const ox_tensor *t)
 {
@@ -93,12 +81,13 @@ dscq_status lw_conv(lower *l, const ox_node *n, const lw_value *x,
     const dscq_conv_params p = dscq_conv_params_make((int32_t)filters, &w);
     const int depthwise = groups > 1 && groups == channels && filters == channels;
     const lw_value in = *x;
-    const lw_tail tail = given != NULL ? *given : lw_follow(l, n->out[0], 1, 0);
+    const lw_like like = {4, 1, filters, 1};
+    const lw_tail tail = given != NULL ? *given : lw_follow(l, n->out[0], &like, NULL);
     DSCQ_TRY(lw_add(&node, l, n, depthwise ? "depthwise" : "convolutional", &p, in.part,
-                    1, &tail, bias != NULL));
+                    1, &tail, bias != NULL || tail.shift[0] != NULL));
     const dscq_node *made = dscq_model_node(l->m, node);
     fill_kernels(made->weights, weight);
-    fill_bias(made->weights, bias, 1);
+    lw_apply_affine(made->weights, &tail, bias, 1);
     const int64_t dim[] = {in.dim[0], filters, made->out.h, made->out.w};
     lw_set(l, tail.value, node, 4, dim, 0);
 done:
@@ -141,8 +130,7 @@ static void fill_dense(const dscq_weights *w, const dense *d, dscq_shape in, int
 typedef struct dense_end {
     const ox_tensor *bias;
     double beta;
-    int may_add;         /* a sum with a constant behind it is its bias */
-    const lw_tail *tail; /* NULL: look ahead                            */
+    const lw_tail *tail; /* NULL: look ahead */
 } dense_end;
 
 static dscq_status add_dense(lower *l, const ox_node *n, const lw_value *x,
@@ -161,17 +149,17 @@ static dscq_status add_dense(lower *l, const ox_node *n, const lw_value *x,
         d->b->dim[d->transposed ? 1 : 0] != inputs || outputs < 1 || outputs > 10000000)
         return lw_fail(l, "a matrix product over more than one row of features");
     const lw_value v = *x;
+    const lw_like like = {v.rank, v.rank - 1, outputs, 1};
     const lw_tail tail =
-        end->tail != NULL ? *end->tail : lw_follow(l, n->out[0], 1, end->may_add);
-    if (tail.bias != NULL)
-        bias = tail.bias;
+        end->tail != NULL ? *end->tail : lw_follow(l, n->out[0], &like, NULL);
     if (bias != NULL && bias->count != 1 && bias->count != (size_t)outputs)
         return lw_fail(l, "a bias that is not one value per output");
     const dscq_connected_params p = {.output = (int32_t)outputs};
-    DSCQ_TRY(lw_add(&node, l, n, "connected", &p, v.part, 1, &tail, bias != NULL));
+    DSCQ_TRY(lw_add(&node, l, n, "connected", &p, v.part, 1, &tail,
+                    bias != NULL || tail.shift[0] != NULL));
     const dscq_node *made = dscq_model_node(l->m, node);
     fill_dense(made->weights, d, in, v.rows);
-    fill_bias(made->weights, bias, end->beta);
+    lw_apply_affine(made->weights, &tail, bias, end->beta);
     int64_t dim[DSCQ_ONNX_RANK];
     memcpy(dim, v.dim, sizeof dim);
     dim[v.rank - 1] = outputs;
@@ -190,14 +178,14 @@ static dscq_status rule_gemm(lower *l, const ox_node *n)
         return lw_fail(l, "transA");
     if (bias == NULL && n->in_count > 2 && n->in[2] >= 0)
         return lw_fail(l, "its bias is not constant");
-    const dense_end end = {bias, ox_attr_real(n, "beta", 1), 0, NULL};
+    const dense_end end = {bias, ox_attr_real(n, "beta", 1), NULL};
     return add_dense(l, n, lw_run(l, n, 0), &d, &end);
 }
 
 static dscq_status rule_matmul(lower *l, const ox_node *n)
 {
     const dense d = {lw_const(l, n, 1), 0, 1};
-    const dense_end end = {NULL, 1, 1, NULL};
+    const dense_end end = {NULL, 1, NULL};
 
     return add_dense(l, n, lw_run(l, n, 0), &d, &end);
 }
@@ -206,7 +194,7 @@ dscq_status lw_dense(lower *l, const ox_node *n, const lw_value *x,
                      const ox_tensor *weight, const lw_tail *tail)
 {
     const dense d = {weight, 0, 1};
-    const dense_end end = {NULL, 1, 0, tail};
+    const dense_end end = {NULL, 1, tail};
 
     return add_dense(l, n, x, &d, &end);
 }
@@ -222,9 +210,10 @@ static dscq_status rule_norm(lower *l, const ox_node *n)
     if (ox_attr_int(n, "training_mode", 0) != 0 || ox_attr_int(n, "spatial", 1) == 0)
         return lw_fail(l, "training mode, or statistics per pixel");
     const lw_value v = *x;
-    lw_tail tail = lw_follow(l, n->out[0], 0, 0);
-    tail.norm = n;
+    const lw_like like = {v.rank, 1, lw_shape(l, &v).c, 0};
+    const lw_tail tail = lw_follow(l, n->out[0], &like, n);
     DSCQ_TRY(lw_add(&node, l, n, "batchnorm", NULL, v.part, 1, &tail, 0));
+    lw_apply_affine(dscq_model_node(l->m, node)->weights, &tail, NULL, 0);
     lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
 done:
     return status;

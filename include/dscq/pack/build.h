@@ -70,7 +70,7 @@ typedef struct dscq_build_spec {
     /* Bits of the tensors that feed the outputs; 0: 16. When the edge given there has
      * fewer, half of the additional bits make its steps finer, half its range wider. */
     int32_t logit_bits;
-    /* Written: how many times as wide the steps of a node's output became, because finer
+    /* Written: how many times as wide the steps of an output became, because finer
      * ones than its inputs can move (16 bits behind 8) have factors that do not fit; 1:
      * as given. */
     double *wider; /* [node_count] */
