@@ -135,7 +135,7 @@ dscq_status dscq_sha256_file(char out[65], const char *path, dscq_error *err)
         if (n > 0)
             dscq_sha256_add(&s, buf, (size_t)n);
     if (n < 0)
-        status = dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
+        status = dscq_fail_system(err, path, "cannot read", errno);
     else
         dscq_sha256_end(out, &s);
     dscq_free(buf);

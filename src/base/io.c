@@ -50,8 +50,7 @@ static dscq_status read_all(uint8_t **p, size_t *len, size_t cap, int fd,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path,
-                             strerror(errno));
+            return dscq_fail_system(err, path, "cannot read", errno);
         if (n == 0)
             return DSCQ_OK;
         *len += (size_t)n;
@@ -83,11 +82,11 @@ dscq_status dscq_file_open(int *fd, size_t *bytes, const char *path, dscq_error 
         const int why = errno;
         if (why == ENXIO && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
             return refuse_kind(path, st.st_mode, err);
-        return dscq_fail(err, DSCQ_IO, "%s: cannot open: %s", path, strerror(why));
+        return dscq_fail_system(err, path, "cannot open", why);
     }
     dscq_status status = DSCQ_OK;
     if (fstat(*fd, &st) != 0)
-        status = dscq_fail(err, DSCQ_IO, "%s: cannot read: %s", path, strerror(errno));
+        status = dscq_fail_system(err, path, "cannot read", errno);
     else if (!S_ISREG(st.st_mode))
         status = refuse_kind(path, st.st_mode, err);
     if (status != DSCQ_OK) {
@@ -231,8 +230,7 @@ struct dscq_writer {
 
 static dscq_status refuse(dscq_writer *w, const char *what, int code)
 {
-    w->failed =
-        dscq_fail(&w->why, DSCQ_IO, "%s: %s: %s", w->path, what, strerror(code));
+    w->failed = dscq_fail_system(&w->why, w->path, what, code);
     return w->failed;
 }
 

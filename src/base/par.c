@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
 #include <time.h>
 
 /*
@@ -229,13 +228,11 @@ dscq_status dscq_pool_create(dscq_pool **out, int threads, dscq_error *err)
     (void)pthread_cond_init(&p->posted, NULL);
     (void)pthread_cond_init(&p->finished, NULL);
     for (p->started = 1; p->started < p->threads; p->started++) {
-        const int rc = start(p, p->started);
-        if (rc != 0) {
+        if (start(p, p->started) != 0) {
             const int got = p->started;
             const int want = p->threads;
             dscq_pool_destroy(p);
-            return dscq_fail(err, DSCQ_IO, "cannot start thread %d of %d: %s", got + 1,
-                             want, strerror(rc));
+            return dscq_fail_thread(err, "thread", got + 1, want);
         }
     }
     *out = p;

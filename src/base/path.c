@@ -140,13 +140,13 @@ dscq_status dscq_dir_list(dscq_dir *out, const char *path, dscq_error *err)
     *out = (dscq_dir){0};
     DIR *d = opendir(path);
     if (d == NULL)
-        return dscq_fail(err, DSCQ_IO, "%s: cannot list: %s", path, strerror(errno));
+        return dscq_fail_system(err, path, "cannot list", errno);
     errno = 0;
     while (status == DSCQ_OK && (e = readdir(d)) != NULL)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             status = add_name(out, &cap, e->d_name, err);
     if (status == DSCQ_OK && errno != 0)
-        status = dscq_fail(err, DSCQ_IO, "%s: cannot list: %s", path, strerror(errno));
+        status = dscq_fail_system(err, path, "cannot list", errno);
     (void)closedir(d);
     if (status != DSCQ_OK)
         dscq_dir_free(out);

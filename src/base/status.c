@@ -1,5 +1,6 @@
 #include "dscq/base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,25 @@ dscq_status dscq_fail(dscq_error *err, dscq_status code, const char *fmt, ...)
 
 dscq_status dscq_fail_nomem(dscq_error *err, const char *what, unsigned long long bytes)
 {
+    if (bytes == 0)
+        return dscq_fail(err, DSCQ_NOMEM, "out of memory: %s", what);
     return dscq_fail(err, DSCQ_NOMEM, "out of memory: %s (%llu bytes)", what, bytes);
+}
+
+dscq_status dscq_fail_system(dscq_error *err, const char *path, const char *what,
+                             int code)
+{
+    if (code == ENOMEM) /* fopen(), opendir(), realpath() allocate */
+        return dscq_fail_nomem(err, path, 0);
+    return dscq_fail(err, DSCQ_IO, "%s: %s: %s", path, what, strerror(code));
+}
+
+dscq_status dscq_fail_thread(dscq_error *err, const char *what, int number, int count)
+{
+    return dscq_fail(err, DSCQ_NOMEM,
+                     "out of memory or of threads: %s %d of %d cannot start (see "
+                     "'ulimit -v' and 'ulimit -u'; --threads 1 needs fewest)",
+                     what, number, count);
 }
 
 dscq_status dscq_fail_at(dscq_error *err, const char *fmt, ...)

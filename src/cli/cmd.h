@@ -215,6 +215,8 @@ extern const cli_topic *const cli_topics[]; /* NULL-ended */
 dscq_status cli_output_create(cli_output **out, const cli_call *call, dscq_error *err);
 /* Write what is kept, check that stdout took everything. */
 dscq_status cli_output_finish(cli_call *call, dscq_error *err);
+/* The command failed: show the text that it had, unless for want of memory. */
+void cli_output_stop(cli_call *call, dscq_status why);
 void cli_output_destroy(cli_output *o);
 void cli_output_warning(cli_output *o, const char *text);
 

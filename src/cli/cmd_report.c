@@ -70,26 +70,31 @@ done:
     return status;
 }
 
-static void show_tables(cli_call *call, const dscq_json *report,
-                        const cli_simulate_options *o, dscq_error *err)
+/* What the report has of it: an older one may have less. */
+static dscq_status show_tables(cli_call *call, const dscq_json *report,
+                               const cli_simulate_options *o, dscq_error *err)
 {
-    static const char *const always[] = {"layers", NULL};
-    static const char *const energy[] = {"energy", "coefficients", NULL};
-    const char *const *sets[] = {always, o->energy ? energy : NULL};
+    const struct {
+        const char *name;
+        int wanted;
+    } tables[] = {{"layers", 1},
+                  {"energy", o->energy},
+                  {"coefficients", o->energy},
+                  {"stalls", o->stalls}};
 
-    for (size_t s = 0; s < sizeof sets / sizeof *sets; s++)
-        for (size_t i = 0; sets[s] != NULL && sets[s][i] != NULL; i++) {
-            dscq_table *t = NULL;
-            if (dscq_report_table(&t, report, sets[s][i], err) == DSCQ_OK)
-                cli_out_table(call, t);
-            dscq_table_destroy(t);
-        }
-    if (o->stalls) {
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         dscq_table *t = NULL;
-        if (dscq_report_table(&t, report, "stalls", err) == DSCQ_OK)
+        dscq_error why;
+
+        if (!tables[i].wanted)
+            continue;
+        if (dscq_report_table(&t, report, tables[i].name, &why) == DSCQ_OK)
             cli_out_table(call, t);
+        else if (why.code == DSCQ_NOMEM)
+            return dscq_fail(err, DSCQ_NOMEM, "%s", why.msg);
         dscq_table_destroy(t);
     }
+    return DSCQ_OK;
 }
 
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
@@ -98,13 +103,12 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     cli_simulated s = {0};
     dscq_json *report = NULL;
     dscq_table *totals = NULL;
-    dscq_error ignored;
     dscq_status status;
 
     if (o->html[0] != '\0')
         DSCQ_TRY(cli_check_overwrite(call, o->html, err));
     DSCQ_TRY(obtain(&report, &s, call, o, err));
-    show_tables(call, report, o, &ignored);
+    DSCQ_TRY(show_tables(call, report, o, err));
     DSCQ_TRY(dscq_report_totals(&totals, report, err));
     cli_out_table(call, totals);
     if (s.q != NULL)

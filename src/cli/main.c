@@ -48,6 +48,8 @@ static dscq_status run(const cli_cmd *cmd, int argc, char **argv, dscq_error *er
             status = written;
             *err = late;
         }
+    } else {
+        cli_output_stop(&call, status);
     }
 done:
     cli_output_destroy(call.out);

@@ -4,10 +4,12 @@
 #include "dscq/base/str.h"
 #include "dscq/report/writers.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 typedef enum out_form { FORM_TEXT, FORM_CSV, FORM_JSON } out_form;
 
@@ -15,6 +17,7 @@ struct cli_output {
     out_form form;
     dscq_json *root; /* NULL when no JSON is wanted */
     dscq_json *warnings;
+    dscq_str page;    /* all of stdout: shown at the end, or not at all */
     int tables, text; /* printed so far */
     dscq_status failed;
     dscq_error why;
@@ -40,6 +43,10 @@ dscq_status cli_output_create(cli_output **out, const cli_call *call, dscq_error
     if (c->json) {
         o->root = dscq_json_object();
         o->warnings = dscq_json_array();
+        if (o->root == NULL || o->warnings == NULL) {
+            cli_output_destroy(o);
+            return dscq_fail_nomem(err, "JSON output", 0);
+        }
         (void)snprintf(schema, sizeof schema, "dscq.%s/1", call->cmd->name);
         dscq_json_put_text(o->root, "schema",
                            call->cmd->schema != NULL ? call->cmd->schema : schema);
@@ -55,6 +62,7 @@ void cli_output_destroy(cli_output *o)
         return;
     dscq_json_free(o->root);
     dscq_json_free(o->warnings);
+    dscq_str_free(&o->page);
     dscq_free(o);
 }
 
@@ -68,7 +76,7 @@ static void print(cli_output *o, const char *text)
 {
     if (*text != '\0')
         o->text = 1;
-    (void)fputs(text, stdout); /* errors stick to the stream: see finish */
+    dscq_str_add(&o->page, text); /* no memory: see finish */
 }
 
 void cli_out_raw(cli_call *call, const char *text)
@@ -177,9 +185,27 @@ static dscq_status finish_json(cli_call *call, dscq_error *err)
     if (status == DSCQ_OK && *path != '\0')
         status = dscq_file_write(path, text, strlen(text), err);
     else if (status == DSCQ_OK)
-        (void)fputs(text, stdout);
+        print(o, text);
     dscq_free(text);
     return status;
+}
+
+/* Not through a FILE, which would allocate its buffer. */
+static dscq_status show(const cli_output *o, dscq_error *err)
+{
+    const char *text = o->page.text;
+
+    for (size_t left = o->page.len; left > 0;) {
+        const ssize_t n = write(STDOUT_FILENO, text, left);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return dscq_fail(err, DSCQ_IO, "cannot write to standard output: %s",
+                             strerror(errno));
+        text += n;
+        left -= (size_t)n;
+    }
+    return DSCQ_OK;
 }
 
 dscq_status cli_output_finish(cli_call *call, dscq_error *err)
@@ -193,9 +219,17 @@ dscq_status cli_output_finish(cli_call *call, dscq_error *err)
     }
     if (o->root != NULL)
         status = finish_json(call, err);
-    if (status == DSCQ_OK && (fflush(stdout) != 0 || ferror(stdout)))
-        status = dscq_fail(err, DSCQ_IO, "cannot write to standard output");
-    return status;
+    if (status == DSCQ_OK && o->page.bad)
+        status = dscq_fail_nomem(err, "output", o->page.len);
+    return status == DSCQ_OK ? show(o, err) : status;
+}
+
+void cli_output_stop(cli_call *call, dscq_status why)
+{
+    dscq_error ignored;
+
+    if (why != DSCQ_NOMEM && !call->out->page.bad)
+        (void)show(call->out, &ignored);
 }
 
 dscq_status cli_check_overwrite(const cli_call *call, const char *path, dscq_error *err)

@@ -45,32 +45,40 @@ dscq_status dscq_compressor_table(dscq_table **out, const dscq_compressor *c,
         if (!c->frozen)
             continue;
         const double noise = dscq_wquant_sqnr_db(l->q, l->w->w);
+        double entropy = 0;
+        DSCQ_TRY(dscq_wquant_bits_entropy(&entropy, l->q, err));
         dscq_table_set_int(t, row, "nonzero", (int64_t)l->q->nonzero);
         dscq_table_set_real(t, row, "density_frac", (double)l->q->nonzero / weights);
         dscq_table_set_int(t, row, "levels", l->q->codebook_count);
         dscq_table_set_int(t, row, "scales", l->q->scale_count);
         dscq_table_set_real(t, row, "values_bits", dscq_wquant_bits_values(l->q));
-        dscq_table_set_real(t, row, "entropy_bits", dscq_wquant_bits_entropy(l->q));
+        dscq_table_set_real(t, row, "entropy_bits", entropy);
         if (isfinite(noise))
             dscq_table_set_real(t, row, "sqnr_db", noise);
     }
-    status = dscq_table_check(t, err);
-    if (status == DSCQ_OK)
-        *out = t;
-    else
-        dscq_table_destroy(t);
+    DSCQ_TRY(dscq_table_check(t, err));
+    *out = t;
+    return DSCQ_OK;
+done:
+    dscq_table_destroy(t);
     return status;
 }
 
-void dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
-                           const dscq_compressor *c)
+dscq_status dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
+                                  const dscq_compressor *c, dscq_error *err)
 {
     double values = 0, entropy = 0;
+    dscq_status status = DSCQ_OK;
 
     for (size_t i = 0; c->frozen && i < c->layers; i++) {
+        double bits = 0;
+
+        DSCQ_TRY(dscq_wquant_bits_entropy(&bits, c->layer[i].q, err));
         values += dscq_wquant_bits_values(c->layer[i].q);
-        entropy += dscq_wquant_bits_entropy(c->layer[i].q);
+        entropy += bits;
     }
     *values_bytes_out = values / 8;
     *entropy_bytes_out = entropy / 8;
+done:
+    return status;
 }

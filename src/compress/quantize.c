@@ -384,7 +384,7 @@ static double entropy(const uint32_t *n, size_t kinds, double total)
     return h;
 }
 
-double dscq_wquant_bits_entropy(const dscq_wquant *q)
+dscq_status dscq_wquant_bits_entropy(double *out, const dscq_wquant *q, dscq_error *err)
 {
     const size_t per = q->count / (size_t)q->k;
     uint32_t high[256] = {0}, block[2] = {0};
@@ -400,19 +400,20 @@ double dscq_wquant_bits_entropy(const dscq_wquant *q)
             } else {
                 bits += 1.0;
             }
-        return bits + entropy(block, 2, (double)q->block_count) +
+        *out = bits + entropy(block, 2, (double)q->block_count) +
                entropy(high, 256, highs);
+        return DSCQ_OK;
     }
     /* zero is one more symbol: H2(d) for the positions plus d*H(codes) is exactly the
      * entropy of all symbols */
     uint32_t *n = dscq_calloc(1U << 16, sizeof *n);
     if (n == NULL)
-        return (double)NAN;
+        return dscq_fail_nomem(err, "counts of codes", sizeof *n << 16);
     for (size_t i = 0; i < q->count; i++)
         n[q->value[i] == 0 ? 0 : q->code[i]]++;
-    bits = entropy(n, 1U << 16, (double)q->count);
+    *out = entropy(n, 1U << 16, (double)q->count);
     dscq_free(n);
-    return bits;
+    return DSCQ_OK;
 }
 
 double dscq_wquant_sqnr_db(const dscq_wquant *q, const float *w)

@@ -178,8 +178,8 @@ static dscq_status start_workers(dscq_loader *l, dscq_error *err)
     for (; l->started < l->threads; l->started++)
         if (pthread_create(&l->worker[l->started].thread, NULL, work,
                            &l->worker[l->started]) != 0)
-            return dscq_fail(err, DSCQ_IO, "cannot start loader thread %d of %d",
-                             (int)l->started + 1, (int)l->threads);
+            return dscq_fail_thread(err, "loader thread", (int)l->started + 1,
+                                    (int)l->threads);
     return DSCQ_OK;
 }
 

@@ -9,6 +9,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* libpng tells a failed allocation as an error of the file, or leaves a chunk out: what
+ * it allocates says so itself. */
+static png_voidp png_take(png_structp png, png_alloc_size_t bytes)
+{
+    int *no_memory = png_get_mem_ptr(png);
+    void *p = dscq_malloc(bytes, 1);
+
+    *no_memory |= p == NULL;
+    return p;
+}
+
+static void png_give(png_structp png, png_voidp p)
+{
+    (void)png;
+    dscq_free(p);
+}
+
 /* Everything that must survive a longjmp lives here, not in locals. */
 typedef struct png_job {
     data_decode *job;
@@ -17,6 +34,7 @@ typedef struct png_job {
     png_infop info;
     png_bytep *row;
     uint8_t *px; /* [height][width][samples], 8 bit */
+    int no_memory;
     char reason[120];
     jmp_buf trap;
 } png_job;
@@ -90,11 +108,17 @@ static uint32_t notes(png_job *p)
     return n;
 }
 
+static dscq_status refuse(const png_job *p, dscq_error *err)
+{
+    if (p->no_memory)
+        return dscq_fail_nomem(err, p->job->name, 0);
+    return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name, p->reason);
+}
+
 static dscq_status read_header(png_job *p, dscq_error *err)
 {
     if (setjmp(p->trap) != 0)
-        return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
-                         p->reason);
+        return refuse(p, err);
     /* Sizes are for check_size() to refuse, in its words. */
     png_set_user_limits(p->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_cache_max(p->png, 64);
@@ -105,14 +129,13 @@ static dscq_status read_header(png_job *p, dscq_error *err)
     p->job->height = png_get_image_height(p->png, p->info);
     p->job->orientation = orientation(p);
     p->job->notes = notes(p);
-    return DSCQ_OK;
+    return p->no_memory ? refuse(p, err) : DSCQ_OK;
 }
 
 static dscq_status settle_form(png_job *p, dscq_error *err)
 {
     if (setjmp(p->trap) != 0)
-        return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
-                         p->reason);
+        return refuse(p, err);
     set_transforms(p);
     return DSCQ_OK;
 }
@@ -132,7 +155,7 @@ static dscq_status read_pixels(png_job *p, uint8_t *to, size_t stride, dscq_erro
         p->row[y] = to + y * stride;
     png_read_image(p->png, p->row);
     png_read_end(p->png, NULL);
-    return DSCQ_OK;
+    return p->no_memory ? refuse(p, err) : DSCQ_OK;
 }
 
 /* Without alpha straight into the picture, else through a copy. */
@@ -164,7 +187,8 @@ dscq_status data__png_decode(data_decode *job, dscq_image *out, dscq_error *err)
     png_job p = {.job = job};
     dscq_status status = DSCQ_OK;
 
-    p.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &p, on_error, on_warning);
+    p.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &p, on_error, on_warning,
+                                     &p.no_memory, png_take, png_give);
     if (p.png != NULL)
         p.info = png_create_info_struct(p.png);
     if (p.info == NULL) {
@@ -186,6 +210,7 @@ typedef struct png_out {
     dscq_writer *w;
     dscq_error *err;
     dscq_status status;
+    int no_memory;
     jmp_buf trap;
 } png_out;
 
@@ -194,7 +219,9 @@ static void on_write_error(png_structp png, png_const_charp text)
     png_out *o = png_get_error_ptr(png);
 
     if (o->status == DSCQ_OK)
-        o->status = dscq_fail(o->err, DSCQ_INTERNAL, "PNG writer: %s", text);
+        o->status = o->no_memory
+                        ? dscq_fail_nomem(o->err, "the PNG writer", 0)
+                        : dscq_fail(o->err, DSCQ_INTERNAL, "PNG writer: %s", text);
     longjmp(o->trap, 1);
 }
 
@@ -241,8 +268,8 @@ dscq_status dscq_image_write_png(const char *path, const dscq_image *im,
 
     if (status != DSCQ_OK)
         return status;
-    png =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, &o, on_write_error, on_warning);
+    png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &o, on_write_error,
+                                    on_warning, &o.no_memory, png_take, png_give);
     if (png != NULL)
         info = png_create_info_struct(png);
     if (info == NULL)

@@ -229,7 +229,8 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
         out->valid_tuned = tune.final_score;
     out->sparsity = dscq_compressor_sparsity(tune.compressor);
     DSCQ_TRY(dscq_compressor_table(layers, tune.compressor, err));
-    dscq_compressor_sizes(&out->values_bytes, &out->entropy_bytes, tune.compressor);
+    DSCQ_TRY(dscq_compressor_sizes(&out->values_bytes, &out->entropy_bytes,
+                                   tune.compressor, err));
     DSCQ_TRY(make_meta(&meta, p, d, out->valid_float, out->valid_tuned, err));
     const flow_parts parts = {.model = dscq_project_model(p),
                               .compressor = tune.compressor,

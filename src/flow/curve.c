@@ -30,6 +30,7 @@ void flow__curve_add(void *ctx, const dscq_train_row *row)
         const size_t cap = c->cap == 0 ? 64 : 2 * c->cap;
         dscq_train_row *grown =
             dscq_realloc(c->row, c->count * sizeof *c->row, cap * sizeof *c->row);
+        c->no_memory |= grown == NULL;
         if (grown == NULL)
             return;
         c->row = grown;
@@ -53,8 +54,12 @@ void flow__curve_load(flow_curve *c, const char *dir, const char *stem, uint32_t
     uint8_t *text = NULL;
     size_t bytes;
 
-    if (flow__curve_path(path, dir, stem, "csv", NULL) != DSCQ_OK ||
-        dscq_file_read(&text, &bytes, path, k_curve_bytes_max, NULL) != DSCQ_OK)
+    if (flow__curve_path(path, dir, stem, "csv", NULL) != DSCQ_OK)
+        return;
+    const dscq_status status =
+        dscq_file_read(&text, &bytes, path, k_curve_bytes_max, NULL);
+    c->no_memory |= status == DSCQ_NOMEM;
+    if (status != DSCQ_OK)
         return;
     for (const char *line = strchr((char *)text, '\n'); line != NULL && line[1] != '\0';
          line = strchr(line + 1, '\n')) {
@@ -113,7 +118,7 @@ dscq_status flow__curve_write(const flow_curve *c, const char *dir, const char *
         add_field(&s, c->row[i].top1_frac, ',');
         add_field(&s, c->row[i].score, '\n');
     }
-    if (s.bad) {
+    if (s.bad || c->no_memory) {
         status = dscq_fail_nomem(err, "the training curve", s.cap);
         goto done;
     }

@@ -166,14 +166,7 @@ static double number(const dscq_json *j, const char *key)
 
 static int is_true(const dscq_json *j, const char *key)
 {
-    char *text = NULL;
-    int yes = 0;
-    const dscq_json *v = dscq_json_get(j, key);
-
-    if (v != NULL && dscq_json_dump(&text, v, NULL) == DSCQ_OK)
-        yes = strncmp(text, "true", 4) == 0;
-    dscq_free(text);
-    return yes;
+    return dscq_json_int(dscq_json_get(j, key), 0) != 0;
 }
 
 /* Feasible before not, then the smaller objective; what failed last. */

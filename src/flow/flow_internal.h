@@ -189,10 +189,11 @@ dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
 typedef struct flow_curve {
     dscq_train_row *row;
     size_t count, cap;
-} flow_curve; /* zero-initialise */
+    int no_memory; /* a row is lost: flow__curve_write() says so */
+} flow_curve;      /* zero-initialise */
 
 void flow__curve_clear(flow_curve *c);
-/* A row for dscq_trainer_run(); a lost row (no memory) only shortens the picture. */
+/* A row for dscq_trainer_run(). */
 void flow__curve_add(void *ctx, const dscq_train_row *row);
 /* The rows of epochs below `epochs` of an earlier run's STEM.csv, if it is there. */
 void flow__curve_load(flow_curve *c, const char *dir, const char *stem,

@@ -64,8 +64,7 @@ static dscq_status packed_run_init(packed_run *r, const dscq_qmodel *q, dscq_dat
     r->error = dscq_calloc(PACKED_BATCH, sizeof *r->error);
     if (r->pixels == NULL || r->codes == NULL || r->out == NULL || r->output == NULL ||
         r->error == NULL) {
-        packed_run_clear(r);
-        return dscq_fail_nomem(err, "a batch of images",
+        return dscq_fail_nomem(err, "a batch of images", /* the caller clears */
                                PACKED_BATCH * (r->input_bytes + r->output_bytes));
     }
     for (size_t i = 0; i < PACKED_BATCH; i++) {

@@ -123,6 +123,7 @@ static void add_bars(dscq_page *page, const dscq_json *report, const char *key,
     double v[BARS_MAX];
     const char *part = value;
     dscq_picture *picture = NULL;
+    dscq_error why;
 
     for (size_t i = 0; i < n; i++) {
         const dscq_json *row = dscq_json_at(rows, i);
@@ -132,8 +133,10 @@ static void add_bars(dscq_page *page, const dscq_json *report, const char *key,
     }
     const dscq_bars bars = {names, &part, v, n, 1};
     const dscq_axes axes = {.title = title, .y_label = value, .zero_y = 1};
-    if (n > 0 && dscq_plot_bar(&picture, &axes, &bars, NULL) == DSCQ_OK)
+    if (n > 0 && dscq_plot_bar(&picture, &axes, &bars, &why) == DSCQ_OK)
         dscq_page_picture(page, title, picture);
+    else if (n > 0)
+        dscq_page_fail(page, &why);
     dscq_picture_destroy(picture);
 }
 
@@ -141,10 +144,13 @@ static void add_table(dscq_page *page, const dscq_json *report, const char *key,
                       const char *heading)
 {
     dscq_table *t = NULL;
+    dscq_error why;
 
-    if (dscq_report_table(&t, report, key, NULL) == DSCQ_OK) {
+    if (dscq_report_table(&t, report, key, &why) == DSCQ_OK) {
         dscq_page_section(page, heading);
         dscq_page_table(page, "", t);
+    } else if (why.code == DSCQ_NOMEM) {
+        dscq_page_fail(page, &why);
     }
     dscq_table_destroy(t);
 }

@@ -19,6 +19,8 @@ typedef struct train_run {
     flow_teacher teacher;
     flow_score score;
     flow_curve curve;
+    dscq_status curve_status; /* of writing it: ends the run at the next batch */
+    dscq_error curve_error;
     dscq_trainer *trainer;
     dscq_train_params params;
     int self_taught; /* without a teacher's file: by the network before it was cut */
@@ -46,14 +48,23 @@ static dscq_status validate(void *ctx, dscq_model *m, uint32_t epoch, double *sc
     return flow__score_run(score, &r->score, err);
 }
 
+static dscq_status curve_status(const train_run *r, dscq_error *err)
+{
+    return r->curve_status == DSCQ_OK
+               ? DSCQ_OK
+               : dscq_fail(err, r->curve_status, "%s", r->curve_error.msg);
+}
+
 static dscq_status next_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
                               size_t number, dscq_error *err)
 {
     train_run *r = ctx;
-    const dscq_status status = flow__feed_batch(&r->feed, out, epoch, number, err);
+    dscq_status status;
 
-    if (status == DSCQ_OK)
-        flow__teach(&r->teacher, out);
+    DSCQ_TRY(curve_status(r, err)); /* what was learnt is in train.ckpt */
+    DSCQ_TRY(flow__feed_batch(&r->feed, out, epoch, number, err));
+    flow__teach(&r->teacher, out);
+done:
     return status;
 }
 
@@ -61,15 +72,14 @@ static dscq_status next_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
 static void keep_row(void *ctx, const dscq_train_row *row)
 {
     train_run *r = ctx;
-    dscq_error ignored;
     dscq_train_row kept = *row;
 
     if (r->score.is_detector)
         kept.top1_frac = (double)NAN;
     flow__curve_add(&r->curve, &kept);
-    if (r->o->out_dir[0] != '\0')
-        (void)flow__curve_write(&r->curve, r->o->out_dir, "curve",
-                                dscq_project_path(r->p), &ignored);
+    if (r->o->out_dir[0] != '\0' && r->curve_status == DSCQ_OK)
+        r->curve_status = flow__curve_write(&r->curve, r->o->out_dir, "curve",
+                                            dscq_project_path(r->p), &r->curve_error);
     flow__tell_row(r->o->log, "epoch", row, r->params.epochs, r->score.is_detector, "");
 }
 
@@ -168,6 +178,7 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     DSCQ_TRY(open_run(&r, err));
     DSCQ_TRY(continue_run(&r, err));
     DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
+    DSCQ_TRY(curve_status(&r, err));
     const dscq_train_state *s = dscq_trainer_state(r.trainer);
     out->epochs = s->epoch;
     out->best_epoch = s->has_best || s->epoch == 0 ? s->best_epoch : s->epoch - 1;

@@ -217,6 +217,7 @@ dscq_status dscq_onnx_run(const dscq_onnx_tensor **outputs, dscq_table **refused
                                f->name, dscq_onnx_output_name(f, i)));
     }
 done:
+    status = ox_pool_status(&f->run, status, f->name, r.err);
     if (refused != NULL && status == DSCQ_UNSUPPORTED) {
         *refused = r.refused;
         r.refused = NULL;

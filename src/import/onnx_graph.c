@@ -20,6 +20,7 @@ void *ox_take(ox_pool *p, size_t count, size_t size)
         bytes + sizeof(block) > p->limit - p->used)
         return NULL;
     block *b = dscq_calloc(bytes + sizeof(block), 1);
+    p->no_memory |= b == NULL;
     if (b == NULL)
         return NULL;
     p->used += bytes + sizeof(block);
@@ -48,6 +49,13 @@ void ox_release(ox_pool *p)
     }
     p->blocks = NULL;
     p->used = 0;
+    p->no_memory = 0;
+}
+
+dscq_status ox_pool_status(const ox_pool *p, dscq_status status, const char *name,
+                           dscq_error *err)
+{
+    return p->no_memory ? dscq_fail_nomem(err, name, 0) : status;
 }
 
 void dscq_onnx_close(dscq_onnx *f)

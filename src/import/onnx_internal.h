@@ -10,11 +10,16 @@ typedef dscq_onnx_tensor ox_tensor;
 typedef struct ox_pool {
     void *blocks;
     size_t used, limit; /* bytes */
+    int no_memory; /* an allocation failed: whatever came of it counts for nothing */
 } ox_pool;
 
 void *ox_take(ox_pool *p, size_t count, size_t size); /* zeroed; NULL: no room */
 char *ox_copy_text(ox_pool *p, const char *text, size_t bytes);
 void ox_release(ox_pool *p);
+/* What a step that took from the pool returns instead of `status`: DSCQ_NOMEM when
+ * memory was short, however the step took that. */
+dscq_status ox_pool_status(const ox_pool *p, dscq_status status, const char *name,
+                           dscq_error *err);
 
 typedef struct ox_attr {
     const char *name;

@@ -490,6 +490,12 @@ dscq_status dscq_onnx_to_model(dscq_model **out, dscq_table **refused, dscq_onnx
     *out = l.m;
     l.m = NULL;
 done:
+    status = ox_pool_status(&l.pool, status, f->name, l.err);
+    status = ox_pool_status(&f->pool, status, f->name, l.err);
+    if (status != DSCQ_OK) {
+        dscq_model_destroy(*out);
+        *out = NULL;
+    }
     if (refused != NULL && status == DSCQ_UNSUPPORTED && t != NULL &&
         dscq_table_rows(t) > 0) {
         *refused = t;

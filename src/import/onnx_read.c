@@ -16,15 +16,23 @@ static const size_t FILE_MAX = (size_t)1 << 30;
 
 enum { NODES_MAX = 20000, VALUES_MAX = 100000, NAMES_MAX = 1000000 };
 
-/* The generated parser's memory, bounded as well. */
+/* The generated parser's memory, bounded as well. It tells no failed allocation from a
+ * broken file. */
+typedef struct proto_memory {
+    size_t left; /* bytes */
+    int no_memory;
+} proto_memory;
+
 static void *proto_alloc(void *ctx, size_t size)
 {
-    size_t *left = ctx;
+    proto_memory *m = ctx;
 
-    if (size > *left)
+    if (size > m->left)
         return NULL;
-    *left -= size;
-    return dscq_malloc(size, 1);
+    m->left -= size;
+    void *p = dscq_malloc(size, 1);
+    m->no_memory |= p == NULL;
+    return p;
 }
 
 static void proto_free(void *ctx, void *p)
@@ -417,8 +425,9 @@ static int64_t opset_of(const Onnx__ModelProto *m)
 dscq_status dscq_onnx_parse(dscq_onnx **out, const uint8_t *data, size_t bytes,
                             const char *name, dscq_error *err)
 {
-    size_t left = 64 * ((size_t)1 << 20) + 24 * (bytes < FILE_MAX ? bytes : FILE_MAX);
-    ProtobufCAllocator allocator = {proto_alloc, proto_free, &left};
+    proto_memory memory = {
+        64 * ((size_t)1 << 20) + 24 * (bytes < FILE_MAX ? bytes : FILE_MAX), 0};
+    ProtobufCAllocator allocator = {proto_alloc, proto_free, &memory};
     Onnx__ModelProto *m = NULL;
     reader r = {.err = err};
     dscq_status status;
@@ -430,14 +439,17 @@ dscq_status dscq_onnx_parse(dscq_onnx **out, const uint8_t *data, size_t bytes,
     r.f = dscq_calloc(1, sizeof *r.f);
     if (r.f == NULL)
         return dscq_fail_nomem(err, "an ONNX graph", sizeof *r.f);
-    r.f->pool.limit = left;
+    r.f->pool.limit = memory.left;
     dscq_str_copy(r.f->name, sizeof r.f->name, dscq_path_base(name));
     m = onnx__model_proto__unpack(&allocator, bytes, data);
+    if (memory.no_memory)
+        DSCQ_TRY(dscq_fail_nomem(err, name, bytes));
     if (m == NULL || m->graph == NULL)
         DSCQ_TRY(
             dscq_fail(err, DSCQ_FORMAT, "%s: not an ONNX file, or cut short", name));
     r.f->opset = opset_of(m);
-    DSCQ_TRY(read_graph(&r, m->graph));
+    status = read_graph(&r, m->graph);
+    DSCQ_TRY(ox_pool_status(&r.f->pool, status, name, err));
     *out = r.f;
     r.f = NULL;
 done:
@@ -451,6 +463,8 @@ done:
 dscq_status dscq_onnx_tensor_load(dscq_onnx_tensor **out, const char *path,
                                   dscq_error *err)
 {
+    proto_memory memory = {FILE_MAX, 0};
+    ProtobufCAllocator allocator = {proto_alloc, proto_free, &memory};
     ox_pool pool = {.limit = FILE_MAX};
     uint8_t *data = NULL;
     size_t bytes = 0;
@@ -460,10 +474,13 @@ dscq_status dscq_onnx_tensor_load(dscq_onnx_tensor **out, const char *path,
 
     *out = NULL;
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
-    p = onnx__tensor_proto__unpack(NULL, bytes, data);
+    p = onnx__tensor_proto__unpack(&allocator, bytes, data);
+    if (memory.no_memory)
+        DSCQ_TRY(dscq_fail_nomem(err, path, bytes));
     if (p == NULL)
         DSCQ_TRY(dscq_fail(err, DSCQ_FORMAT, "%s: not a tensor", path));
-    DSCQ_TRY(tensor_of(&t, &pool, p, path, err));
+    status = tensor_of(&t, &pool, p, path, err);
+    DSCQ_TRY(ox_pool_status(&pool, status, path, err));
     *out = dscq_calloc(1, sizeof **out);
     double *v = dscq_malloc(t->count, sizeof *v);
     if (*out == NULL || v == NULL) {
@@ -477,7 +494,7 @@ dscq_status dscq_onnx_tensor_load(dscq_onnx_tensor **out, const char *path,
     (*out)->v = v;
 done:
     if (p != NULL)
-        onnx__tensor_proto__free_unpacked(p, NULL);
+        onnx__tensor_proto__free_unpacked(p, &allocator);
     ox_release(&pool);
     dscq_free(data);
     return status;

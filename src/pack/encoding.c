@@ -119,19 +119,18 @@ static double plogp(double n, double total)
     return n > 0.0 ? -n * log2(n / total) : 0.0;
 }
 
-void dscq_pack_entropy(double *position_bits, double *value_bits,
-                       const dscq_qweights *w)
+dscq_status dscq_pack_entropy(double *position_bits, double *value_bits,
+                              const dscq_qweights *w, dscq_error *err)
 {
     uint32_t *hist = dscq_calloc(65536, sizeof *hist);
     double values = 0.0;
     const size_t nnz = dscq_qweights_nonzero(w);
     dscq_qweights open = {.value = NULL};
+    dscq_status status;
 
-    if (hist == NULL || dscq_qweights_open(&open, w, NULL) != DSCQ_OK) {
-        dscq_free(hist); /* the bound is for people; a missing one is not an error */
-        *position_bits = *value_bits = nan("");
-        return;
-    }
+    if (hist == NULL)
+        return dscq_fail_nomem(err, "counts of values", 65536 * sizeof *hist);
+    DSCQ_TRY(dscq_qweights_open(&open, w, err));
     for (size_t i = 0; i < w->count; i++)
         hist[(uint16_t)open.value[i]]++;
     dscq_qweights_close(&open, w);
@@ -140,5 +139,7 @@ void dscq_pack_entropy(double *position_bits, double *value_bits,
     *position_bits =
         plogp((double)nnz, (double)w->count) + plogp(hist[0], (double)w->count);
     *value_bits = values;
+done:
     dscq_free(hist);
+    return status;
 }

@@ -33,7 +33,7 @@ dscq_status dscq_npz_open(dscq_npz **out, const char *path, dscq_error *err)
     return DSCQ_OK;
 }
 
-/* The 128-byte multiple in front of an array's data. */
+/* The 64-byte multiple in front of an array's data. 0: the shape is too long. */
 static int npy_head(pack_buf *b, const char *type, const int64_t *shape, int32_t rank)
 {
     char text[256];
@@ -54,7 +54,7 @@ static int npy_head(pack_buf *b, const char *type, const int64_t *shape, int32_t
     for (size_t i = 10 + (size_t)n; i + 1 < total; i++)
         pack_put_u(b, ' ', 1);
     pack_put_u(b, '\n', 1);
-    return !b->bad;
+    return 1; /* no memory: b->bad */
 }
 
 /* What local header and directory entry share. */
@@ -106,7 +106,7 @@ dscq_status dscq_npz_add(dscq_npz *z, const char *name, const char *type,
     pack_put_u(&z->central, 0, 4); /* external attributes */
     pack_put_u(&z->central, z->at, 4);
     pack_put(&z->central, file, (size_t)n);
-    if (local.bad || z->central.bad) {
+    if (head.bad || local.bad || z->central.bad) {
         status = dscq_fail_nomem(err, name, local.len);
         goto done;
     }

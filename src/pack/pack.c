@@ -425,10 +425,11 @@ static void add_layer_row(dscq_table *t, const dscq_qnode *n, const pack_choice 
                         (double)total / (double)n->weights->count);
 }
 
-static void account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
-                    const pack_choice *sizes, const sections *s)
+static dscq_status account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
+                           const pack_choice *sizes, const sections *s, dscq_error *err)
 {
     uint64_t weights_bits = 0;
+    dscq_status status = DSCQ_OK;
 
     *out = (dscq_pack_summary){.file_bytes = s->bytes, .float_bytes = m->float_bytes};
     for (int32_t i = 0; i < m->node_count; i++) {
@@ -436,7 +437,7 @@ static void account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
         double positions, values;
         if (n->weights == NULL)
             continue;
-        dscq_pack_entropy(&positions, &values, n->weights);
+        DSCQ_TRY(dscq_pack_entropy(&positions, &values, n->weights, err));
         out->weights += n->weights->count;
         out->nonzero += dscq_qweights_nonzero(n->weights);
         out->a_bits += (double)dscq_qweights_nonzero(n->weights) * n->weights->bits;
@@ -450,6 +451,8 @@ static void account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
     out->size.constants =
         (uint64_t)(s->body[PACK_S_QNT].len + s->body[PACK_S_QNTC].len) * 8;
     out->size.headers += (uint64_t)s->bytes * 8 - weights_bits - out->size.constants;
+done:
+    return status;
 }
 
 dscq_status dscq_pack_sizes(dscq_pack_summary *out, dscq_table **layers,
@@ -467,7 +470,7 @@ dscq_status dscq_pack_sizes(dscq_pack_summary *out, dscq_table **layers,
     DSCQ_TRY(make_sections(&s, m, options != NULL ? options : &k_keep, 1, sizes, err));
     if (layers != NULL)
         DSCQ_TRY(start_table(layers, err));
-    account(out, layers != NULL ? *layers : NULL, m, sizes, &s);
+    DSCQ_TRY(account(out, layers != NULL ? *layers : NULL, m, sizes, &s, err));
     if (layers != NULL)
         status = dscq_table_check(*layers, err);
 done:

@@ -139,13 +139,19 @@ void dscq_page_picture(dscq_page *p, const char *caption, const dscq_picture *pi
 
     dscq_str_add(&p->text, "<figure>\n");
     const dscq_status status = dscq_picture_svg(&p->text, picture, &why);
-    if (status != DSCQ_OK && p->failed == DSCQ_OK) {
-        p->failed = status;
-        p->why = why;
-    }
+    if (status != DSCQ_OK)
+        dscq_page_fail(p, &why);
     if (caption != NULL)
         put_element(&p->text, "figcaption", caption);
     dscq_str_add(&p->text, "</figure>\n");
+}
+
+void dscq_page_fail(dscq_page *p, const dscq_error *why)
+{
+    if (p->failed != DSCQ_OK)
+        return;
+    p->failed = why->code;
+    p->why = *why;
 }
 
 const char *dscq_page_text(dscq_page *p)

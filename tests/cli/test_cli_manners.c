@@ -139,7 +139,8 @@ START_TEST(a_full_stdout_is_an_error)
     const int status = system(command); /* NOLINT(cert-env33-c): a fixed command */
     ck_assert_int_eq(status >> 8, 7);
     char *text = test_read(test_path("err"));
-    ck_assert_str_eq(text, "dscq: cannot write to standard output\n");
+    ck_assert_str_eq(
+        text, "dscq: cannot write to standard output: No space left on device\n");
     dscq_free(text);
 }
 END_TEST

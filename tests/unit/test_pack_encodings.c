@@ -374,11 +374,12 @@ START_TEST(entropy_of_a_layer_counted_by_hand)
     /* 8 weights, 2 not zero, different values: 8*H2(1/4) = 6.490, 2*1 bits. */
     dscq_qmodel *m = one_layer(1, 1, 1, 8, DSCQ_FORM_LINEAR, 0);
     double positions, values;
+    dscq_error err = {DSCQ_OK, ""};
 
     m->node[0].weights->bits = 8;
     m->node[0].weights->value[1] = 5;
     m->node[0].weights->value[6] = -5;
-    dscq_pack_entropy(&positions, &values, m->node[0].weights);
+    test_ok(dscq_pack_entropy(&positions, &values, m->node[0].weights, &err));
     ck_assert_double_eq_tol(positions, 6.490225, 1e-5);
     ck_assert_double_eq_tol(values, 2.0, 1e-12);
     dscq_qmodel_destroy(m);

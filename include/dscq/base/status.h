@@ -47,9 +47,18 @@ typedef struct dscq_error {
 dscq_status dscq_fail(dscq_error *err, dscq_status code, const char *fmt, ...)
     DSCQ_PRINTF(3, 4);
 
-/* The same for "no memory", naming what it was for and how much. */
+/* The same for "no memory", naming what it was for and how much (0: not known). */
 dscq_status dscq_fail_nomem(dscq_error *err, const char *what,
                             unsigned long long bytes);
+
+/* The same for a system call that failed with `code`, an errno: "path: cannot open: No
+ * such file or directory". DSCQ_IO, or DSCQ_NOMEM when that is what it was. */
+dscq_status dscq_fail_system(dscq_error *err, const char *path, const char *what,
+                             int code);
+
+/* The same for pthread_create(), which does not tell no memory from too many threads:
+ * DSCQ_NOMEM, naming both. */
+dscq_status dscq_fail_thread(dscq_error *err, const char *what, int number, int count);
 
 /* Put "where: " in front of the message in *err: the place (a file, a line, a
  * layer) that the failing level could not know. Returns err->code; a caller whose

@@ -132,8 +132,8 @@ const dscq_settings *dscq_compressor_settings(const dscq_compressor *c);
 double dscq_compressor_sparsity(const dscq_compressor *c);
 /* Bytes of all weights by definition A (non-zero codes alone) and C (entropy of
  * positions and codes), docs/methods.md section 11. 0 before the freeze. */
-void dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
-                           const dscq_compressor *c);
+dscq_status dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
+                                  const dscq_compressor *c, dscq_error *err);
 
 /* One row a layer with weights: name, kind, form, bits, weights, nonzero, density,
  * levels, scale count, values bits (A), entropy bits (C), SQNR; what was asked. */

@@ -93,7 +93,8 @@ dscq_status dscq_wquant_check(const dscq_wquant *q, dscq_error *err);
 /* Bits of the layer by definitions A (values only) and C (entropy of positions and
  * codes, a lower bound) of docs/methods.md; definition B is the file's business. */
 double dscq_wquant_bits_values(const dscq_wquant *q);
-double dscq_wquant_bits_entropy(const dscq_wquant *q);
+dscq_status dscq_wquant_bits_entropy(double *out, const dscq_wquant *q,
+                                     dscq_error *err);
 /* Signal to quantisation noise of the weights against w[count], dB; +inf if equal. */
 double dscq_wquant_sqnr_db(const dscq_wquant *q, const float *w);
 

@@ -59,8 +59,8 @@ dscq_status dscq_pack_cost(dscq_pack_size *out, int32_t *arg, const dscq_qweight
 
 /* Bits no lossless code of independent weights can go below, for this layer's counts:
  * positions N*H2(d), values nnz*H(code | nonzero). */
-void dscq_pack_entropy(double *position_bits, double *value_bits,
-                       const dscq_qweights *w);
+dscq_status dscq_pack_entropy(double *position_bits, double *value_bits,
+                              const dscq_qweights *w, dscq_error *err);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,9 @@ void dscq_page_code(dscq_page *p, const char *text);
 void dscq_page_table(dscq_page *p, const char *caption, const dscq_table *t);
 void dscq_page_picture(dscq_page *p, const char *caption, const dscq_picture *picture);
 
+/* A part of it could not be made, for want of memory say: no page. */
+void dscq_page_fail(dscq_page *p, const dscq_error *why);
+
 /* Ends the page and hands it out as text, borrowed; NULL when something failed. */
 const char *dscq_page_text(dscq_page *p);
 /* Atomically (base/io.h). */
