@@ -52,9 +52,9 @@ static void gather(uint8_t *inputs, const dscq_qmodel *m, int32_t n,
 
     for (size_t k = 0; k < all; k++) {
         const int32_t j = (int32_t)(k % (size_t)m->input_count);
-        const size_t bytes = dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
-        memcpy(inputs, input[k], bytes);
-        inputs += bytes;
+        const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
+        memcpy(inputs, input[k], dscq_qtensor_bytes(t));
+        inputs += dscq_qtensor_room(t);
     }
 }
 
@@ -79,7 +79,7 @@ dscq_status dscq_infer_make_digests(dscq_qmodel *m, int32_t n, const void *const
                          INPUTS_MAX);
     if (n > 0) {
         const size_t bytes = dscq_qmodel_digest_bytes(m);
-        inputs = input != NULL ? dscq_malloc((size_t)n, bytes) : NULL;
+        inputs = input != NULL ? dscq_calloc((size_t)n, bytes) : NULL;
         digest = dscq_malloc((size_t)n * (size_t)m->node_count, sizeof *digest);
         if ((inputs == NULL && input != NULL) || digest == NULL) {
             status = dscq_fail_nomem(err, "digests", (size_t)n * bytes);

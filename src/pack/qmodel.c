@@ -296,12 +296,17 @@ int32_t dscq_lrn_index(uint32_t s)
 
 /* ---- embedded inputs ---- */
 
+size_t dscq_qtensor_room(const dscq_qtensor *t)
+{
+    return (dscq_qtensor_bytes(t) + 1) / 2 * 2;
+}
+
 size_t dscq_qmodel_digest_bytes(const dscq_qmodel *m)
 {
     size_t bytes = 0;
 
     for (int32_t j = 0; j < m->input_count; j++)
-        bytes += dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
+        bytes += dscq_qtensor_room(&m->tensor[m->input[j].tensor]);
     return bytes;
 }
 
@@ -311,7 +316,7 @@ void dscq_qmodel_inputs_of(const dscq_qmodel *m, const void *data, const void **
 
     for (int32_t j = 0; j < m->input_count; j++) {
         x[j] = at;
-        at += dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
+        at += dscq_qtensor_room(&m->tensor[m->input[j].tensor]);
     }
 }
 
@@ -337,7 +342,7 @@ void dscq_qmodel_standard_codes(const dscq_qmodel *m, int32_t i, void *data)
         dscq_rng g = standard_stream(m, i, j);
         for (size_t k = 0; k < count; k++)
             dscq_qtensor_put(t, at, k, standard_code(t, &g));
-        at += dscq_qtensor_bytes(t);
+        at += dscq_qtensor_room(t);
     }
 }
 
@@ -353,7 +358,7 @@ int dscq_qmodel_is_standard(const dscq_qmodel *m, const void *data, int32_t coun
             for (size_t k = 0; k < codes; k++)
                 if (dscq_qtensor_get(t, at, k) != standard_code(t, &g))
                     return 0;
-            at += dscq_qtensor_bytes(t);
+            at += dscq_qtensor_room(t);
         }
     return 1;
 }

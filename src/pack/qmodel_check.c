@@ -196,7 +196,7 @@ static dscq_status check_digests(const dscq_qmodel *m, dscq_error *err)
             const dscq_status status = check_digest_codes(t, data, i, err);
             if (status != DSCQ_OK)
                 return status;
-            data += dscq_qtensor_bytes(t);
+            data += dscq_qtensor_room(t);
         }
     return DSCQ_OK;
 }

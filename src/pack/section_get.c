@@ -246,7 +246,7 @@ static void get_digest_input(const dscq_qmodel *m, uint8_t *data, pack_reader *r
         const unsigned each = t->bits > 8 ? 2 : 1;
         for (size_t k = 0; k < count; k++)
             dscq_qtensor_put(t, data, k, (int32_t)pack_u(r, each, "digest input"));
-        data += dscq_qtensor_bytes(t);
+        data += dscq_qtensor_room(t);
     }
 }
 
@@ -256,12 +256,15 @@ static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     const size_t each = dscq_qmodel_digest_bytes(m);
     const size_t digests = n * (size_t)m->node_count;
     const int is_standard = r->len - r->pos == digests * 4;
+    size_t stored = 0; /* bytes of an embedded input in the file */
 
-    if (r->bad == NULL && !is_standard && r->len - r->pos != each * n + digests * 4)
+    for (int32_t j = 0; j < m->input_count; j++)
+        stored += dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
+    if (r->bad == NULL && !is_standard && r->len - r->pos != stored * n + digests * 4)
         pack_fail(r, "length of the digests");
     if (r->bad != NULL)
         return DSCQ_OK;
-    m->digest_input = is_standard ? NULL : dscq_malloc(n, each);
+    m->digest_input = is_standard ? NULL : dscq_calloc(n, each);
     m->digest = dscq_malloc(digests, sizeof *m->digest);
     if ((m->digest_input == NULL && !is_standard) || m->digest == NULL)
         return dscq_fail_nomem(err, "digests", each * n + digests * 4);

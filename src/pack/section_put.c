@@ -124,7 +124,7 @@ static void put_digest_input(pack_buf *b, const dscq_qmodel *m, const uint8_t *d
         const size_t count = dscq_qtensor_count(t);
         for (size_t k = 0; k < count; k++)
             pack_put_u(b, (uint32_t)dscq_qtensor_get(t, data, k), t->bits > 8 ? 2 : 1);
-        data += dscq_qtensor_bytes(t);
+        data += dscq_qtensor_room(t);
     }
 }
 

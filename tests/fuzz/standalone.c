@@ -1,11 +1,13 @@
 /*
  * standalone.c - replays inputs through a fuzz target, under any compiler.
  *
- *     fuzz_x [--mutate N] FILE|FOLDER...
+ *     fuzz_x [--mutate N] [--seed S] FILE|FOLDER...
  *
  * Every file (folders are walked one level, in bytewise order) is given to
  * LLVMFuzzerTestOneInput() as it is, cut at a few places, and N times with a few
- * bytes changed by a fixed generator, so that a replay is the same everywhere.
+ * bytes changed by a fixed generator, so that a replay is the same everywhere. A target
+ * with a mutator of its own changes them itself, with the seeds S, S + 1, ... An input
+ * that takes minutes ends the program by SIGALRM.
  */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
@@ -14,13 +16,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* A target may have one; NULL otherwise. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+                               unsigned int seed) __attribute__((weak));
+
+/* An input that takes longer hangs, and the signal says so. */
+enum { SECONDS_MAX = 120, ROOM = 1 << 16 };
+
+static void run_one(const uint8_t *data, size_t bytes)
+{
+    (void)alarm(SECONDS_MAX);
+    (void)LLVMFuzzerTestOneInput(data, bytes);
+    (void)alarm(0);
+}
 
 typedef struct replay {
-    unsigned long mutations;
+    unsigned long mutations, seed;
     unsigned long files, runs;
 } replay;
+
+/* Changed by the target itself; into a block of exactly the size. */
+static void run_custom(replay *r, const uint8_t *data, size_t bytes)
+{
+    uint8_t *copy = dscq_malloc(bytes + ROOM, 1);
+
+    if (copy == NULL)
+        abort();
+    for (unsigned long k = 0; k < r->mutations; k++, r->runs++) {
+        const unsigned seed = (unsigned)(r->seed + k);
+        memcpy(copy, data, bytes);
+        const size_t n = LLVMFuzzerCustomMutator(copy, bytes, bytes + ROOM, seed);
+        uint8_t *exact = malloc(n > 0 ? n : 1);
+        if (exact == NULL)
+            abort();
+        memcpy(exact, copy, n);
+        run_one(exact, n);
+        free(exact);
+    }
+    dscq_free(copy);
+}
 
 static void run_mutations(replay *r, const uint8_t *data, size_t bytes)
 {
@@ -38,7 +75,7 @@ static void run_mutations(replay *r, const uint8_t *data, size_t bytes)
             copy[dscq_rng_below(&rng, bytes)] = (uint8_t)dscq_rng_next(&rng);
         if (dscq_rng_below(&rng, 4) == 0)
             n = (size_t)dscq_rng_below(&rng, bytes + 1);
-        (void)LLVMFuzzerTestOneInput(copy, n);
+        run_one(copy, n);
     }
     dscq_free(copy);
 }
@@ -61,11 +98,14 @@ static int run_file(replay *r, const char *path)
         if (exact == NULL)
             abort();
         memcpy(exact, data, n);
-        (void)LLVMFuzzerTestOneInput(exact, n);
+        run_one(exact, n);
         free(exact);
         r->runs++;
     }
-    run_mutations(r, data, bytes);
+    if (LLVMFuzzerCustomMutator != NULL)
+        run_custom(r, data, bytes);
+    else
+        run_mutations(r, data, bytes);
     dscq_free(data);
     r->files++;
     return 1;
@@ -101,6 +141,10 @@ int main(int argc, char **argv)
     if (argc > 2 && strcmp(argv[1], "--mutate") == 0) {
         r.mutations = strtoul(argv[2], NULL, 10);
         first = 3;
+    }
+    if (argc > first + 1 && strcmp(argv[first], "--seed") == 0) {
+        r.seed = strtoul(argv[first + 1], NULL, 10);
+        first += 2;
     }
     for (int i = first; ok && i < argc; i++)
         ok = run_path(&r, argv[i]);

@@ -86,9 +86,9 @@ static dscq_qmodel *sum_of_two(void)
     ck_assert_int_eq(dscq_qmodel_reserve(m, 3, 1, 2, 1, &err), DSCQ_OK);
     for (int32_t i = 0; i < 3; i++) {
         (void)snprintf(m->tensor[i].name, 64, "t%d", i);
-        m->tensor[i].h = 2;
-        m->tensor[i].w = 3;
-        m->tensor[i].c = 4;
+        m->tensor[i].h = 5;
+        m->tensor[i].w = 1;
+        m->tensor[i].c = 5;
         m->tensor[i].bits = i == 1 ? 12 : 8; /* one byte a code, and two */
         m->tensor[i].scale = 1;
     }
@@ -112,8 +112,8 @@ static dscq_qmodel *sum_of_two(void)
 START_TEST(every_input_has_codes_of_its_own)
 {
     dscq_qmodel *m = sum_of_two(), *back;
-    uint8_t x[24] = {1}, *data;
-    uint16_t y[24] = {0, 100};
+    uint8_t x[25] = {1}, *data;
+    uint16_t y[25] = {0, 100};
     const void *const in[] = {x, y};
     size_t bytes, standard_bytes;
     dscq_error err;
@@ -128,12 +128,12 @@ START_TEST(every_input_has_codes_of_its_own)
     dscq_free(data);
     ck_assert_int_eq(dscq_infer_make_digests(m, 1, in, &err), DSCQ_OK);
     ck_assert_int_eq(dscq_pack_encode(&data, &bytes, m, NULL, &err), DSCQ_OK);
-    ck_assert_uint_eq(bytes, standard_bytes - 4 + 24 + 48); /* a digest less */
+    ck_assert_uint_eq(bytes, standard_bytes - 4 + 25 + 50); /* a digest less */
     ck_assert_int_eq(dscq_pack_decode(&back, data, bytes, &err), DSCQ_OK);
-    ck_assert_mem_eq(back->digest_input, x, 24);
-    ck_assert_mem_eq(back->digest_input + 24, y, 48);
+    ck_assert_mem_eq(back->digest_input, x, 25);
+    ck_assert_mem_eq(back->digest_input + 26, y, 50); /* wide codes are aligned */
     ck_assert_int_eq(dscq_infer_verify(NULL, back, NULL, &err), DSCQ_OK);
-    back->digest_input[24] = 99; /* the second input, first code */
+    back->digest_input[26] = 99; /* the second input, first code */
     ck_assert_int_eq(dscq_infer_verify(NULL, back, NULL, &err), DSCQ_MISMATCH);
     dscq_qmodel_destroy(back);
     dscq_qmodel_destroy(m);
@@ -145,14 +145,14 @@ END_TEST
 START_TEST(standard_inputs_are_those_of_the_document)
 {
     dscq_qmodel *m = sum_of_two();
-    uint8_t data[24 + 48];
+    uint16_t data[13 + 25];
     uint64_t s = 1 * 2 + 1 + 1; /* digest input 1, input 1 */
     const void *at[2];
 
     dscq_qmodel_standard_codes(m, 1, data);
     dscq_qmodel_inputs_of(m, data, at);
-    ck_assert_ptr_eq(at[1], data + 24);
-    for (size_t i = 0; i < 24; i++) {
+    ck_assert_ptr_eq(at[1], data + 13);
+    for (size_t i = 0; i < 25; i++) {
         s += UINT64_C(0x9e3779b97f4a7c15);
         uint64_t z = (s ^ s >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
         z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);

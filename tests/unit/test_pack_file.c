@@ -26,7 +26,7 @@ static dscq_qmodel *make(uint64_t seed, int32_t nodes)
         m->meta = dscq_strdup("method=none\nseed=1\n");
     }
     if (seed % 4 == 0) {
-        const size_t bytes = dscq_qtensor_bytes(&m->tensor[0]);
+        const size_t bytes = dscq_qmodel_digest_bytes(m);
         m->digest_inputs = 2;
         m->digest_input = dscq_calloc(bytes, 2);
         for (size_t i = 0; i < 2; i++)

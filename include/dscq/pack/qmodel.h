@@ -174,8 +174,10 @@ int64_t dscq_qtensor_reach(const dscq_qtensor *t);
 int32_t dscq_qtensor_get(const dscq_qtensor *t, const void *data, size_t i);
 void dscq_qtensor_put(const dscq_qtensor *t, void *data, size_t i, int32_t code);
 
-/* One embedded input: the codes of all inputs of the network, one behind the other.
- * Codes of the standard ones are generated (docs/format.md section 8). */
+/* One embedded input: the codes of all inputs of the network, one behind the other,
+ * each in dscq_qtensor_room() bytes (so that wide codes are aligned). Codes of the
+ * standard ones are generated (docs/format.md section 8). */
+size_t dscq_qtensor_room(const dscq_qtensor *t);
 size_t dscq_qmodel_digest_bytes(const dscq_qmodel *m);
 /* Embedded input i as the model has it, or standard input i. data:
  * dscq_qmodel_digest_bytes(m). */
