@@ -38,7 +38,7 @@ const char *dscq_flow_dead_key(const dscq_machine *m, const char *key)
 
     if (strncmp(key, "machine.", 8) == 0)
         key += 8;
-    if (strcmp(m->dram, "simple") != 0 && is_one_of(key, k_simple))
+    if (!dscq_machine_is_simple(m) && is_one_of(key, k_simple))
         return "the memory is command-level (dram is not simple)";
     if (m->engine == 0 && is_one_of(key, k_pipe))
         return "only engine = pipeline has it";

@@ -60,7 +60,7 @@ static dscq_status add_file(dscq_sha256 *h, const dscq_machine *m, const char *k
     dscq_status status;
 
     DSCQ_TRY(dscq_machine_path(path, sizeof path, m, kind, name, err));
-    if (!dscq_path_exists(path)) /* "simple" memory, no board */
+    if (!dscq_path_exists(path)) /* no board */
         return DSCQ_OK;
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
     dscq_sha256_add(h, digest, sizeof digest);
@@ -77,7 +77,8 @@ static dscq_status add_machine(dscq_sha256 *h, const dscq_machine *m, dscq_error
     add_keys(h, m, dscq_machine_keys(), 0);
     add_keys(h, &m->schedule, dscq_schedule_keys(), 0);
     DSCQ_TRY(add_file(h, m, "boards", m->board, err));
-    DSCQ_TRY(add_file(h, m, "dram", m->dram, err));
+    if (!dscq_machine_is_simple(m))
+        DSCQ_TRY(add_file(h, m, "dram", m->dram, err));
     DSCQ_TRY(add_file(h, m, "energy", m->energy, err));
 done:
     return status;

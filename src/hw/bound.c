@@ -13,8 +13,9 @@ static double memory_rate(const dscq_machine *m)
     /* the narrower of ports and, for the simple memory, its bus */
     const double rate = (double)m->axi_ports * m->axi_bytes;
 
-    return m->dram[0] == 's' && m->mem_bytes_per_cycle < rate ? m->mem_bytes_per_cycle
-                                                              : rate;
+    return dscq_machine_is_simple(m) && m->mem_bytes_per_cycle < rate
+               ? m->mem_bytes_per_cycle
+               : rate;
 }
 
 /* The slowest stage, and the rows that cross DRAM. */

@@ -187,6 +187,11 @@ done:
     return status;
 }
 
+int dscq_machine_is_simple(const dscq_machine *m)
+{
+    return strcmp(m->dram, "simple") == 0;
+}
+
 dscq_status dscq_machine_path(char *out, size_t cap, const dscq_machine *m,
                               const char *kind, const char *name, dscq_error *err)
 {

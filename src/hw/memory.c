@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
 /* Bursts that are finished (their cycle is known) wait in a small heap ordered by
  * cycle, then by submission, so that equal cycles come out in a fixed order. */
@@ -120,7 +119,7 @@ dscq_status dscq_memory_create(dscq_memory **out, const dscq_machine *m,
     if (mem->heap == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "memory completions",
                                  mem->heap_cap * sizeof *mem->heap));
-    mem->is_simple = strcmp(m->dram, "simple") == 0;
+    mem->is_simple = dscq_machine_is_simple(m);
     if (!mem->is_simple) {
         DSCQ_TRY(create_command_level(mem, m, err));
     } else {

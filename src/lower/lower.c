@@ -3,7 +3,6 @@
 #include "lower_internal.h"
 
 #include <math.h>
-#include <string.h>
 
 static dscq_status copy_tensors(lowering *l)
 {
@@ -72,7 +71,7 @@ static dscq_status set_prices(lowering *l)
 
     /* what a well-behaved stream reaches of a command-level DRAM */
     l->mem_rate = m->mem_bytes_per_cycle;
-    if (strcmp(m->dram, "simple") != 0) {
+    if (!dscq_machine_is_simple(m)) {
         dscq_dram_config c;
         char path[DSCQ_PATH_MAX];
         DSCQ_TRY(dscq_machine_path(path, sizeof path, m, "dram", m->dram, l->err));

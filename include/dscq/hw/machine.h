@@ -114,6 +114,9 @@ dscq_status dscq_machine_load(dscq_machine *out, const char *path, dscq_error *e
 /* Values that contradict each other: DSCQ_FORMAT naming the key. */
 dscq_status dscq_machine_check(const dscq_machine *m, dscq_error *err);
 
+/* Is its memory the simple one (bandwidth and latency), and no device of a file? */
+int dscq_machine_is_simple(const dscq_machine *m);
+
 /* <data_dir>/<kind>/<name>.cfg, or `name` itself when it has a '/'. */
 dscq_status dscq_machine_path(char *out, size_t cap, const dscq_machine *m,
                               const char *kind, const char *name, dscq_error *err);
