@@ -149,8 +149,7 @@ static dscq_status read_pixels(png_job *p, uint8_t *to, size_t stride, dscq_erro
     if (p->row == NULL)
         return dscq_fail_nomem(err, p->job->name, h * sizeof *p->row);
     if (setjmp(p->trap) != 0)
-        return dscq_fail(err, DSCQ_FORMAT, "%s: damaged PNG: %s", p->job->name,
-                         p->reason);
+        return refuse(p, err);
     for (size_t y = 0; y < h; y++)
         p->row[y] = to + y * stride;
     png_read_image(p->png, p->row);
