@@ -92,6 +92,9 @@ static size_t check_network(dscq_table *t, cli_call *call, const char *path)
         add(t, "warning", "no_data", path, "no [data] section: nothing to train on");
         goto done;
     }
+    char unsaid[256];
+    if (dscq_project_unsaid(unsaid, sizeof unsaid, p))
+        add(t, "warning", "preprocessing", path, unsaid);
     dscq_path_dir(dir, sizeof dir, path);
     if (dscq_dataset_check(&found, &errors, &seen, dscq_project_data(p), dir, call->log,
                            &err) != DSCQ_OK) {

@@ -14,6 +14,30 @@ static const cli_opt k_options[] = {
         "a line of the [data] section: type=..., train=..., mean=..., std=..."),
     CLI_OPT_END};
 
+static int says(const cli_words *lines, const char *key)
+{
+    const size_t n = strlen(key);
+
+    for (int32_t i = 0; i < lines->count; i++) {
+        const char *line = lines->v[i] + strspn(lines->v[i], " \t");
+        if (strncmp(line, key, n) == 0 && line[n + strspn(line + n, " \t")] == '=')
+            return 1;
+    }
+    return 0;
+}
+
+/* What net.cfg will be read as where the lines leave it open. */
+static void warn_unsaid(cli_call *call, const cli_words *lines)
+{
+    const char *keys = dscq_flow_unsaid_keys(says(lines, "mean"), says(lines, "std"));
+    char text[256];
+
+    if (keys[0] == '\0')
+        return;
+    dscq_flow_unsaid_text(text, sizeof text, keys);
+    dscq_log_printf(call->log, DSCQ_LOG_WARN, "%s: %s", call->arg[0], text);
+}
+
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const import_options *given = options;
@@ -38,6 +62,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         cli_out_table(call, refused);
     if (status != DSCQ_OK)
         goto done;
+    warn_unsaid(call, &given->data);
     DSCQ_TRY(dscq_model_table(&layers, m, err));
     cli_out_table(call, layers);
     cli_out_text(call, "parameters %llu, multiply-accumulates %llu an image\n",
@@ -70,7 +95,9 @@ const cli_cmd cli_cmd_import = {
         "A file that holds something no layer here can do is refused with a "
         "table of all such nodes: name, operator, opset, reason.\n\n"
         "The files do not say how pictures become the network's input; --data "
-        "lines are written into the [data] section of net.cfg.",
+        "lines are written into the [data] section of net.cfg. Where they do not give "
+        "mean and std, 0 and 1 are taken (of pixels 0 to 1), and what reads pictures "
+        "says so.",
     .examples = "A network with its preprocessing:\n"
                 "$ dscq import resnet20.onnx -o runs/resnet20 --data type=cifar10 "
                 "--data train=cifar --data mean=0.485,0.456,0.406 "

@@ -25,6 +25,7 @@ struct dscq_project {
     dscq_train_params train;
     dscq_data_params data;
     int has_data;
+    char unsaid[16]; /* of an imported network: "mean and std" not given; "": all said */
     dscq_settings *settings;   /* [compress], [compress_layer], those of the recipe */
     dscq_config *recipe;       /* NULL: none                                        */
     dscq_config *searched;     /* recipe that a search found; NULL: none            */

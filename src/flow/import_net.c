@@ -156,7 +156,7 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
         *out = NULL;
     DSCQ_TRY(dscq_flow_read_network(&m, refused, &ranges, o, err));
     dscq_str_addf(&text, "# Imported from %s\n\n", dscq_path_base(o->network));
-    DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_OURS, err));
+    DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_IMPORTED, err));
     if (o->data != NULL && o->data[0] != '\0')
         dscq_str_addf(&text, "\n[data]\n%s", o->data);
     if (text.bad)

@@ -5,9 +5,11 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/flow/import.h"
 #include "dscq/import/darknet.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/layer.h"
+#include "dscq/nn/layers.h"
 #include "flow_internal.h"
 
 #include <stdio.h>
@@ -120,6 +122,64 @@ done:
     return status;
 }
 
+/* Pictures of an imported network are not standardised by their own statistics, which
+ * no exporter means, unless somebody says auto: they stay pixels of 0 to 1, as Darknet
+ * has them. */
+static dscq_status settle_imported(dscq_project *p, dscq_error *err)
+{
+    const int at = dscq_config_find(p->cfg, "data");
+    int has[2];
+    dscq_status status;
+
+    if (at < 0 || !dscq_model_net(p->model)->imported)
+        return DSCQ_OK;
+    has[0] = dscq_config_get(p->cfg, (size_t)at, "mean") != NULL;
+    has[1] = dscq_config_get(p->cfg, (size_t)at, "std") != NULL;
+    if (!has[0]) {
+        DSCQ_TRY(dscq_config_set(p->cfg, "data.mean=0", "imported network", err));
+        dscq_str_copy(p->data.mean, sizeof p->data.mean, "0");
+    }
+    if (!has[1]) {
+        DSCQ_TRY(dscq_config_set(p->cfg, "data.std=1", "imported network", err));
+        dscq_str_copy(p->data.std, sizeof p->data.std, "1");
+    }
+    dscq_str_copy(p->unsaid, sizeof p->unsaid, dscq_flow_unsaid_keys(has[0], has[1]));
+    return DSCQ_OK;
+done:
+    return status;
+}
+
+const char *dscq_flow_unsaid_keys(int has_mean, int has_std)
+{
+    return !has_mean && !has_std ? "mean and std"
+           : !has_mean           ? "mean"
+           : has_std             ? ""
+                                 : "std";
+}
+
+void dscq_flow_unsaid_text(char *out, size_t cap, const char *keys)
+{
+    const int both = strchr(keys, ' ') != NULL;
+
+    snprintf(out, cap,
+             "the imported file does not say how pictures become the network's input, "
+             "and %s %s not given in [data]: %s taken (of pixels 0 to 1); give what it "
+             "was trained with",
+             keys, both ? "are" : "is",
+             both             ? "mean 0 and std 1 are"
+             : keys[0] == 'm' ? "mean 0 is"
+                              : "std 1 is");
+}
+
+int dscq_project_unsaid(char *out, size_t cap, dscq_project *p)
+{
+    if (p->unsaid[0] == '\0')
+        return 0;
+    dscq_flow_unsaid_text(out, cap, p->unsaid);
+    p->unsaid[0] = '\0';
+    return 1;
+}
+
 dscq_status dscq_project_open(dscq_project **out, const char *path,
                               const dscq_project_options *o, dscq_error *err)
 {
@@ -142,6 +202,7 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
     const dscq_rng root = dscq_rng_seeded((uint64_t)p->train.seed);
     const dscq_rng weights = dscq_rng_fork(&root, "weights", 0);
     DSCQ_TRY(dscq_model_from_config(&p->model, p->cfg, k_not_layers, &weights, err));
+    DSCQ_TRY(settle_imported(p, err));
     const dscq_shape in = dscq_model_input(p->model);
     if (p->data.width == 0)
         p->data.width = in.w;
@@ -321,6 +382,7 @@ int flow__has_truth(const dscq_project *p, const dscq_dataset *d)
 dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
                                  const dscq_log *log, dscq_error *err)
 {
+    char text[256];
     dscq_status status;
 
     if (p->dataset == NULL) {
@@ -328,6 +390,8 @@ dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,
             return dscq_fail(err, DSCQ_FORMAT,
                              "%s: no [data] section says which pictures to use",
                              p->path);
+        if (dscq_project_unsaid(text, sizeof text, p))
+            dscq_log_printf(log, DSCQ_LOG_WARN, "%s: %s", p->path, text);
         DSCQ_TRY(dscq_dataset_open(&p->dataset, &p->data, p->dir, log, err));
     }
     status = dscq_project_fits(p, dscq_dataset_classes(p->dataset), err);

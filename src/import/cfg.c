@@ -326,7 +326,7 @@ dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
     const size_t nodes = (size_t)dscq_model_nodes(m);
     cfg_writer w = {.to = text,
                     .m = m,
-                    .darknet = dialect != DSCQ_CFG_OURS,
+                    .darknet = dialect != DSCQ_CFG_OURS && dialect != DSCQ_CFG_IMPORTED,
                     .pjreddie = dialect == DSCQ_CFG_PJREDDIE,
                     .input_at = -1,
                     .err = err};
@@ -345,6 +345,9 @@ dscq_status dscq_model_write_cfg(dscq_str *text, const dscq_model *m,
                       (int)in.c);
     if (w.pjreddie)
         dscq_str_add(text, "dialect=pjreddie\n");
+    const dscq_net_params *net = dscq_model_net(m);
+    if (dialect == DSCQ_CFG_IMPORTED || (!w.darknet && net != NULL && net->imported))
+        dscq_str_add(text, "imported=1\n");
     pass_input(&w);
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)
         DSCQ_TRY(put_node(&w, i));

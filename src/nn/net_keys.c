@@ -17,6 +17,7 @@ const dscq_key dscq_net_keys[] = {
     REAL_(width_multiplier, 0.01, 16, "1", "scales the channels of every layer but the last"),
     INT_(channel_divisor, 1, 1024, "8", "scaled channels are a multiple of this"),
     ENUM_(dialect, "alexeyab|pjreddie", "alexeyab", "batch norm divides by sqrt(var+eps), or by sqrt(var)+1e-6 (weights files are converted when imported)"),
+    BOOL_(imported, "0", "the network comes from another program: data.mean and data.std are 0 and 1 where they are not given"),
     REAL_(bn_eps, 0, 1e6, "1e-5", "batch norm: added to the variance"),
     /* Darknet's training settings: read, kept, not used for training here */
     INT_(batch, 1, 1e6, "1", "Darknet: images per update (here: [train] batch)"),

@@ -118,6 +118,77 @@ START_TEST(grids_that_were_imported_are_used)
 }
 END_TEST
 
+#define UNSAID "not given in [data]"
+
+/* The program with these words; whether it warned of what the file does not say. */
+static int warned(const char *const argv[], const char *says)
+{
+    static test_output o;
+    const int code = test_command(&o, test_path(""), argv);
+
+    ck_assert_msg(code == 0, "%s: exit %d: %s", argv[0], code, o.err);
+    const int found = strstr(o.err, UNSAID) != NULL || strstr(o.out, UNSAID) != NULL;
+    ck_assert_msg(!found || strstr(o.err, says) != NULL || strstr(o.out, says) != NULL,
+                  "%s%s", o.out, o.err);
+    return found;
+}
+
+static int import_with(const char *const *more, const char *says)
+{
+    const char *argv[24] = {"import",      "one.onnx", "-o",         "said",
+                            "--force",     "--data",   "type=signs", "--data",
+                            "classes=4",   "--data",   "count=64",   "--data",
+                            "test_count=8"};
+    int n = 13;
+
+    for (; *more != NULL; more++)
+        argv[n++] = *more;
+    return warned(argv, says);
+}
+
+static int compress_with(const char *set, const char *says)
+{
+    return warned((const char *const[]){"compress", "said/net.cfg", "-w",
+                                        "said/float.ckpt", "-o", "said/out", "--force",
+                                        "--quiet", "--set", "compress.epochs=0",
+                                        "--set", set, NULL},
+                  says);
+}
+
+/* How pictures become the input is in no network file: what is taken is said, and is
+ * not the pictures' own statistics. */
+START_TEST(what_a_file_does_not_say_is_said)
+{
+    const char *const check[] = {"check", "said/net.cfg", NULL};
+    dscq_qmodel *q;
+    dscq_error err;
+
+    if (!test_has(dscq_onnx_available(), "ONNX"))
+        return;
+    go_round();
+    ck_assert(import_with((const char *const[]){NULL}, "mean and std are not given"));
+    ck_assert(warned(check, "mean 0 and std 1 are taken"));
+    ck_assert(compress_with("compress.p=0", "mean 0 and std 1 are taken"));
+    test_ok(dscq_pack_read(&q, test_path("said/out/packed.bin"), &err));
+    for (int c = 0; c < 3; c++) {
+        ck_assert_double_eq(q->input[0].mean[c], 0);
+        ck_assert_double_eq(q->input[0].std[c], 1);
+    }
+    dscq_qmodel_destroy(q);
+    ck_assert(compress_with("data.mean=0.5", "std is not given"));
+    ck_assert(import_with((const char *const[]){"--data", "std = 0.25", NULL},
+                          "mean is not given"));
+    ck_assert(warned(check, "mean 0 is taken"));
+    ck_assert(!compress_with("data.mean=auto", ""));
+    ck_assert(!import_with(
+        (const char *const[]){"--data", "mean=0.5", "--data", "std=0.25", NULL}, ""));
+    ck_assert(!warned(check, ""));
+    ck_assert(!compress_with("compress.p=0", ""));
+    /* one that was trained here measures its pictures */
+    ck_assert(!warned((const char *const[]){"check", "net.cfg", NULL}, ""));
+}
+END_TEST
+
 static const struct bad {
     const char *text, *says;
 } k_bad[] = {
@@ -233,6 +304,7 @@ static Suite *make(void)
     tcase_add_test(tc, grids_that_were_imported_are_used);
     tcase_add_test(tc, a_map_has_the_bits_and_steps_of_its_row);
     tcase_add_test(tc, a_file_of_five_columns_is_read);
+    tcase_add_test(tc, what_a_file_does_not_say_is_said);
     tcase_add_loop_test(tc, a_file_that_is_no_table_of_grids_is_refused, 0,
                         sizeof k_bad / sizeof k_bad[0]);
     return s;

@@ -36,6 +36,11 @@ dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err);
 
+/* "mean and std", or the one that is not given, or "" when both are; and what is to be
+ * said of it. */
+const char *dscq_flow_unsaid_keys(int has_mean, int has_std);
+void dscq_flow_unsaid_text(char *out, size_t cap, const char *keys);
+
 /* Write the network for Darknet: <stem>.cfg and <stem>.weights. */
 dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
                                      dscq_darknet_dialect dialect, dscq_error *err);

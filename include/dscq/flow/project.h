@@ -47,7 +47,11 @@ const dscq_train_params *dscq_project_train(const dscq_project *p);
 const dscq_data_params *dscq_project_data(const dscq_project *p);
 int dscq_project_has_data(const dscq_project *p); /* a [data] section stands there */
 const char *dscq_project_sha256(const dscq_project *p); /* of the effective text */
-int dscq_project_is_detector(const dscq_project *p);    /* ends in yolo or region */
+/* A warning, once: the network is imported and [data] lacks mean or std, for which 0
+ * and 1 are taken. 0: nothing to say. dscq_project_dataset() says it when nobody did.
+ */
+int dscq_project_unsaid(char *out, size_t cap, dscq_project *p);
+int dscq_project_is_detector(const dscq_project *p); /* ends in yolo or region */
 
 /* Weights from elsewhere: .weights (Darknet) or a checkpoint, by name. Every layer must
  * find its own: DSCQ_FORMAT with both shapes. Layers of the file that the network lacks

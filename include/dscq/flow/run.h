@@ -35,15 +35,14 @@ typedef struct dscq_answer_options {
 
 /*
  * Run every picture; a folder stands for the pictures in it and in its sub-folders
- * (data/pictures.h), in the order of their names. *out, owned by the caller, has for a classifier one row a listed class:
- * image, rank, class, name, probability_frac; for a detector one row a box: image,
- * class, name, score_frac, left, top, right, bottom (pixels of the picture); for a
- * network that ends in other maps one row an output: image, output, rows, columns,
- * channels, least, mean, most.
- * A picture that cannot be read costs its own answer only: *out holds those of the
- * others, and the status (DSCQ_IO, DSCQ_FORMAT, DSCQ_UNSUPPORTED) and the message are
- * of the first that could not; the log names the rest. After any other failure *out is
- * NULL.
+ * (data/pictures.h), in the order of their names. *out, owned by the caller, has for a
+ * classifier one row a listed class: image, rank, class, name, probability_frac; for a
+ * detector one row a box: image, class, name, score_frac, left, top, right, bottom
+ * (pixels of the picture); for a network that ends in other maps one row an output:
+ * image, output, rows, columns, channels, least, mean, most. A picture that cannot be
+ * read costs its own answer only: *out holds those of the others, and the status
+ * (DSCQ_IO, DSCQ_FORMAT, DSCQ_UNSUPPORTED) and the message are of the first that could
+ * not; the log names the rest. After any other failure *out is NULL.
  */
 dscq_status dscq_flow_answer(dscq_table **out, const dscq_qmodel *q,
                              const char *const *path, size_t count,

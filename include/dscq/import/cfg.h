@@ -16,11 +16,12 @@ extern "C" {
 #endif
 
 typedef enum dscq_cfg_dialect {
-    DSCQ_CFG_OURS,    /* every key this program reads                              */
-    DSCQ_CFG_DARKNET, /* only what AlexeyAB's Darknet reads: depthwise becomes groups,
-                        names go; DSCQ_UNSUPPORTED for what it cannot say, by node  */
-    DSCQ_CFG_PJREDDIE /* the same for pjreddie's, which reads less; says
-                        dialect=pjreddie, which that program skips                  */
+    DSCQ_CFG_OURS,     /* every key this program reads                              */
+    DSCQ_CFG_IMPORTED, /* the same, and imported=1 in [net]                         */
+    DSCQ_CFG_DARKNET,  /* only what AlexeyAB's Darknet reads: depthwise becomes groups,
+                         names go; DSCQ_UNSUPPORTED for what it cannot say, by node  */
+    DSCQ_CFG_PJREDDIE  /* the same for pjreddie's, which reads less; says
+                         dialect=pjreddie, which that program skips                  */
 } dscq_cfg_dialect;
 
 /* Appends to *text ([net] first). DSCQ_UNSUPPORTED when a section cannot say it. */

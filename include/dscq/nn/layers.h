@@ -107,7 +107,8 @@ typedef struct dscq_net_params {
     int32_t width, height, channels, inputs;
     double width_multiplier;
     int32_t channel_divisor;
-    int32_t dialect; /* 0 alexeyab: sqrt(var + eps), 1 pjreddie: sqrt(var) + 1e-6 */
+    int32_t imported; /* its file did not say how pictures become its input */
+    int32_t dialect;  /* 0 alexeyab: sqrt(var + eps), 1 pjreddie: sqrt(var) + 1e-6 */
     double bn_eps;
     int32_t batch, subdivisions, time_steps, max_batches, burn_in, policy, step_size,
         adam, flip, center, noadjust, mosaic, letter_box, max_crop, min_crop;
