@@ -31,8 +31,9 @@ static const cli_opt k_options[] = {
     CLI_OPT_STR(compress_options, machine, "--machine", 'm', "NAME", "",
                 "simulate the trials of a search on this machine; default: [machine], "
                 "when [search] asks for cycles, energy or RAM"),
-    CLI_OPT_FLAG(compress_options, resume, "--resume", 0,
-                 "continue the run in the output folder"),
+    CLI_OPT_FLAG(
+        compress_options, resume, "--resume", 0,
+        "continue the run in the output folder, with the settings it was begun with"),
     CLI_OPT_FLAG(compress_options, no_test, "--no-test", 0,
                  "leave the test part of the data alone"),
     CLI_OPT_END};

@@ -15,8 +15,9 @@ static const cli_opt k_options[] = {
     CLI_OPT_STR(sensitivity_options, recipe, "--recipe", 0, "FILE", "",
                 "where the starting recipe goes; default: recipe.cfg in the output "
                 "folder"),
-    CLI_OPT_FLAG(sensitivity_options, resume, "--resume", 0,
-                 "continue the run in the output folder"),
+    CLI_OPT_FLAG(
+        sensitivity_options, resume, "--resume", 0,
+        "continue the run in the output folder, with the settings it was begun with"),
     CLI_OPT_END};
 
 static void print_result(cli_call *call, const dscq_sensitivity_result *r,

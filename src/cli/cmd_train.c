@@ -14,8 +14,9 @@ typedef struct train_options {
 static const cli_opt k_options[] = {
     CLI_OPT_STR(train_options, weights, "--weights", 'w', "FILE", "",
                 "start from these: a checkpoint, or Darknet .weights"),
-    CLI_OPT_FLAG(train_options, resume, "--resume", 0,
-                 "continue the run in the output folder"),
+    CLI_OPT_FLAG(
+        train_options, resume, "--resume", 0,
+        "continue the run in the output folder, with the settings it was begun with"),
     CLI_OPT_FLAG(train_options, dry_run, "--dry-run", 0,
                  "print layers, work and memory; train nothing"),
     CLI_OPT_END};

@@ -87,7 +87,7 @@ const dscq_key dscq_data_keys[] = {
     ENUM(split, "random|tail", "random", "tail: the last of every class, in file order"),
     I64(seed, 0, 9007199254740991.0, "1", "of the split and of generated pictures"),
     I64(limit, 0, 4294967295.0, "0", "use at most so many training pictures; 0 = all"),
-    INT(cache_mb, 0, 1 << 20, "1024", "memory for pictures at input size, in MB"),
+    INT(cache_mb, 0, 1 << 20, "1024", "memory for pictures at input size, in MB" DSCQ_MAY_CHANGE),
 
     I64(count, 1, 100000000, "10000", "signs: pictures in the training source"),
     I64(test_count, 0, 100000000, "2000", "signs: pictures in the test source"),

@@ -18,35 +18,42 @@ enum { EMBEDDED_INPUTS = 2 };
 
 /* ---- the float network --------------------------------------------------------- */
 
-dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
-                                const dscq_run_options *o, int is_tuned,
-                                dscq_error *err)
+static dscq_status train_or_take_over(dscq_train_result *out, dscq_project *p,
+                                      const dscq_run_options *o, dscq_error *err)
 {
-    char path[DSCQ_PATH_MAX] = "";
+    char path[DSCQ_PATH_MAX];
     dscq_status status;
 
-    if (o->weights != NULL && is_tuned)
-        return flow__tuned_weights(p, o->weights, o->log, err);
-    if (o->weights != NULL)
-        return dscq_project_load_weights(p, o->weights, o->log, err);
-    if (o->out_dir[0] != '\0') {
-        DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
-        if (o->resume && dscq_path_exists(path)) {
+    if (o->out_dir[0] != '\0' && o->resume) {
+        DSCQ_TRY(flow__begin(p, o, FLOW_TRAINED, NULL, err)); /* made with these? */
+        if (flow__float_is_done(o->out_dir)) {
+            DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
             dscq_log_printf(o->log, DSCQ_LOG_INFO, "%s: float network taken over",
                             path);
             return dscq_model_load(dscq_project_model(p), path, DSCQ_MATCH_EXACT, NULL,
                                    err);
         }
     }
+    DSCQ_TRY(dscq_flow_train(out, p, o, err));
+done:
+    return status;
+}
+
+dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
+                                const dscq_run_options *o, int is_tuned,
+                                dscq_error *err)
+{
+    if (o->weights != NULL && is_tuned)
+        return flow__tuned_weights(p, o->weights, o->log, err);
+    if (o->weights != NULL)
+        return dscq_project_load_weights(p, o->weights, o->log, err);
     if (dscq_project_train(p)->epochs == 0) {
         dscq_log_printf(
             o->log, DSCQ_LOG_WARN,
             "[train] epochs = 0 and no --weights: compressing fresh weights");
         return DSCQ_OK;
     }
-    DSCQ_TRY(dscq_flow_train(out, p, o, err));
-done:
-    return status;
+    return train_or_take_over(out, p, o, err);
 }
 
 /* ---- measuring ------------------------------------------------------------------- */
@@ -265,6 +272,20 @@ static dscq_split measured_part(const dscq_dataset *d, const dscq_compress_optio
     return DSCQ_SPLIT_TRAIN;
 }
 
+static dscq_status begin(dscq_project *p, const dscq_compress_options *o,
+                         dscq_error *err)
+{
+    char profile[80];
+    dscq_status status;
+
+    (void)snprintf(profile, sizeof profile, "--profile=%.60s\n",
+                   o->profile != NULL ? o->profile : "machine");
+    DSCQ_TRY(flow__begin_float(p, &o->run, err));
+    DSCQ_TRY(flow__begin(p, &o->run, FLOW_COMPRESSED, profile, err));
+done:
+    return status;
+}
+
 dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
                                dscq_project *p, const dscq_compress_options *o,
                                dscq_error *err)
@@ -281,11 +302,15 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
     if (layers != NULL)
         *layers = NULL;
     out->is_detector = dscq_project_is_detector(p);
-    DSCQ_TRY(flow__prepare_dir(&o->run, "packed.bin", err));
+    DSCQ_TRY(begin(p, o, err));
     DSCQ_TRY(dscq_project_dataset(&d, p, o->run.log, err));
     out->has_truth = flow__has_truth(p, d);
     DSCQ_TRY(
         flow__float_network(&out->train, p, &o->run, p->settings->all.epochs > 0, err));
+    if (!o->is_part) {
+        DSCQ_TRY(flow__keep_float(p, &o->run, FLOW_COMPRESSED, err));
+        DSCQ_TRY(flow__write_net_cfg(p, &o->run, err));
+    }
     const dscq_split split = measured_part(d, o);
     out->split = dscq_split_name(split);
     /* Scored here because fine-tuning changes the weights; only printed at the end. */

@@ -4,6 +4,8 @@
 #ifndef FLOW_INTERNAL_H
 #define FLOW_INTERNAL_H
 
+#include "dscq/base/hash.h"
+#include "dscq/base/str.h"
 #include "dscq/compress/ranges.h"
 #include "dscq/data/batch.h"
 #include "dscq/flow/compress.h"
@@ -16,6 +18,15 @@
 /* Sections of a net.cfg that are not layers. */
 #define FLOW_SECTIONS                                                                  \
     "data|train|compress|compress_layer|sensitivity|search|machine|schedule"
+
+/* What a run's folder gets, one after the other: record.c. */
+typedef enum flow_stage {
+    FLOW_TRAINED,    /* the float network                     */
+    FLOW_SENSED,     /* the table of sensitivity              */
+    FLOW_SEARCHED,   /* trials and finalists                  */
+    FLOW_COMPRESSED, /* the smaller network, fine-tuning, packed.bin */
+    FLOW_STAGES
+} flow_stage;
 
 struct dscq_project {
     char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX];
@@ -33,6 +44,7 @@ struct dscq_project {
     dscq_search_params search; /* [search] */
     dscq_dataset *dataset, *calibration; /* the latter: data.calibrate, or NULL */
     char sha256[65];
+    char *record[FLOW_STAGES]; /* settings that a stage began with; NULL: none */
 };
 
 /* Key of [machine] in a net.cfg that no machine file has. */
@@ -397,6 +409,39 @@ typedef struct flow_drawn_box {
 /* dir/NAME.png: the picture with its boxes. */
 dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,
                        const flow_drawn_box *box, size_t count, dscq_error *err);
+
+/* ---- record.c: which settings made what lies in a run's folder ------------ */
+
+/* A stage begins in o->out_dir: refuses the folder of a finished run (DSCQ_ARG) unless
+ * resume or force is set; with resume, DSCQ_FORMAT when a setting that decides the
+ * result is another than the one it was begun with, naming both; else states of an
+ * earlier run are removed and the settings written down. `more`: further lines
+ * "key=value\n", or NULL. Nothing when out_dir is "". */
+dscq_status flow__begin(dscq_project *p, const dscq_run_options *o, flow_stage stage,
+                        const char *more, dscq_error *err);
+/* The lines of a stage: every setting that decides what it makes, and digests of data,
+ * weights and files. */
+dscq_status flow__record_text(dscq_str *to, dscq_project *p, const dscq_run_options *o,
+                              flow_stage stage, dscq_error *err);
+/* The stage of training, when this run has one: before anything else begins. */
+dscq_status flow__begin_float(dscq_project *p, const dscq_run_options *o,
+                              dscq_error *err);
+/* o->out_dir/float.ckpt holds the weights that the run starts from, wherever they came
+ * from. DSCQ_ARG: there are others, and force is not set. */
+dscq_status flow__keep_float(const dscq_project *p, const dscq_run_options *o,
+                             flow_stage stage, dscq_error *err);
+/* Names and values of all arrays. */
+void flow__digest_network(dscq_sha256 *h, const dscq_model *m);
+/* "section.key=value" for every row that may not change; all: for every one. */
+void flow__record_keys(dscq_str *to, const char *section, const void *params,
+                       const dscq_key *keys, int all);
+/* float.ckpt is what this stage put there; is it what training ended with? */
+dscq_status flow__float_done(const char *dir, flow_stage stage, dscq_error *err);
+int flow__float_is_done(const char *dir);
+
+/* net_cfg.c: o->out_dir/net.cfg, unless one of somebody else is there. */
+dscq_status flow__write_net_cfg(const dscq_project *p, const dscq_run_options *o,
+                                dscq_error *err);
 
 /* Folders of a search's finalists: finalist-N. */
 #define FLOW_FINALIST "finalist-"

@@ -247,6 +247,8 @@ void dscq_project_destroy(dscq_project *p)
     dscq_config_destroy(p->cfg);
     dscq_config_destroy(p->recipe);
     dscq_config_destroy(p->searched);
+    for (int s = 0; s < FLOW_STAGES; s++)
+        dscq_free(p->record[s]);
     dscq_free(p);
 }
 

@@ -116,7 +116,6 @@ static dscq_status check(search *s, dscq_error *err)
 static dscq_status open_search(search *s, dscq_error *err)
 {
     const dscq_compress_options *c = &s->o->compress;
-    char path[DSCQ_PATH_MAX];
     dscq_status status;
 
     if (s->params.search == DSCQ_SEARCH_BAYES)
@@ -131,8 +130,8 @@ static dscq_status open_search(search *s, dscq_error *err)
     DSCQ_TRY(search__space(s, err));
     make_meta(s);
     /* where the pipeline of a finalist finds the float network */
-    DSCQ_TRY(flow__path(path, s->dir, "float.ckpt", err));
-    DSCQ_TRY(dscq_model_save(s->origin, path, err));
+    DSCQ_TRY(flow__keep_float(s->project, &c->run, FLOW_SEARCHED, err));
+    DSCQ_TRY(flow__write_net_cfg(s->project, &c->run, err));
     DSCQ_TRY(search__fingerprint(s, err));
     DSCQ_TRY(search__journal_read(s, err));
     DSCQ_TRY(trial__float(s, err));
@@ -235,13 +234,16 @@ static dscq_status start_afresh(const search *s, dscq_error *err)
 {
     static const char *const k_gone[] = {"search.json", "recipe.cfg"};
     char path[DSCQ_PATH_MAX];
+    dscq_str more = {0};
     dscq_dir d;
     dscq_status status;
 
-    DSCQ_TRY(flow__prepare_dir(&s->o->compress.run, "search.json", err));
-    DSCQ_TRY(flow__prepare_dir(&s->o->compress.run, "packed.bin", err));
+    DSCQ_TRY(flow__begin_float(s->project, &s->o->compress.run, err));
+    DSCQ_TRY(search__more(&more, s, err));
+    DSCQ_TRY(
+        flow__begin(s->project, &s->o->compress.run, FLOW_SEARCHED, more.text, err));
     if (s->o->compress.run.resume)
-        return DSCQ_OK;
+        goto done;
     for (size_t i = 0; i < sizeof k_gone / sizeof *k_gone; i++) {
         DSCQ_TRY(flow__path(path, s->dir, k_gone[i], err));
         (void)remove(path);
@@ -257,6 +259,7 @@ static dscq_status start_afresh(const search *s, dscq_error *err)
             remove_folder(path);
     dscq_dir_free(&d);
 done:
+    dscq_str_free(&more);
     return status;
 }
 

@@ -108,6 +108,7 @@ static dscq_status pipeline(dscq_compress_result *out, dscq_table **layers,
     o.run.out_dir = dir;
     o.run.weights = weights;
     o.run.resume = 1;
+    o.is_part = 1;
     o.no_test = is_last ? o.no_test : 1;
     o.packed = !is_last ? NULL : o.packed != NULL ? o.packed : packed;
     DSCQ_TRY(dscq_flow_compress(out, layers, s->project, &o, err));

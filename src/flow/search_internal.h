@@ -202,6 +202,8 @@ dscq_status search__layers(search *s, dscq_error *err);
 
 /* ---- search_journal.c --------------------------------------------------- */
 
+/* Lines of the record beside those of flow__record_text(): the packing, the machine. */
+dscq_status search__more(dscq_str *to, const search *s, dscq_error *err);
 dscq_status search__fingerprint(search *s, dscq_error *err);
 dscq_status search__journal_read(search *s, dscq_error *err);
 dscq_status search__journal_write(const search *s, dscq_error *err);

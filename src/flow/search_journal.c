@@ -12,48 +12,7 @@
 
 /* ---- what it was made from ---------------------------------------------- */
 
-/* Keys that may change between a run and its continuation. */
-static int may_change(const char *key)
-{
-    static const char *const k_free[] = {"trials", "budget", "finalists", "max_loss"};
-
-    for (size_t i = 0; i < sizeof k_free / sizeof *k_free; i++)
-        if (strcmp(key, k_free[i]) == 0)
-            return 1;
-    return 0;
-}
-
-static void add_keys(dscq_sha256 *h, const void *params, const dscq_key *keys,
-                     int is_search)
-{
-    char value[DSCQ_LIST_MAX * 26 + 1];
-
-    for (const dscq_key *k = keys; k->name != NULL; k++) {
-        if (is_search && may_change(k->name))
-            continue;
-        (void)dscq_keys_print(value, sizeof value, params, k);
-        dscq_sha256_add(h, k->name, strlen(k->name) + 1);
-        dscq_sha256_add(h, value, strlen(value) + 1);
-    }
-}
-
-static void add_network(dscq_sha256 *h, const dscq_model *m)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
-        const dscq_node *n = dscq_model_node(m, i);
-        const dscq_weights *w = n->weights;
-        const float *const all[] = {w->bias, w->gamma, w->beta, w->mean, w->var};
-
-        dscq_sha256_add(h, n->name, strlen(n->name) + 1);
-        if (w->count > 0)
-            dscq_sha256_add(h, w->w, w->count * sizeof *w->w);
-        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-            if (all[k] != NULL)
-                dscq_sha256_add(h, all[k], (size_t)w->channels * sizeof(float));
-    }
-}
-
-static dscq_status add_file(dscq_sha256 *h, const dscq_machine *m, const char *kind,
+static dscq_status add_file(dscq_str *to, const dscq_machine *m, const char *kind,
                             const char *name, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX], digest[65];
@@ -63,53 +22,50 @@ static dscq_status add_file(dscq_sha256 *h, const dscq_machine *m, const char *k
     if (!dscq_path_exists(path)) /* no board */
         return DSCQ_OK;
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
-    dscq_sha256_add(h, digest, sizeof digest);
+    dscq_str_addf(to, "machine: %s (contents)=%s\n", kind, digest);
 done:
     return status;
 }
 
-static dscq_status add_machine(dscq_sha256 *h, const dscq_machine *m, dscq_error *err)
+dscq_status search__more(dscq_str *to, const search *s, dscq_error *err)
 {
+    const dscq_compress_options *c = &s->o->compress;
+    const dscq_machine *m = s->o->machine;
     dscq_status status = DSCQ_OK;
 
+    dscq_str_addf(to, "--profile=%s\n--machine=%s\n",
+                  c->profile != NULL ? c->profile : "machine",
+                  m != NULL ? m->name : "none");
+    if (s->params.search ==
+        DSCQ_SEARCH_BAYES) /* its last digits decide what is asked */
+        dscq_str_addf(to, "the linear algebra=%s\n", dscq_linalg_name());
     if (m == NULL)
-        return DSCQ_OK;
-    add_keys(h, m, dscq_machine_keys(), 0);
-    add_keys(h, &m->schedule, dscq_schedule_keys(), 0);
-    DSCQ_TRY(add_file(h, m, "boards", m->board, err));
+        goto done;
+    flow__record_keys(to, "machine", m, dscq_machine_keys(), 1);
+    flow__record_keys(to, "schedule", &m->schedule, dscq_schedule_keys(), 1);
+    DSCQ_TRY(add_file(to, m, "boards", m->board, err));
     if (!dscq_machine_is_simple(m))
-        DSCQ_TRY(add_file(h, m, "dram", m->dram, err));
-    DSCQ_TRY(add_file(h, m, "energy", m->energy, err));
+        DSCQ_TRY(add_file(to, m, "dram", m->dram, err));
+    DSCQ_TRY(add_file(to, m, "energy", m->energy, err));
 done:
-    return status;
+    return to->bad ? dscq_fail_nomem(err, "the settings", to->len) : status;
 }
 
 dscq_status search__fingerprint(search *s, dscq_error *err)
 {
-    const dscq_project *p = s->project;
-    char *settings = NULL, digest[17];
+    dscq_str text = {0};
     dscq_sha256 h;
     dscq_status status;
 
+    DSCQ_TRY(
+        flow__record_text(&text, s->project, &s->o->compress.run, FLOW_SEARCHED, err));
+    DSCQ_TRY(search__more(&text, s, err));
     dscq_sha256_init(&h);
-    add_network(&h, s->origin);
-    DSCQ_TRY(dscq_settings_text(&settings, p->settings, err));
-    dscq_sha256_add(&h, settings, strlen(settings));
-    add_keys(&h, &s->params, dscq_search_keys, 1);
-    add_keys(&h, &p->sense, dscq_sense_keys, 0);
-    add_keys(&h, &p->train, dscq_train_keys, 0); /* of the finalists */
-    dscq_dataset_digest(digest, s->judged.dataset);
-    dscq_sha256_add(&h, digest, sizeof digest);
-    dscq_sha256_add(&h, s->kernels->name, strlen(s->kernels->name));
-    if (s->params.search ==
-        DSCQ_SEARCH_BAYES) /* its last digits decide what is asked */
-        dscq_sha256_add(&h, dscq_linalg_name(), strlen(dscq_linalg_name()));
-    dscq_sha256_add(&h, &p->train.seed, sizeof p->train.seed);
-    dscq_sha256_add(&h, &s->packing, sizeof s->packing);
-    DSCQ_TRY(add_machine(&h, s->o->machine, err));
+    flow__digest_network(&h, s->origin);
+    dscq_sha256_add(&h, text.text, text.len);
     dscq_sha256_end(s->fingerprint, &h);
 done:
-    dscq_free(settings);
+    dscq_str_free(&text);
     return status;
 }
 

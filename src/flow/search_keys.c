@@ -9,14 +9,15 @@ const dscq_key dscq_search_keys[] = {
                       "bayes: all layers at once, or one after the other as CLIP-Q"),
     DSCQ_KEY_ENUM_ROW(P, objective, DSCQ_METRIC_CHOICES, "bytes",
                       "what shall be small"),
-    DSCQ_KEY_INT_ROW(P, trials, 1, 100000, "60", "recipes to measure, all layers"),
+    DSCQ_KEY_INT_ROW(P, trials, 1, 100000, "60",
+                     "recipes to measure, all layers" DSCQ_MAY_CHANGE),
     DSCQ_KEY_INT_ROW(P, warm, 0, 1000, "10",
                      "joint: first trials, from mild to hard, before the model's"),
     DSCQ_KEY_STR_ROW(
         P, budget, "",
-        "time for the trials of one call, as 90s, 30m, 2h; empty: no limit"),
+        "time for one call, as 90s, 30m, 2h; empty: no limit" DSCQ_MAY_CHANGE),
     DSCQ_KEY_REAL_ROW(P, max_loss, 0, 1, "0.01",
-                      "accuracy that may be lost after fine-tuning"),
+                      "accuracy that may be lost after fine-tuning" DSCQ_MAY_CHANGE),
     DSCQ_KEY_REAL_ROW(P, trial_loss, 0, 1, "0.1",
                       "accuracy that a trial, not fine-tuned, may lose"),
     DSCQ_KEY_REAL_ROW(P, max_bytes, 0, 1e12, "0", "limit of the file; 0: none"),
@@ -37,7 +38,7 @@ const dscq_key dscq_search_keys[] = {
     DSCQ_KEY_INT_ROW(P, norm_images, 0, 10000000, "512",
                      "training images on which a trial measures batch norm again"),
     DSCQ_KEY_INT_ROW(P, finalists, 0, 100, "1",
-                     "recipes to fine-tune; 0: recipe.cfg is all"),
+                     "recipes to fine-tune; 0: recipe.cfg is all" DSCQ_MAY_CHANGE),
     DSCQ_KEY_END};
 #undef P
 

@@ -203,7 +203,8 @@ dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
     dscq_status status;
 
     memset(out, 0, sizeof *out);
-    DSCQ_TRY(flow__prepare_dir(o, FLOW_SENSE_JOURNAL, err));
+    DSCQ_TRY(flow__begin_float(p, o, err));
+    DSCQ_TRY(flow__begin(p, o, FLOW_SENSED, NULL, err));
     if (o->out_dir[0] != '\0' && !o->resume) { /* force: start afresh */
         DSCQ_TRY(flow__path(journal, o->out_dir, FLOW_SENSE_JOURNAL, err));
         (void)remove(journal);

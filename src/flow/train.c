@@ -23,6 +23,7 @@ typedef struct train_run {
     dscq_error curve_error;
     dscq_trainer *trainer;
     dscq_train_params params;
+    flow_stage stage;
     int self_taught; /* without a teacher's file: by the network before it was cut */
 } train_run;
 
@@ -132,6 +133,7 @@ static dscq_status open_run(train_run *r, dscq_error *err)
     const dscq_train_hooks hooks = {
         .ctx = r, .validate = r->score.exec != NULL ? validate : NULL};
     dscq_trainer_set_hooks(r->trainer, &hooks);
+    dscq_trainer_set_record(r->trainer, r->p->record[r->stage]);
 done:
     return status;
 }
@@ -165,12 +167,14 @@ done:
 dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
                             const dscq_run_options *o, dscq_error *err)
 {
-    train_run r = {.p = p, .o = o, .params = *dscq_project_train(p)};
+    train_run r = {
+        .p = p, .o = o, .stage = FLOW_TRAINED, .params = *dscq_project_train(p)};
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 
     memset(out, 0, sizeof *out);
-    DSCQ_TRY(flow__prepare_dir(o, "train.ckpt", err));
+    DSCQ_TRY(flow__begin(p, o, FLOW_TRAINED, NULL, err));
+    DSCQ_TRY(flow__write_net_cfg(p, o, err));
     if (o->weights != NULL)
         DSCQ_TRY(dscq_project_start_weights(p, o->weights, o->log, err));
     if (o->out_dir[0] != '\0')
@@ -190,6 +194,7 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     if (o->out_dir[0] != '\0') {
         DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
         DSCQ_TRY(dscq_model_save(dscq_project_model(p), path, err));
+        DSCQ_TRY(flow__float_done(o->out_dir, FLOW_TRAINED, err));
     }
 done:
     close_run(&r);
@@ -199,7 +204,8 @@ done:
 dscq_status flow__train_small(dscq_project *p, const dscq_train_params *params,
                               const dscq_run_options *o, dscq_error *err)
 {
-    train_run r = {.p = p, .o = o, .params = *params, .self_taught = 1};
+    train_run r = {
+        .p = p, .o = o, .params = *params, .stage = FLOW_COMPRESSED, .self_taught = 1};
     dscq_status status = DSCQ_OK;
 
     r.params.save[0] = '\0';

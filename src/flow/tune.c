@@ -268,6 +268,7 @@ static dscq_status init_training(flow_tune *t, dscq_dataset *d, dscq_error *err)
     const dscq_train_hooks hooks = {
         .ctx = t, .before_step = before_step, .after_backward = after_backward};
     dscq_trainer_set_hooks(t->trainer, &hooks);
+    dscq_trainer_set_record(t->trainer, t->project->record[FLOW_COMPRESSED]);
 done:
     return status;
 }

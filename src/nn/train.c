@@ -127,6 +127,11 @@ void dscq_trainer_set_hooks(dscq_trainer *t, const dscq_train_hooks *h)
     t->hooks = *h;
 }
 
+void dscq_trainer_set_record(dscq_trainer *t, const char *text)
+{
+    t->record = text;
+}
+
 dscq_exec *dscq_trainer_exec(dscq_trainer *t)
 {
     return t->e;

@@ -29,6 +29,7 @@ struct dscq_trainer {
     dscq_train_params p;
     size_t batches;
     dscq_train_hooks hooks;
+    const char *record; /* for checkpoints, borrowed; NULL: none */
     dscq_train_state state;
 
     nn_param *param;

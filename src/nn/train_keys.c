@@ -9,7 +9,7 @@
 
 /* clang-format off */
 const dscq_key dscq_train_keys[] = {
-    INT_(epochs, 0, 1e6, "20", "passes over the training part"),
+    INT_(epochs, 0, 1e6, "20", "passes over the training part; with schedule = constant or step more of them on --resume"),
     INT_(batch, 1, 65536, "64", "images per update"),
     ENUM_(optimiser, "sgd|adam|adamw", "sgd", "sgd: momentum; adam: decay in the gradient; adamw: decay apart"),
     REAL_(learning_rate, 0, 1000, "0.05", "highest rate of the schedule"),
@@ -48,8 +48,8 @@ const dscq_key dscq_train_keys[] = {
     REAL_(object_weight, 0, 1000, "1", "detector: weight of finding objects"),
     REAL_(noobject_weight, 0, 1000, "0.5", "detector: weight of false objects"),
     REAL_(class_weight, 0, 1000, "1", "detector: weight of classes"),
-    STR_(save, "", "checkpoint file; empty: none"),
-    INT_(save_every, 1, 1e6, "1", "epochs between checkpoints"),
+    STR_(save, "", "checkpoint file; empty: none" DSCQ_MAY_CHANGE),
+    INT_(save_every, 1, 1e6, "1", "epochs between checkpoints" DSCQ_MAY_CHANGE),
     DSCQ_KEY_END
 };
 /* clang-format on */

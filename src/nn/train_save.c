@@ -60,6 +60,9 @@ static dscq_status add_all(const dscq_trainer *t, dscq_checkpoint *c, dscq_error
     DSCQ_TRY(dscq_checkpoint_add_model(c, t->m, err));
     DSCQ_TRY(dscq_checkpoint_add(c, "train.settings", DSCQ_ENTRY_TEXT, text,
                                  strlen(text), err));
+    if (t->record != NULL)
+        DSCQ_TRY(dscq_checkpoint_add(c, "train.record", DSCQ_ENTRY_TEXT, t->record,
+                                     strlen(t->record), err));
     DSCQ_TRY(dscq_checkpoint_add(c, "train.ints", DSCQ_ENTRY_I64, ints, INTS, err));
     DSCQ_TRY(dscq_checkpoint_add(c, "train.reals", DSCQ_ENTRY_F64, reals, REALS, err));
     DSCQ_TRY(dscq_checkpoint_add(c, "train.first", DSCQ_ENTRY_F32, t->first,

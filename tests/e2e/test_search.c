@@ -231,7 +231,7 @@ START_TEST(other_inputs_are_refused)
     ck_assert_int_eq(test_program(BASE "-o base --search knapsack --resume --set "
                                        "compress.p=0.4"),
                      5);
-    test_said("made from another network, data, machine or settings");
+    test_said("begun with compress.p = 0.3, now it is 0.4");
     ck_assert_int_eq(test_program(BASE "-o base --search knapsack --resume --machine "
                                        "zcu104"),
                      5);

@@ -5,6 +5,9 @@
  * Files in the output folder, beside those of flow/train.h:
  *   tune.ckpt, tune.N.state   to continue the fine-tuning after kill -9
  *   tune_curve.csv .svg .png  of the fine-tuning
+ *   settings.txt              what made the files, for --resume to compare
+ *   net.cfg                   the network and its settings, usable from anywhere
+ *   float.ckpt                the float network, given ones too
  *   packed.bin                the product
  *   layers.csv                a row a layer: rule, density, bits, SQNR
  *   run.json                  the run manifest, docs/run-manifest.md
@@ -29,6 +32,7 @@ typedef struct dscq_compress_options {
     const char *packed;  /* output file; NULL = out_dir/packed.bin             */
     const char *profile; /* "machine" or "archive"; NULL = machine             */
     int no_test;         /* leave the test part alone (search does)            */
+    int is_part; /* of a search: the folder gets neither net.cfg nor float.ckpt */
 } dscq_compress_options;
 
 typedef struct dscq_compress_result {

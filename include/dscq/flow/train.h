@@ -3,7 +3,8 @@
  *
  * Files in the output folder: train.ckpt (everything to continue after kill -9),
  * float.ckpt (the weights kept: best on the validation part unless keep_best = no),
- * curve.csv, curve.svg and curve.png. The test part is not touched by training.
+ * curve.csv, curve.svg and curve.png, net.cfg and settings.txt (what made them). The
+ * test part is not touched by training.
  */
 #ifndef DSCQ_FLOW_TRAIN_H
 #define DSCQ_FLOW_TRAIN_H
@@ -21,7 +22,7 @@ typedef struct dscq_run_options {
     const char *weights; /* start from these (dscq_project_load_weights)    */
     const char *kernels; /* family, NULL = best of this CPU                 */
     int threads;         /* 0 = one per CPU                                 */
-    int resume;          /* continue from out_dir                           */
+    int resume;          /* continue from out_dir, same settings            */
     int force;           /* replace what an earlier run left in out_dir     */
     const dscq_log *log; /* NULL is fine                                    */
 } dscq_run_options;
@@ -36,8 +37,9 @@ typedef struct dscq_train_result {
 } dscq_train_result;
 
 /* Train; the project's model then holds the kept weights. DSCQ_ARG when out_dir
- * holds another run and neither resume nor force is set; DSCQ_FORMAT when the
- * checkpoint belongs to other settings; DSCQ_INTERRUPTED after saving. */
+ * holds another run, or a float.ckpt that no run made, and neither resume nor force is
+ * set; DSCQ_FORMAT when the run there was begun with other settings, naming one;
+ * DSCQ_INTERRUPTED after saving. */
 dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
                             const dscq_run_options *o, dscq_error *err);
 

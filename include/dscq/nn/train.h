@@ -132,6 +132,9 @@ dscq_status dscq_trainer_create(dscq_trainer **out, dscq_model *m,
                                 dscq_error *err);
 void dscq_trainer_destroy(dscq_trainer *t); /* NULL is fine */
 void dscq_trainer_set_hooks(dscq_trainer *t, const dscq_train_hooks *h);
+/* A text that its checkpoints carry ("train.record"), for the caller to compare before
+ * a run goes on; borrowed, NULL: none. */
+void dscq_trainer_set_record(dscq_trainer *t, const char *text);
 dscq_exec *dscq_trainer_exec(dscq_trainer *t);
 const dscq_train_state *dscq_trainer_state(const dscq_trainer *t);
 
