@@ -3,6 +3,7 @@
 #include "dscq/base/str.h"
 #include "dscq/data/dataset.h"
 #include "dscq/flow/anchors.h"
+#include "dscq/flow/check.h"
 #include "dscq/flow/import.h"
 #include "dscq/flow/project.h"
 #include "dscq/nn/checkpoint.h"
@@ -71,47 +72,25 @@ static void tell_seen(cli_call *call, const dscq_data_seen *seen)
         cli_out_json(call, "kinds", j);
 }
 
-/* A network file: its text, its graph, and every picture and label it names. */
-static size_t check_network(dscq_table *t, cli_call *call, const char *path)
+/* A network file: its text, its graph, and every picture and label it names; or, with
+ * weights, whether those are its own. */
+static dscq_status check_network(size_t *errors, dscq_table *t, cli_call *call,
+                                 const char *path, const char *weights, dscq_error *err)
 {
     const dscq_project_options o = {.set = call->common.set.v,
                                     .set_count = (size_t)call->common.set.count};
-    dscq_project *p = NULL;
-    dscq_dataset *d;
     dscq_table *found = NULL;
     dscq_data_seen seen;
-    dscq_error err;
-    char dir[DSCQ_PATH_MAX];
-    size_t errors = 0;
+    const dscq_status status =
+        dscq_flow_check(&found, errors, &seen, path, weights, &o, call->log, err);
 
-    if (dscq_project_open(&p, path, &o, &err) != DSCQ_OK) {
-        add(t, "error", "network", path, err.msg);
-        return 1;
-    }
-    if (!dscq_project_has_data(p)) {
-        add(t, "warning", "no_data", path, "no [data] section: nothing to train on");
-        goto done;
-    }
-    char unsaid[256];
-    if (dscq_project_unsaid(unsaid, sizeof unsaid, p))
-        add(t, "warning", "preprocessing", path, unsaid);
-    dscq_path_dir(dir, sizeof dir, path);
-    if (dscq_dataset_check(&found, &errors, &seen, dscq_project_data(p), dir, call->log,
-                           &err) != DSCQ_OK) {
-        add(t, "error", "data", path, err.msg);
-        errors = 1;
-    } else {
-        add_all(t, found);
+    if (status != DSCQ_OK)
+        return status;
+    add_all(t, found);
+    if (seen.pictures > 0)
         tell_seen(call, &seen);
-        if (errors == 0 && dscq_project_dataset(&d, p, call->log, &err) != DSCQ_OK) {
-            add(t, "error", "fit", path, err.msg);
-            errors = 1;
-        }
-    }
-done:
     dscq_table_destroy(found);
-    dscq_project_destroy(p);
-    return errors;
+    return DSCQ_OK;
 }
 
 static int ends_with(const char *text, const char *tail)
@@ -154,41 +133,59 @@ static size_t check_foreign(dscq_table *t, const char *network, const char *weig
     return errors;
 }
 
-/* Weights belong to the cfg that was named last before them. */
-static size_t check_weights(dscq_table *t, cli_call *call, int at)
+/* The cfg that was named last before an operand; NULL when there is none. */
+static const char *cfg_before(const cli_call *call, int at)
 {
     for (int i = at - 1; i >= 0; i--)
         if (ends_with(call->arg[i], ".cfg"))
-            return check_foreign(t, call->arg[i], call->arg[at]);
-    add(t, "error", "weights", call->arg[at],
-        "which cfg do they belong to? name it before them");
-    return 1;
+            return call->arg[i];
+    return NULL;
 }
 
-static size_t check_file(dscq_table *t, cli_call *call, int at)
+/* Weights belong to the cfg before them; a checkpoint may stand alone, and be whole. */
+static dscq_status check_weights(size_t *errors, dscq_table *t, cli_call *call, int at,
+                                 dscq_error *err)
+{
+    const char *path = call->arg[at], *cfg = cfg_before(call, at);
+    dscq_checkpoint *c = NULL;
+    dscq_error why;
+
+    if (cfg != NULL && ends_with(path, ".weights")) {
+        *errors = check_foreign(t, cfg, path);
+    } else if (cfg != NULL) {
+        return check_network(errors, t, call, cfg, path, err);
+    } else if (ends_with(path, ".weights")) {
+        add(t, "error", "weights", path,
+            "which cfg do they belong to? name it before them");
+        *errors = 1;
+    } else if (dscq_checkpoint_read(&c, path, &why) != DSCQ_OK) {
+        add(t, "error", "checkpoint", path, why.msg);
+        *errors = 1;
+    }
+    dscq_checkpoint_destroy(c);
+    return DSCQ_OK;
+}
+
+static dscq_status check_file(size_t *errors, dscq_table *t, cli_call *call, int at,
+                              dscq_error *err)
 {
     const char *path = call->arg[at];
     dscq_qmodel *q = NULL;
-    dscq_checkpoint *c = NULL;
-    dscq_error err;
-    dscq_status status;
+    dscq_error why;
 
+    *errors = 0;
     if (ends_with(path, ".cfg"))
-        return check_network(t, call, path);
-    if (ends_with(path, ".weights"))
-        return check_weights(t, call, at);
-    if (ends_with(path, ".onnx") || ends_with(path, ".tflite"))
-        return check_foreign(t, path, NULL);
-    if (ends_with(path, ".ckpt"))
-        status = dscq_checkpoint_read(&c, path, &err);
-    else
-        status = dscq_pack_read(&q, path, &err);
-    if (status != DSCQ_OK)
-        add(t, "error", ends_with(path, ".ckpt") ? "checkpoint" : "packed", path,
-            err.msg);
-    dscq_checkpoint_destroy(c);
+        return check_network(errors, t, call, path, NULL, err);
+    if (ends_with(path, ".weights") || ends_with(path, ".ckpt"))
+        return check_weights(errors, t, call, at, err);
+    if (ends_with(path, ".onnx") || ends_with(path, ".tflite")) {
+        *errors = check_foreign(t, path, NULL);
+    } else if (dscq_pack_read(&q, path, &why) != DSCQ_OK) {
+        add(t, "error", "packed", path, why.msg);
+        *errors = 1;
+    }
     dscq_qmodel_destroy(q);
-    return status != DSCQ_OK;
+    return DSCQ_OK;
 }
 
 /* As a line of a [yolo] section, and one row each. */
@@ -242,8 +239,11 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_table_add_text(t, "kind", "");
     dscq_table_add_text(t, "file", "");
     dscq_table_add_text(t, "text", "");
-    for (int i = 0; i < call->arg_count; i++)
-        errors += check_file(t, call, i);
+    for (int i = 0; i < call->arg_count; i++) {
+        size_t more = 0;
+        DSCQ_TRY(check_file(&more, t, call, i, err));
+        errors += more;
+    }
     DSCQ_TRY(dscq_table_check(t, err));
     if (dscq_table_rows(t) > 0)
         cli_out_table(call, t);
@@ -265,13 +265,15 @@ const cli_cmd cli_cmd_check = {
     .synopsis = "FILE...",
     .summary = "look for everything that would go wrong in an hour of work",
     .description =
-        "For a NET.cfg: its sections and keys, its graph, and every picture, label and "
-        "box of its [data] section, test part included; all problems of the data at "
-        "once. For an ONNX file: every node that cannot be imported. For Darknet "
+        "For a NET.cfg: every line, key and value, its graph, the files and layers "
+        "that its settings name, every picture, label and box of its [data] section, "
+        "test and calibration part included, and whether they fit the network; all "
+        "that train and compress would refuse, at once. For an ONNX file: every node "
+        "that cannot be imported. For Darknet "
         ".weights, "
         "named behind their cfg: whether they are as many as it wants. For a "
-        "checkpoint "
-        "(.ckpt) or a packed file: whether it is whole. Exit code 5 when there are "
+        "checkpoint (.ckpt): whether it is whole and, behind a cfg, of that network. "
+        "For a packed file: whether it is whole. Exit code 5 when there are "
         "errors; warnings alone end with 0.\n\n"
         "With --anchors nothing is checked: the boxes of the training part, at the "
         "size of the network's input, are put into N groups (k-means by overlap), and "
