@@ -184,7 +184,8 @@ const cli_cmd cli_cmd_eval = {
         "difference with its 95 % interval, and McNemar's test. --predictions keeps "
         "what "
         "was predicted (packed, or else float), --against compares a later run of any "
-        "network with it.",
+        "network with it. A packed file's classes are matched with "
+        "those of the data by name.",
     .examples = "Float and packed side by side:\n"
                 "$ dscq eval data/nets/demo.cfg -w runs/demo/float.ckpt -p "
                 "runs/demo/packed.bin --per-class\n"

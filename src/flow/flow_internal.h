@@ -398,6 +398,15 @@ dscq_status flow__agree(flow_agreement *out, dscq_project *p, dscq_model *origin
                         const dscq_qmodel *q, dscq_split split,
                         const dscq_run_options *o, dscq_error *err);
 
+/* ---- classes.c ------------------------------------------------------------ */
+
+/* to[classes of d]: the number that each has in the packed network, by name. Where one
+ * side has no names, by number, with a warning. DSCQ_FORMAT, with both lists, when the
+ * names are not the same. */
+dscq_status flow__match_classes(int32_t *to, const dscq_qmodel *q,
+                                const dscq_dataset *d, const dscq_log *log,
+                                dscq_error *err);
+
 /* ---- packed.c ---------------------------------------------------------------- */
 
 /* All dequantised outputs of image i of a split, one after another. */

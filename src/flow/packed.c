@@ -189,6 +189,7 @@ typedef struct class_sink {
     dscq_dataset *d;
     dscq_split split;
     float *logits;
+    int32_t *number; /* [classes]: of a class of the data in the network */
     int32_t classes;
 } class_sink;
 
@@ -198,7 +199,7 @@ static dscq_status add_logits(void *ctx, size_t i, const double *real, dscq_erro
     const int32_t label = dscq_dataset_label(s->d, s->split, i);
 
     for (int32_t c = 0; c < s->classes; c++)
-        s->logits[c] = (float)real[c];
+        s->logits[c] = (float)real[s->number[c]];
     return dscq_eval_add(s->eval, s->logits, &label, 1, err);
 }
 
@@ -217,14 +218,19 @@ dscq_status dscq_flow_eval_packed(dscq_eval **out, dscq_project *p,
                          "the packed network has %d outputs, the data %d classes",
                          (int)s.classes, (int)dscq_dataset_classes(s.d));
     s.logits = dscq_calloc((size_t)s.classes, sizeof *s.logits);
-    if (s.logits == NULL)
-        return dscq_fail_nomem(err, "logits", (size_t)s.classes * sizeof *s.logits);
+    s.number = dscq_calloc((size_t)s.classes, sizeof *s.number);
+    if (s.logits == NULL || s.number == NULL) {
+        status = dscq_fail_nomem(err, "logits", (size_t)s.classes * sizeof *s.logits);
+        goto done;
+    }
+    DSCQ_TRY(flow__match_classes(s.number, q, s.d, o->log, err));
     DSCQ_TRY(dscq_eval_create(&s.eval, s.classes, err));
     DSCQ_TRY(flow__packed_each(p, q, split, o, add_logits, &s, err));
     *out = s.eval;
     s.eval = NULL;
 done:
     dscq_eval_destroy(s.eval);
+    dscq_free(s.number);
     dscq_free(s.logits);
     return status;
 }
@@ -265,15 +271,34 @@ done:
     return status;
 }
 
+/* Detections in the numbers of the data: number[i] is class i of the data in the
+ * network.
+ */
+static void renumber(dscq_detections *found, const int32_t *number, int32_t classes)
+{
+    for (size_t k = 0; k < found->count; k++) {
+        int32_t cls = 0;
+        while (cls < classes && number[cls] != found->item[k].cls)
+            cls++;
+        found->item[k].cls = cls < classes ? cls : found->item[k].cls;
+    }
+}
+
 dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
                                         dscq_project *p, const dscq_qmodel *q,
                                         dscq_split split, dscq_ap_rule rule,
                                         const dscq_run_options *o, dscq_error *err)
 {
     box_sink s = {.q = q, .split = split};
+    int32_t *number = NULL;
     dscq_status status;
 
     DSCQ_TRY(open_split(&s.d, p, q, split, o, err));
+    const int32_t classes = dscq_dataset_classes(s.d);
+    number = dscq_calloc((size_t)classes + 1, sizeof *number);
+    if (number == NULL)
+        return dscq_fail_nomem(err, "classes", (size_t)classes * sizeof *number);
+    DSCQ_TRY(flow__match_classes(number, q, s.d, o->log, err));
     const size_t images = dscq_dataset_count(s.d, split);
     s.max_truths = dscq_dataset_params(s.d)->max_boxes;
     s.head = dscq_calloc((size_t)q->output_count, sizeof *s.head);
@@ -287,11 +312,13 @@ dscq_status dscq_flow_eval_packed_boxes(double *map_out, double *per_class,
     for (int32_t i = 0; i < q->output_count; i++)
         DSCQ_TRY(flow__head(&s.head[i], q, i, err));
     DSCQ_TRY(flow__packed_each(p, q, split, o, add_boxes, &s, err));
+    renumber(&s.found, number, classes);
     dscq_detections_suppress(&s.found, FLOW_SUPPRESS_IOU, FLOW_KEEP_PER_IMAGE);
-    DSCQ_TRY(dscq_average_precision(
-        map_out, per_class, &s.found, s.truth, s.count, s.max_truths, (int32_t)images,
-        dscq_dataset_classes(s.d), rule, FLOW_MATCH_IOU, err));
+    DSCQ_TRY(dscq_average_precision(map_out, per_class, &s.found, s.truth, s.count,
+                                    s.max_truths, (int32_t)images, classes, rule,
+                                    FLOW_MATCH_IOU, err));
 done:
+    dscq_free(number);
     dscq_detections_clear(&s.found);
     dscq_free(s.count);
     dscq_free(s.truth);
