@@ -40,7 +40,7 @@ typedef struct world {
 
 static dscq_on_load on_load(const world *w)
 {
-    return (dscq_on_load){w->a, w->b, DSCQ_ACT_RELU, 0, NULL};
+    return (dscq_on_load){.a = w->a, .b = w->b, .act = DSCQ_ACT_RELU};
 }
 
 /* Fill the ring slot of input row y. */

@@ -56,9 +56,9 @@ static dscq_calibrated *calibrated(dscq_model *m, const dscq_settings *s)
         x[i] = dscq_rng_normal(&r);
     check(dscq_observer_create(&seen, m, &err), &err);
     check(dscq_exec_create(&e, m, &o, &err), &err);
-    dscq_exec_observe(e, dscq_observer_see, seen);
+    dscq_observer_watch(seen, e);
     dscq_exec_forward(e, DSCQ_PASS_EVAL, x, CALIBRATE, NULL);
-    check(dscq_calibrate(&c, seen, s, &err), &err);
+    check(dscq_calibrate(&c, seen, s, NULL, &err), &err);
     dscq_exec_destroy(e);
     dscq_observer_destroy(seen);
     dscq_free(x);
@@ -74,7 +74,7 @@ static dscq_qmodel *assemble(dscq_model *m, const dscq_compressor *c,
                              const dscq_calibrated *cal)
 {
     const size_t nodes = (size_t)dscq_model_nodes(m);
-    dscq_build_edge *edge = dscq_calloc(nodes, sizeof *edge);
+    dscq_build_edge *edge = dscq_calloc(2 * nodes, sizeof *edge);
     dscq_build_weights *w = dscq_calloc(nodes, sizeof *w);
     dscq_qmodel *q = NULL;
     dscq_error err = {0};
@@ -84,6 +84,7 @@ static dscq_qmodel *assemble(dscq_model *m, const dscq_compressor *c,
     for (size_t i = 0; i < nodes; i++) {
         const dscq_wquant *quant = dscq_compressor_wquant(c, (int32_t)i);
         edge[i] = edge_of(&cal->edge[i]);
+        edge[nodes + i] = edge_of(&cal->before[i]);
         w[i].encoding = -1;
         if (quant != NULL)
             dscq_build_weights_from(&w[i], quant);
@@ -91,6 +92,7 @@ static dscq_qmodel *assemble(dscq_model *m, const dscq_compressor *c,
     const dscq_build_spec spec = {.input = edge_of(&cal->input),
                                   .node_count = (int32_t)nodes,
                                   .edge = edge,
+                                  .before_act = edge + nodes,
                                   .weights = w};
     check(dscq_pack_build(&q, m, &spec, &err), &err);
     dscq_free(edge);

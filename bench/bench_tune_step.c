@@ -10,6 +10,7 @@
  */
 #include "bench_nets.h"
 #include "dscq/base/alloc.h"
+#include "dscq/compress/calibrate.h"
 #include "dscq/compress/method.h"
 #include "dscq/compress/ranges.h"
 #include "dscq/nn/train.h"
@@ -53,6 +54,13 @@ static void use_edges(const tuning *t)
         const dscq_act_quant q = dscq_aquant_fake(&t->edge[i + 1]);
         must(t, dscq_exec_quantise(dscq_trainer_exec(t->t), i, &q, &err), &err);
     }
+    for (int32_t i = 0; i < dscq_model_nodes(t->m); i++) {
+        const dscq_act_quant q =
+            dscq_aquant_fake(&t->edge[dscq_grid_before(dscq_model_nodes(t->m), i)]);
+        if (dscq_node_has_table(dscq_model_node(t->m, i)))
+            must(t, dscq_exec_quantise_before(dscq_trainer_exec(t->t), i, &q, &err),
+                 &err);
+    }
 }
 
 static dscq_status after(void *ctx, dscq_model *m, dscq_exec *e, uint64_t step,
@@ -92,10 +100,10 @@ static void start_compressor(tuning *t, int work)
     if (work == CLIPS)
         return;
     must(t, dscq_compressor_freeze(t->c, &err), &err);
-    t->edge = dscq_calloc((size_t)nodes + 1, sizeof *t->edge);
+    t->edge = dscq_calloc(dscq_grid_count(nodes), sizeof *t->edge);
     if (t->edge == NULL)
         exit(1);
-    for (int32_t i = 0; i <= nodes; i++)
+    for (size_t i = 0; i < dscq_grid_count(nodes); i++)
         t->edge[i] = dscq_aquant_make(-4, 4, 8, 1);
     use_edges(t);
     if (work != LEARNS)

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct edge_stat {
@@ -18,8 +19,25 @@ typedef struct edge_stat {
 struct dscq_observer {
     const dscq_model *model;
     int32_t nodes;
-    edge_stat *edge; /* [1 + nodes]: the input first */
+    edge_stat *edge;    /* [1 + nodes]: the input first */
+    dscq_hist **before; /* [nodes] in front of tables, else NULL */
 };
+
+static dscq_status make_before(dscq_observer *o, dscq_error *err)
+{
+    o->before = dscq_calloc((size_t)o->nodes + 1, sizeof *o->before);
+    for (int32_t i = 0; o->before != NULL && i < o->nodes; i++) {
+        if (!dscq_node_has_table(dscq_model_node(o->model, i)))
+            continue;
+        o->before[i] = dscq_calloc(1, sizeof *o->before[i]);
+        if (o->before[i] == NULL)
+            return dscq_fail_nomem(err, "histograms of activations",
+                                   sizeof *o->before[i]);
+    }
+    return o->before != NULL ? DSCQ_OK
+                             : dscq_fail_nomem(err, "histograms of activations",
+                                               (size_t)o->nodes * sizeof *o->before);
+}
 
 dscq_status dscq_observer_create(dscq_observer **out, const dscq_model *m,
                                  dscq_error *err)
@@ -46,8 +64,12 @@ dscq_status dscq_observer_create(dscq_observer **out, const dscq_model *m,
         return dscq_fail_nomem(err, "histograms of activations",
                                ((size_t)o->nodes + 1) * sizeof *o->edge);
     }
-    *out = o;
-    return DSCQ_OK;
+    const dscq_status status = make_before(o, err);
+    if (status == DSCQ_OK)
+        *out = o;
+    else
+        dscq_observer_destroy(o);
+    return status;
 }
 
 void dscq_observer_destroy(dscq_observer *o)
@@ -56,6 +78,9 @@ void dscq_observer_destroy(dscq_observer *o)
         return;
     for (int32_t i = 0; o->edge != NULL && i <= o->nodes; i++)
         dscq_free(o->edge[i].lo);
+    for (int32_t i = 0; o->before != NULL && i < o->nodes; i++)
+        dscq_free(o->before[i]);
+    dscq_free(o->before);
     dscq_free(o->edge);
     dscq_free(o);
 }
@@ -77,10 +102,30 @@ void dscq_observer_see(void *ctx, int32_t node, const float *y, dscq_shape shape
         }
 }
 
+static void see_before(void *ctx, int32_t node, const float *x, dscq_shape shape)
+{
+    const dscq_observer *o = ctx;
+
+    if (o->before[node] != NULL)
+        dscq_hist_add(o->before[node], x, dscq_shape_count(&shape));
+}
+
+void dscq_observer_watch(dscq_observer *o, dscq_exec *e)
+{
+    dscq_exec_observe(e, o != NULL ? dscq_observer_see : NULL, o);
+    dscq_exec_observe_before(e, o != NULL ? see_before : NULL, o);
+}
+
 const dscq_hist *dscq_observer_hist(const dscq_observer *o, int32_t node)
 {
     assert(node >= DSCQ_INPUT && node < o->nodes);
     return &o->edge[node + 1].hist;
+}
+
+const dscq_hist *dscq_observer_hist_before(const dscq_observer *o, int32_t node)
+{
+    assert(node >= 0 && node < o->nodes);
+    return o->before[node];
 }
 
 double dscq_observer_range_ratio(const dscq_observer *o, int32_t node)
@@ -148,28 +193,100 @@ int dscq_calibrate_is_logits(const dscq_model *m, int32_t node)
     return 1;
 }
 
-static dscq_aquant grid(const dscq_observer *o, const dscq_settings *s, int32_t node)
-{
-    const dscq_hist *h = dscq_observer_hist(o, node);
-    const int32_t bits = dscq_rules_activation_bits(s, o->model, node);
-    double lo, hi;
-
-    /* other images go further: twice the range, there are bits enough */
-    if (dscq_calibrate_is_logits(o->model, node))
-        return dscq_aquant_make(2.0 * h->lo, 2.0 * h->hi, bits, 1);
-    const int whole = node != DSCQ_INPUT && is_output_source(o->model, node);
-    dscq_hist_range(&lo, &hi, h,
-                    whole ? DSCQ_CAL_MINMAX : (dscq_calibration)s->all.calibration,
-                    s->all.percentile, bits);
-    return dscq_aquant_make(lo, hi, bits, 1);
-}
-
 /* Nothing but zeros came by (or what rounds to them beside any weight). */
 static int is_dead(const dscq_observer *o, int32_t node)
 {
     const dscq_hist *h = dscq_observer_hist(o, node);
 
     return !(h->hi - h->lo > 1e-20);
+}
+
+/* What calibration knows while it goes from the last node to the first. */
+typedef struct grids {
+    const dscq_observer *o;
+    const dscq_settings *s;
+    const dscq_aquant *given; /* or NULL */
+    dscq_calibrated *c;
+} grids;
+
+/* The only node that reads node's output; -1: several do, or it is shown as well. */
+static int32_t only_reader(const dscq_model *m, int32_t node)
+{
+    int32_t reader = -1, count = 0;
+
+    for (int32_t i = 0; i < dscq_model_outputs(m); i++)
+        count += dscq_model_output(m, i) == node;
+    for (int32_t i = node + 1; i < dscq_model_nodes(m); i++)
+        for (int32_t j = 0; j < dscq_model_node(m, i)->input_count; j++)
+            if (dscq_model_node(m, i)->input[j] == node) {
+                reader = i;
+                count++;
+            }
+    return count == 1 ? reader : -1;
+}
+
+/* The table of an [activation] section takes the codes that come, if they are few. */
+static int is_section(const dscq_node *n)
+{
+    return strcmp(n->ops->name, "activation") == 0;
+}
+
+/* The [activation] section that alone reads node's codes, moved or not; -1: none. */
+static int32_t activation_behind(const dscq_model *m, int32_t node)
+{
+    for (int32_t i = only_reader(m, node); i >= 0; i = only_reader(m, i)) {
+        const dscq_node *n = dscq_model_node(m, i);
+
+        if (is_section(n))
+            return n->act != DSCQ_ACT_LINEAR ? i : -1;
+        if (!moves_codes(n))
+            return -1;
+    }
+    return -1;
+}
+
+static int is_given(const grids *g, size_t grid)
+{
+    return g->given != NULL && g->given[grid].bits > 0;
+}
+
+/* In front of node's activation, for the values of h. */
+static dscq_aquant grid_before(const grids *g, const dscq_hist *h, int32_t node,
+                               int32_t bits)
+{
+    const dscq_compress_params *p = &g->s->all;
+    const dscq_node *n = dscq_model_node(g->o->model, node);
+    const int rule =
+        is_output_source(g->o->model, node) ? DSCQ_CAL_MINMAX : p->calibration;
+
+    return dscq_hist_before(h, n->act, n->act_slope, &g->c->edge[node],
+                            (dscq_calibration)rule, p->percentile, bits);
+}
+
+static dscq_aquant grid(const grids *g, int32_t node)
+{
+    const dscq_compress_params *p = &g->s->all;
+    const dscq_model *m = g->o->model;
+    const dscq_hist *h = dscq_observer_hist(g->o, node);
+    const int32_t bits = dscq_rules_activation_bits(g->s, m, node);
+    const int whole = node != DSCQ_INPUT && is_output_source(m, node);
+    double lo, hi;
+
+    if (is_given(g, (size_t)(node + 1)))
+        return g->given[node + 1];
+    /* other images go further: twice the range, there are bits enough */
+    if (dscq_calibrate_is_logits(m, node))
+        return dscq_aquant_make(2.0 * h->lo, 2.0 * h->hi, bits, 1);
+    const int32_t act =
+        node == DSCQ_INPUT || is_dead(g->o, node) ? -1 : activation_behind(m, node);
+    if (act >= 0 && (bits <= 8 || dscq_node_has_table(dscq_model_node(m, act)))) {
+        h = dscq_observer_hist(g->o, dscq_model_node(m, act)->input[0]);
+        return grid_before(g, h, act, bits < 8 ? bits : 8);
+    }
+    dscq_hist_range(&lo, &hi, h,
+                    whole ? DSCQ_CAL_MINMAX : (dscq_calibration)p->calibration,
+                    p->percentile, bits);
+    return dscq_aquant_make(lo, hi, bits, 1);
 }
 
 /* The smallest scale of what is joined with `node` (a source), 0: nothing is. One shift
@@ -197,12 +314,16 @@ static double scale_beside(const dscq_calibrated *c, const dscq_observer *o,
 
 /* An edge on which only zeros were seen takes any scale; 1 would seldom fit its
  * neighbours'. It gets that of what it is joined with, else of the layer's input. */
-static void give_dead_scales(dscq_calibrated *c, const dscq_observer *o)
+static void give_dead_scales(const grids *g)
 {
+    const dscq_observer *o = g->o;
+    dscq_calibrated *c = g->c;
+
     for (int32_t i = 0; i < c->nodes; i++) {
         const int32_t from =
             dscq_calibrate_source(o->model, dscq_model_node(o->model, i)->input[0]);
-        if (dscq_calibrate_source(o->model, i) != i || !is_dead(o, i))
+        if (dscq_calibrate_source(o->model, i) != i || !is_dead(o, i) ||
+            is_given(g, (size_t)i + 1))
             continue;
         c->edge[i].scale = scale_beside(c, o, i);
         if (c->edge[i].scale == 0.0)
@@ -211,35 +332,65 @@ static void give_dead_scales(dscq_calibrated *c, const dscq_observer *o)
     }
 }
 
-dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
-                           const dscq_settings *s, dscq_error *err)
+/* Whether the table of a node has an input of its own: an [activation] section takes
+ * the codes that come, if they are few. */
+static int has_own_input(const grids *g, int32_t node)
 {
-    const dscq_model *m = o->model;
+    const dscq_node *n = dscq_model_node(g->o->model, node);
+
+    if (!dscq_node_has_table(n) || !is_section(n))
+        return dscq_node_has_table(n);
+    return (n->input[0] == DSCQ_INPUT ? g->c->input.bits
+                                      : g->c->edge[n->input[0]].bits) > 8;
+}
+
+static void choose(const grids *g)
+{
+    const dscq_model *m = g->o->model;
+    dscq_calibrated *c = g->c;
+
+    c->input = grid(g, DSCQ_INPUT);
+    for (int32_t i = c->nodes - 1; i >= 0; i--) /* a table's output before its input */
+        if (dscq_calibrate_source(m, i) == i)
+            c->edge[i] = grid(g, i);
+    give_dead_scales(g);
+    for (int32_t i = 0; i < c->nodes; i++) {
+        const int32_t from = dscq_calibrate_source(m, i);
+        if (from != i)
+            c->edge[i] = from == DSCQ_INPUT ? c->input : c->edge[from];
+    }
+    for (int32_t i = 0; i < c->nodes; i++) {
+        const size_t at = dscq_grid_before(c->nodes, i);
+        if (has_own_input(g, i))
+            c->before[i] =
+                is_given(g, at)
+                    ? g->given[at]
+                    : grid_before(g, dscq_observer_hist_before(g->o, i), i, 8);
+    }
+}
+
+dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
+                           const dscq_settings *s, const dscq_aquant *given,
+                           dscq_error *err)
+{
     dscq_calibrated *c = dscq_calloc(1, sizeof *c);
 
     *out = NULL;
-    if (c != NULL)
-        c->edge = dscq_calloc((size_t)o->nodes, sizeof *c->edge);
-    if (c == NULL || c->edge == NULL) {
+    if (c != NULL) {
+        c->edge = dscq_calloc((size_t)o->nodes + 1, sizeof *c->edge);
+        c->before = dscq_calloc((size_t)o->nodes + 1, sizeof *c->before);
+    }
+    if (c == NULL || c->edge == NULL || c->before == NULL) {
         dscq_calibrated_destroy(c);
         return dscq_fail_nomem(err, "activation scales",
-                               (size_t)o->nodes * sizeof *c->edge);
+                               2 * (size_t)o->nodes * sizeof *c->edge);
     }
     if (o->edge[0].hist.total == 0) {
         dscq_calibrated_destroy(c);
         return dscq_fail(err, DSCQ_ARG, "calibration: the network has seen no image");
     }
     c->nodes = o->nodes;
-    c->input = grid(o, s, DSCQ_INPUT);
-    for (int32_t i = 0; i < o->nodes; i++)
-        if (dscq_calibrate_source(m, i) == i)
-            c->edge[i] = grid(o, s, i);
-    give_dead_scales(c, o);
-    for (int32_t i = 0; i < o->nodes; i++) {
-        const int32_t at = dscq_calibrate_source(m, i);
-        if (at != i)
-            c->edge[i] = at == DSCQ_INPUT ? c->input : c->edge[at];
-    }
+    choose(&(grids){.o = o, .s = s, .given = given, .c = c});
     *out = c;
     return DSCQ_OK;
 }
@@ -249,7 +400,16 @@ void dscq_calibrated_destroy(dscq_calibrated *c)
     if (c == NULL)
         return;
     dscq_free(c->edge);
+    dscq_free(c->before);
     dscq_free(c);
+}
+
+void dscq_calibrated_copy(dscq_aquant *to, const dscq_calibrated *c)
+{
+    to[0] = c->input;
+    memcpy(to + 1, c->edge, (size_t)c->nodes * sizeof *to);
+    memcpy(to + dscq_grid_before(c->nodes, 0), c->before,
+           (size_t)c->nodes * sizeof *to);
 }
 
 dscq_status dscq_calibrated_use(const dscq_calibrated *c, dscq_exec *e, dscq_error *err)
@@ -264,9 +424,36 @@ dscq_status dscq_calibrated_use(const dscq_calibrated *c, dscq_exec *e, dscq_err
                 ? dscq_aquant_fake(&c->edge[i])
                 : off;
         status = dscq_exec_quantise(e, i, &q, err);
+        if (status != DSCQ_OK)
+            break;
+        q = c != NULL && c->before[i].bits > 0 ? dscq_aquant_fake(&c->before[i]) : off;
+        status = dscq_exec_quantise_before(e, i, &q, err);
     }
     dscq_exec_refresh(e);
     return status;
+}
+
+static void add_row(dscq_table *t, const char *layer, const dscq_aquant *a,
+                    const dscq_hist *h, double range_ratio)
+{
+    const double error = dscq_hist_error(h, a);
+    const size_t row = dscq_table_add_row(t);
+    double lo, hi;
+
+    dscq_aquant_range(a, &lo, &hi);
+    dscq_table_set_text(t, row, "layer", layer);
+    dscq_table_set_int(t, row, "bits", a->bits);
+    dscq_table_set_real(t, row, "seen_lo", h->lo);
+    dscq_table_set_real(t, row, "seen_hi", h->hi);
+    dscq_table_set_real(t, row, "lo", lo);
+    dscq_table_set_real(t, row, "hi", hi);
+    dscq_table_set_real(t, row, "scale", a->scale);
+    dscq_table_set_int(t, row, "zero_point", a->zero_point);
+    if (error > 0.0 && h->sum_sq > 0.0)
+        dscq_table_set_real(t, row, "sqnr_db",
+                            10.0 * log10(h->sum_sq / (double)h->total / error));
+    if (range_ratio > 0.0)
+        dscq_table_set_real(t, row, "range_ratio", range_ratio);
 }
 
 dscq_status dscq_calibrated_table(dscq_table **out, const dscq_calibrated *c,
@@ -288,28 +475,17 @@ dscq_status dscq_calibrated_table(dscq_table **out, const dscq_calibrated *c,
     dscq_table_add_int(t, "zero_point", "zero point");
     dscq_table_add_real(t, "sqnr_db", "SQNR dB", 1);
     dscq_table_add_real(t, "range_ratio", "range ratio", 1);
-    for (int32_t i = DSCQ_INPUT; i < c->nodes; i++) {
-        const dscq_aquant *a = i == DSCQ_INPUT ? &c->input : &c->edge[i];
-        const dscq_hist *h = dscq_observer_hist(o, i);
-        const double error = dscq_hist_error(h, a);
-        const size_t row = dscq_table_add_row(t);
-        double lo, hi;
+    add_row(t, "input", &c->input, dscq_observer_hist(o, DSCQ_INPUT),
+            dscq_observer_range_ratio(o, DSCQ_INPUT));
+    for (int32_t i = 0; i < c->nodes; i++) {
+        const char *name = dscq_model_node(o->model, i)->name;
+        char before[DSCQ_NODE_NAME + 8];
 
-        dscq_aquant_range(a, &lo, &hi);
-        dscq_table_set_text(t, row, "layer",
-                            i == DSCQ_INPUT ? "input"
-                                            : dscq_model_node(o->model, i)->name);
-        dscq_table_set_int(t, row, "bits", a->bits);
-        dscq_table_set_real(t, row, "seen_lo", h->lo);
-        dscq_table_set_real(t, row, "seen_hi", h->hi);
-        dscq_table_set_real(t, row, "lo", lo);
-        dscq_table_set_real(t, row, "hi", hi);
-        dscq_table_set_real(t, row, "scale", a->scale);
-        dscq_table_set_int(t, row, "zero_point", a->zero_point);
-        if (error > 0.0 && h->sum_sq > 0.0)
-            dscq_table_set_real(t, row, "sqnr_db",
-                                10.0 * log10(h->sum_sq / (double)h->total / error));
-        dscq_table_set_real(t, row, "range_ratio", dscq_observer_range_ratio(o, i));
+        (void)snprintf(before, sizeof before, "%s.pre", name);
+        if (c->before[i].bits > 0)
+            add_row(t, before, &c->before[i], dscq_observer_hist_before(o, i), 0.0);
+        add_row(t, name, &c->edge[i], dscq_observer_hist(o, i),
+                dscq_observer_range_ratio(o, i));
     }
     status = dscq_table_check(t, err);
     if (status == DSCQ_OK)

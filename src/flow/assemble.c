@@ -2,6 +2,7 @@
  * network. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
+#include "dscq/compress/calibrate.h"
 #include "dscq/pack/build.h"
 #include "flow_internal.h"
 
@@ -55,7 +56,7 @@ static void say_widened(const flow_parts *parts, const double *wider)
 dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err)
 {
     const int32_t nodes = dscq_model_nodes(parts->model);
-    dscq_build_edge *edge = dscq_calloc((size_t)nodes, sizeof *edge);
+    dscq_build_edge *edge = dscq_calloc(2 * (size_t)nodes, sizeof *edge);
     dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
     double *wider = dscq_calloc((size_t)nodes, sizeof *wider);
     const char **names = dscq_calloc((size_t)parts->class_count + 1, sizeof *names);
@@ -70,6 +71,7 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
     }
     for (int32_t i = 0; i < nodes; i++) {
         edge[i] = edge_of(&parts->edge[i + 1]);
+        edge[nodes + i] = edge_of(&parts->edge[dscq_grid_before(nodes, i)]);
         weights[i] = weights_of(dscq_compressor_wquant(parts->compressor, i));
     }
     for (int32_t i = 0; i < parts->class_count; i++)
@@ -77,6 +79,7 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
     dscq_build_spec spec = {.input = edge_of(&parts->edge[0]),
                             .node_count = nodes,
                             .edge = edge,
+                            .before_act = edge + nodes,
                             .weights = weights,
                             .class_name = names,
                             .class_count = parts->class_count,

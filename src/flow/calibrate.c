@@ -1,5 +1,6 @@
 #include "dscq/compress/calibrate.h"
 
+#include "dscq/base/alloc.h"
 #include "flow_internal.h"
 
 enum { CALIBRATE_BATCH = 50 };
@@ -10,7 +11,7 @@ static dscq_status observe(dscq_observer *seen, dscq_exec *e, flow_images *image
     dscq_train_batch b;
     dscq_status status;
 
-    dscq_exec_observe(e, dscq_observer_see, seen);
+    dscq_observer_watch(seen, e);
     for (size_t number = 0, done_images = 0;; number++) {
         DSCQ_TRY(flow__images_batch(images, &b, 0, number, err));
         if (b.n == 0)
@@ -24,7 +25,7 @@ done:
     return status;
 }
 
-dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
+dscq_status flow__calibrate(dscq_aquant *grid, dscq_project *p,
                             const dscq_compressor *c, dscq_pool *pool,
                             const dscq_kernels *kernels, const dscq_log *log,
                             dscq_error *err)
@@ -33,6 +34,7 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
     dscq_model *m = dscq_project_model(p);
     dscq_observer *seen = NULL;
     dscq_calibrated *result = NULL;
+    dscq_aquant *given = NULL;
     dscq_exec *e = NULL;
     flow_images images = {0};
     dscq_status status;
@@ -43,12 +45,14 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
     DSCQ_TRY(dscq_exec_create(&e, m, &eo, err));
     DSCQ_TRY(dscq_observer_create(&seen, m, err));
     DSCQ_TRY(observe(seen, e, &images, log, err));
-    DSCQ_TRY(dscq_calibrate(&result, seen, s, err));
-    edge[0] = result->input;
-    for (int32_t i = 0; i < result->nodes; i++)
-        edge[i + 1] = result->edge[i];
-    DSCQ_TRY(flow__use_ranges(edge, p, s, err));
+    given = dscq_calloc(dscq_grid_count(dscq_model_nodes(m)), sizeof *given);
+    if (given == NULL)
+        DSCQ_TRY(dscq_fail_nomem(err, "activation scales", sizeof *given));
+    DSCQ_TRY(flow__use_ranges(given, p, s, err));
+    DSCQ_TRY(dscq_calibrate(&result, seen, s, given, err));
+    dscq_calibrated_copy(grid, result);
 done:
+    dscq_free(given);
     dscq_calibrated_destroy(result);
     dscq_observer_destroy(seen);
     dscq_exec_destroy(e);

@@ -262,7 +262,7 @@ typedef struct flow_tune {
     char save[DSCQ_PATH_MAX];
     dscq_train_params params;
     int32_t nodes;
-    dscq_aquant *edge; /* [nodes + 1], the input first; bits 0: not quantised */
+    dscq_aquant *edge; /* [dscq_grid_count]; bits 0: not quantised */
     int has_edges;
     flow_feed feed;
     flow_score score;
@@ -292,12 +292,13 @@ void flow__tune_clear(flow_tune *t);
 /* post.c: what [compress] asks for after the freeze, from pictures alone. */
 dscq_status flow__post(flow_tune *t, dscq_error *err);
 
-/* Set every edge with bits != 0 as fake quantisation; edge[0] is the input. */
-dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *edge, int32_t nodes,
+/* Set every grid with bits != 0 as fake quantisation. grid: [dscq_grid_count()]. */
+dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *grid, int32_t nodes,
                                  dscq_error *err);
-/* Ranges of the input and of every node's output with the weights in use, from
- * images of the training part, by the rule of [compress]. edge: [nodes + 1]. */
-dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
+/* Grids of the input, of every node's output and in front of its table with the weights
+ * in use, from images of the training part, by the rule of [compress] and its ranges.
+ * grid: [dscq_grid_count()]. */
+dscq_status flow__calibrate(dscq_aquant *grid, dscq_project *p,
                             const dscq_compressor *c, dscq_pool *pool,
                             const dscq_kernels *kernels, const dscq_log *log,
                             dscq_error *err);
@@ -306,10 +307,10 @@ dscq_status flow__calibrate(dscq_aquant *edge, dscq_project *p,
 
 /* The fewest bits (2 to 16) that hold the codes lo..hi. */
 int32_t flow__codes_bits(int64_t lo, int64_t hi);
-/* Put those of compress.ranges (relative to the cfg's folder; empty: none) in place of
- * the calibrated ones, with the file's bits (at least 4). edge: [nodes + 1].
+/* Put those of compress.ranges (relative to the cfg's folder; empty: none) into grid
+ * [dscq_grid_count()], whose others are left, with the file's bits (at least 4).
  * DSCQ_FORMAT "file:line: ...", also where the settings say other bits of a layer. */
-dscq_status flow__use_ranges(dscq_aquant *edge, const dscq_project *p,
+dscq_status flow__use_ranges(dscq_aquant *grid, const dscq_project *p,
                              const dscq_settings *s, dscq_error *err);
 
 /* ---- judge.c: some images of a part, and which of them a network gets right -- */
@@ -377,7 +378,7 @@ dscq_status flow__write_picture(const dscq_picture *picture, const char *dir,
 typedef struct flow_parts {
     const dscq_model *model;
     const dscq_compressor *compressor; /* frozen */
-    const dscq_aquant *edge;           /* [nodes + 1] */
+    const dscq_aquant *edge;           /* [dscq_grid_count] */
     const dscq_preproc *preproc;       /* NULL: the input is not an image */
     dscq_dataset *dataset;             /* class names; NULL: none */
     int32_t class_count, logit_bits;

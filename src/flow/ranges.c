@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 16 << 20, FIELDS = 5, BITS_MIN = 4, BITS_MAX = 16 };
+enum { FILE_MAX = 16 << 20, FIELDS = 5, BITS_MIN = 4, BITS_MAX = 16, TABLE_BITS = 8 };
+static const char k_before[] = ".pre"; /* in the name of what is in front of a table */
 
 /* The columns; files of before the last one give the bits by their codes. */
 static const char k_head[] = "layer,scale,zero,lo,hi,bits",
@@ -25,7 +26,7 @@ typedef struct range_row {
 } range_row;
 
 typedef struct range_use {
-    dscq_aquant *edge;
+    dscq_aquant *grid; /* [dscq_grid_count()] */
     const dscq_project *p;
     const dscq_settings *s;
 } range_use;
@@ -141,12 +142,43 @@ static dscq_aquant grid_of(const range_row *r, int32_t bits, const dscq_node *n)
     return dscq_aquant_make(lo, hi, bits, 1);
 }
 
+/* "NAME.pre", as the packed network calls it: in front of the table of a layer. -1: it
+ * is none. */
+static int32_t in_front_of(const dscq_model *m, const char *layer)
+{
+    const size_t n = strlen(layer), end = sizeof k_before - 1;
+    char name[DSCQ_NAME_MAX];
+
+    if (n <= end || strcmp(layer + n - end, k_before) != 0)
+        return -1;
+    (void)snprintf(name, sizeof name, "%.*s", (int)(n - end), layer);
+    const int32_t node = dscq_model_find(m, name);
+    return node >= 0 && dscq_node_has_table(dscq_model_node(m, node)) ? node : -1;
+}
+
+static dscq_status use_before(const range_use *u, const range_row *r, int32_t node,
+                              dscq_error *err)
+{
+    if (r->bits < BITS_MIN || r->bits > TABLE_BITS ||
+        r->bits < flow__codes_bits(r->lo, r->hi))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "'%.80s': %ld bits for the codes %ld to %ld; the table of an "
+                         "activation takes %d to %d",
+                         r->layer, r->bits, r->lo, r->hi, BITS_MIN, TABLE_BITS);
+    u->grid[dscq_grid_before(dscq_model_nodes(u->p->model), node)] =
+        grid_of(r, (int32_t)r->bits, NULL);
+    return DSCQ_OK;
+}
+
 static dscq_status use_row(const range_use *u, const range_row *r, dscq_error *err)
 {
     const dscq_model *m = u->p->model;
     const int is_input = strcmp(r->layer, "input") == 0;
     const int32_t node = is_input ? DSCQ_INPUT : dscq_model_find(m, r->layer);
+    const int32_t behind = is_input || node >= 0 ? -1 : in_front_of(m, r->layer);
 
+    if (behind >= 0)
+        return use_before(u, r, behind, err);
     if (!is_input && node < 0)
         return dscq_fail(err, DSCQ_FORMAT,
                          "no layer '%.80s' in the network; was the file written by its "
@@ -158,7 +190,7 @@ static dscq_status use_row(const range_use *u, const range_row *r, dscq_error *e
         return DSCQ_OK;
     const dscq_status status = row_bits(&bits, u, r, at, err);
     if (status == DSCQ_OK)
-        u->edge[at + 1] =
+        u->grid[at + 1] =
             grid_of(r, bits, at == DSCQ_INPUT ? NULL : dscq_model_node(m, at));
     return status;
 }
@@ -194,11 +226,10 @@ static dscq_status use_text(const range_use *u, char *text, const char *path,
     return DSCQ_OK;
 }
 
-dscq_status flow__use_ranges(dscq_aquant *edge, const dscq_project *p,
+dscq_status flow__use_ranges(dscq_aquant *grid, const dscq_project *p,
                              const dscq_settings *s, dscq_error *err)
 {
-    const dscq_model *m = p->model;
-    const range_use u = {edge, p, s};
+    const range_use u = {grid, p, s};
     char path[DSCQ_PATH_MAX];
     uint8_t *data = NULL;
     size_t bytes;
@@ -209,8 +240,6 @@ dscq_status flow__use_ranges(dscq_aquant *edge, const dscq_project *p,
     DSCQ_TRY(dscq_path_locate(path, sizeof path, p->dir, s->all.ranges, err));
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
     DSCQ_TRY(use_text(&u, (char *)data, path, err));
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        edge[i + 1] = edge[dscq_calibrate_source(m, i) + 1];
 done:
     dscq_free(data);
     return status;

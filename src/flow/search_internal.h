@@ -73,7 +73,7 @@ typedef struct search {
     flow_pick judged, trained;
     flow_pick_feed judged_feed, trained_feed;
     uint8_t *right;    /* [judged.count] */
-    dscq_aquant *edge; /* [nodes + 1] of the float network */
+    dscq_aquant *edge; /* [dscq_grid_count] of the float network */
     dscq_pack_options packing;
     char meta[512];
     size_t base_rows; /* settings rows before the search's own */
@@ -129,7 +129,7 @@ typedef struct flow_trial {
     dscq_model *model;
     dscq_compressor *compressor;
     dscq_qmodel *q;
-    dscq_aquant *edge; /* [nodes + 1] */
+    dscq_aquant *edge; /* [dscq_grid_count] */
 } flow_trial;
 void trial__clear(flow_trial *t);
 /* Weights frozen at their recipe. */

@@ -1,5 +1,6 @@
 /* One trial: from a recipe to the numbers that decide, without retraining. */
 #include "dscq/base/alloc.h"
+#include "dscq/compress/calibrate.h"
 #include "dscq/compress/post.h"
 #include "dscq/energy/energy.h"
 #include "dscq/flow/simulate.h"
@@ -24,13 +25,13 @@ void trial__clear(flow_trial *t)
 dscq_status trial__freeze(flow_trial *t, search *s, const dscq_settings *settings,
                           dscq_error *err)
 {
-    const size_t nodes = (size_t)dscq_model_nodes(s->origin);
+    const size_t grids = dscq_grid_count(dscq_model_nodes(s->origin));
     dscq_status status;
 
     memset(t, 0, sizeof *t);
-    t->edge = dscq_calloc(nodes + 1, sizeof *t->edge);
+    t->edge = dscq_calloc(grids, sizeof *t->edge);
     if (t->edge == NULL)
-        return dscq_fail_nomem(err, "the edges of a network", nodes * sizeof *t->edge);
+        return dscq_fail_nomem(err, "the edges of a network", grids * sizeof *t->edge);
     DSCQ_TRY(dscq_model_clone(&t->model, s->origin, err));
     DSCQ_TRY(dscq_compressor_create(&t->compressor, t->model, settings, s->pool, err));
     DSCQ_TRY(dscq_compressor_freeze(t->compressor, err));
@@ -106,14 +107,14 @@ done:
 
 dscq_status trial__float(search *s, dscq_error *err)
 {
-    const size_t nodes = (size_t)dscq_model_nodes(s->origin);
+    const size_t grids = dscq_grid_count(dscq_model_nodes(s->origin));
     dscq_compressor *c = NULL;
     dscq_model *m = NULL;
     dscq_status status;
 
-    s->edge = dscq_calloc(nodes + 1, sizeof *s->edge);
+    s->edge = dscq_calloc(grids, sizeof *s->edge);
     if (s->edge == NULL)
-        return dscq_fail_nomem(err, "the edges of a network", nodes * sizeof *s->edge);
+        return dscq_fail_nomem(err, "the edges of a network", grids * sizeof *s->edge);
     DSCQ_TRY(dscq_model_clone(&m, s->origin, err));
     DSCQ_TRY(score(&s->float_score, m, NULL, s, err));
     DSCQ_TRY(dscq_compressor_create(&c, m, s->project->settings, s->pool, err));

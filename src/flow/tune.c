@@ -2,6 +2,7 @@
  * activations quantised from the moment the codebooks are frozen. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/compress/calibrate.h"
 #include "dscq/nn/checkpoint.h"
 #include "flow_internal.h"
 
@@ -9,16 +10,23 @@
 #include <stdio.h>
 #include <string.h>
 
-dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *edge, int32_t nodes,
+dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *grid, int32_t nodes,
                                  dscq_error *err)
 {
     dscq_status status = DSCQ_OK;
 
     for (int32_t i = -1; i < nodes; i++) {
-        if (edge[i + 1].bits == 0)
+        if (grid[i + 1].bits == 0)
             continue;
-        const dscq_act_quant q = dscq_aquant_fake(&edge[i + 1]);
+        const dscq_act_quant q = dscq_aquant_fake(&grid[i + 1]);
         DSCQ_TRY(dscq_exec_quantise(e, i, &q, err));
+    }
+    for (int32_t i = 0; i < nodes; i++) {
+        const dscq_aquant *before = &grid[dscq_grid_before(nodes, i)];
+        if (before->bits == 0)
+            continue;
+        const dscq_act_quant q = dscq_aquant_fake(before);
+        DSCQ_TRY(dscq_exec_quantise_before(e, i, &q, err));
     }
 done:
     return status;
@@ -114,11 +122,11 @@ static dscq_status save_edges(const dscq_aquant *edge, int32_t nodes, const char
 {
     dscq_status status = DSCQ_OK;
 
-    for (int32_t i = 0; i <= nodes; i++) {
+    for (size_t i = 0; i < dscq_grid_count(nodes); i++) {
         char name[64];
         const double e[4] = {edge[i].scale, edge[i].zero_point, edge[i].bits,
                              edge[i].is_signed};
-        snprintf(name, sizeof name, "%s.%d", what, (int)i);
+        snprintf(name, sizeof name, "%s.%zu", what, i);
         DSCQ_TRY(dscq_checkpoint_add(c, name, DSCQ_ENTRY_F64, e, 4, err));
     }
 done:
@@ -163,16 +171,18 @@ static dscq_status load_edges(dscq_aquant *edge, int32_t nodes, const char *what
                               const dscq_checkpoint *c, const char *path,
                               dscq_error *err)
 {
-    for (int32_t i = 0; i <= nodes; i++) {
+    for (size_t i = 0; i < dscq_grid_count(nodes); i++) {
         char name[64];
         size_t n = 0;
-        snprintf(name, sizeof name, "%s.%d", what, (int)i);
+        snprintf(name, sizeof name, "%s.%zu", what, i);
         const double *e = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F64, &n);
         if (e == NULL || n != 4 || !isfinite(e[0]) || fabs(e[1]) > 65536 ||
             !(e[2] >= 0 && e[2] <= 16))
-            return dscq_fail(err, DSCQ_FORMAT,
-                             "%s: no usable '%s'; it belongs to another network", path,
-                             name);
+            return dscq_fail(
+                err, DSCQ_FORMAT,
+                "%s: no usable '%s'; it was written for another network or by "
+                "another version: start again without --resume",
+                path, name);
         edge[i] = (dscq_aquant){e[0], (int32_t)e[1], (int32_t)e[2], e[3] != 0};
     }
     return DSCQ_OK;
@@ -301,8 +311,8 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     t->params.save[0] = '\0';
     if (dir[0] != '\0')
         DSCQ_TRY(flow__path(t->save, dir, "tune.ckpt", err));
-    t->edge = dscq_calloc((size_t)t->nodes + 1, sizeof *t->edge);
-    t->best_edge = dscq_calloc((size_t)t->nodes + 1, sizeof *t->best_edge);
+    t->edge = dscq_calloc(dscq_grid_count(t->nodes), sizeof *t->edge);
+    t->best_edge = dscq_calloc(dscq_grid_count(t->nodes), sizeof *t->best_edge);
     if (t->edge == NULL || t->best_edge == NULL)
         return dscq_fail_nomem(err, "the edges of a network", sizeof *t->edge);
     DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
@@ -361,7 +371,7 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
     DSCQ_TRY(flow__score_run(&score, &t->score, err));
     if (t->has_edges && score > t->best_score) {
         DSCQ_TRY(copy_weights(t->best, dscq_project_model(t->project), err));
-        memcpy(t->best_edge, t->edge, ((size_t)t->nodes + 1) * sizeof *t->edge);
+        memcpy(t->best_edge, t->edge, dscq_grid_count(t->nodes) * sizeof *t->edge);
         t->has_best = 1;
         t->best_score = score;
         t->best_epoch = epoch;
@@ -419,7 +429,7 @@ static dscq_status train(flow_tune *t, int resume, dscq_error *err)
     if (t->has_best)
         DSCQ_TRY(copy_weights(dscq_project_model(t->project), t->best, err));
     if (t->has_best && t->ranges != NULL) {
-        memcpy(t->edge, t->best_edge, ((size_t)t->nodes + 1) * sizeof *t->edge);
+        memcpy(t->edge, t->best_edge, dscq_grid_count(t->nodes) * sizeof *t->edge);
         DSCQ_TRY(use_edges(t, err));
     }
 done:

@@ -122,25 +122,55 @@ static double range_part(const dscq_fake_quant *q, const float *y, const float *
     return sum;
 }
 
-static double range_sum(const dscq_edge *e, const dscq_kernels *k, const float *z,
-                        const float *g, const float *more, size_t rows, size_t c)
+/* Of the output's grid, for n values in rows of width: all but that grid is done. */
+static double output_range(const dscq_on_load *f, const dscq_kernels *k, const float *z,
+                           size_t ldz, const float *g, const float *more, size_t rows,
+                           size_t width)
 {
+    dscq_on_load act = *f;
     float y[RANGE_ROOM];
+
+    act.quant = NULL;
+    k->load(&act, z, ldz, y, width, rows, width);
+    return range_part(f->quant, y, g, more, rows * width);
+}
+
+/* Of the grid in front of the activation: g comes back through what is behind it. */
+static double before_range(const dscq_on_load *f, const dscq_kernels *k, const float *z,
+                           size_t ldz, const float *g, const float *more, size_t rows,
+                           size_t width)
+{
+    const dscq_on_load front = {.a = f->a, .b = f->b};
+    const dscq_on_load rest = {.act = f->act, .slope = f->slope, .quant = f->quant};
+    float x[RANGE_ROOM], coded[RANGE_ROOM], behind[RANGE_ROOM];
+
+    k->load(&front, z, ldz, x, width, rows, width);
+    k->quantise(f->before, x, coded, rows * width);
+    k->mask(&rest, coded, g, more, behind, rows, width, NULL, NULL, 0);
+    return range_part(f->before, x, behind, NULL, rows * width);
+}
+
+typedef double range_fn(const dscq_on_load *f, const dscq_kernels *k, const float *z,
+                        size_t ldz, const float *g, const float *more, size_t rows,
+                        size_t width);
+
+static double range_sum(range_fn *fn, const dscq_edge *e, const dscq_kernels *k,
+                        const float *z, const float *g, const float *more, size_t rows,
+                        size_t c)
+{
     double sum = 0;
 
     for (size_t col = 0; col < c; col += RANGE_ROOM) {
         const size_t width = nn__min(c - col, RANGE_ROOM);
         /* whole rows lie one after another; a slice of a row goes alone */
         const size_t block = width == c ? RANGE_ROOM / c : 1;
-        dscq_on_load act = e->load;
-        act.quant = NULL;
-        act.a = act.a != NULL ? act.a + col : NULL;
-        act.b = act.b != NULL ? act.b + col : NULL;
+        dscq_on_load f = e->load;
+        f.a = f.a != NULL ? f.a + col : NULL;
+        f.b = f.b != NULL ? f.b + col : NULL;
         for (size_t r = 0; r < rows; r += block) {
-            const size_t part = nn__min(rows - r, block), at = r * c + col;
-            k->load(&act, z + at, c, y, width, part, width);
-            sum += range_part(e->load.quant, y, g + at, more != NULL ? more + at : NULL,
-                              part * width);
+            const size_t at = r * c + col;
+            sum += fn(&f, k, z + at, c, g + at, more != NULL ? more + at : NULL,
+                      nn__min(rows - r, block), width);
         }
     }
     return sum;
@@ -169,7 +199,11 @@ void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_
         const float *more = s->add && dx != NULL ? g + at : NULL;
 
         if (s->range != NULL) /* before the gradient is masked in place */
-            s->range[sums->group] += range_sum(s->edge, k, z + at, from, more, part, c);
+            s->range[sums->group] +=
+                range_sum(output_range, s->edge, k, z + at, from, more, part, c);
+        if (s->before_range != NULL)
+            s->before_range[sums->group] +=
+                range_sum(before_range, s->edge, k, z + at, from, more, part, c);
         k->mask(&s->edge->load, z != NULL ? z + at : NULL, from, more, g + at, part, c,
                 sums->a, s->wants_sum_z ? sums->b : NULL, nn__is_far(&s->edge->shape));
         nn__sums_count(sums, part);

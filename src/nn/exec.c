@@ -37,6 +37,7 @@ void nn__exec_edge(dscq_edge *out, const dscq_exec *e, int32_t node)
     out->load.act = n->act;
     out->load.slope = (float)n->act_slope;
     out->load.quant = x->has_quant ? &x->quant : NULL;
+    out->load.before = x->has_before ? &x->before : NULL;
     out->is_plain = out->load.b == NULL && n->act == DSCQ_ACT_LINEAR && !x->has_quant;
 }
 
@@ -200,20 +201,66 @@ static void forward_train(dscq_exec *e, int32_t i)
         use_running(x, n);
 }
 
+enum { ACTIVATE_ROWS = 256 };
+
+typedef struct activate_ctx {
+    const dscq_kernels *k;
+    const dscq_on_load *f;
+    float *z;
+    size_t rows, c;
+} activate_ctx;
+
+static void activate_task(void *ctx, size_t task, int worker)
+{
+    const activate_ctx *a = ctx;
+    const size_t first = task * ACTIVATE_ROWS;
+    float *z = a->z + first * a->c;
+
+    (void)worker;
+    a->k->load(a->f, z, a->c, z, a->c, nn__min(a->rows - first, ACTIVATE_ROWS), a->c);
+}
+
+/* What is in front of a table is wanted by itself: it is stored, shown, and then the
+ * rest is done in place. */
+static void activate_apart(const dscq_exec *e, int32_t i, const dscq_on_load *f)
+{
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const exec_node *x = &e->node[i];
+    dscq_shape s = n->out;
+
+    s.n = e->n;
+    if (e->observe_before != NULL)
+        e->observe_before(e->before_ctx, i, x->z, s);
+    activate_ctx ctx = {.k = e->k,
+                        .f = f,
+                        .z = x->z,
+                        .rows = (size_t)s.n * (size_t)s.h * (size_t)s.w,
+                        .c = (size_t)s.c};
+    dscq_pool_run(e->o.pool, (ctx.rows + ACTIVATE_ROWS - 1) / ACTIVATE_ROWS,
+                  activate_task, &ctx);
+}
+
 static void forward_eval(dscq_exec *e, int32_t i)
 {
     const dscq_node *n = dscq_model_node(e->m, i);
     const exec_node *x = &e->node[i];
+    const dscq_on_load act = {.act = n->act,
+                              .slope = (float)n->act_slope,
+                              .quant = x->has_quant ? &x->quant : NULL,
+                              .before = x->has_before ? &x->before : NULL};
+    const int is_apart =
+        x->has_before || (e->observe_before != NULL && dscq_node_has_table(n));
     dscq_edge edges[DSCQ_NODE_INPUTS];
     dscq_layer_io io = nn__exec_io(e, i, edges);
 
     nn__exec_pack_node(e, i, 0);
+    if (!is_apart)
+        io.post = act;
     io.post.a = n->normalised ? x->fold_a : NULL;
     io.post.b = x->fold_b;
-    io.post.act = n->act;
-    io.post.slope = (float)n->act_slope;
-    io.post.quant = x->has_quant ? &x->quant : NULL;
     run(&io);
+    if (is_apart)
+        activate_apart(e, i, &act);
 }
 
 static void observe(const dscq_exec *e, int32_t i)
@@ -361,31 +408,42 @@ void dscq_exec_freeze_norm(dscq_exec *e, int on)
     e->norm_frozen = on;
 }
 
-dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant *q,
-                               dscq_error *err)
+/* *on: whether q asks for any. */
+static dscq_status fake_of(dscq_fake_quant *f, int *on, const dscq_exec *e,
+                           int32_t node, const dscq_act_quant *q, dscq_error *err)
 {
-    dscq_fake_quant f = {0};
-    const int on = q != NULL && q->scale != 0.0f;
-
+    memset(f, 0, sizeof *f);
+    *on = q != NULL && q->scale != 0.0f;
     if (node < DSCQ_INPUT || node >= e->count)
         return dscq_fail(err, DSCQ_ARG, "node %d: the network has %d", (int)node,
                          (int)e->count);
-    if (on) {
-        if (!(q->scale > 0.0f) || q->bits < 2 || q->bits > 16)
-            return dscq_fail(
-                err, DSCQ_ARG,
-                "activation scale %g, bits %d: want a scale above 0 and 2 to "
-                "16 bits",
-                (double)q->scale, (int)q->bits);
-        f.scale = q->scale;
-        f.zero = (float)q->zero;
-        f.lo = q->is_unsigned ? 0.0f : -(float)(1 << (q->bits - 1));
-        f.hi = (float)(q->is_unsigned ? (1 << q->bits) - 1 : (1 << (q->bits - 1)) - 1);
-    }
-    if (on && e->o.lean && node != DSCQ_INPUT)
+    if (!*on)
+        return DSCQ_OK;
+    if (!(q->scale > 0.0f) || q->bits < 2 || q->bits > 16)
+        return dscq_fail(err, DSCQ_ARG,
+                         "activation scale %g, bits %d: want a scale above 0 and 2 to "
+                         "16 bits",
+                         (double)q->scale, (int)q->bits);
+    if (e->o.lean && node != DSCQ_INPUT)
         return dscq_fail(err, DSCQ_ARG,
                          "node %d: this engine is lean: its outputs stay floats",
                          (int)node);
+    f->scale = q->scale;
+    f->zero = (float)q->zero;
+    f->lo = q->is_unsigned ? 0.0f : -(float)(1 << (q->bits - 1));
+    f->hi = (float)(q->is_unsigned ? (1 << q->bits) - 1 : (1 << (q->bits - 1)) - 1);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant *q,
+                               dscq_error *err)
+{
+    dscq_fake_quant f;
+    int on;
+    const dscq_status status = fake_of(&f, &on, e, node, q, err);
+
+    if (status != DSCQ_OK)
+        return status;
     if (node == DSCQ_INPUT) {
         e->input_quantised = on;
         e->input_quant = f;
@@ -400,6 +458,25 @@ dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant 
     return DSCQ_OK;
 }
 
+dscq_status dscq_exec_quantise_before(dscq_exec *e, int32_t node,
+                                      const dscq_act_quant *q, dscq_error *err)
+{
+    dscq_fake_quant f;
+    int on;
+    const dscq_status status = fake_of(&f, &on, e, node, q, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    if (on && (node == DSCQ_INPUT || !dscq_node_has_table(dscq_model_node(e->m, node))))
+        return dscq_fail(err, DSCQ_ARG, "node %d: no activation that needs a table",
+                         (int)node);
+    if (node != DSCQ_INPUT) {
+        e->node[node].has_before = on;
+        e->node[node].before = f;
+    }
+    return DSCQ_OK;
+}
+
 void dscq_exec_learn_ranges(dscq_exec *e, int on)
 {
     e->learn_ranges = on;
@@ -410,10 +487,21 @@ double dscq_exec_range_grad(const dscq_exec *e, int32_t node)
     return e->node[node].range_grad;
 }
 
+double dscq_exec_range_grad_before(const dscq_exec *e, int32_t node)
+{
+    return e->node[node].before_grad;
+}
+
 void dscq_exec_observe(dscq_exec *e, dscq_observe_fn *fn, void *ctx)
 {
     e->observe = fn;
     e->observe_ctx = ctx;
+}
+
+void dscq_exec_observe_before(dscq_exec *e, dscq_observe_fn *fn, void *ctx)
+{
+    e->observe_before = fn;
+    e->before_ctx = ctx;
 }
 
 void dscq_exec_profile(dscq_exec *e, double (*now)(void))

@@ -91,6 +91,14 @@ static void start_output(dscq_exec *e, int32_t i)
 
 /* ---- the loop ----------------------------------------------------------- */
 
+/* Cleared sums for input j: of a node's own grid, or of the one in front of its table.
+ */
+static double *range_part(dscq_exec *e, int before, int32_t j)
+{
+    memset(e->range_part[before][j], 0, sizeof e->range_part[before][j]);
+    return e->range_part[before][j];
+}
+
 static void set_sinks(dscq_exec *e, int32_t i, const dscq_edge *edges, dscq_sink *sink)
 {
     const dscq_node *n = dscq_model_node(e->m, i);
@@ -112,10 +120,10 @@ static void set_sinks(dscq_exec *e, int32_t i, const dscq_edge *edges, dscq_sink
         sink[j].from_output = e->node[from].forward_only;
         sink[j].act = dscq_model_node(e->m, from)->act;
         e->node[from].started = 1;
-        if (is_last && e->learn_ranges && e->node[from].has_quant) {
-            memset(e->range_part[j], 0, sizeof e->range_part[j]);
-            sink[j].range = e->range_part[j];
-        }
+        if (is_last && e->learn_ranges && e->node[from].has_quant)
+            sink[j].range = range_part(e, 0, j);
+        if (is_last && e->learn_ranges && e->node[from].has_before)
+            sink[j].before_range = range_part(e, 1, j);
         if (is_last && wants_sums(e, from)) {
             sink[j].sum = sums;
             sink[j].wants_sum_z = dscq_model_node(e->m, from)->normalised;
@@ -149,6 +157,8 @@ static void backward_node(dscq_exec *e, int32_t i)
             finish_gradient(e, x->x[j], sink[j].sum, groups);
         for (size_t g = 0; sink[j].range != NULL && g < DSCQ_SUM_GROUPS; g++)
             e->node[x->x[j]].range_grad += sink[j].range[g];
+        for (size_t g = 0; sink[j].before_range != NULL && g < DSCQ_SUM_GROUPS; g++)
+            e->node[x->x[j]].before_grad += sink[j].before_range[g];
     }
 }
 
@@ -172,7 +182,7 @@ void dscq_exec_backward(dscq_exec *e)
     assert(e->pass == DSCQ_PASS_TRAIN);
     for (int32_t i = 0; i < e->count; i++) {
         e->node[i].started = 0;
-        e->node[i].range_grad = 0;
+        e->node[i].range_grad = e->node[i].before_grad = 0;
     }
     for (int32_t i = 0; i < e->outputs; i++)
         if (!e->node[e->output_root[i]].started)

@@ -41,9 +41,10 @@ typedef struct exec_node {
     int32_t pack_buf[2]; /* buffers of those, -1: own room, or none        */
     dscq_grads grads;
     float *fold_a, *fold_b; /* inference                                       */
-    int has_quant;
-    dscq_fake_quant quant;
-    double range_grad; /* dL/dscale of quant, when ranges learn            */
+    int has_quant, has_before;
+    dscq_fake_quant quant, before; /* of the output; in front of a table   */
+    double range_grad;  /* dL/dscale of quant, when ranges learn            */
+    double before_grad; /* ... of before                                   */
     double forward_s, backward_s;
     int started;    /* backward: g holds something                     */
     int batch_norm; /* this pass: statistics of the batch              */
@@ -87,11 +88,11 @@ struct dscq_exec {
     double norm_momentum;
     int norm_frozen;
     int learn_ranges;
-    double range_part[DSCQ_NODE_INPUTS][DSCQ_SUM_GROUPS];
+    double range_part[2][DSCQ_NODE_INPUTS][DSCQ_SUM_GROUPS]; /* quant, before */
     int input_quantised;
     dscq_fake_quant input_quant;
-    dscq_observe_fn *observe;
-    void *observe_ctx;
+    dscq_observe_fn *observe, *observe_before;
+    void *observe_ctx, *before_ctx;
     dscq_gradients_fn *on_gradients;
     void *gradients_ctx;
     double (*now)(void);

@@ -37,3 +37,11 @@ const dscq_layer_ops *dscq_layer_find(const char *name)
             return k_layers[i];
     return NULL;
 }
+
+int dscq_node_has_table(const dscq_node *n)
+{
+    const int is_leaky_product =
+        n->act == DSCQ_ACT_LEAKY && (n->ops->flags & DSCQ_LAYER_PRODUCT) != 0;
+
+    return is_leaky_product || dscq_act_is_table(n->act, n->act_slope);
+}

@@ -2,7 +2,7 @@
 #include "build_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
-#include "dscq/compress/quantize.h"
+#include "dscq/compress/calibrate.h"
 #include "dscq/nn/detect.h"
 
 #include <assert.h>
@@ -182,19 +182,17 @@ int pack__set_act(const pack_builder *b, dscq_qnode *q, dscq_act act, double slo
     return pack__is_clamp(act) || act == DSCQ_ACT_LEAKY;
 }
 
-/* In front of a table: the given edge, or one with the output's range on both sides
- * (bounded functions saturate beyond +-8). */
+/* In front of a table: the given edge, or what of it the output's can tell apart. */
 static dscq_build_edge edge_before(const pack_builder *b, int32_t i, const dscq_node *n,
                                    const dscq_build_edge *after)
 {
-    double lo, hi, reach = 8.0;
+    const dscq_aquant out = {after->scale, after->zero_point, after->bits,
+                             after->is_signed};
 
     if (b->spec->before_act != NULL && b->spec->before_act[i].bits != 0)
         return b->spec->before_act[i];
-    dscq_act_range(n->act, &lo, &hi);
-    if (isinf(hi))
-        reach = after->scale * ldexp(1.0, after->bits - 1);
-    return (dscq_build_edge){reach / 127.0, 0, 8, 1};
+    const dscq_aquant a = dscq_aquant_before(n->act, n->act_slope, &out, 8);
+    return (dscq_build_edge){a.scale, a.zero_point, a.bits, a.is_signed};
 }
 
 dscq_status pack__open_act(pack_builder *b, int32_t i, const dscq_node *n,
@@ -203,9 +201,7 @@ dscq_status pack__open_act(pack_builder *b, int32_t i, const dscq_node *n,
     dscq_build_edge store;
     const dscq_build_edge *edge = pack__edge_of(b, i, &store);
 
-    *lut = !pack__is_clamp(n->act) && n->act != DSCQ_ACT_LEAKY;
-    if (n->act == DSCQ_ACT_LEAKY && !(n->act_slope >= 0.0 && n->act_slope <= 1.0))
-        *lut = 1;
+    *lut = dscq_node_has_table(n);
     if (edge == NULL)
         return dscq_fail(b->err, DSCQ_ARG, "layer '%s': its output has no scale",
                          n->name);

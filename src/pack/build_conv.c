@@ -257,12 +257,8 @@ dscq_status pack__build_activation(pack_builder *b, int32_t i, const dscq_node *
     const dscq_build_edge *edge = pack__edge_of(b, i, &store);
     const dscq_build_edge same = pack__edge_from(&b->m->tensor[x]);
 
-    if (b->m->tensor[x].bits > 8) {
-        if (!pack__is_clamp(n->act) && n->act != DSCQ_ACT_LEAKY)
-            return pack__refuse(b, n, "its input has %d bits; a table takes 8",
-                                b->m->tensor[x].bits);
+    if (b->m->tensor[x].bits > 8) /* a table takes 8: in front of it they are rounded */
         return per_channel(b, i, n);
-    }
     if (edge == NULL && n->act == DSCQ_ACT_LINEAR) {
         b->tensor[i] = x;
         return DSCQ_OK;

@@ -169,8 +169,8 @@ dscq_status pack__build_scale(pack_builder *b, int32_t i, const dscq_node *n)
         x[0] = x[1];
         x[1] = t;
     }
-    if (n->act == DSCQ_ACT_LEAKY || pack__edge_of(b, i, &store) == NULL)
-        return pack__refuse(b, n, "leaky activation, or an output without a scale");
+    if (pack__edge_of(b, i, &store) == NULL)
+        return pack__refuse(b, n, "its output has no scale");
     DSCQ_TRY(pack__open_act(b, i, n, &y, &lut));
     dscq_qnode *q = pack__new_node(b, DSCQ_Q_MUL, n->name, "", x, 2, y);
     DSCQ_TRY(dscq_qnode_reserve(q, 1, 0, 0, b->err));

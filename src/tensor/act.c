@@ -106,6 +106,20 @@ double dscq_act_slope(dscq_act act, double slope, double x)
     return 1;
 }
 
+int dscq_act_is_table(dscq_act act, double slope)
+{
+    switch (act) {
+    case DSCQ_ACT_LINEAR:
+    case DSCQ_ACT_RELU:
+    case DSCQ_ACT_RELU6:
+        return 0;
+    case DSCQ_ACT_LEAKY:
+        return !(slope >= 0.0 && slope <= 1.0);
+    default:
+        return 1;
+    }
+}
+
 void dscq_act_range(dscq_act act, double *lo, double *hi)
 {
     *lo = -HUGE_VAL;

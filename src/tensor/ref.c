@@ -23,22 +23,37 @@ double dscq_ref_quantise(const dscq_fake_quant *q, double x)
     return (code - (double)q->zero) * (double)q->scale;
 }
 
+/* What the activation sees. */
+static double argument(const dscq_on_load *f, size_t c, double z)
+{
+    double x = affine(f, c, z);
+
+    return f->before != NULL ? dscq_ref_quantise(f->before, x) : x;
+}
+
+static int is_clamped(const dscq_fake_quant *q, double x)
+{
+    double code = code_of(q, x);
+
+    return code < (double)q->lo || code > (double)q->hi;
+}
+
 double dscq_ref_load(const dscq_on_load *f, size_t c, double z)
 {
-    double y = dscq_act_value(f->act, (double)f->slope, affine(f, c, z));
+    double y = dscq_act_value(f->act, (double)f->slope, argument(f, c, z));
 
     return f->quant != NULL ? dscq_ref_quantise(f->quant, y) : y;
 }
 
 double dscq_ref_mask(const dscq_on_load *f, size_t c, double z)
 {
-    double x = affine(f, c, z), code;
+    double x = argument(f, c, z);
 
-    if (f->quant != NULL) {
-        code = code_of(f->quant, dscq_act_value(f->act, (double)f->slope, x));
-        if (code < (double)f->quant->lo || code > (double)f->quant->hi)
-            return 0;
-    }
+    if (f->before != NULL && is_clamped(f->before, affine(f, c, z)))
+        return 0;
+    if (f->quant != NULL &&
+        is_clamped(f->quant, dscq_act_value(f->act, (double)f->slope, x)))
+        return 0;
     return dscq_act_slope(f->act, (double)f->slope, x);
 }
 

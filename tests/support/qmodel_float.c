@@ -38,13 +38,13 @@ static dscq_status observe(dscq_calibrated **out, dscq_model *m, dscq_error *err
     DSCQ_TRY(dscq_exec_create(&e, m, &o, err));
     DSCQ_TRY(dscq_observer_create(&seen, m, err));
     DSCQ_TRY(dscq_settings_create(&settings, err));
-    dscq_exec_observe(e, dscq_observer_see, seen);
+    dscq_observer_watch(seen, e);
     for (int i = 0; i < IMAGES; i++) {
         for (size_t k = 0; k < count; k++)
             x[k] = dscq_rng_between(&rng, -1.0f, 1.0f);
         dscq_exec_forward(e, DSCQ_PASS_EVAL, x, 1, NULL);
     }
-    DSCQ_TRY(dscq_calibrate(out, seen, settings, err));
+    DSCQ_TRY(dscq_calibrate(out, seen, settings, NULL, err));
 done:
     dscq_settings_destroy(settings);
     dscq_observer_destroy(seen);
@@ -73,7 +73,7 @@ done:
 dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error *err)
 {
     const int32_t nodes = dscq_model_nodes(m);
-    dscq_build_edge *edge = dscq_calloc((size_t)nodes, sizeof *edge);
+    dscq_build_edge *edge = dscq_calloc(2 * (size_t)nodes, sizeof *edge);
     dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
     dscq_wquant **q = dscq_calloc((size_t)nodes, sizeof *q);
     dscq_calibrated *c = NULL;
@@ -85,6 +85,7 @@ dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error 
     for (int32_t i = 0; i < nodes; i++) {
         const dscq_weights *w = dscq_model_node(m, i)->weights;
         edge[i] = edge_of(&c->edge[i]);
+        edge[nodes + i] = edge_of(&c->before[i]);
         weights[i].encoding = -1;
         if (w->count == 0)
             continue;
@@ -94,6 +95,7 @@ dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error 
     const dscq_build_spec spec = {.input = edge_of(&c->input),
                                   .node_count = nodes,
                                   .edge = edge,
+                                  .before_act = edge + nodes,
                                   .weights = weights};
     DSCQ_TRY(dscq_pack_build(out, m, &spec, err));
 done:

@@ -438,13 +438,13 @@ START_TEST(a_network_calibrates)
     dscq_table *t = NULL;
 
     test_ok(dscq_observer_create(&seen, g_float, &err));
-    test_fails(dscq_calibrate(&cal, seen, s, &err), DSCQ_ARG,
+    test_fails(dscq_calibrate(&cal, seen, s, NULL, &err), DSCQ_ARG,
                "calibration: the network has seen no image");
     test_ok(dscq_exec_create(&e, g_float, &o, &err));
     dscq_exec_observe(e, dscq_observer_see, seen);
     dscq_exec_forward(e, DSCQ_PASS_EVAL, g_train.x[0], BATCH, NULL);
     dscq_exec_observe(e, NULL, NULL);
-    test_ok(dscq_calibrate(&cal, seen, s, &err));
+    test_ok(dscq_calibrate(&cal, seen, s, NULL, &err));
     const int32_t relu = dscq_model_find(g_float, "c1");
     const int32_t fc = dscq_model_find(g_float, "fc"), prob = fc + 1;
     ck_assert_int_eq(cal->edge[relu].zero_point, -128);

@@ -138,9 +138,8 @@ static void calibrate(dscq_aquant *edge, dscq_model *m, const char *settings)
     test_ok(dscq_exec_create(&e, m, &o, &err));
     dscq_exec_observe(e, dscq_observer_see, seen);
     dscq_exec_forward(e, DSCQ_PASS_EVAL, g_train.x[0], IMAGES, NULL);
-    test_ok(dscq_calibrate(&cal, seen, s, &err));
-    edge[0] = cal->input;
-    memcpy(edge + 1, cal->edge, (size_t)cal->nodes * sizeof *edge);
+    test_ok(dscq_calibrate(&cal, seen, s, NULL, &err));
+    dscq_calibrated_copy(edge, cal);
     dscq_calibrated_destroy(cal);
     dscq_observer_destroy(seen);
     dscq_exec_destroy(e);

@@ -3,6 +3,8 @@
 static const size_t widths[] = {1, 3, 4, 7, 8, 10, 16, 17, 24, 32, 40, 64, 100, 515};
 static const size_t heights[] = {0, 1, 2, 5, 33, 70};
 
+static const dscq_fake_quant k_before = {0.07F, -2, -28, 35};
+
 /* Nearly every real number is one operation away from a quantisation step, where
  * float and double may choose differently: compare as codes, one step apart allowed
  * for few. */
@@ -24,7 +26,7 @@ typedef struct rows_case {
     size_t rows, c;
 } rows_case;
 
-static double argument(const rows_case *t, size_t i, float z)
+static double affine(const rows_case *t, size_t i, float z)
 {
     double a = t->f.a != NULL ? (double)t->f.a[i] : 1;
     double b = t->f.b != NULL ? (double)t->f.b[i] : 0;
@@ -32,9 +34,20 @@ static double argument(const rows_case *t, size_t i, float z)
     return a * (double)z + b;
 }
 
-static double before_quant(const rows_case *t, size_t i, float z)
+static double argument(const rows_case *t, size_t i, float z)
 {
-    return dscq_act_value(t->f.act, (double)t->f.slope, argument(t, i, z));
+    double x = affine(t, i, z);
+
+    return t->f.before != NULL ? dscq_ref_quantise(t->f.before, x) : x;
+}
+
+/* Close to a step of either grid. */
+static int is_unsure(const rows_case *t, size_t i, float z)
+{
+    double y = dscq_act_value(t->f.act, (double)t->f.slope, argument(t, i, z));
+
+    return (t->f.before != NULL && at_step(t->f.before, affine(t, i, z))) ||
+           (t->f.quant != NULL && at_step(t->f.quant, y));
 }
 
 static void check_load(const rows_case *t, dscq_rng *r, size_t gap)
@@ -54,7 +67,7 @@ static void check_load(const rows_case *t, dscq_rng *r, size_t gap)
             continue;
         }
         from = z[i / ldy * ldz + c];
-        if (t->f.quant != NULL && at_step(t->f.quant, before_quant(t, c, from)))
+        if (is_unsure(t, c, from))
             continue;
         ck_assert_msg(
             close_to((double)y[i], dscq_ref_load(&t->f, c, (double)from), 2e-6),
@@ -84,10 +97,8 @@ static void check_mask(const rows_case *t, dscq_rng *r, int adds, int far)
         double x = argument(t, c, z[i]);
         double want = ((double)g[i] + (adds ? (double)more[i] : 0)) *
                       dscq_ref_mask(&t->f, c, (double)z[i]);
-        int unsure = at_kink(x) || (t->f.quant != NULL &&
-                                    at_step(t->f.quant, before_quant(t, c, z[i])));
 
-        if (!unsure)
+        if (!at_kink(x) && !is_unsure(t, c, z[i]))
             ck_assert_msg(close_to((double)out[i], want, 4e-6),
                           "%s %s rows %zu c %zu: out[%zu] = %.9g, want %.9g",
                           t->k->name, dscq_act_name(t->f.act), t->rows, t->c, i,
@@ -135,10 +146,15 @@ START_TEST(load_and_mask_agree_with_the_reference_for_every_activation)
     const dscq_fake_quant q = {0.05F, 3, -20, 31};
 
     for (int act = 0; k != NULL && act < DSCQ_ACT_COUNT; act++) {
-        dscq_on_load f = {&yes, &yes, (dscq_act)act, 0.3F, NULL};
+        dscq_on_load f = {.a = &yes, .b = &yes, .act = (dscq_act)act, .slope = 0.3F};
 
         each_shape(k, f, act > DSCQ_ACT_LEAKY);
         f.quant = &q;
+        each_shape(k, f, 1);
+        f.slope = 1.5F; /* leaky as a table */
+        f.before = dscq_act_is_table(f.act, 1.5) ? &k_before : NULL;
+        each_shape(k, f, 1);
+        f.quant = NULL;
         each_shape(k, f, 1);
     }
 }
@@ -148,10 +164,10 @@ START_TEST(missing_scale_or_shift_count_as_one_and_zero)
 {
     const dscq_kernels *k = family_at(_i);
     static const float yes = 1;
-    const dscq_on_load f[] = {{NULL, NULL, DSCQ_ACT_LINEAR, 0, NULL},
-                              {NULL, NULL, DSCQ_ACT_RELU, 0, NULL},
-                              {NULL, &yes, DSCQ_ACT_LEAKY, 0.1F, NULL},
-                              {&yes, NULL, DSCQ_ACT_RELU6, 0, NULL}};
+    const dscq_on_load f[] = {{.act = DSCQ_ACT_LINEAR},
+                              {.act = DSCQ_ACT_RELU},
+                              {.b = &yes, .act = DSCQ_ACT_LEAKY, .slope = 0.1F},
+                              {.a = &yes, .act = DSCQ_ACT_RELU6}};
 
     for (size_t i = 0; k != NULL && i < COUNT_OF(f); i++)
         each_shape(k, f[i], 0);
@@ -165,7 +181,7 @@ START_TEST(large_arguments_and_nan_keep_their_meaning)
     float y[COUNT_OF(z)];
 
     for (int act = 0; k != NULL && act < DSCQ_ACT_COUNT; act++) {
-        const dscq_on_load f = {NULL, NULL, (dscq_act)act, 0.3F, NULL};
+        const dscq_on_load f = {.act = (dscq_act)act, .slope = 0.3F};
 
         k->load(&f, z, 1, y, 1, COUNT_OF(z), 1);
         for (size_t i = 0; i + 1 < COUNT_OF(z); i++)

@@ -23,17 +23,18 @@ extern "C" {
 
 typedef struct dscq_ranges dscq_ranges;
 
-/* The model is borrowed. Outputs of the network, its input, and edges of more than 8
- * bits keep their ranges. */
+/* The model is borrowed. Outputs of the network, its input, edges of more than 8 bits,
+ * and what is in front of the table of an output keep their ranges. */
 dscq_status dscq_ranges_create(dscq_ranges **out, const dscq_model *m, dscq_error *err);
 void dscq_ranges_destroy(dscq_ranges *r); /* NULL is fine */
 
 /* After a backward pass of e, whose ranges learn (dscq_exec_learn_ranges): one update
- * of edge[nodes + 1], the input first; nodes that keep their input's codes follow. */
-void dscq_ranges_step(dscq_ranges *r, dscq_aquant *edge, const dscq_exec *e,
+ * of grid[dscq_grid_count()] (compress/calibrate.h), those in front of tables
+ * included; nodes that keep their input's codes follow. */
+void dscq_ranges_step(dscq_ranges *r, dscq_aquant *grid, const dscq_exec *e,
                       double rate);
 
-/* The momenta, "ranges.velocity" in a checkpoint. */
+/* The momenta, "ranges.velocity" in a checkpoint, in the order of the grids. */
 dscq_status dscq_ranges_save(const dscq_ranges *r, dscq_checkpoint *to,
                              dscq_error *err);
 dscq_status dscq_ranges_load(dscq_ranges *r, const dscq_checkpoint *from,

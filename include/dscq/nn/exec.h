@@ -123,16 +123,25 @@ typedef struct dscq_act_quant {
 dscq_status dscq_exec_quantise(dscq_exec *e, int32_t node, const dscq_act_quant *q,
                                dscq_error *err);
 
+/* The same in front of a node's activation, where that is a table in the integer form
+ * (dscq_node_has_table(); DSCQ_ARG elsewhere): y = quant(act(before(x))). */
+dscq_status dscq_exec_quantise_before(dscq_exec *e, int32_t node,
+                                      const dscq_act_quant *q, dscq_error *err);
+
 /* Backward passes also give the gradient of every quantisation's scale that some layer
  * reads: sum of g * (code - zero - y/scale) inside the range, of g times the end's code
  * outside (the straight-through estimate of Esser et al., ICLR 2020). 0 elsewhere. */
 void dscq_exec_learn_ranges(dscq_exec *e, int on);
 double dscq_exec_range_grad(const dscq_exec *e, int32_t node);
+double dscq_exec_range_grad_before(const dscq_exec *e, int32_t node);
 
 /* Called in EVAL passes for the input and then after each node with its activated
  * output (after fake quantisation; the input before it), for calibration. NULL: off. */
 typedef void dscq_observe_fn(void *ctx, int32_t node, const float *y, dscq_shape shape);
 void dscq_exec_observe(dscq_exec *e, dscq_observe_fn *fn, void *ctx);
+/* Called in EVAL passes for each node whose activation is a table in the integer form,
+ * with what that activation is about to see (before any quantisation of it). */
+void dscq_exec_observe_before(dscq_exec *e, dscq_observe_fn *fn, void *ctx);
 
 /* Seconds spent so far in each node (forward, backward) when a clock was given: for
  * `--profile`. now() returns seconds; NULL: off. */

@@ -3,8 +3,8 @@
  *
  * A layer turns the outputs of earlier nodes into z, the output before the node's
  * normalisation and activation. Only z is stored; who reads it gets
- * y = quant(act(a*z + b)) made on the way (dscq_edge). So a layer never sees the
- * normalisation or activation of its own node: the engine (nn/exec.h) turns the
+ * y = quant(act(before(a*z + b))) made on the way (dscq_edge). So a layer never sees
+ * the normalisation or activation of its own node: the engine (nn/exec.h) turns the
  * gradient of y into g = dL/d(a*z + b), and a layer reads
  * dz = c1*g + c2*z + c3 (dscq_layer_io.coef; plain g without normalisation).
  *
@@ -40,14 +40,15 @@ enum {
     DSCQ_LAYER_SOFTMAX = 64,   /* classifier head: a loss takes its input        */
     DSCQ_LAYER_ALWAYS_NORM = 128, /* is a normalisation                            */
     DSCQ_LAYER_PICKS =
-        256 /* an output is one of the inputs: it tells act' of that one */
+        256, /* an output is one of the inputs: it tells act' of that one */
+    DSCQ_LAYER_PRODUCT = 512 /* its integer form has no leaky step          */
 };
 
 /* How to read a node's output. For n images: n*h*w rows of c floats at z. */
 typedef struct dscq_edge {
     const float *z;
     dscq_shape shape;  /* n = images in this pass                        */
-    dscq_on_load load; /* y = quant(act(a*z + b))                        */
+    dscq_on_load load; /* y = quant(act(before(a*z + b)))                */
     int is_plain;      /* y = z: may be read in place                    */
 } dscq_edge;
 
@@ -61,6 +62,7 @@ typedef struct dscq_sink {
     int wants_sum_z;       /* the second sum as well                            */
     double *range;         /* last: [DSCQ_SUM_GROUPS] sums of g * dy/dscale of the
                               quantisation; NULL: unwanted                      */
+    double *before_range;  /* the same of the one in front of the activation     */
     int from_output; /* edge->z is gone: act' (of act) from the layer's own output */
     dscq_act act;    /* from_output                                       */
 } dscq_sink;

@@ -140,6 +140,9 @@ dscq_status dscq_model_table(dscq_table **out, const dscq_model *m, dscq_error *
 /* Scale and shift that batch norm (or bias) amounts to at inference:
  * y = act(scale[k] * conv + shift[k]); both `channels` long, caller's arrays. */
 void dscq_node_fold(const dscq_node *n, float *scale, float *shift);
+/* Whether the integer form of the node's activation is a table, and so has a grid of
+ * its own in front of it. */
+int dscq_node_has_table(const dscq_node *n);
 
 /* ---- weights files ------------------------------------------------------ */
 

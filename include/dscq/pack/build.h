@@ -56,8 +56,8 @@ typedef struct dscq_build_spec {
     int32_t node_count;          /* = dscq_model_nodes()                      */
     const dscq_build_edge *edge; /* [node_count] node outputs                 */
     /* [node_count] values before an activation that becomes a table (logistic,
-     * swish, ...); at most 8 bits. NULL, or bits 0: derived from the output's range.
-     */
+     * swish, ...); at most 8 bits. NULL, or bits 0: as far as the output's codes tell
+     * them apart (dscq_aquant_before), which knows nothing of the values there are. */
     const dscq_build_edge *before_act;
     const dscq_build_weights *weights; /* [node_count]                        */
 

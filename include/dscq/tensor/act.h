@@ -39,6 +39,10 @@ const char *dscq_act_name(dscq_act act);
 int dscq_act_find(const char *name); /* -1: none such */
 double dscq_act_value(dscq_act act, double slope, double x);
 double dscq_act_slope(dscq_act act, double slope, double x); /* derivative at x */
+/* Whether the integer form of a sum or a convolution needs a table for it
+ * (docs/arithmetic.md section 6): it is neither a clamp nor leaky with 0 <= slope <= 1.
+ */
+int dscq_act_is_table(dscq_act act, double slope);
 /* Interval the output can lie in (may be infinite). */
 void dscq_act_range(dscq_act act, double *lo, double *hi);
 

@@ -40,8 +40,10 @@ typedef struct dscq_fake_quant {
 typedef struct dscq_on_load {
     const float *a, *b; /* [c]; both NULL: 1 and 0; a alone NULL: 1 (bias) */
     dscq_act act;
-    float slope;                  /* leaky, elu                                */
-    const dscq_fake_quant *quant; /* after the activation; NULL: none          */
+    float slope;                   /* leaky, elu                               */
+    const dscq_fake_quant *quant;  /* after the activation; NULL: none         */
+    const dscq_fake_quant *before; /* in front of one that is a table (act.h), as its
+                                      integer form has it; NULL: none          */
 } dscq_on_load;
 
 /* What happens to a result before it is stored, in this order. Zero = nothing. */
@@ -88,11 +90,11 @@ typedef struct dscq_kernels {
 
     /* ---- rows of pixels ------------------------------------------------- */
 
-    /* y = quant(act(a*z + b)). y may alias z. With a NULL `f`: a copy. */
+    /* y = quant(act(before(a*z + b))). y may alias z. With a NULL `f`: a copy. */
     void (*load)(const dscq_on_load *f, const float *z, size_t ldz, float *y,
                  size_t ldy, size_t rows, size_t c);
-    /* out = (g + more) * act'(a*z + b), 0 where quant clamps; sum += out,
-     * sum_z += out*z (each NULL: not wanted). more NULL: 0. out may alias g or
+    /* out = (g + more) * act'(before(a*z + b)), 0 where quant or before clamps; sum +=
+     * out, sum_z += out*z (each NULL: not wanted). more NULL: 0. out may alias g or
      * more. All dense: row distance c. z may be NULL for a linear act without
      * quant and sum_z. far: see dscq_on_store; no effect where out aliases. */
     void (*mask)(const dscq_on_load *f, const float *z, const float *g,

@@ -301,7 +301,7 @@ void FN(dw_forward)(const dscq_geom *g, const float *const *in, const float *w,
     how.far = how.far && v_may_stream(out, c) && end->act <= DSCQ_ACT_RELU6;
     row_any(row_make(g, in, w, out), &how);
     if (end->act > DSCQ_ACT_RELU6) {
-        const dscq_on_load later = {NULL, NULL, end->act, end->slope, NULL};
+        const dscq_on_load later = {.act = end->act, .slope = end->slope};
 
         FN(load)(&later, out, c, out, c, (size_t)g->out_w, c);
     }

@@ -314,8 +314,8 @@ void FN(gemm)(const float *packed, const float *a, size_t lda, float *c, size_t 
               size_t m, size_t n, size_t k, const dscq_on_store *s)
 {
     const size_t step = k_block(k), block = row_block(step);
-    const dscq_on_load later = {NULL, NULL, s != NULL ? s->act : DSCQ_ACT_LINEAR,
-                                s != NULL ? s->slope : 0, NULL};
+    const dscq_on_load later = {.act = s != NULL ? s->act : DSCQ_ACT_LINEAR,
+                                .slope = s != NULL ? s->slope : 0};
     float lo, hi;
 
     for (size_t m0 = 0; m0 < m; m0 += block) {

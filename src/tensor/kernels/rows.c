@@ -98,14 +98,21 @@ typedef struct load_job {
     float *y;
     size_t ldz, ldy, rows, c;
     float slope;
-    const dscq_fake_quant *quant;
+    const dscq_fake_quant *quant, *before;
 } load_job;
 
 /* Constants of the inner loop, so that they stay in registers. */
 typedef struct load_vectors {
     vf a, b, slope;
-    quant_vectors q;
+    quant_vectors q, before;
 } load_vectors;
+
+/* An activation that can be a table, and so have a grid in front of it; for the others
+ * nothing is compiled in. */
+INL int may_be_table(dscq_act act)
+{
+    return act >= DSCQ_ACT_LEAKY;
+}
 
 INL void load_one(dscq_act act, int affine, const load_job *j, const load_vectors *v,
                   const size_t at[2], const size_t n)
@@ -113,7 +120,10 @@ INL void load_one(dscq_act act, int affine, const load_job *j, const load_vector
     vf x = v_load_upto(j->z + at[0] * j->ldz + at[1], n);
 
     fetch_ahead(j->z + at[1], j->ldz, at[0] + rows_at_once(j->c));
-    x = activate(act, affine ? v->a * x + v->b : x, v->slope);
+    x = affine ? v->a * x + v->b : x;
+    if (may_be_table(act) && j->before != NULL)
+        x = quantise(&v->before, x);
+    x = activate(act, x, v->slope);
     if (j->quant != NULL)
         x = quantise(&v->q, x);
     v_store_upto(j->y + at[0] * j->ldy + at[1], n, x);
@@ -126,7 +136,8 @@ INL void load_column(dscq_act act, int affine, const load_job *j, const size_t r
 {
     const load_vectors v = {affine ? v_load_upto(j->a + c0, n) : v_set(1.0F),
                             affine ? v_load_upto(j->b + c0, n) : (vf){0},
-                            v_set(j->slope), quant_set(j->quant)};
+                            v_set(j->slope), quant_set(j->quant),
+                            quant_set(may_be_table(act) ? j->before : NULL)};
 
     if (act > DSCQ_ACT_LEAKY || n < VL) {
         for (size_t i = r[0]; i < r[1]; i++)
@@ -188,7 +199,7 @@ void FN(load)(const dscq_on_load *f, const float *z, size_t ldz, float *y, size_
         copy_rows(z, ldz, y, ldy, rows, c);
         return;
     }
-    load_job j = {f->a, f->b, z, y, ldz, ldy, rows, c, f->slope, f->quant};
+    load_job j = {f->a, f->b, z, y, ldz, ldy, rows, c, f->slope, f->quant, f->before};
     join = ldz == c && ldy == c ? join_rows(rows, c) : 1;
     whole = rows / join * join;
     if (join == 1 && (!affine || (f->a != NULL && f->b != NULL))) {
@@ -200,13 +211,14 @@ void FN(load)(const dscq_on_load *f, const float *z, size_t ldz, float *y, size_
 
         repeat(coef[0], f->a != NULL ? f->a + c0 : NULL, n, n * join, 1);
         repeat(coef[1], f->b != NULL ? f->b + c0 : NULL, n, n * join, 0);
-        j = (load_job){coef[0],    coef[1],      z + c0,   y + c0,   ldz * join,
-                       ldy * join, whole / join, n * join, f->slope, f->quant};
+        j = (load_job){coef[0],    coef[1],    z + c0,       y + c0,
+                       ldz * join, ldy * join, whole / join, n * join,
+                       f->slope,   f->quant,   f->before};
         load_any(f->act, affine, &j);
     }
     if (whole < rows) { /* only when joined, so c <= COLS and the coefficients stand */
-        j = (load_job){coef[0],      coef[1], z + whole * c, y + whole * c, c, c,
-                       rows - whole, c,       f->slope,      f->quant};
+        j = (load_job){coef[0],      coef[1], z + whole * c, y + whole * c, c,        c,
+                       rows - whole, c,       f->slope,      f->quant,      f->before};
         load_any(f->act, affine, &j);
     }
 }
@@ -218,11 +230,12 @@ typedef struct mask_job {
     float *out, *sum, *sum_z;
     size_t ld, rows, c;
     float slope;
-    const dscq_fake_quant *quant;
+    const dscq_fake_quant *quant, *before;
     int far;
 } mask_job;
 
-INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t at,
+/* q: of the output, then of what is in front of the activation. */
+INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors q[2], size_t at,
                 size_t n, vf a, vf b, vf *sum_z)
 {
     vf z = v_load_upto(j->z + at, n), g = v_load_upto(j->g + at, n), x = a * z + b;
@@ -230,9 +243,13 @@ INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t 
 
     if (j->more != NULL)
         g += v_load_upto(j->more + at, n);
+    if (may_be_table(act) && j->before != NULL) {
+        g = quant_back(&q[1], g, x);
+        x = quantise(&q[1], x);
+    }
     g = act_back(act, g, x, slope);
     if (j->quant != NULL)
-        g = quant_back(q, g, activate(act, x, slope));
+        g = quant_back(&q[0], g, activate(act, x, slope));
     if (j->far && n == VL)
         v_stream(j->out + at, g);
     else
@@ -244,20 +261,21 @@ INL vf mask_one(dscq_act act, const mask_job *j, const quant_vectors *q, size_t 
 INL void mask_column(dscq_act act, const mask_job *j, const size_t r[2], size_t c0,
                      const size_t n)
 {
-    const quant_vectors q = quant_set(j->quant);
+    const quant_vectors q[2] = {quant_set(j->quant),
+                                quant_set(may_be_table(act) ? j->before : NULL)};
     const vf a = v_load_upto(j->a + c0, n), b = v_load_upto(j->b + c0, n);
     vf s = {0}, t = {0};
 
     if (act > DSCQ_ACT_LEAKY || n < VL) {
         for (size_t i = r[0]; i < r[1]; i++)
-            s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
+            s += mask_one(act, j, q, i * j->ld + c0, n, a, b, &t);
     } else {
         UNROLL4
         for (size_t i = r[0]; i < r[1]; i++) {
             fetch_ahead(j->z + c0, j->ld, i + r[1] - r[0]);
             if (!j->far)
                 fetch_to_write(j->out + c0, j->ld, i + r[1] - r[0]);
-            s += mask_one(act, j, &q, i * j->ld + c0, n, a, b, &t);
+            s += mask_one(act, j, q, i * j->ld + c0, n, a, b, &t);
         }
     }
     if (j->sum != NULL)
@@ -294,7 +312,7 @@ static void mask_any(dscq_act act, const mask_job *j)
 void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float *more,
               float *out, size_t rows, size_t c, float *sum, float *sum_z, int far)
 {
-    static const dscq_on_load linear = {NULL, NULL, DSCQ_ACT_LINEAR, 0, NULL};
+    static const dscq_on_load linear = {.act = DSCQ_ACT_LINEAR};
     const size_t join = join_rows(rows, c), whole = rows / join * join;
     float coef[4][COLS];
 
@@ -302,8 +320,8 @@ void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float
     f = f != NULL ? f : &linear;
     z = z != NULL ? z : g; /* linear: its value does not matter */
     if (join == 1 && f->a != NULL && f->b != NULL) {
-        mask_job j = {f->a,  f->b, z,    g, more,     out,      sum,
-                      sum_z, c,    rows, c, f->slope, f->quant, far};
+        mask_job j = {f->a, f->b, z, g,        more,     out,       sum, sum_z,
+                      c,    rows, c, f->slope, f->quant, f->before, far};
 
         mask_any(f->act, &j);
         return;
@@ -323,6 +341,7 @@ void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float
                       wide,
                       f->slope,
                       f->quant,
+                      f->before,
                       far};
 
         repeat(coef[0], f->a != NULL ? f->a + c0 : NULL, n, wide, 1);
@@ -338,9 +357,9 @@ void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float
     if (whole < rows) {
         const size_t at = whole * c;
         mask_job j = {
-            coef[0],  coef[1],  z + at,   g + at, more != NULL ? more + at : NULL,
-            out + at, sum,      sum_z,    c,      rows - whole,
-            c,        f->slope, f->quant, 0};
+            coef[0],  coef[1],  z + at,   g + at,    more != NULL ? more + at : NULL,
+            out + at, sum,      sum_z,    c,         rows - whole,
+            c,        f->slope, f->quant, f->before, 0};
 
         mask_any(f->act, &j);
     }
