@@ -247,7 +247,9 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         .no_test = c->no_test};
     DSCQ_TRY(add_setting(call, how, sizeof how, "search", c->search, err));
     DSCQ_TRY(add_setting(call, budget, sizeof budget, "budget", c->budget, err));
-    DSCQ_TRY(cli_project_open_recipe(&p, call, c->recipe, err));
+    DSCQ_TRY(cli_project_open_for(
+        &p, call, c->weights[0] == '\0' ? DSCQ_PROJECT_TRAIN : DSCQ_PROJECT_RUN,
+        c->recipe, err));
     if (cli_project_printed(call, p))
         goto done;
     DSCQ_TRY(cli_folder_open(&folder, call, dir, err));

@@ -36,10 +36,8 @@ static dscq_status dry_run(cli_call *call, dscq_project *p, const dscq_run_optio
                  (unsigned long long)dscq_model_macs(m));
     cli_out_int(call, "params", (int64_t)dscq_model_param_count(m));
     cli_out_int(call, "macs", (int64_t)dscq_model_macs(m));
-    if (dscq_project_has_data(p)) {
-        dscq_dataset *d;
-        DSCQ_TRY(dscq_project_dataset(&d, p, call->log, err));
-    }
+    if (dscq_project_has_data(p))
+        DSCQ_TRY(dscq_project_check_data(p, call->log, err));
 done:
     dscq_table_destroy(layers);
     dscq_table_destroy(memory);
@@ -82,7 +80,8 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     if (call->common.output[0] != '\0')
         memcpy(dir, call->common.output, sizeof dir);
     const dscq_run_options o = cli_run_options(call, dir, t->weights, t->resume);
-    DSCQ_TRY(cli_project_open(&p, call, err));
+    DSCQ_TRY(cli_project_open_for(
+        &p, call, t->dry_run ? DSCQ_PROJECT_PLAN : DSCQ_PROJECT_TRAIN, "", err));
     if (cli_project_printed(call, p))
         goto done;
     if (t->dry_run)

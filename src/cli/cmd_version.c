@@ -21,12 +21,10 @@ static dscq_status run(cli_call *call, const void *params, dscq_error *err)
     for (size_t i = 0; i < sizeof k_libraries / sizeof k_libraries[0]; i++) {
         cli_out_text(call, " %s%s", k_libraries[i].with ? "+" : "-",
                      k_libraries[i].name);
-        if (libraries != NULL)
-            dscq_json_put_bool(libraries, k_libraries[i].name, k_libraries[i].with);
+        dscq_json_put_bool(libraries, k_libraries[i].name, k_libraries[i].with);
     }
     cli_out_text(call, "\n");
-    if (libraries != NULL)
-        cli_out_json(call, "libraries", libraries);
+    cli_out_json(call, "libraries", libraries);
     return DSCQ_OK;
 }
 

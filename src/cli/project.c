@@ -8,18 +8,21 @@
 
 dscq_status cli_project_open(dscq_project **out, cli_call *call, dscq_error *err)
 {
-    return cli_project_open_recipe(out, call, "", err);
+    return cli_project_open_for(out, call, DSCQ_PROJECT_RUN, "", err);
 }
 
-dscq_status cli_project_open_recipe(dscq_project **out, cli_call *call,
-                                    const char *recipe, dscq_error *err)
+dscq_status cli_project_open_for(dscq_project **out, cli_call *call,
+                                 dscq_project_use use, const char *recipe,
+                                 dscq_error *err)
 {
     const cli_common *c = &call->common;
     const dscq_project_options o = {.set = c->set.v,
                                     .set_count = (size_t)c->set.count,
                                     .has_seed = c->seed >= 0,
                                     .seed = c->seed >= 0 ? (uint64_t)c->seed : 0,
-                                    .recipe = recipe[0] != '\0' ? recipe : NULL};
+                                    .recipe = recipe[0] != '\0' ? recipe : NULL,
+                                    .use = c->print_config ? DSCQ_PROJECT_PLAN : use,
+                                    .log = call->log};
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 

@@ -11,10 +11,11 @@
 
 /* call->arg[0]: a file, or a name under data/nets. --set and --seed applied. */
 dscq_status cli_project_open(dscq_project **out, cli_call *call, dscq_error *err);
-/* The same with a file of [compress_layer] sections after those of the cfg; "": none.
- */
-dscq_status cli_project_open_recipe(dscq_project **out, cli_call *call,
-                                    const char *recipe, dscq_error *err);
+/* The same for a use of its own (--print-config only plans), and with a file of
+ * [compress_layer] sections after those of the cfg; "": none. */
+dscq_status cli_project_open_for(dscq_project **out, cli_call *call,
+                                 dscq_project_use use, const char *recipe,
+                                 dscq_error *err);
 /* --print-config: prints it; 1 = that was all that was asked for. */
 int cli_project_printed(cli_call *call, const dscq_project *p);
 /* Output folder when -o is not given: "runs/" + the cfg's name. */

@@ -13,7 +13,6 @@
 #include "flow_internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const k_not_layers = FLOW_SECTIONS;
@@ -114,7 +113,7 @@ static dscq_status apply_overrides(dscq_project *p, const dscq_project_options *
     char seed[64];
 
     for (size_t i = 0; o != NULL && i < o->set_count; i++)
-        FLOW_HEAR(dscq_config_set(p->cfg, o->set[i], "--set", err));
+        DSCQ_TRY(dscq_config_set(p->cfg, o->set[i], "--set", err));
     if (o != NULL && o->has_seed) {
         snprintf(seed, sizeof seed, "train.seed=%llu", (unsigned long long)o->seed);
         DSCQ_TRY(dscq_config_set(p->cfg, seed, "--seed", err));
@@ -181,55 +180,37 @@ int dscq_project_unsaid(char *out, size_t cap, dscq_project *p)
     return 1;
 }
 
-/* A wrong number in [data] leaves its default, a wrong type nothing to look at. */
-static int has_type(const dscq_project *p)
+dscq_status dscq_project_plan_bytes(uint64_t *bytes, const dscq_project *p,
+                                    dscq_error *err)
 {
-    const int at = dscq_config_find(p->cfg, "data");
-    const char *type = at >= 0 ? dscq_config_get(p->cfg, (size_t)at, "type") : NULL;
+    dscq_train_params t = p->train;
+    dscq_model *twin = NULL; /* a dry run freezes layers */
+    dscq_train_plan plan;
+    dscq_status status;
 
-    return type != NULL && strcmp(type, dscq_data_type_name((size_t)p->data.type)) == 0;
+    t.lean = 1; /* as the run */
+    DSCQ_TRY(dscq_model_clone(&twin, p->model, err));
+    DSCQ_TRY(dscq_trainer_dry_run(&plan, twin, &t, NULL, NULL, err));
+    *bytes = plan.total_bytes;
+done:
+    dscq_model_destroy(twin);
+    return status;
 }
 
-/* A side of [net] as it is written, when there is no network to ask. */
-static int32_t written_side(const dscq_project *p, const char *key)
+/* A training step is what needs most; without it the weights must have room. */
+static dscq_status make_weights(dscq_project *p, const dscq_project_options *o,
+                                const dscq_rng *rng, dscq_error *err)
 {
-    enum { USUAL = 32 }; /* enough to look at pictures with */
-    int at = dscq_config_find(p->cfg, "net");
+    uint64_t bytes = 0;
+    dscq_status status;
 
-    if (at < 0)
-        at = dscq_config_find(p->cfg, "network");
-    const char *text = at >= 0 ? dscq_config_get(p->cfg, (size_t)at, key) : NULL;
-    const long v = text != NULL ? strtol(text, NULL, 10) : 0;
-    const int32_t most = strcmp(key, "channels") == 0 ? 3 : DSCQ_IMAGE_SIDE_MAX;
-
-    return v >= 1 && v <= most ? (int32_t)v : most == 3 ? 3 : USUAL;
-}
-
-/* [data] takes the input's size where it says none. */
-static dscq_status settle_size(dscq_project *p, dscq_error *err)
-{
-    const dscq_shape in = p->model != NULL ? dscq_model_input(p->model)
-                                           : (dscq_shape){1, written_side(p, "height"),
-                                                          written_side(p, "width"),
-                                                          written_side(p, "channels")};
-
-    if (p->data.width == 0)
-        p->data.width = in.w;
-    if (p->data.height == 0)
-        p->data.height = in.h;
-    if (p->data.channels == 0)
-        p->data.channels = in.c;
-    if (!p->has_data ||
-        (p->data.width == in.w && p->data.height == in.h && p->data.channels == in.c))
-        return DSCQ_OK;
-    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
-    dscq_config_where(where, sizeof where, p->cfg,
-                      (size_t)dscq_config_find(p->cfg, "data"));
-    return dscq_fail(err, DSCQ_FORMAT,
-                     "%s: [data] is %d x %d x %d but [net] is %d x %d x %d; leave "
-                     "the sizes out of [data] to take the network's",
-                     where, (int)p->data.width, (int)p->data.height,
-                     (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
+    if (o != NULL && o->use == DSCQ_PROJECT_TRAIN) {
+        DSCQ_TRY(dscq_project_plan_bytes(&bytes, p, err));
+        DSCQ_TRY(dscq_exec_has_room(p->model, p->train.batch, bytes, err));
+    }
+    DSCQ_TRY(dscq_model_fill(p->model, rng, o != NULL ? o->log : NULL, err));
+done:
+    return status;
 }
 
 dscq_status dscq_project_open(dscq_project **out, const char *path,
@@ -247,23 +228,41 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
         goto done;
     }
     dscq_path_dir(p->dir, sizeof p->dir, path);
-    DSCQ_TRY(dscq_config_load_all(&p->cfg, path, o != NULL ? o->listener : NULL, err));
-    FLOW_HEAR(apply_overrides(p, o, err));
-    FLOW_HEAR(bind_section(&p->train, p, "train", dscq_train_keys, NULL, err));
-    FLOW_HEAR(bind_section(&p->data, p, "data", dscq_data_keys, &p->has_data, err));
-    p->is_data_sure = p->has_data && has_type(p);
+    DSCQ_TRY(dscq_config_load(&p->cfg, path, err));
+    DSCQ_TRY(apply_overrides(p, o, err));
+    DSCQ_TRY(bind_section(&p->train, p, "train", dscq_train_keys, NULL, err));
+    DSCQ_TRY(bind_section(&p->data, p, "data", dscq_data_keys, &p->has_data, err));
     const dscq_rng root = dscq_rng_seeded((uint64_t)p->train.seed);
     const dscq_rng weights = dscq_rng_fork(&root, "weights", 0);
-    DSCQ_TRY(dscq_model_from_config(&p->model, p->cfg, k_not_layers, &weights, err));
-    if (p->model != NULL)
-        DSCQ_TRY(settle_imported(p, err));
-    FLOW_HEAR(settle_size(p, err));
+    DSCQ_TRY(dscq_model_from_config(&p->model, p->cfg, k_not_layers, NULL, err));
+    DSCQ_TRY(settle_imported(p, err));
+    const dscq_shape in = dscq_model_input(p->model);
+    if (p->data.width == 0)
+        p->data.width = in.w;
+    if (p->data.height == 0)
+        p->data.height = in.h;
+    if (p->data.channels == 0)
+        p->data.channels = in.c;
+    if (p->has_data &&
+        (p->data.width != in.w || p->data.height != in.h || p->data.channels != in.c)) {
+        char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+        dscq_config_where(where, sizeof where, p->cfg,
+                          (size_t)dscq_config_find(p->cfg, "data"));
+        status =
+            dscq_fail(err, DSCQ_FORMAT,
+                      "%s: [data] is %d x %d x %d but [net] is %d x %d x %d; leave "
+                      "the sizes out of [data] to take the network's",
+                      where, (int)p->data.width, (int)p->data.height,
+                      (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
+        goto done;
+    }
     if (o != NULL && o->recipe != NULL)
         DSCQ_TRY(flow__load_recipe(p, o->recipe, err));
     DSCQ_TRY(flow__bind_more(p, err));
-    if (p->model != NULL)
-        FLOW_HEAR(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
+    DSCQ_TRY(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
     DSCQ_TRY(digest_config(p, o, err));
+    if (o == NULL || o->use != DSCQ_PROJECT_PLAN)
+        DSCQ_TRY(make_weights(p, o, &weights, err));
     *out = p;
     return DSCQ_OK;
 done:
@@ -415,6 +414,24 @@ int flow__has_truth(const dscq_project *p, const dscq_dataset *d)
         return dscq_dataset_has_boxes(d);
     return flow__classes(p) > 0 && dscq_dataset_classes(d) > 0 &&
            !dscq_dataset_has_boxes(d);
+}
+
+dscq_status dscq_project_check_data(const dscq_project *p, const dscq_log *log,
+                                    dscq_error *err)
+{
+    dscq_data_params params = p->data;
+    dscq_dataset *d = NULL;
+    dscq_status status;
+
+    if (strcmp(params.mean, "auto") == 0)
+        (void)dscq_str_copy(params.mean, sizeof params.mean, "0");
+    if (strcmp(params.std, "auto") == 0)
+        (void)dscq_str_copy(params.std, sizeof params.std, "1");
+    DSCQ_TRY(dscq_dataset_open(&d, &params, p->dir, log, err));
+    DSCQ_TRY(dscq_project_fits(p, dscq_dataset_classes(d), err));
+done:
+    dscq_dataset_destroy(d);
+    return status;
 }
 
 dscq_status dscq_project_dataset(dscq_dataset **out, dscq_project *p,

@@ -295,17 +295,21 @@ static void plan_row(dscq_table *mem, const char *use, int32_t batch,
 /* The engines of a run with these batches: training and, beside it, validation; and of
  * one image. */
 static dscq_status plan_rows(dscq_table *mem, dscq_project *p, dscq_pool *pool,
-                             const dscq_kernels *kernels, dscq_error *err)
+                             const dscq_kernels *kernels, const dscq_log *log,
+                             dscq_error *err)
 {
     dscq_train_params t = *dscq_project_train(p);
     dscq_model *m = dscq_project_model(p);
     dscq_exec_options eo = {.raw_outputs = 1, .pool = pool, .kernels = kernels};
     dscq_train_plan training;
     dscq_exec_plan plan;
+    dscq_error why;
     dscq_status status;
 
     t.lean = 1; /* as the run */
     DSCQ_TRY(dscq_trainer_dry_run(&training, m, &t, pool, kernels, err));
+    if (dscq_exec_has_room(m, t.batch, training.total_bytes, &why) != DSCQ_OK)
+        dscq_log_printf(log, DSCQ_LOG_WARN, "not on this machine: %s", why.msg);
     plan_row(mem, "training step", t.batch, &training.engine, &training);
     eo.batch = FLOW_SCORE_BATCH;
     DSCQ_TRY(dscq_exec_dry_run(&plan, m, &eo, err));
@@ -335,7 +339,7 @@ dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_projec
     dscq_table_add_int(mem, "scratch_bytes", "");
     dscq_table_add_int(mem, "optimiser_bytes", "");
     dscq_table_add_int(mem, "total_bytes", "");
-    DSCQ_TRY(plan_rows(mem, p, pool, kernels, err));
+    DSCQ_TRY(plan_rows(mem, p, pool, kernels, o->log, err));
     DSCQ_TRY(dscq_table_check(mem, err));
     DSCQ_TRY(dscq_model_table(layers, dscq_project_model(p), err));
     *memory = mem;

@@ -154,8 +154,7 @@ static int packs_itself(const dscq_node *n, int32_t images)
 {
     const matrix x = matrix_of(n, images);
 
-    return x.blocks == 1 && is_wide(&x) && x.c * x.k >= PIECE_WEIGHTS &&
-           n->weights->gamma == NULL;
+    return x.blocks == 1 && is_wide(&x) && x.c * x.k >= PIECE_WEIGHTS && !n->normalised;
 }
 
 static size_t piece_floats(const matrix *x, const dscq_kernels *k)

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static size_t floats_of(const dscq_shape *s, int32_t n)
@@ -242,16 +243,17 @@ static float *take(float *base, size_t *at, size_t floats)
 static void lay_gradients(dscq_exec *e, float *base, size_t *at, int32_t i)
 {
     exec_node *x = &e->node[i];
-    const dscq_weights *w = dscq_model_node(e->m, i)->weights;
+    const dscq_node *n = dscq_model_node(e->m, i);
+    const dscq_weights *w = n->weights;
     const size_t c = (size_t)w->channels;
 
     if (!e->o.training || !x->learns || !x->reached)
         return;
     if (w->count > 0 && x->dw_buf < 0)
         x->grads.w = take(base, at, w->count);
-    if (w->bias != NULL)
+    if (nn__has_bias(n))
         x->grads.bias = take(base, at, c);
-    if (w->gamma != NULL) {
+    if (n->normalised) {
         x->grads.gamma = take(base, at, c);
         x->grads.beta = take(base, at, c);
     }
@@ -415,6 +417,27 @@ static float *place(const dscq_exec *e, int32_t buffer)
     return buffer >= 0 ? e->activations + e->buffer[buffer].at : NULL;
 }
 
+dscq_status dscq_exec_has_room(const dscq_model *m, int32_t batch, size_t total_bytes,
+                               dscq_error *err)
+{
+    const dscq_node *most = dscq_model_node(m, 0);
+    char what[DSCQ_NODE_NAME + 128];
+
+    for (int32_t i = 1; i < dscq_model_nodes(m); i++) {
+        const dscq_node *n = dscq_model_node(m, i);
+        if (floats_of(&n->out, batch) + n->weights->count >
+            floats_of(&most->out, batch) + most->weights->count)
+            most = n;
+    }
+    (void)snprintf(
+        what, sizeof what,
+        "the network at batch %d, most of it in layer '%s' (weights %zu bytes, "
+        "output %zu)",
+        (int)batch, most->name, most->weights->count * sizeof(float),
+        floats_of(&most->out, batch) * sizeof(float));
+    return dscq_memory_check(what, total_bytes, err);
+}
+
 dscq_status dscq_exec_create(dscq_exec **out, dscq_model *m, const dscq_exec_options *o,
                              dscq_error *err)
 {
@@ -425,6 +448,10 @@ dscq_status dscq_exec_create(dscq_exec **out, dscq_model *m, const dscq_exec_opt
     *out = NULL;
     if (status != DSCQ_OK)
         return status;
+    if (dscq_exec_has_room(m, o->batch, e->plan.total_bytes, err) != DSCQ_OK) {
+        dscq_exec_destroy(e);
+        return DSCQ_NOMEM;
+    }
     e->activations = dscq_malloc(nn__max(e->activation_floats, 1), sizeof(float));
     e->weights = dscq_calloc(nn__max(e->weight_floats, 1), sizeof(float));
     e->work = dscq_malloc(nn__max(e->work_floats, 1), sizeof(float));

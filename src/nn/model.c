@@ -141,7 +141,7 @@ static int is_view(const dscq_model *m, const dscq_node *n, unsigned view_flags)
     const dscq_shape in = nn__shape(m, n->input[0]);
 
     return (n->ops->flags & view_flags) != 0 && n->input_count == 1 && !n->normalised &&
-           n->act == DSCQ_ACT_LINEAR && n->weights->bias == NULL &&
+           n->act == DSCQ_ACT_LINEAR && !nn__has_bias(n) &&
            dscq_shape_same_map(&in, &n->out);
 }
 
@@ -162,45 +162,52 @@ static int take_floats(float **out, size_t count, float value)
     return 1;
 }
 
-static dscq_status make_weights(dscq_node *n, const dscq_layer_shape *s,
+/* The arrays, as long as size_weights() says. */
+static dscq_status take_weights(dscq_node *n, dscq_error *err)
+{
+    dscq_weights *w = n->weights;
+    const size_t channels = (size_t)w->channels;
+    int ok = 1;
+
+    if (w->count > 0)
+        ok = take_floats(&w->w, w->count, 0.0f);
+    w->w_used = w->w;
+    if (n->normalised)
+        ok = ok && take_floats(&w->gamma, channels, 1.0f) &&
+             take_floats(&w->beta, channels, 0.0f) &&
+             take_floats(&w->mean, channels, 0.0f) &&
+             take_floats(&w->var, channels, 1.0f);
+    else if (channels > 0)
+        ok = ok && take_floats(&w->bias, channels, 0.0f);
+    if (ok)
+        return DSCQ_OK;
+    dscq_fail_nomem(err, "weights", (w->count + 4 * channels) * sizeof(float));
+    (void)dscq_fail_at(err, "%s", n->name);
+    return DSCQ_NOMEM;
+}
+
+static dscq_status size_weights(dscq_node *n, const dscq_layer_shape *s,
                                 const dscq_node_spec *spec, dscq_error *err)
 {
     dscq_weights *w = dscq_calloc(1, sizeof *w);
-    const size_t channels = (size_t)s->out.c;
-    size_t count = 0;
-    int ok = 1;
 
     if (w == NULL)
         return dscq_fail_nomem(err, "weights", sizeof *w);
     n->weights = w;
     if (s->k > 0) {
         const dscq_shape all = {s->k, s->r, s->s, s->c};
-        count = dscq_shape_count(&all);
-        if (count == 0)
+        w->count = dscq_shape_count(&all);
+        if (w->count == 0)
             return dscq_fail(err, DSCQ_FORMAT,
                              "%s: %d x %d x %d x %d weights: too many", n->name,
                              (int)s->k, (int)s->r, (int)s->s, (int)s->c);
-        ok = take_floats(&w->w, count, 0.0f);
     }
     w->k = s->k;
     w->r = s->r;
     w->s = s->s;
     w->c = s->c;
-    w->count = count;
-    w->w_used = w->w;
     w->bn_eps = spec->normalised ? spec->bn_eps : 1e-5;
-    if (spec->normalised) {
-        w->channels = s->out.c;
-        ok = ok && take_floats(&w->gamma, channels, 1.0f) &&
-             take_floats(&w->beta, channels, 0.0f) &&
-             take_floats(&w->mean, channels, 0.0f) &&
-             take_floats(&w->var, channels, 1.0f);
-    } else if (spec->has_bias) {
-        w->channels = s->out.c;
-        ok = ok && take_floats(&w->bias, channels, 0.0f);
-    }
-    if (!ok)
-        return dscq_fail_nomem(err, "weights", (count + 4 * channels) * sizeof(float));
+    w->channels = spec->normalised || spec->has_bias ? s->out.c : 0;
     return DSCQ_OK;
 }
 
@@ -267,7 +274,9 @@ static dscq_status fill_node(dscq_node *n, const dscq_model *m,
     n->act = spec->act;
     n->act_slope = spec->act_slope;
     n->rate = 1.0;
-    DSCQ_TRY(make_weights(n, &s, spec, err));
+    DSCQ_TRY(size_weights(n, &s, spec, err));
+    if (!m->is_plan)
+        DSCQ_TRY(take_weights(n, err));
     return DSCQ_OK;
 done:
     return status;
@@ -336,7 +345,7 @@ dscq_node_spec dscq_node_spec_of(const dscq_node *n)
 {
     return (dscq_node_spec){.name = n->name,
                             .normalised = n->normalised,
-                            .has_bias = n->weights->bias != NULL,
+                            .has_bias = nn__has_bias(n),
                             .bn_eps = n->weights->bn_eps,
                             .act = n->act,
                             .act_slope = n->act_slope};
@@ -349,6 +358,7 @@ dscq_status dscq_model_clone(dscq_model **out, const dscq_model *m, dscq_error *
 
     *out = NULL;
     DSCQ_TRY(dscq_model_create(&copy, m->name, m->input, err));
+    copy->is_plan = m->is_plan;
     for (int32_t i = 0; i < m->count; i++) {
         const dscq_node *n = &m->node[i];
         const dscq_node_spec spec = dscq_node_spec_of(n);
@@ -375,23 +385,26 @@ done:
     return status;
 }
 
-void nn__init_weights(dscq_model *m, const dscq_rng *rng)
+/* He et al. 2015, by fan-in; large layers look whether to stop now and then. */
+static dscq_status init_node(const dscq_node *n, dscq_rng r, const dscq_log *log,
+                             dscq_error *err)
 {
-    for (int32_t i = 0; i < m->count; i++) {
-        const dscq_node *n = &m->node[i];
-        dscq_weights *w = n->weights;
-        const double fan_in = (double)w->r * w->s * w->c;
-        const double gain = n->act == DSCQ_ACT_LINEAR ? 1.0 : 2.0;
-        dscq_rng r = dscq_rng_fork(rng, "weights", (uint64_t)i);
+    enum { PIECE = 1 << 22 };
+    const dscq_weights *w = n->weights;
+    const double fan_in = (double)w->r * w->s * w->c;
+    const double gain = n->act == DSCQ_ACT_LINEAR ? 1.0 : 2.0;
 
-        for (size_t j = 0; j < w->count; j++)
-            w->w[j] = dscq_rng_normal(&r) * (float)sqrt(gain / fan_in);
+    for (size_t j = 0; j < w->count; j++) {
+        if (j % PIECE == 0 && dscq_log_stop(log))
+            return dscq_fail(err, DSCQ_INTERRUPTED, "stopped while weights were made");
+        w->w[j] = dscq_rng_normal(&r) * (float)sqrt(gain / fan_in);
     }
+    return DSCQ_OK;
 }
 
 /* Few of a detector's boxes hold an object: objectness starts at 1 % (Lin et al. 2017,
  * section 4.1), or the first epochs only unlearn what is not there. */
-void nn__init_heads(dscq_model *m)
+static void init_heads(dscq_model *m)
 {
     static const double prior = 0.01;
 
@@ -404,6 +417,49 @@ void nn__init_heads(dscq_model *m)
         for (int32_t c = 4; w->bias != NULL && c < w->channels; c += 5 + p->classes)
             w->bias[c] = (float)log(prior / (1 - prior));
     }
+}
+
+/* All weights at once, before the first is taken; the largest layer is named. */
+static dscq_status check_room(const dscq_model *m, dscq_error *err)
+{
+    char what[DSCQ_NODE_NAME + 128];
+    uint64_t all = 0;
+    int32_t most = 0;
+
+    for (int32_t i = 0; i < m->count; i++) {
+        all += m->node[i].weights->count * sizeof(float);
+        if (m->node[i].weights->count > m->node[most].weights->count)
+            most = i;
+    }
+    if (m->count == 0)
+        return DSCQ_OK;
+    (void)snprintf(what, sizeof what,
+                   "weights of the network, %zu bytes of them in layer '%s'",
+                   m->node[most].weights->count * sizeof(float), m->node[most].name);
+    return dscq_memory_check(what, all, err);
+}
+
+int dscq_model_is_plan(const dscq_model *m)
+{
+    return m->is_plan;
+}
+
+dscq_status dscq_model_fill(dscq_model *m, const dscq_rng *rng, const dscq_log *log,
+                            dscq_error *err)
+{
+    dscq_status status;
+
+    assert(m->is_plan);
+    DSCQ_TRY(check_room(m, err));
+    for (int32_t i = 0; i < m->count; i++) {
+        DSCQ_TRY(take_weights(&m->node[i], err));
+        DSCQ_TRY(init_node(&m->node[i], dscq_rng_fork(rng, "weights", (uint64_t)i), log,
+                           err));
+    }
+    init_heads(m);
+    m->is_plan = 0;
+done:
+    return status;
 }
 
 int32_t dscq_model_copy_layers(dscq_model *to, const dscq_model *from,

@@ -8,7 +8,7 @@ static uint64_t node_params(const dscq_node *n)
     const dscq_weights *w = n->weights;
     const uint64_t c = (uint64_t)w->channels;
 
-    return w->count + (w->bias != NULL ? c : 0) + (w->gamma != NULL ? 2 * c : 0);
+    return w->count + (n->normalised ? 2 * c : c);
 }
 
 uint64_t dscq_model_param_count(const dscq_model *m)

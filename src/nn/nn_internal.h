@@ -28,16 +28,20 @@ struct dscq_model {
     int32_t *output;
     int32_t output_count;
     int32_t last; /* the default output when output_count is 0 */
+    int is_plan;  /* the arrays of the weights are not there yet */
     dscq_net_params *net;
 };
 
 dscq_node *nn__node(dscq_model *m, int32_t i);
 /* Shape of node i, or of the input. */
 dscq_shape nn__shape(const dscq_model *m, int32_t i);
-void nn__init_weights(dscq_model *m, const dscq_rng *rng);
-void nn__init_heads(dscq_model *m); /* biases in front of detector heads */
-/* sound.c: DSCQ_FORMAT, beginning with `what` ("layer 'x': bias"), unless all values are
- * finite and, being variances, not below 0. */
+/* What a node learns beside its weights, of a plan too, whose arrays are missing. */
+static inline int nn__has_bias(const dscq_node *n)
+{
+    return n->weights->channels > 0 && !n->normalised;
+}
+/* sound.c: DSCQ_FORMAT, beginning with `what` ("layer 'x': bias"), unless all values
+ * are finite and, being variances, not below 0. */
 dscq_status nn__check_values(const char *what, const float *v, size_t count,
                              int is_variance, dscq_error *err);
 /* The node whose output node i passes on unchanged (itself when it computes). */

@@ -47,7 +47,11 @@ static dscq_status check_output(dscq_trainer *t, dscq_error *err)
 static dscq_status take_arrays(dscq_trainer *t, dscq_error *err)
 {
     const size_t n = t->learned_floats;
+    const dscq_status status =
+        dscq_memory_check("engine and optimiser", dscq_trainer_bytes(t), err);
 
+    if (status != DSCQ_OK)
+        return status;
     t->first = dscq_calloc(n, sizeof(float));
     if (t->p.optimiser != DSCQ_OPT_SGD)
         t->second = dscq_calloc(n, sizeof(float));

@@ -32,9 +32,9 @@ size_t nn__stat_floats(const dscq_model *m)
     size_t floats = 0;
 
     for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
-        const dscq_weights *w = dscq_model_node(m, i)->weights;
-        if (w->mean != NULL)
-            floats += 2 * whole_lines((size_t)w->channels);
+        const dscq_node *n = dscq_model_node(m, i);
+        if (n->normalised)
+            floats += 2 * whole_lines((size_t)n->weights->channels);
     }
     return floats;
 }

@@ -7,6 +7,8 @@
 #ifndef DSCQ_BASE_ALLOC_H
 #define DSCQ_BASE_ALLOC_H
 
+#include "dscq/base/status.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +28,13 @@ void dscq_free(void *p); /* NULL is fine */
 
 /* a * b into *out; false when it does not fit in size_t. */
 int dscq_size_mul(size_t *out, size_t a, size_t b);
+
+/* Bytes that this process may have at most: the machine's memory and swap, or less
+ * where a control group or a limit (ulimit -v, -d) says so. */
+uint64_t dscq_memory_limit(void);
+/* DSCQ_NOMEM unless `bytes` are at most that; `what` needs them ("layer 'x': weights").
+ */
+dscq_status dscq_memory_check(const char *what, uint64_t bytes, dscq_error *err);
 
 /* Tests: the k-th allocation from now (1 = next) returns NULL, once. 0 turns it
  * off. Returns how many allocations were made since the last call. */

@@ -9,7 +9,6 @@
 #ifndef DSCQ_FLOW_PROJECT_H
 #define DSCQ_FLOW_PROJECT_H
 
-#include "dscq/base/config.h"
 #include "dscq/base/log.h"
 #include "dscq/base/par.h"
 #include "dscq/base/status.h"
@@ -26,21 +25,27 @@ extern "C" {
 
 typedef struct dscq_project dscq_project;
 
+/* What a project is opened for. */
+typedef enum dscq_project_use {
+    DSCQ_PROJECT_RUN,   /* fresh weights are made                                     */
+    DSCQ_PROJECT_TRAIN, /* the same, once it is known that a training step has room   */
+    DSCQ_PROJECT_PLAN   /* none: tables, settings, dry runs (dscq_model_fill())       */
+} dscq_project_use;
+
 typedef struct dscq_project_options {
     const char *const *set; /* "section.key=value" in the order given   */
     size_t set_count;
     int has_seed; /* --seed: overrides [train] seed                       */
     uint64_t seed;
-    /* NULL: the first fault ends dscq_project_open(). Else it hears them all, and the
-     * project is made as far as it goes: without a model when layers or their numbers
-     * are wrong. */
-    const dscq_config_listener *listener;
     const char *recipe; /* file of [compress_layer] sections that come after those of
                            the cfg; NULL: none                                       */
+    dscq_project_use use;
+    const dscq_log *log; /* asked whether to stop; NULL: never                        */
 } dscq_project_options;
 
 /* Parse `path`, build the network with fresh weights (from the seed). Owned by the
- * caller. DSCQ_IO, or DSCQ_FORMAT as "file:line: ...". */
+ * caller. DSCQ_IO, or DSCQ_FORMAT as "file:line: ..."; DSCQ_NOMEM, at once, for a
+ * network that this machine has no memory for. */
 dscq_status dscq_project_open(dscq_project **out, const char *path,
                               const dscq_project_options *o, dscq_error *err);
 void dscq_project_destroy(dscq_project *p); /* NULL is fine */
@@ -72,6 +77,15 @@ dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
 /* Whether the network decides between the classes of the data: DSCQ_FORMAT names
  * section, line and key. `classes` 0, no labels, fits everything. */
 dscq_status dscq_project_fits(const dscq_project *p, int32_t classes, dscq_error *err);
+
+/* What a training step of it takes, engine and optimiser; for dscq_exec_has_room(). */
+dscq_status dscq_project_plan_bytes(uint64_t *bytes, const dscq_project *p,
+                                    dscq_error *err);
+
+/* Whether the data set opens and fits, as the next one does, without reading a picture
+ * for mean and deviation, and without keeping it. */
+dscq_status dscq_project_check_data(const dscq_project *p, const dscq_log *log,
+                                    dscq_error *err);
 
 /* Open the data set (relative paths start at the cfg's folder), check that it fits
  * the network: size, channels, number of classes. Once; later calls hand back the

@@ -57,6 +57,10 @@ void dscq_exec_destroy(dscq_exec *e); /* NULL is fine */
 /* The plan alone, without allocating anything of that size. */
 dscq_status dscq_exec_dry_run(dscq_exec_plan *out, dscq_model *m,
                               const dscq_exec_options *o, dscq_error *err);
+/* DSCQ_NOMEM, naming the largest layer, when total_bytes are more than this process may
+ * have; dscq_exec_create() asks before it takes anything. */
+dscq_status dscq_exec_has_room(const dscq_model *m, int32_t batch, size_t total_bytes,
+                               dscq_error *err);
 dscq_exec_plan dscq_exec_get_plan(const dscq_exec *e);
 const char *dscq_exec_kernels(const dscq_exec *e); /* family, for the run manifest */
 /* Most scratch that a thread has used so far; never above its planned share. */

@@ -16,6 +16,7 @@
 #define DSCQ_NN_MODEL_H
 
 #include "dscq/base/config.h"
+#include "dscq/base/log.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
@@ -80,12 +81,21 @@ typedef struct dscq_node {
 
 /* From the [net] section and the anonymous layer sections of a parsed cfg; the
  * sections named in `not_layers` ("data|train|compress|machine") are left to
- * others. Weights are initialised from `rng` (He, fan-in). Errors carry
- * file:line. When a listener of the cfg (base/config.h) took them, the answer is DSCQ_OK
- * and *out NULL. */
+ * others. Weights are initialised from `rng` (He, fan-in); rng NULL: a plan, see
+ * dscq_model_fill(). Errors carry file:line. */
 dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
                                    const char *not_layers, const dscq_rng *rng,
                                    dscq_error *err);
+
+/* A plan has shapes, counts and costs, but no array of a weight: it serves whatever
+ * only plans (tables, dry runs), costs nothing that grows with its layers, and cannot
+ * run. This makes the arrays, as dscq_model_from_config() does; log (may be NULL) is
+ * asked whether to stop. DSCQ_NOMEM at once, naming the largest layer, when all of them
+ * are more than this process may have. After a failure: still a plan, to be destroyed.
+ */
+dscq_status dscq_model_fill(dscq_model *m, const dscq_rng *rng, const dscq_log *log,
+                            dscq_error *err);
+int dscq_model_is_plan(const dscq_model *m);
 
 /* For importers: an empty network with an input of h x w x c; then nodes. */
 dscq_status dscq_model_create(dscq_model **out, const char *name, dscq_shape input,
