@@ -453,9 +453,24 @@ static dscq_status (*const k_rules[DSCQ_Q_COUNT])(const rule_ctx *) = {
 #undef X
 };
 
+/* Operations that have no scale entries, and none but two that have a table. */
+static dscq_status rule_nothing_else(const rule_ctx *c)
+{
+    static const uint8_t moves[DSCQ_Q_COUNT] = {
+        [DSCQ_Q_MAXPOOL] = 1, [DSCQ_Q_UPSAMPLE] = 1, [DSCQ_Q_REORG] = 1,
+        [DSCQ_Q_SLICE] = 1,   [DSCQ_Q_PAD] = 1,      [DSCQ_Q_LUT] = 1};
+
+    if (moves[c->n->op] && c->n->scale_count != 0)
+        return rule_refuse(c, "%d scale entries; want 0", c->n->scale_count);
+    if (c->n->op != DSCQ_Q_LUT && c->n->op != DSCQ_Q_LRN && c->n->table_count != 0)
+        return rule_refuse(c, "%d table entries; want 0", c->n->table_count);
+    return DSCQ_OK;
+}
+
 dscq_status pack__check_node(const dscq_qmodel *m, const dscq_qnode *n, dscq_error *err)
 {
     const rule_ctx c = {m, n, &m->tensor[n->input[0]], &m->tensor[n->output], err};
+    const dscq_status status = k_rules[n->op](&c);
 
-    return k_rules[n->op](&c);
+    return status != DSCQ_OK ? status : rule_nothing_else(&c);
 }

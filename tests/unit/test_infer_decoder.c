@@ -2,8 +2,10 @@
  * finds our digests. The golden files are what every later version must still read. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/base/str.h"
 #include "dscq/infer/verify.h"
 #include "dscq/pack/pack.h"
+#include "pack_mutate.h"
 #include "pack_repair.h"
 #include "qmodel_random.h"
 #include "support.h"
@@ -64,6 +66,62 @@ START_TEST(second_decoder_executes_our_files)
         ck_assert_int_eq(unlink(cmd), 0);
     }
     ck_assert_int_eq(unlink(path), 0);
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+/* ---- hostile files ---- */
+
+enum { HOSTILE = 250 };
+
+/* Files with right checksums and wrong fields: what this program refuses the second
+ * decoder refuses, and what it takes the other takes, so that the document says all. */
+START_TEST(both_decoders_refuse_the_same_files)
+{
+    const dscq_pack_options o = {_i < 11 ? DSCQ_PACK_NAMED : DSCQ_PACK_ARCHIVE, _i % 11,
+                                 3};
+    dscq_qmodel *m = make(20 + _i);
+    static uint8_t other[1 << 20];
+    dscq_str cmd = {0};
+    char name[64], word[32];
+    uint8_t *data;
+    size_t bytes;
+    dscq_error err;
+    int refused[HOSTILE];
+
+    if (!test_has_program("python3")) {
+        dscq_qmodel_destroy(m);
+        return;
+    }
+    ck_assert_int_eq(dscq_pack_encode(&data, &bytes, m, &o, &err), DSCQ_OK);
+    dscq_str_add(&cmd, DECODER "--check");
+    for (int k = 0; k < HOSTILE; k++) {
+        const size_t n =
+            pack_mutate(other, sizeof other, data, bytes, (uint64_t)(1000 * _i + k));
+        dscq_qmodel *back;
+        ck_assert_uint_gt(n, 0);
+        refused[k] = dscq_pack_decode(&back, other, n, &err) != DSCQ_OK;
+        if (!refused[k])
+            dscq_qmodel_destroy(back);
+        (void)snprintf(name, sizeof name, "hostile_%d_%d.bin", _i, k);
+        ck_assert_int_eq(dscq_file_write(name, other, n, &err), DSCQ_OK);
+        dscq_str_addf(&cmd, " %s", name);
+    }
+    FILE *answers = popen(cmd.text, "r");
+    ck_assert_ptr_nonnull(answers);
+    for (int k = 0; k < HOSTILE; k++) {
+        char line[256];
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, answers));
+        (void)snprintf(word, sizeof word, "%.7s", line);
+        (void)snprintf(name, sizeof name, "hostile_%d_%d.bin", _i, k);
+        ck_assert_msg((strcmp(word, "damaged") == 0) == refused[k],
+                      "%s: this program %s it, the second decoder says %s", name,
+                      refused[k] ? "refuses" : "takes", line);
+        ck_assert_int_eq(unlink(name), 0);
+    }
+    ck_assert_int_eq(pclose(answers), 0);
+    dscq_str_free(&cmd);
+    dscq_free(data);
     dscq_qmodel_destroy(m);
 }
 END_TEST
@@ -234,6 +292,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tc, bad_files_are_refused_with_these_words, 0,
                         (int)(sizeof k_bad / sizeof *k_bad));
     tcase_add_test(tc, a_newer_minor_version_is_read);
+    tcase_add_loop_test(tc, both_decoders_refuse_the_same_files, 0, 13);
     tcase_add_loop_test(tc, second_decoder_executes_our_files, 0, 44);
     suite_add_tcase(s, tc);
     return s;
