@@ -6,7 +6,9 @@
 
 #define S dscq_dram_config
 #define CYCLES(field, lo, dflt, help)                                                  \
-    DSCQ_KEY_INT_ROW(S, field, lo, DSCQ_DRAM_TIMING_MAX, dflt, help)
+    DSCQ_KEY_INT_ROW(S, field, lo, DSCQ_DRAM_COMMAND_MAX, dflt, help)
+#define REFRESH(field, lo, help)                                                       \
+    DSCQ_KEY_INT_ROW(S, field, lo, DSCQ_DRAM_REFRESH_MAX, NULL, help)
 #define MILLIAMPS(field, help) DSCQ_KEY_REAL_ROW(S, field, 0, 1e5, NULL, help)
 
 static const dscq_key k_device[] = {
@@ -37,8 +39,8 @@ static const dscq_key k_device[] = {
     CYCLES(tWR, 0, NULL, "write data to precharge, cycles"),
     CYCLES(tRTP, 1, NULL, "read to precharge, cycles"),
     CYCLES(tRTRS, 0, "1", "bus hand-over between ranks, cycles"),
-    CYCLES(tRFC, 1, NULL, "refresh time of a rank, cycles"),
-    CYCLES(tREFI, 64, NULL, "average interval of refreshes of a rank, cycles"),
+    REFRESH(tRFC, 1, "refresh time of a rank, cycles"),
+    REFRESH(tREFI, 64, "average interval of refreshes of a rank, cycles"),
     CYCLES(tCKE, 1, "4", "shortest power-down, cycles"),
     CYCLES(tXP, 1, "4", "power-down exit to command, cycles"),
     CYCLES(tPPD, 0, "0", "precharge to precharge of a rank (LPDDR4), cycles"),
@@ -222,8 +224,30 @@ static dscq_status check_geometry(const dscq_dram_config *c, dscq_error *err)
     return DSCQ_OK;
 }
 
+/* The longest way from one closed row of a rank to the next. Where it does not fit
+ * between refreshes of the rank, these close rows before their columns are reached, for
+ * ever. */
+static int32_t longest_access(const dscq_dram_config *c)
+{
+    const int32_t burst = dscq_dram_burst_cycles(c);
+    const int32_t read = c->CL + burst + c->tRTP, write = c->CWL + burst + c->tWR;
+    const int32_t way = c->tRP + c->tRCD + (read > write ? read : write) + c->tXP;
+    const int32_t row = c->tRC > way ? c->tRC : way;
+    const int32_t turn = c->tWTR_L + c->tRTRS + c->tCCD_L + c->tRRD_L + c->tPPD;
+
+    return row + turn + c->tFAW + c->tCKE;
+}
+
 static dscq_status check_timing(const dscq_dram_config *c, dscq_error *err)
 {
+    const int32_t access = longest_access(c) + c->tRFC;
+
+    if (access > c->tREFI)
+        return dscq_fail(
+            err, DSCQ_FORMAT,
+            "tREFI = %d: want at least %d, which a refresh and an access of "
+            "a closed row can take (tRFC, tRP, tRCD, ...)",
+            c->tREFI, access);
     const struct {
         const char *longer, *shorter;
         int32_t l, s;

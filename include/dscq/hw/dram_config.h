@@ -23,9 +23,10 @@ extern "C" {
 
 enum {
     DSCQ_DRAM_RANKS_MAX = 8,
-    DSCQ_DRAM_BANKS_MAX = 32,      /* per rank                              */
-    DSCQ_DRAM_QUEUE_MAX = 1024,    /* entries of any one queue              */
-    DSCQ_DRAM_TIMING_MAX = 1 << 20 /* cycles                                */
+    DSCQ_DRAM_BANKS_MAX = 32,       /* per rank                              */
+    DSCQ_DRAM_QUEUE_MAX = 1024,     /* entries of any one queue              */
+    DSCQ_DRAM_COMMAND_MAX = 4096,   /* cycles between commands               */
+    DSCQ_DRAM_REFRESH_MAX = 1 << 20 /* cycles of refreshes: tRFC, tREFI      */
 };
 
 #define DSCQ_DRAM_STANDARDS "ddr3|ddr4|lpddr4"
@@ -86,7 +87,8 @@ dscq_status dscq_dram_config_load(dscq_dram_config *out, const char *path,
                                   dscq_error *err);
 
 /* Values that contradict each other: sizes that are not powers of two, an
- * address map with a missing field, tRC below tRAS, an unknown policy ...
+ * address map with a missing field, tRC below tRAS, refreshes so often that no access
+ * of a closed row fits between two, an unknown policy ...
  * DSCQ_FORMAT naming the key. */
 dscq_status dscq_dram_config_check(const dscq_dram_config *c, dscq_error *err);
 
