@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef dscq_fail /* the analyser's, see status.h */
+#undef dscq_fail_nomem
+#undef dscq_fail_thread
+#undef dscq_fail_system
+
 /* Names out of files end up in messages: what is not printable becomes '?', so
  * that a message stays one line and cannot talk to the terminal. */
 static void store(dscq_error *err, dscq_status code, const char *text)

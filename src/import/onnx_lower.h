@@ -97,10 +97,10 @@ dscq_status lw_add(int32_t *node, lower *l, const ox_node *n, const char *type,
 dscq_status lw_add_like(lower *l, const ox_node *n, const char *type,
                         const void *params, const lw_value *x);
 
-/* The layers of rule_conv and rule_matmul; tail NULL: look ahead for it. */
+/* The layers of rule_conv and rule_matmul; no tail given (NULL): look ahead for it. */
 dscq_status lw_conv(lower *l, const ox_node *n, const lw_value *x,
                     const ox_tensor *weight, const ox_tensor *bias,
-                    const lw_tail *tail);
+                    const lw_tail *given);
 dscq_status lw_dense(lower *l, const ox_node *n, const lw_value *x,
                      const ox_tensor *weight, const lw_tail *tail);
 /* `act`, and what the ends of the QuantizeLinear behind `value` make of it. */

@@ -213,8 +213,8 @@ START_TEST(weights_of_another_shape_are_refused_where_nothing_is_trained)
         "sensitivity wider.cfg -w f.ckpt -o s -q",
         "compress wider.cfg -w f.ckpt -o c -q --set compress.epochs=0",
         "compress wider.cfg -w f.ckpt -o c -q --search knapsack",
-        "train wider.cfg -o d -q --set train.distil_weight=0.5 --set "
-        "train.teacher=f.ckpt --set train.teacher_net=wider.cfg",
+        ("train wider.cfg -o d -q --set train.distil_weight=0.5 --set "
+         "train.teacher=f.ckpt --set train.teacher_net=wider.cfg"),
     };
     dscq_model *m = make_model("net.cfg");
     dscq_error err = {0};

@@ -420,7 +420,7 @@ START_TEST(linear_step_of_outliers_is_near_the_best)
     static float w[MANY];
     const size_t n = _i == 0 ? 400 : MANY;
     dscq_rng rng = dscq_rng_seeded(11);
-    double best = INFINITY;
+    double best = (double)INFINITY;
 
     for (size_t i = 0; i < n; i++)
         w[i] = (float)(dscq_rng_unit64(&rng) - 0.5);

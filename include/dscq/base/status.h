@@ -60,6 +60,13 @@ dscq_status dscq_fail_system(dscq_error *err, const char *path, const char *what
  * DSCQ_NOMEM, naming both. */
 dscq_status dscq_fail_thread(dscq_error *err, const char *what, int number, int count);
 
+#ifdef __clang_analyzer__ /* sees one file, and would have a failure end in DSCQ_OK */
+#define dscq_fail(err, code, ...) ((void)dscq_fail(err, code, __VA_ARGS__), (code))
+#define dscq_fail_nomem(...)      ((void)dscq_fail_nomem(__VA_ARGS__), DSCQ_NOMEM)
+#define dscq_fail_thread(...)     ((void)dscq_fail_thread(__VA_ARGS__), DSCQ_NOMEM)
+#define dscq_fail_system(...)     ((void)dscq_fail_system(__VA_ARGS__), DSCQ_IO)
+#endif
+
 /* Put "where: " in front of the message in *err: the place (a file, a line, a
  * layer) that the failing level could not know. Returns err->code; a caller whose
  * err may be NULL returns its own status instead. */
