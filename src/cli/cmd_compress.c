@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/base/str.h"
 #include "dscq/flow/compress.h"
 #include "dscq/flow/manifest.h"
 #include "dscq/flow/search.h"
@@ -14,6 +15,7 @@
 typedef struct compress_options {
     char weights[DSCQ_PATH_MAX], profile[DSCQ_NAME_MAX], recipe[DSCQ_PATH_MAX];
     char search[DSCQ_NAME_MAX], budget[DSCQ_NAME_MAX], machine[DSCQ_PATH_MAX];
+    char sensitivity[DSCQ_PATH_MAX];
     int32_t resume, no_test;
 } compress_options;
 
@@ -27,10 +29,17 @@ static const cli_opt k_options[] = {
     CLI_OPT_STR(compress_options, search, "--search", 0, "HOW", "",
                 "find the recipe: greedy, knapsack, bayes or none; overrides [search]"),
     CLI_OPT_STR(compress_options, budget, "--budget", 0, "TIME", "",
-                "time for sensitivity and trials: 90s, 30m, 2h; overrides [search]"),
-    CLI_OPT_STR(compress_options, machine, "--machine", 'm', "NAME", "",
-                "simulate the trials of a search on this machine; default: [machine], "
-                "when [search] asks for cycles, energy or RAM"),
+                "time for sensitivity, trials and fine-tuning: 90s, 30m, 2h; overrides "
+                "[search]"),
+    CLI_OPT_STR(
+        compress_options, machine, "--machine", 'm', "NAME", "",
+        "simulate the trials of a search on this machine, for least energy unless "
+        "[search] has another objective; default: [machine], when [search] asks "
+        "for cycles, energy or RAM"),
+    CLI_OPT_STR(
+        compress_options, sensitivity, "--sensitivity", 0, "DIR", "",
+        "search from the table that `dscq sensitivity` left there; default: one "
+        "in the output folder or beside --weights, else it is measured"),
     CLI_OPT_FLAG(
         compress_options, resume, "--resume", 0,
         "continue the run in the output folder, with the settings it was begun with"),
@@ -162,7 +171,10 @@ static dscq_status search(cli_call *call, dscq_project *p, const compress_option
                           const dscq_compress_options *o, dscq_error *err)
 {
     const char *name = c->machine[0] != '\0' ? c->machine : NULL;
-    dscq_search_options so = {.compress = *o, .now = now_s};
+    dscq_search_options so = {.compress = *o,
+                              .sense_dir =
+                                  c->sensitivity[0] != '\0' ? c->sensitivity : NULL,
+                              .now = now_s};
     char data_dir[DSCQ_PATH_MAX];
     dscq_search_result found;
     dscq_compress_result result;
@@ -236,6 +248,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     char dir[DSCQ_PATH_MAX], how[2 * DSCQ_NAME_MAX], budget[2 * DSCQ_NAME_MAX];
     dscq_folder *folder = NULL;
     dscq_project *p = NULL;
+    double seconds;
     dscq_status status;
 
     cli_default_dir(dir, sizeof dir, call->arg[0]);
@@ -245,6 +258,11 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         .run = cli_run_options(call, dir, c->weights, c->resume),
         .profile = c->profile,
         .no_test = c->no_test};
+    if (c->budget[0] != '\0' &&
+        (status = dscq_parse_duration(&seconds, c->budget, err)) != DSCQ_OK) {
+        (void)dscq_fail_at(err, "--budget");
+        goto done;
+    }
     DSCQ_TRY(add_setting(call, how, sizeof how, "search", c->search, err));
     DSCQ_TRY(add_setting(call, budget, sizeof budget, "budget", c->budget, err));
     DSCQ_TRY(cli_project_open_for(
@@ -294,7 +312,7 @@ const cli_cmd cli_cmd_compress = {
         "$ dscq compress data/nets/demo.cfg -o runs/demo\n"
         "Find the recipe that takes least energy on a machine, in half an hour:\n"
         "$ dscq compress data/nets/demo.cfg -w runs/demo/float.ckpt --search "
-        "bayes --budget 30m --machine zynq7020 --set search.objective=energy -o "
+        "bayes --budget 30m --machine zynq7020 -o "
         "runs/demo-search\n"
         "Compress an imported network from a folder of pictures:\n"
         "$ dscq compress imported/net.cfg -w imported/float.ckpt --set "

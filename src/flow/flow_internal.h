@@ -273,6 +273,11 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                             const dscq_log *log, dscq_error *err);
 dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
                            dscq_error *err);
+/* How many seconds fine-tuning and its evaluations take: a few steps are measured on a
+ * copy of the network, nothing is kept. 0 without fine-tuning. */
+dscq_status flow__tune_seconds(double *out, dscq_project *p, dscq_pool *pool,
+                               const dscq_kernels *kernels, double (*now)(void),
+                               dscq_error *err);
 void flow__tune_clear(flow_tune *t);
 /* post.c: what [compress] asks for after the freeze, from pictures alone. */
 dscq_status flow__post(flow_tune *t, dscq_error *err);

@@ -124,7 +124,6 @@ static dscq_status open_search(search *s, dscq_error *err)
     DSCQ_TRY(flow__pool(&s->pool, &s->kernels, &c->run, err));
     DSCQ_TRY(dscq_pack_options_parse(&s->packing,
                                      c->profile != NULL ? c->profile : "machine", err));
-    s->started = s->o->now != NULL ? s->o->now() : 0;
     DSCQ_TRY(open_images(s, err));
     set_limits(s);
     DSCQ_TRY(search__space(s, err));
@@ -135,6 +134,7 @@ static dscq_status open_search(search *s, dscq_error *err)
     DSCQ_TRY(search__fingerprint(s, err));
     DSCQ_TRY(search__journal_read(s, err));
     DSCQ_TRY(trial__float(s, err));
+    DSCQ_TRY(search__keep_back(s, err));
 done:
     return status;
 }
@@ -146,6 +146,7 @@ static dscq_status solve(search *s, dscq_error *err)
     const dscq_search_params *p = &s->params;
     search_choice *c = dscq_calloc(s->layers, sizeof *c);
     size_t at;
+    int late = 0;
     dscq_status status;
 
     if (c == NULL)
@@ -154,8 +155,9 @@ static dscq_status solve(search *s, dscq_error *err)
     DSCQ_TRY(search__try(s, c, SEARCH_GIVEN, -1, &at, err));
     if (search__over(s))
         goto done;
-    DSCQ_TRY(flow__sense(&s->sense, s->project, s->pool, s->kernels,
-                         &s->o->compress.run, err));
+    DSCQ_TRY(search__sense(s, &late, err));
+    if (late)
+        goto done;
     DSCQ_TRY(search__menu(s, err));
     if (p->search != DSCQ_SEARCH_BAYES)
         status =
@@ -263,16 +265,32 @@ done:
     return status;
 }
 
+/* Who names a machine wants to know what runs well there. */
+static void settle_objective(dscq_project *p, const dscq_search_options *o)
+{
+    dscq_search_params *s = &p->search;
+
+    if (s->objective != DSCQ_METRIC_AUTO)
+        return;
+    s->objective = o->machine != NULL ? DSCQ_METRIC_ENERGY : DSCQ_METRIC_BYTES;
+    dscq_log_printf(
+        o->compress.run.log, DSCQ_LOG_INFO,
+        "what shall be small: %s, %s (search.objective says something else)",
+        dscq_metric_name(s->objective), dscq_metric_text(s->objective));
+}
+
 dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *packed,
                              dscq_table **layers, dscq_project *p,
                              const dscq_search_options *o, dscq_error *err)
 {
     const dscq_run_options *run = &o->compress.run;
+    settle_objective(p, o);
     search s = {.project = p,
                 .o = o,
                 .params = p->search,
                 .log = run->log,
                 .dir = run->out_dir,
+                .started = o->now != NULL ? o->now() : 0,
                 .base_rows = p->settings->layer_count,
                 .best = -1,
                 .product = -1};

@@ -161,8 +161,10 @@ static dscq_status run_finalist(search *s, size_t trial, dscq_error *err)
     if (!known) {
         dscq_log_printf(s->log, DSCQ_LOG_INFO, "finalist %zu of %d: trial %zu",
                         s->finalists + 1, (int)s->params.finalists, trial);
+        const double before = search__elapsed(s);
         DSCQ_TRY(pipeline(&r, NULL, s, trial, 0, err));
         DSCQ_TRY(measure_packed(f.value, s, &r, err));
+        s->finalist_seconds = search__elapsed(s) - before;
     }
     judge(&f, s);
     s->finalist[s->finalists++] = f;
@@ -197,6 +199,12 @@ static dscq_status halve(search *s, const size_t *order, size_t count, dscq_erro
         if ((int64_t)order[i] == s->best)
             at = (int64_t)i;
     for (int32_t i = 0; i < s->params.finalists && high - low > 1; i++) {
+        if (i > 0 && search__is_late(s, s->finalist_seconds)) {
+            dscq_log_printf(s->log, DSCQ_LOG_INFO,
+                            "no time for another finalist (%.0f s each)",
+                            s->finalist_seconds);
+            break;
+        }
         DSCQ_TRY(run_finalist(s, order[at], err));
         const int holds = s->finalist[s->finalists - 1].total_over <= 0;
         if (holds)

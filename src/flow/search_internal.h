@@ -98,8 +98,10 @@ typedef struct search {
     search_finalist *old_finalist;
     size_t old_finalists;
 
-    double started, budget; /* seconds; budget 0: none */
-    double spent;           /* on trials measured now */
+    double started, budget;  /* seconds; budget 0: none */
+    double kept_back;        /* of the budget, for the finalists */
+    double finalist_seconds; /* what one takes: expected, then as the last one did */
+    double spent;            /* on trials measured now */
     size_t measured;
 } search;
 
@@ -182,6 +184,16 @@ dscq_status search__try(search *s, const search_choice *c, search_source source,
 /* Excess over the limits: over[], their sum. */
 double search__judge(double over[DSCQ_METRICS], const search *s, const double *value,
                      double max_loss);
+/* search_budget.c. Time since the search began; left until `reserve` is all there is.
+ */
+double search__elapsed(const search *s);
+int search__is_late(const search *s, double reserve);
+/* How long will finalists take? Some steps of fine-tuning are made and thrown away. */
+dscq_status search__keep_back(search *s, dscq_error *err);
+/* The table of sensitivity: one that is there, or measured. *late: the time ran out
+ * before it was whole, and s->sense is NULL. */
+dscq_status search__sense(search *s, int *late, dscq_error *err);
+
 /* Trials are used up, or the time is. */
 int search__over(const search *s);
 

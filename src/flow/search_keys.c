@@ -7,15 +7,16 @@ const dscq_key dscq_search_keys[] = {
                       "how recipes are found; none: the recipe of [compress] as it is"),
     DSCQ_KEY_ENUM_ROW(P, protocol, "joint|layers", "joint",
                       "bayes: all layers at once, or one after the other as CLIP-Q"),
-    DSCQ_KEY_ENUM_ROW(P, objective, DSCQ_METRIC_CHOICES, "bytes",
-                      "what shall be small"),
+    DSCQ_KEY_ENUM_ROW(P, objective, DSCQ_METRIC_CHOICES "|auto", "auto",
+                      "what shall be small; auto: energy when trials run on a machine "
+                      "(--machine, or a limit asks for it), else bytes"),
     DSCQ_KEY_INT_ROW(P, trials, 1, 100000, "60",
                      "recipes to measure, all layers" DSCQ_MAY_CHANGE),
     DSCQ_KEY_INT_ROW(P, warm, 0, 1000, "10",
                      "joint: first trials, from mild to hard, before the model's"),
-    DSCQ_KEY_STR_ROW(
-        P, budget, "",
-        "time for one call, as 90s, 30m, 2h; empty: no limit" DSCQ_MAY_CHANGE),
+    DSCQ_KEY_STR_ROW(P, budget, "",
+                     "time for one call, fine-tuning included, as 90s, 30m, 2h; empty: "
+                     "no limit" DSCQ_MAY_CHANGE),
     DSCQ_KEY_REAL_ROW(P, max_loss, 0, 1, "0.01",
                       "accuracy that may be lost after fine-tuning" DSCQ_MAY_CHANGE),
     DSCQ_KEY_REAL_ROW(P, trial_loss, 0, 1, "0.1",
@@ -80,6 +81,7 @@ const dscq_search_params *dscq_project_search(const dscq_project *p)
 
 int dscq_search_wants_machine(const dscq_search_params *s)
 {
-    return s->objective >= DSCQ_METRIC_CYCLES || s->max_cycles > 0 ||
-           s->max_energy_uj > 0 || s->max_bram > 0;
+    const int asks = s->objective >= DSCQ_METRIC_CYCLES && s->objective < DSCQ_METRICS;
+
+    return asks || s->max_cycles > 0 || s->max_energy_uj > 0 || s->max_bram > 0;
 }

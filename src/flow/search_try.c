@@ -39,8 +39,7 @@ int search__over(const search *s)
 {
     if (s->trials >= (size_t)s->params.trials)
         return 1;
-    return s->budget > 0 && s->trials >= s->olds &&
-           s->o->now() - s->started >= s->budget;
+    return s->trials >= s->olds && search__is_late(s, s->kept_back);
 }
 
 /* Is trial a to be preferred to trial b? */

@@ -458,3 +458,68 @@ dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
 done:
     return status;
 }
+
+/* ---- how long will it take? -------------------------------------------------- */
+
+enum { PROBE_STEPS = 6 };
+/* Scoring float before, the copies, the packed file twice; the first step is slower. */
+static const double k_more_scores = 5, k_margin = 1.15;
+
+/* The median of some steps: a rare pause is no step. */
+static dscq_status step_seconds(double *out, flow_tune *t, double (*now)(void),
+                                dscq_error *err)
+{
+    double took[PROBE_STEPS] = {0};
+    size_t n = 0;
+    dscq_status status = DSCQ_OK;
+
+    for (size_t i = 0; i < PROBE_STEPS; i++) {
+        dscq_train_batch b = {0};
+        const double before = now();
+        DSCQ_TRY(taught_batch(t, &b, 0, i, err));
+        if (b.n <= 0)
+            break;
+        DSCQ_TRY(dscq_trainer_step(t->trainer, &b, NULL, err));
+        const double took_now = now() - before;
+        size_t at = n++;
+        for (; at > 0 && took[at - 1] > took_now; at--)
+            took[at] = took[at - 1];
+        took[at] = took_now;
+    }
+    *out = n > 0 ? took[n / 2] : 0;
+done:
+    return status;
+}
+
+dscq_status flow__tune_seconds(double *out, dscq_project *p, dscq_pool *pool,
+                               const dscq_kernels *kernels, double (*now)(void),
+                               dscq_error *err)
+{
+    const double epochs = p->settings->all.epochs;
+    dscq_model *const own = p->model;
+    dscq_model *copy = NULL;
+    flow_tune t = {0};
+    double step = 0, scoring = 0, score;
+    dscq_status status;
+
+    *out = 0;
+    if (epochs <= 0)
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_model_clone(&copy, own, err));
+    p->model = copy;
+    DSCQ_TRY(flow__tune_init(&t, p, pool, kernels, "", NULL, err));
+    const size_t batches = dscq_loader_batches(t.feed.loader);
+    DSCQ_TRY(dscq_compressor_start(t.compressor, (uint32_t)t.params.epochs, batches, 0,
+                                   err));
+    DSCQ_TRY(step_seconds(&step, &t, now, err));
+    const double before = now();
+    DSCQ_TRY(flow__score_run(&score, &t.score, err));
+    scoring = now() - before;
+    *out = k_margin *
+           (epochs * ((double)batches * step + scoring) + k_more_scores * scoring);
+done:
+    flow__tune_clear(&t);
+    p->model = own;
+    dscq_model_destroy(copy);
+    return status;
+}

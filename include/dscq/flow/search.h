@@ -37,6 +37,8 @@ typedef enum dscq_metric {
 #undef X
         DSCQ_METRICS
 } dscq_metric;
+/* As an objective: energy when a machine is named, else bytes. */
+enum { DSCQ_METRIC_AUTO = DSCQ_METRICS };
 const char *dscq_metric_name(int metric);   /* "energy"    */
 const char *dscq_metric_column(int metric); /* "energy_pj" */
 const char *dscq_metric_text(int metric);
@@ -48,7 +50,7 @@ enum { DSCQ_SEARCH_NONE, DSCQ_SEARCH_GREEDY, DSCQ_SEARCH_KNAPSACK, DSCQ_SEARCH_B
 typedef struct dscq_search_params {
     int32_t search;   /* DSCQ_SEARCH_...                                              */
     int32_t protocol; /* 0 joint, 1 layer by layer (bayes)                            */
-    int32_t objective; /* dscq_metric */
+    int32_t objective; /* dscq_metric, or DSCQ_METRIC_AUTO */
     int32_t trials;
     int32_t warm;    /* bayes: trials of the knapsack's first                        */
     char budget[32]; /* of one call, "30m"; "": none                                 */
@@ -72,6 +74,9 @@ int dscq_search_wants_machine(const dscq_search_params *s);
 typedef struct dscq_search_options {
     dscq_compress_options compress; /* out_dir must not be "" */
     const dscq_machine *machine; /* NULL: nothing is simulated                      */
+    const char *sense_dir;       /* folder of a sensitivity.json to start from, when it
+                                    is of the same network, images and kernels; NULL:
+                                    out_dir, else the folder of the weights         */
     double (*now)(void);         /* seconds, for the budget; NULL: no budget        */
 } dscq_search_options;
 
@@ -88,6 +93,10 @@ typedef struct dscq_search_result {
 } dscq_search_result;
 
 /*
+ * [search] budget is for all of it: training without weights, sensitivity, trials and
+ * the fine-tuning of the finalists, for which time is kept back (at least one finalist
+ * runs).
+ *
  * The search of [search], then fine-tuning of the finalists; the best of them is the
  * product, measured as by dscq_flow_compress(): *packed, *layers (may be NULL).
  * *out: dscq_search_clear(), also after a failure.
