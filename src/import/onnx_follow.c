@@ -235,6 +235,18 @@ int lw_norm_is_plain(const ox_node *n)
     return ox_attr_int(n, "training_mode", 0) == 0 && ox_attr_int(n, "spatial", 1) != 0;
 }
 
+int lw_follow_composed(lower *l, int32_t value, lw_tail *t)
+{
+    chain c;
+
+    if (value < 0 || !composed(l, &c, value, &t->act))
+        return 0;
+    for (int32_t i = 0; i < c.count; i++)
+        l->done[c.node[i]] = 1;
+    t->value = c.value;
+    return 1;
+}
+
 /* Passes its input on. */
 static int is_nothing(const ox_node *n)
 {
@@ -268,17 +280,11 @@ lw_tail lw_follow(lower *l, int32_t value, const lw_like *like, const ox_node *n
     lw_tail t = {.act = DSCQ_ACT_LINEAR, .norm = norm, .value = value};
     dscq_act act;
     double slope;
-    chain c;
 
     if (like != NULL)
         follow_linear(l, &t, like);
-    if (composed(l, &c, t.value, &act)) {
-        for (int32_t i = 0; i < c.count; i++)
-            l->done[c.node[i]] = 1;
-        t.act = act;
-        t.value = c.value;
+    if (lw_follow_composed(l, t.value, &t))
         return t;
-    }
     if (private_to(l, t.value, 1)) {
         const int32_t i = l->f->value[t.value].consumer;
         const ox_node *n = &l->f->node[i];

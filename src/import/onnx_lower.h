@@ -86,6 +86,8 @@ void lw_apply_affine(const dscq_weights *w, const lw_tail *t, const ox_tensor *b
                      double beta);
 int lw_is(const ox_node *n, const char *op); /* of ONNX's own domain */
 int lw_norm_is_plain(const ox_node *n);
+/* Does an activation of several nodes begin at `value`? Then they are taken up. */
+int lw_follow_composed(lower *l, int32_t value, lw_tail *t);
 /* Just an activation node: what it is, or 0. */
 int lw_activation(const lower *l, const ox_node *n, dscq_act *act, double *slope);
 
@@ -93,6 +95,9 @@ int lw_activation(const lower *l, const ox_node *n, dscq_act *act, double *slope
 dscq_status lw_add(int32_t *node, lower *l, const ox_node *n, const char *type,
                    const void *params, const int32_t *inputs, int32_t count,
                    const lw_tail *tail, int has_bias);
+/* When input i of n begins an activation of several nodes: a layer for it (1: *status
+ * says how that went). */
+int lw_add_composed(dscq_status *status, lower *l, const ox_node *n, int32_t i);
 /* Layer on one input with output of the same shape and order. */
 dscq_status lw_add_like(lower *l, const ox_node *n, const char *type,
                         const void *params, const lw_value *x);

@@ -109,6 +109,10 @@ static dscq_status rule_add(lower *l, const ox_node *n)
 
     if (n->in_count == 2 && lw_run(l, n, 0) != NULL && lw_run(l, n, 1) != NULL)
         return rule_sum(l, n);
+    dscq_status status;
+    for (int32_t i = 0; i < 2 && n->in_count == 2; i++)
+        if (lw_add_composed(&status, l, n, i))
+            return status;
     const lw_value *x = with_const(l, n, &v, &const_first);
     if (x == NULL)
         return lw_fail(l, NO_CONST_FORM);

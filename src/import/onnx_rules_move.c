@@ -268,6 +268,8 @@ static dscq_status rule_softmax(lower *l, const ox_node *n)
         features *= v->dim[i];
     if (x != NULL && lw_is_vector(l, x) && axis > 0 && v->dim[axis] == features)
         return lw_add_like(l, n, "softmax", &p, x);
+    if (x != NULL && axis == lw_channel_axis(l, x) && l->f->opset >= 13)
+        return lw_add_like(l, n, "softmax", &p, x); /* pixel by pixel */
     if (axis == v->rank - 1 && axis > 0 && v->rows && v->softmax == 0 &&
         v->dim[axis] <= 65536 && l->f->value[n->out[0]].consumers == 0) {
         lw_value out = *v;

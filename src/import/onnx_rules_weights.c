@@ -219,6 +219,21 @@ done:
     return status;
 }
 
+int lw_add_composed(dscq_status *status, lower *l, const ox_node *n, int32_t i)
+{
+    const lw_value *x = lw_run(l, n, i);
+    lw_tail tail = {.value = -1};
+    int32_t node;
+
+    if (x == NULL || !lw_follow_composed(l, n->in[i], &tail))
+        return 0;
+    const lw_value v = *x;
+    *status = lw_add(&node, l, n, "activation", NULL, v.part, 1, &tail, 0);
+    if (*status == DSCQ_OK)
+        lw_set(l, tail.value, node, v.rank, v.dim, v.rows);
+    return 1;
+}
+
 static dscq_status rule_activation(lower *l, const ox_node *n)
 {
     const lw_value *x = lw_run(l, n, 0);
@@ -228,6 +243,10 @@ static dscq_status rule_activation(lower *l, const ox_node *n)
 
     if (x == NULL)
         return lw_fail(l, "its input is not a computed map");
+    if (lw_add_composed(&status, l, n, 0))
+        return status;
+    if (lw_is(n, "Softplus"))
+        return lw_fail(l, "a Softplus that is no part of x * Tanh(Softplus(x))");
     if (!lw_activation(l, n, &tail.act, &tail.slope))
         return lw_fail(l, "no activation has these parameters (Clip: 0 to 6, 0 to "
                           "infinity; HardSigmoid: 1/6, 1/2; PRelu: one slope)");
@@ -244,19 +263,12 @@ done:
 }
 
 const lw_row lw_rows_weights[] = {
-    {"Conv", rule_conv, LW_REAL},
-    {"Gemm", rule_gemm, LW_REAL},
-    {"MatMul", rule_matmul, LW_REAL},
-    {"BatchNormalization", rule_norm, LW_REAL},
-    {"Relu", rule_activation, LW_REAL},
-    {"Clip", rule_activation, LW_REAL},
-    {"Sigmoid", rule_activation, LW_REAL},
-    {"Tanh", rule_activation, LW_REAL},
-    {"Mish", rule_activation, LW_REAL},
-    {"HardSwish", rule_activation, LW_REAL},
-    {"Elu", rule_activation, LW_REAL},
-    {"LeakyRelu", rule_activation, LW_REAL},
-    {"PRelu", rule_activation, LW_REAL},
-    {"HardSigmoid", rule_activation, LW_REAL},
-    {NULL, NULL, LW_REAL},
+    {"Conv", rule_conv, LW_REAL},           {"Gemm", rule_gemm, LW_REAL},
+    {"MatMul", rule_matmul, LW_REAL},       {"BatchNormalization", rule_norm, LW_REAL},
+    {"Relu", rule_activation, LW_REAL},     {"Clip", rule_activation, LW_REAL},
+    {"Sigmoid", rule_activation, LW_REAL},  {"Tanh", rule_activation, LW_REAL},
+    {"Mish", rule_activation, LW_REAL},     {"HardSwish", rule_activation, LW_REAL},
+    {"Elu", rule_activation, LW_REAL},      {"LeakyRelu", rule_activation, LW_REAL},
+    {"PRelu", rule_activation, LW_REAL},    {"HardSigmoid", rule_activation, LW_REAL},
+    {"Softplus", rule_activation, LW_REAL}, {NULL, NULL, LW_REAL},
 };

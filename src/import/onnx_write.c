@@ -141,36 +141,59 @@ static void joined(writer *w, const dscq_node *n, bytes *node)
     }
 }
 
-static dscq_status route(writer *w, const dscq_node *n, const char *in, const char *out)
+/* The channels that a route takes of one of its inputs, as value `out`. */
+static void sliced(writer *w, const dscq_node *n, const char *in, int32_t channels,
+                   const char *out)
+{
+    static const char *const what[] = {"starts", "ends", "axes"};
+    const dscq_route_params *p = n->params;
+    const int32_t groups = p->groups > 1 ? p->groups : 1;
+    const int64_t first =
+        (int64_t)(channels / groups) * (groups > 1 ? p->group_id : 0) +
+        (p->channels > 0 ? p->first_channel : 0);
+    const int64_t v[3] = {
+        first, first + (p->channels > 0 ? p->channels : channels / groups), 1};
+    bytes node = {0};
+    char name[2 * NAME];
+
+    dscq_onnx_node_input(&node, in);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s.%s", out, what[i]);
+        init_ints(w, name, &v[i], 1);
+        dscq_onnx_node_input(&node, name);
+    }
+    end_node(w, &node, "Slice", out);
+}
+
+static int32_t channels_of(const writer *w, int32_t node)
+{
+    return node == DSCQ_INPUT ? dscq_model_input(w->m).c
+                              : dscq_model_node(w->m, node)->out.c;
+}
+
+static void route(writer *w, const dscq_node *n, const char *in, const char *out)
 {
     const dscq_route_params *p = n->params;
+    const int cuts = p->groups > 1 || p->channels > 0;
+    char from[NAME], part[NAME];
     bytes node = {0};
 
     if (n->input_count == 1 && n->out.c != n->in.c) {
-        const int32_t groups = p->groups > 1 ? p->groups : 1;
-        const int64_t first = (p->groups > 1 ? n->in.c / groups * p->group_id : 0) +
-                              (p->channels > 0 ? p->first_channel : 0);
-        const int64_t v[3] = {first, first + n->out.c, 1};
-        const char *const what[] = {"starts", "ends", "axes"};
-        dscq_onnx_node_input(&node, in);
-        for (int i = 0; i < 3; i++) {
-            char name[NAME];
-            snprintf(name, sizeof name, "%s.%s", n->name, what[i]);
-            init_ints(w, name, &v[i], 1);
-            dscq_onnx_node_input(&node, name);
-        }
-        end_node(w, &node, "Slice", out);
-        return DSCQ_OK;
+        sliced(w, n, in, n->in.c, out);
+        return;
     }
-    if (n->input_count > 1 && (p->groups > 1 || p->channels > 0))
-        return dscq_fail(
-            w->err, DSCQ_UNSUPPORTED,
-            "layer '%s': parts of several layers joined cannot be exported", n->name);
-    joined(w, n, &node);
+    for (int32_t i = 0; i < n->input_count; i++) {
+        value_name(w, n->input[i], from);
+        if (cuts && n->input_count > 1) {
+            snprintf(part, sizeof part, "%s.part%d", n->name, (int)i);
+            sliced(w, n, from, channels_of(w, n->input[i]), part);
+            memcpy(from, part, sizeof from);
+        }
+        dscq_onnx_node_input(&node, from);
+    }
     if (n->input_count > 1)
         dscq_onnx_node_int(&node, "axis", 1);
     end_node(w, &node, n->input_count > 1 ? "Concat" : "Identity", out);
-    return DSCQ_OK;
 }
 
 static dscq_status pooled(writer *w, const dscq_node *n, const char *in,
@@ -277,27 +300,99 @@ static void activate(writer *w, const dscq_node *n, const char *in, const char *
     }
 }
 
+/* One number as an initialiser and an input. */
+static void scalar(writer *w, bytes *node, const char *name, double v)
+{
+    const float f = (float)v;
+
+    dscq_onnx_graph_floats(&w->g, name, &f, 0, NULL);
+    dscq_onnx_node_input(node, name);
+}
+
+/* alpha * first + beta * the others, with a product only where a factor is not 1. */
+static void summed(writer *w, const dscq_node *n, const char *out)
+{
+    const dscq_shortcut_params *p = n->params;
+    char part[DSCQ_NODE_INPUTS][NAME], name[NAME];
+    const int is_difference = n->input_count == 2 && p->alpha == 1 && p->beta == -1;
+    bytes node = {0};
+
+    for (int32_t i = 0; i < n->input_count; i++) {
+        const double factor = is_difference ? 1 : i == 0 ? p->alpha : p->beta;
+        value_name(w, n->input[i], part[i]);
+        if (factor == 1)
+            continue;
+        bytes product = {0};
+        dscq_onnx_node_input(&product, part[i]);
+        snprintf(name, sizeof name, "%s.factor%d", n->name, (int)i);
+        scalar(w, &product, name, factor);
+        snprintf(part[i], sizeof part[i], "%s.part%d", n->name, (int)i);
+        end_node(w, &product, "Mul", part[i]);
+    }
+    for (int32_t i = 0; i < n->input_count; i++)
+        dscq_onnx_node_input(&node, part[i]);
+    end_node(w, &node, is_difference ? "Sub" : "Sum", out);
+}
+
+/* value -> reshaped to `dim`. */
+static void reshaped(writer *w, const char *in, const int64_t *dim, int64_t rank,
+                     const char *out)
+{
+    char name[2 * NAME];
+    bytes node = {0};
+
+    snprintf(name, sizeof name, "%s.shape", out);
+    init_ints(w, name, dim, rank);
+    dscq_onnx_node_input(&node, in);
+    dscq_onnx_node_input(&node, name);
+    end_node(w, &node, "Reshape", out);
+}
+
+/* Probabilities over the channels of each group, pixel by pixel. */
+static void softened(writer *w, const dscq_node *n, const char *in, const char *out)
+{
+    const dscq_softmax_params *p = n->params;
+    const int32_t groups = p->groups > 1 ? p->groups : 1;
+    const int64_t apart[] = {1, groups, n->out.c / groups, n->out.h, n->out.w},
+                  whole[] = {1, n->out.c, n->out.h, n->out.w};
+    char cool[NAME], parted[NAME], soft[NAME], name[NAME];
+    bytes node = {0};
+
+    snprintf(cool, sizeof cool, "%s.cool", n->name);
+    snprintf(parted, sizeof parted, "%s.groups", n->name);
+    snprintf(soft, sizeof soft, "%s.soft", n->name);
+    if (p->temperature != 1) {
+        dscq_onnx_node_input(&node, in);
+        snprintf(name, sizeof name, "%s.temperature", n->name);
+        scalar(w, &node, name, p->temperature);
+        end_node(w, &node, "Div", cool);
+        in = cool;
+    }
+    if (groups > 1)
+        reshaped(w, in, apart, 5, parted);
+    dscq_onnx_node_input(&node, groups > 1 ? parted : in);
+    dscq_onnx_node_int(&node, "axis", groups > 1 ? 2 : 1);
+    end_node(w, &node, "Softmax", groups > 1 ? soft : out);
+    if (groups > 1)
+        reshaped(w, soft, whole, 4, out);
+}
+
 static dscq_status other(writer *w, const dscq_node *n, const char *out)
 {
     const char *op = NULL;
     bytes node = {0};
 
-    joined(w, n, &node);
     if (strcmp(n->type, "shortcut") == 0) {
-        const dscq_shortcut_params *p = n->params;
-        op = p->alpha == 1 && p->beta == 1 ? "Sum" : NULL;
-    } else if (strcmp(n->type, "scale_channels") == 0) {
+        summed(w, n, out);
+        return DSCQ_OK;
+    }
+    joined(w, n, &node);
+    if (strcmp(n->type, "scale_channels") == 0) {
         op = "Mul";
     } else if (strcmp(n->type, "reorg") == 0) {
         dscq_onnx_node_int(&node, "blocksize",
                            ((const dscq_scale_factor_params *)n->params)->stride);
         op = "SpaceToDepth";
-    } else if (strcmp(n->type, "softmax") == 0) {
-        const dscq_softmax_params *p = n->params;
-        dscq_onnx_node_int(&node, "axis", 1);
-        op = p->groups == 1 && p->temperature == 1 && n->in.h == 1 && n->in.w == 1
-                 ? "Softmax"
-                 : NULL;
     } else if (strcmp(n->type, "lrn") == 0) {
         const dscq_lrn_params *p = n->params;
         dscq_onnx_node_int(&node, "size", p->size);
@@ -335,11 +430,13 @@ static dscq_status layer(writer *w, const dscq_node *n)
     if (n->weights->count > 0)
         DSCQ_TRY(weighted(w, n, in, body));
     else if (strcmp(n->type, "route") == 0)
-        DSCQ_TRY(route(w, n, in, body));
+        route(w, n, in, body);
     else if (strcmp(n->type, "maxpool") == 0 || strcmp(n->type, "avgpool") == 0)
         DSCQ_TRY(pooled(w, n, in, body));
     else if (strcmp(n->type, "upsample") == 0)
         resized(w, n, in, body);
+    else if (strcmp(n->type, "softmax") == 0)
+        softened(w, n, in, body);
     else
         DSCQ_TRY(other(w, n, body));
     if (n->normalised)

@@ -136,7 +136,43 @@ static int has_clamp(dscq_qop op)
            op != DSCQ_Q_PAD && op != DSCQ_Q_LUT;
 }
 
-static limits limits_of(const dscq_qnode *n, const dscq_qtensor *t)
+/* Has no code below 0, whatever comes in: what a relu or a relu6 leaves behind. */
+static int is_clamp(const dscq_qnode *n, const dscq_qtensor *t)
+{
+    return k_ops[n->op].acts && !n->is_leaky &&
+           (n->clamp_lo > dscq_qtensor_lo(t) ? n->clamp_lo : dscq_qtensor_lo(t)) ==
+               t->zero_point;
+}
+
+/* Where a clamp ends, against 6: -1 below, 0 there, 1 above. */
+static int against_six(const dscq_qnode *n, const dscq_qtensor *t)
+{
+    const int32_t hi =
+        n->clamp_hi < dscq_qtensor_hi(t) ? n->clamp_hi : dscq_qtensor_hi(t);
+    const double past = (hi - t->zero_point) * t->scale - 6;
+
+    return past > 0.5001 * t->scale ? 1 : past < -0.5001 * t->scale ? -1 : 0;
+}
+
+/* A file does not say relu6 where the range ends at 6 or before: both clamps are the
+ * same there. Taken for relu6 are all of a network in which some end at 6 and none
+ * behind it: who reads the ONNX file as a float network needs to know. */
+static int is_of_relu6(const dscq_qmodel *m)
+{
+    int ends = 0;
+
+    for (int32_t i = 0; i < m->node_count; i++) {
+        const dscq_qnode *n = &m->node[i];
+        const dscq_qtensor *t = &m->tensor[n->output];
+        const int past = is_clamp(n, t) ? against_six(n, t) : -1;
+        if (past > 0)
+            return 0;
+        ends |= past == 0;
+    }
+    return ends;
+}
+
+static limits limits_of(const pack_onnx *w, const dscq_qnode *n, const dscq_qtensor *t)
 {
     const int32_t top = dscq_qtensor_hi(t);
     limits l = {.lo = dscq_qtensor_lo(t), .hi = top};
@@ -148,11 +184,12 @@ static limits limits_of(const dscq_qnode *n, const dscq_qtensor *t)
     if (!k_ops[n->op].acts)
         return l;
     l.leaky = n->is_leaky;
-    l.relu = !n->is_leaky && l.lo == t->zero_point;
-    l.six = l.relu && l.hi < top && l.hi == t->zero_point + lround(6 / t->scale);
+    l.relu = is_clamp(n, t);
+    l.six = l.relu && ((l.hi < top && l.hi == t->zero_point + lround(6 / t->scale)) ||
+                       w->is_relu6);
     if (l.relu)
         l.lo = type_lo(t); /* the activation sees to it */
-    if (l.six)
+    if (l.six && l.hi < top)
         l.hi = type_lo(t) + 255;
     return l;
 }
@@ -160,7 +197,7 @@ static limits limits_of(const dscq_qnode *n, const dscq_qtensor *t)
 static dscq_status write_node(pack_onnx *w, const dscq_qnode *n)
 {
     const dscq_qtensor *t = &w->m->tensor[n->output];
-    const limits l = limits_of(n, t);
+    const limits l = limits_of(w, n, t);
     const int act = l.relu || l.leaky;
     const int whole = l.lo <= dscq_qtensor_lo(t) && l.hi >= dscq_qtensor_hi(t);
     const int grid = is_quantised(t) && !(k_ops[n->op].moves && whole);
@@ -232,6 +269,7 @@ dscq_status dscq_pack_write_onnx(const char *path, const dscq_qmodel *m,
     pack_onnx w = {.m = m, .err = err};
     dscq_status status;
 
+    w.is_relu6 = is_of_relu6(m);
     DSCQ_TRY(name_values(&w));
     for (int32_t i = 0; i < m->input_count; i++)
         write_input(&w, &m->input[i]);

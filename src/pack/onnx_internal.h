@@ -12,6 +12,7 @@ typedef struct pack_onnx {
     dscq_onnx_graph g;
     char (*name)[PACK_ONNX_NAME]; /* [tensor_count]: its real values, off the grid or on
                                    */
+    int is_relu6;                 /* clamps of the network end at 6 */
     dscq_error *err;
 } pack_onnx;
 

@@ -269,24 +269,56 @@ static int is_table_of(const pack_onnx *w, const dscq_qnode *n, dscq_act act,
     return 1;
 }
 
+/* The slope that the table has if it is one of leaky or elu: from the most negative
+ * value whose code is within the range, where a step of it weighs least. */
+static double slope_of(const pack_onnx *w, const dscq_qnode *n, dscq_act act)
+{
+    const dscq_qtensor *x = &w->m->tensor[n->input[0]], *y = &w->m->tensor[n->output];
+
+    for (int32_t i = 0; i < n->table_count; i++) {
+        const double v = x->scale * (i + dscq_qtensor_lo(x) - x->zero_point);
+        const double per = dscq_act_value(act, 1, v);
+        if (v < 0 && n->table[i] > dscq_qtensor_lo(y) &&
+            n->table[i] < dscq_qtensor_hi(y))
+            return y->scale * (n->table[i] - y->zero_point) / per;
+    }
+    return 0;
+}
+
+/* In this order: the first that makes the table is taken. */
 static const struct table_row {
     dscq_act act;
-    double slope;
+    int sloped;              /* its slope is in the table */
     const char *op, *before; /* before: applied first; NULL */
     int gated;               /* times the input */
 } k_tables[] = {
+    {DSCQ_ACT_LINEAR, 0, "Identity", NULL, 0},
     {DSCQ_ACT_RELU, 0, "Relu", NULL, 0},
+    {DSCQ_ACT_RELU6, 0, "Clip", NULL, 0},
     {DSCQ_ACT_LOGISTIC, 0, "Sigmoid", NULL, 0},
     {DSCQ_ACT_TANH, 0, "Tanh", NULL, 0},
     {DSCQ_ACT_SWISH, 0, "Sigmoid", NULL, 1},
     {DSCQ_ACT_HARD_SWISH, 0, "HardSigmoid", NULL, 1},
     {DSCQ_ACT_HARD_SIGMOID, 0, "HardSigmoid", NULL, 0},
-    {DSCQ_ACT_ELU, 1, "Elu", NULL, 0},
     {DSCQ_ACT_MISH, 0, "Tanh", "Softplus", 1},
+    {DSCQ_ACT_LEAKY, 1, "LeakyRelu", NULL, 0},
+    {DSCQ_ACT_ELU, 1, "Elu", NULL, 0},
 };
 
+static void clip_at_six(pack_onnx *w, dscq_str *node, const char *out)
+{
+    char bound[PACK_ONNX_NAME];
+
+    pack__onnx_part(bound, out, "min");
+    pack__onnx_scalar(w, bound, 0);
+    dscq_onnx_node_input(node, bound);
+    pack__onnx_part(bound, out, "max");
+    pack__onnx_scalar(w, bound, 6);
+    dscq_onnx_node_input(node, bound);
+}
+
 static void function(pack_onnx *w, const dscq_qnode *n, const struct table_row *r,
-                     const char *out)
+                     double slope, const char *out)
 {
     const char *in = w->name[n->input[0]];
     char soft[PACK_ONNX_NAME], gate[PACK_ONNX_NAME];
@@ -303,6 +335,10 @@ static void function(pack_onnx *w, const dscq_qnode *n, const struct table_row *
         dscq_onnx_node_real(&node, "alpha", 1.0 / 6);
         dscq_onnx_node_real(&node, "beta", 0.5);
     }
+    if (r->act == DSCQ_ACT_RELU6)
+        clip_at_six(w, &node, out);
+    if (r->sloped)
+        dscq_onnx_node_real(&node, "alpha", slope);
     dscq_onnx_node_end(&w->g, &node, r->op, r->gated ? gate : out);
     if (r->gated) {
         dscq_onnx_node_input(&node, in);
@@ -351,51 +387,13 @@ static dscq_status looked_up(pack_onnx *w, const dscq_qnode *n, const char *out)
 
 dscq_status pack__onnx_lut(pack_onnx *w, const dscq_qnode *n, const char *out)
 {
-    for (size_t i = 0; i < sizeof k_tables / sizeof k_tables[0]; i++)
-        if (is_table_of(w, n, k_tables[i].act, k_tables[i].slope)) {
-            function(w, n, &k_tables[i], out);
+    for (size_t i = 0; i < sizeof k_tables / sizeof k_tables[0]; i++) {
+        const struct table_row *r = &k_tables[i];
+        const double slope = r->sloped ? slope_of(w, n, r->act) : 0;
+        if (is_table_of(w, n, r->act, slope)) {
+            function(w, n, r, slope, out);
             return DSCQ_OK;
         }
-    return looked_up(w, n, out);
-}
-
-/* A sum of squares in the middle of table interval i (docs/arithmetic.md section 6). */
-static double middle(int32_t i)
-{
-    return i < 16 ? i : (8.5 + (i - 16) % 8) * ldexp(1, (i - 16) / 8 + 1) - 0.5;
-}
-
-/* The constants of the networks that have such layers; the table says which. */
-dscq_status pack__onnx_lrn(pack_onnx *w, const dscq_qnode *n, const char *out)
-{
-    static const double k_known[][3] = {/* alpha, beta, kappa */
-                                        {1e-4, 0.75, 1},
-                                        {1e-4, 0.75, 2},
-                                        {2e-5, 0.75, 1},
-                                        {5e-5, 0.75, 1}};
-    const dscq_qtensor *x = &w->m->tensor[n->input[0]];
-    const double unit = 256 * x->scale / w->m->tensor[n->output].scale;
-
-    for (size_t i = 0; i < sizeof k_known / sizeof k_known[0]; i++) {
-        const double *p = k_known[i];
-        int same = 1;
-        for (int32_t k = 0; k < n->table_count && same; k++) {
-            const double sum = x->scale * x->scale * middle(k);
-            const double f = unit * pow(p[2] + p[0] / n->first * sum, -p[1]);
-            same = fabs(f * ldexp(1, n->shift[0]) - n->table[k]) <= 1;
-        }
-        if (!same)
-            continue;
-        dscq_str node = from(w, n);
-        dscq_onnx_node_int(&node, "size", n->first);
-        dscq_onnx_node_real(&node, "alpha", p[0]);
-        dscq_onnx_node_real(&node, "beta", p[1]);
-        dscq_onnx_node_real(&node, "bias", p[2]);
-        return end(w, &node, "LRN", out);
     }
-    return dscq_fail(w->err, DSCQ_UNSUPPORTED,
-                     "layer '%s': its table belongs to none of the usual constants of "
-                     "local response normalisation, and ONNX has no tables for it; "
-                     "export the float network (dscq export NET.cfg -w FILE)",
-                     n->name);
+    return looked_up(w, n, out);
 }
