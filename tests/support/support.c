@@ -213,7 +213,11 @@ const char *test_shared_unpacked(const char *relative)
         return path;
     if (!test_has_program("xz"))
         return NULL;
-    const char *out = test_path("unpacked");
+    const char *slash = strrchr(path, '/'); /* its ending says what it is */
+    char name[PATH_BYTES];
+    (void)snprintf(name, sizeof name, "%s", slash != NULL ? slash + 1 : path);
+    name[strlen(name) - strlen(end)] = '\0';
+    const char *out = test_path(name);
     (void)snprintf(command, sizeof command, "xz -dc '%s' > '%s'", path, out);
     ck_assert_msg(system(command) == 0, "xz cannot unpack %s", path);
     return out;
