@@ -8,10 +8,13 @@
 
 enum { GAP_MIN = 1, GAP_MAX = 8, LEN_MAX = 15, SYMBOLS = 256 };
 
+/* `len` is as wide as `code`: where a loop walks both and they are not, gcc 12 for ARM
+ * in Thumb mode counts the place of a code from that of its length and then takes the
+ * store for one outside of the struct, so that its reader finds zeros. */
 typedef struct huff {
     int32_t symbols;
     uint64_t count[SYMBOLS];
-    uint8_t len[SYMBOLS];
+    uint16_t len[SYMBOLS];
     uint16_t code[SYMBOLS]; /* first transmitted bit lowest */
 } huff;
 
@@ -64,7 +67,7 @@ static int tree_lengths(huff *h)
         int depth = 0;
         for (int n = leaf[i]; n != nodes - 1; n = parent[n])
             depth++;
-        h->len[leaf[i]] = (uint8_t)depth;
+        h->len[leaf[i]] = (uint16_t)depth;
         deepest = depth > deepest ? depth : deepest;
     }
     return deepest;
@@ -81,17 +84,6 @@ static void limited_lengths(huff *h)
     memcpy(h->count, kept, sizeof kept);
 }
 
-/* The low n bits of v, first and last exchanged. No loop over n: gcc 12 for ARM turns
- * one inside assign_codes() into a wrong vector loop. */
-static uint16_t reversed(uint32_t v, int n)
-{
-    v = (v >> 1 & 0x5555) | (v & 0x5555) << 1;
-    v = (v >> 2 & 0x3333) | (v & 0x3333) << 2;
-    v = (v >> 4 & 0x0f0f) | (v & 0x0f0f) << 4;
-    v = (v >> 8 & 0x00ff) | (v & 0x00ff) << 8;
-    return (uint16_t)(v >> (16 - n));
-}
-
 /* Canonical codes from lengths: shorter first, then by symbol. 0: not a code. */
 static int assign_codes(huff *h)
 {
@@ -102,7 +94,10 @@ static int assign_codes(huff *h)
         for (int i = 0; i < h->symbols; i++) {
             if (h->len[i] != n)
                 continue;
-            h->code[i] = reversed(next, n);
+            uint32_t reversed = 0;
+            for (int b = 0; b < n; b++)
+                reversed |= (next >> b & 1) << (n - 1 - b);
+            h->code[i] = (uint16_t)reversed;
             next++;
             room += 1U << (LEN_MAX - n);
             used++;
@@ -277,9 +272,9 @@ static void read_lengths(tables *t, const pack_layer *l, int g, pack_reader *r)
     t->c.value.symbols = 1 << l->bits;
     t->c.gap.symbols = 1 << g;
     for (int i = 0; i < t->c.value.symbols; i++)
-        t->c.value.len[i] = (uint8_t)pack_bits_get(&b, 4);
+        t->c.value.len[i] = (uint16_t)pack_bits_get(&b, 4);
     for (int i = 0; i < t->c.gap.symbols; i++)
-        t->c.gap.len[i] = (uint8_t)pack_bits_get(&b, 4);
+        t->c.gap.len[i] = (uint16_t)pack_bits_get(&b, 4);
     pack__bits_check(r, &b, "Huffman lengths");
     if (!fill_table(t->value, &t->c.value) || !fill_table(t->gap, &t->c.gap))
         pack_fail(r, "Huffman lengths are not a code");
