@@ -1,7 +1,9 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/base/keys.h"
 #include "dscq/base/str.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -179,4 +181,75 @@ void dscq_dir_stems(char *out, size_t cap, const char *path, const char *ending)
                                (int)(n - tail), d.name[i]);
     }
     dscq_dir_free(&d);
+}
+
+static char plain(char c)
+{
+    return c == '-' ? '_' : (char)tolower((unsigned char)c);
+}
+
+/* The name as the files have it: without ".cfg", small letters, '_'. */
+static void plain_name(char *out, size_t cap, const char *name)
+{
+    const size_t n = strlen(name);
+    const size_t stem = n > 4 && strcmp(name + n - 4, ".cfg") == 0 ? n - 4 : n;
+    size_t i = 0;
+
+    for (; i < stem && i + 1 < cap; i++)
+        out[i] = plain(name[i]);
+    out[i] = '\0';
+}
+
+/* Which file of the folder the name means; NULL: none. The nearest name into `near`
+ * when it is near enough to be a slip of the finger. */
+static const char *file_of(char *near, size_t cap, const dscq_dir *d, const char *name)
+{
+    char want[DSCQ_NAME_MAX], have[DSCQ_NAME_MAX];
+    unsigned best = (unsigned)strlen(name) / 3 + 2;
+
+    near[0] = '\0';
+    plain_name(want, sizeof want, name);
+    for (size_t i = 0; i < d->count; i++) {
+        const size_t n = strlen(d->name[i]);
+        if (n <= 4 || strcmp(d->name[i] + n - 4, ".cfg") != 0)
+            continue;
+        plain_name(have, sizeof have, d->name[i]);
+        const unsigned distance = dscq_edit_distance(want, have);
+        if (distance == 0)
+            return d->name[i];
+        if (distance < best) {
+            best = distance;
+            (void)dscq_str_copy(near, cap, have);
+        }
+    }
+    return NULL;
+}
+
+dscq_status dscq_path_named(char *out, size_t cap, const char *dir, const char *name,
+                            const char *what, dscq_error *err)
+{
+    char exact[DSCQ_PATH_MAX], near[DSCQ_NAME_MAX], names[160];
+    dscq_dir d;
+    dscq_status status;
+
+    if (strlen(name) >= DSCQ_NAME_MAX)
+        return dscq_fail(err, DSCQ_ARG, "%s name of %zu bytes is too long", what,
+                         strlen(name));
+    (void)snprintf(exact, sizeof exact, "%s.cfg", name);
+    status = dscq_path_join(out, cap, dir, exact, err);
+    if (status != DSCQ_OK || dscq_path_exists(out))
+        return status;
+    status = dscq_dir_list(&d, dir, err);
+    if (status != DSCQ_OK)
+        return status;
+    const char *file = file_of(near, sizeof near, &d, name);
+    if (file != NULL)
+        status = dscq_path_join(out, cap, dir, file, err);
+    dscq_dir_free(&d);
+    if (file != NULL)
+        return status;
+    dscq_dir_stems(names, sizeof names, dir, ".cfg");
+    return dscq_fail(err, DSCQ_IO, "%s %s: %s%s%snot one of %s: %s", what, name,
+                     near[0] != '\0' ? "did you mean " : "", near,
+                     near[0] != '\0' ? "? It is " : "", dir, names);
 }

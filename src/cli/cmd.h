@@ -52,35 +52,39 @@ typedef struct cli_opt {
     cli_opt_kind kind;
     char letter;         /* 'f' for -f; 0: none */
     const char *metavar; /* "FILE"; ENUM: NULL, the choices are shown */
+    unsigned kinds;      /* of a file to read: DSCQ_KIND_... that are right; 0: any */
 } cli_opt;
 
 /* clang-format off */
 #define CLI_OPT_FLAG(S, field, name, letter, help) \
     {{name, DSCQ_KEY_BOOL, offsetof(S, field), sizeof(int32_t), 0, 1, NULL, "0", help}, \
-     CLI_FLAG, letter, NULL}
+     CLI_FLAG, letter, NULL, 0}
 #define CLI_OPT_INT(S, field, name, letter, metavar, lo, hi, dflt, help) \
     {{name, DSCQ_KEY_INT, offsetof(S, field), sizeof(int32_t), lo, hi, NULL, dflt, help}, \
-     CLI_VALUE, letter, metavar}
+     CLI_VALUE, letter, metavar, 0}
 #define CLI_OPT_I64(S, field, name, letter, metavar, lo, hi, dflt, help) \
     {{name, DSCQ_KEY_I64, offsetof(S, field), sizeof(int64_t), lo, hi, NULL, dflt, help}, \
-     CLI_VALUE, letter, metavar}
+     CLI_VALUE, letter, metavar, 0}
 #define CLI_OPT_REAL(S, field, name, letter, metavar, lo, hi, dflt, help) \
     {{name, DSCQ_KEY_REAL, offsetof(S, field), sizeof(double), lo, hi, NULL, dflt, help}, \
-     CLI_VALUE, letter, metavar}
+     CLI_VALUE, letter, metavar, 0}
 #define CLI_OPT_ENUM(S, field, name, letter, choices, dflt, help) \
     {{name, DSCQ_KEY_ENUM, offsetof(S, field), sizeof(int32_t), 0, 0, choices, dflt, help}, \
-     CLI_VALUE, letter, NULL}
+     CLI_VALUE, letter, NULL, 0}
 #define CLI_OPT_STR(S, field, name, letter, metavar, dflt, help) \
     {{name, DSCQ_KEY_STR, offsetof(S, field), sizeof(((S *)0)->field), 0, 0, NULL, dflt, help}, \
-     CLI_VALUE, letter, metavar}
+     CLI_VALUE, letter, metavar, 0}
+#define CLI_OPT_FILE(S, field, name, letter, metavar, kinds, dflt, help) \
+    {{name, DSCQ_KEY_STR, offsetof(S, field), sizeof(((S *)0)->field), 0, 0, NULL, dflt, help}, \
+     CLI_VALUE, letter, metavar, kinds}
 #define CLI_OPT_LIST(S, field, name, letter, metavar, lo, hi, dflt, help) \
     {{name, DSCQ_KEY_LIST, offsetof(S, field), sizeof(dscq_list), lo, hi, NULL, dflt, help}, \
-     CLI_VALUE, letter, metavar}
+     CLI_VALUE, letter, metavar, 0}
 #define CLI_OPT_MANY(S, field, name, letter, metavar, help) \
     {{name, DSCQ_KEY_STR, offsetof(S, field), sizeof(cli_words), 0, 0, NULL, NULL, help}, \
-     CLI_MANY, letter, metavar}
+     CLI_MANY, letter, metavar, 0}
 #define CLI_OPT_END \
-    {{NULL, DSCQ_KEY_INT, 0, 0, 0, 0, NULL, NULL, NULL}, CLI_FLAG, 0, NULL}
+    {{NULL, DSCQ_KEY_INT, 0, 0, 0, 0, NULL, NULL, NULL}, CLI_FLAG, 0, NULL, 0}
 /* clang-format on */
 
 /* The common options, in groups: a command says which it takes (`takes`). --quiet,
@@ -124,6 +128,7 @@ typedef struct cli_call {
     cli_common common;
     const char *const *arg; /* operands, options taken out */
     int arg_count;
+    uint64_t given;      /* options of the command line: see cli_given() */
     const dscq_log *log; /* messages to stderr, bars, Ctrl-C: pass it down */
     cli_output *out;
     int has_result; /* although the command fails: what it found is to be printed */
@@ -140,6 +145,9 @@ struct cli_cmd {
     const char *examples;
     unsigned takes;         /* CLI_TAKES_...                       */
     int min_args, max_args; /* operands; max -1 = any number       */
+    /* Of the first operand and of the others: DSCQ_KIND_... of files that are right;
+     * 0: no file, or the command looks itself. */
+    unsigned operand_kinds[2];
     const cli_opt *options; /* ends with CLI_OPT_END; NULL = none  */
     size_t option_bytes;    /* of the struct they fill, zeroed     */
     const char *schema;     /* of --json; NULL = "dscq.<name>/1"   */
@@ -165,6 +173,32 @@ size_t cli_all_options(const cli_opt **out, size_t cap, const cli_cmd *cmd);
 dscq_status cli_parse(cli_call *call, void *options, int argc, char **argv,
                       dscq_error *err);
 
+/* Whether an option stood on the command line ("--machine"). */
+int cli_given(const cli_call *call, const char *name);
+/* DSCQ_ARG naming the first of `names` (NULL-ended) that was given: it means nothing
+ * here, and why. */
+dscq_status cli_refuse_given(const cli_call *call, const char *const *names,
+                             const char *why, dscq_error *err);
+
+/* ---- topic_keys.c ------------------------------------------------------ */
+
+/* "train.epochs=3 (or compress.epochs=3)": the settings called `key` that --set of the
+ * command reaches. 0: there is none. */
+int cli_key_places(char *out, size_t cap, const cli_cmd *cmd, const char *key,
+                   const char *value);
+
+/* ---- files.c ----------------------------------------------------------- */
+
+/* Operands and file options that exist but are files of another kind than the command
+ * takes: DSCQ_FORMAT (a folder: DSCQ_IO) that says what it is, and who takes it; for
+ * those of other programs see dscq_kind_refuse_foreign(). */
+dscq_status cli_check_kinds(const cli_call *call, const void *options, dscq_error *err);
+/* A name that is written to, "" being none: DSCQ_ARG when its ending says another
+ * format than those of `endings` ("html|htm"). A name without an ending and a device
+ * will do. */
+dscq_status cli_check_ending(const char *path, const char *endings, const char *option,
+                             dscq_error *err);
+
 /* ---- output.c: results on stdout -------------------------------------- */
 
 /* A table: printed as text or CSV at once, or kept for the JSON document. */
@@ -173,6 +207,11 @@ void cli_out_table(cli_call *call, const dscq_table *t);
 void cli_out_text(cli_call *call, const char *fmt, ...) DSCQ_PRINTF(2, 3);
 /* A heading over what follows, the same way. */
 void cli_out_heading(cli_call *call, const char *text);
+/* --quiet drops text and tables for people once their content goes elsewhere too: into
+ * a file, or into the exit code. A command that writes a file does so by itself. */
+void cli_out_hush(cli_call *call, int on);
+/* A table of what went wrong: shown to people even when quiet. */
+void cli_out_wrong(cli_call *call, const dscq_table *t);
 /* Raw text in every form (help, manual pages, configuration). */
 void cli_out_raw(cli_call *call, const char *text);
 /* A member of the JSON document; takes value over. */

@@ -1,6 +1,7 @@
 #include "cmd.h"
 #include "dscq/base/str.h"
 #include "dscq/flow/compress.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/manifest.h"
 #include "dscq/flow/search.h"
 #include "dscq/flow/simulate.h"
@@ -20,19 +21,21 @@ typedef struct compress_options {
 } compress_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(compress_options, weights, "--weights", 'w', "FILE", "",
-                "float network to start from, instead of training one"),
+    CLI_OPT_FILE(compress_options, weights, "--weights", 'w', "FILE",
+                 DSCQ_KIND_CHECKPOINT | DSCQ_KIND_WEIGHTS, "",
+                 "float network to start from, instead of training one"),
     CLI_OPT_STR(compress_options, profile, "--profile", 0, "NAME", "machine",
                 "encodings the file may use: machine, loaded, archive, or one by name"),
-    CLI_OPT_STR(compress_options, recipe, "--recipe", 0, "FILE", "",
-                "[compress_layer] sections that come after those of NET.cfg"),
+    CLI_OPT_FILE(compress_options, recipe, "--recipe", 0, "FILE", DSCQ_KIND_RECIPE, "",
+                 "[compress_layer] sections that come after those of NET.cfg"),
     CLI_OPT_STR(compress_options, search, "--search", 0, "HOW", "",
                 "find the recipe: greedy, knapsack, bayes or none; overrides [search]"),
-    CLI_OPT_STR(compress_options, budget, "--budget", 0, "TIME", "",
-                "time for sensitivity, trials and fine-tuning: 90s, 30m, 2h; overrides "
-                "[search]"),
     CLI_OPT_STR(
-        compress_options, machine, "--machine", 'm', "NAME", "",
+        compress_options, budget, "--budget", 0, "TIME", "",
+        "time for sensitivity, trials and fine-tuning: 90s, 30min, 2h; overrides "
+        "[search]"),
+    CLI_OPT_FILE(
+        compress_options, machine, "--machine", 'm', "NAME", DSCQ_KIND_MACHINE, "",
         "simulate the trials of a search on this machine, for least energy unless "
         "[search] has another objective; default: [machine], when [search] asks "
         "for cycles, energy or RAM"),
@@ -226,6 +229,9 @@ done:
     return status;
 }
 
+static const char *const k_of_search[] = {"--budget", "--machine", "--sensitivity",
+                                          NULL};
+
 /* An option of its own is a setting given later than --set. */
 static dscq_status add_setting(cli_call *call, char *text, size_t cap, const char *key,
                                const char *value, dscq_error *err)
@@ -270,10 +276,14 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         c->recipe, err));
     if (cli_project_printed(call, p))
         goto done;
+    const int searches = dscq_project_search(p)->search != DSCQ_SEARCH_NONE;
+    if (!searches)
+        DSCQ_TRY(cli_refuse_given(call, k_of_search,
+                                  "nothing is searched; add --search bayes (or greedy, "
+                                  "knapsack)",
+                                  err));
     DSCQ_TRY(cli_folder_open(&folder, call, dir, err));
-    status = dscq_project_search(p)->search != DSCQ_SEARCH_NONE
-                 ? search(call, p, c, &o, err)
-                 : plain(call, p, &o, err);
+    status = searches ? search(call, p, c, &o, err) : plain(call, p, &o, err);
 done:
     dscq_folder_close(folder);
     dscq_project_destroy(p);
@@ -322,6 +332,7 @@ const cli_cmd cli_cmd_compress = {
              CLI_TAKES_OUTPUT | CLI_TAKES_FORCE | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_NET},
     .options = k_options,
     .option_bytes = sizeof(compress_options),
     .run = run,

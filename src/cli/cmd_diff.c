@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/pack/pack.h"
 
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
@@ -41,5 +42,6 @@ const cli_cmd cli_cmd_diff = {
     .takes = CLI_TAKES_TABLE,
     .min_args = 2,
     .max_args = 2,
+    .operand_kinds = {DSCQ_KIND_PACKED, DSCQ_KIND_PACKED},
     .run = run,
 };

@@ -1,5 +1,6 @@
 #include "cmd.h"
 #include "dscq/base/config.h"
+#include "dscq/flow/kind.h"
 #include "dscq/hw/dram_trace.h"
 
 #include <stdio.h>
@@ -10,8 +11,9 @@ typedef struct dram_options {
 } dram_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(dram_options, config, "--config", 'c', "FILE", "zcu104_ddr4_2400",
-                "device and controller: a name under data/dram, or a file"),
+    CLI_OPT_FILE(dram_options, config, "--config", 'c', "FILE", DSCQ_KIND_DRAM,
+                 "zcu104_ddr4_2400",
+                 "device and controller: a name under data/dram, or a file"),
     CLI_OPT_END};
 
 static dscq_status load(dscq_dram_config *out, cli_call *call, const char *name,
@@ -92,6 +94,7 @@ const cli_cmd cli_cmd_dram = {
     .takes = CLI_TAKES_TABLE,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_FOREIGN}, /* a trace may be compressed */
     .options = k_options,
     .option_bytes = sizeof(dram_options),
     .run = run,

@@ -1,5 +1,6 @@
 #include "cmd.h"
 #include "dscq/base/alloc.h"
+#include "dscq/flow/kind.h"
 #include "dscq/pack/pack.h"
 #include "eval.h"
 #include "project.h"
@@ -7,23 +8,26 @@
 #include <string.h>
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(eval_options, weights, "--weights", 'w', "FILE", "",
-                "float weights: a checkpoint, or Darknet .weights"),
-    CLI_OPT_STR(eval_options, packed, "--packed", 'p', "FILE", "",
-                "packed file, executed in integers"),
-    CLI_OPT_STR(eval_options, baseline, "--baseline", 0, "FILE", "",
-                "another packed file to compare with, on the same images"),
+    CLI_OPT_FILE(eval_options, weights, "--weights", 'w', "FILE",
+                 DSCQ_KIND_CHECKPOINT | DSCQ_KIND_WEIGHTS, "",
+                 "float weights: a checkpoint, or Darknet .weights"),
+    CLI_OPT_FILE(eval_options, packed, "--packed", 'p', "FILE", DSCQ_KIND_PACKED, "",
+                 "packed file, executed in integers"),
+    CLI_OPT_FILE(eval_options, baseline, "--baseline", 0, "FILE", DSCQ_KIND_PACKED, "",
+                 "another packed file to compare with, on the same images"),
     CLI_OPT_ENUM(eval_options, split, "--split", 0, "train|valid|test", "test",
                  "part of the data"),
     CLI_OPT_FLAG(eval_options, per_class, "--per-class", 0, "a row a class"),
     CLI_OPT_FLAG(eval_options, confusion, "--confusion", 0, "the confusion matrix"),
     CLI_OPT_STR(eval_options, predictions, "--predictions", 0, "FILE", "",
                 "write label and prediction of every image there"),
-    CLI_OPT_STR(eval_options, against, "--against", 0, "FILE", "",
-                "compare with such a file of another run"),
+    CLI_OPT_FILE(eval_options, against, "--against", 0, "FILE", DSCQ_KIND_PREDICTIONS,
+                 "", "compare with such a file of another run"),
     CLI_OPT_ENUM(eval_options, rule, "--ap", 0, "voc11|area|coco", "area",
                  "rule of average precision, for detectors"),
     CLI_OPT_END};
+
+static const char *const k_of_boxes[] = {"--ap", NULL};
 
 static const char **class_names(dscq_dataset *d)
 {
@@ -142,9 +146,12 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_qmodel *q = NULL;
     dscq_status status;
 
+    DSCQ_TRY(cli_check_ending(o->predictions, "csv|txt", "--predictions", err));
     DSCQ_TRY(cli_project_open(&p, call, err));
     if (cli_project_printed(call, p))
         goto done;
+    if (!dscq_project_is_detector(p))
+        DSCQ_TRY(cli_refuse_given(call, k_of_boxes, "the network finds no boxes", err));
     if (o->weights[0] == '\0' && o->packed[0] == '\0') {
         status = dscq_fail(err, DSCQ_ARG,
                            "what to evaluate? give --weights, --packed or "
@@ -198,6 +205,7 @@ const cli_cmd cli_cmd_eval = {
              CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_NET},
     .options = k_options,
     .option_bytes = sizeof(eval_options),
     .run = run,

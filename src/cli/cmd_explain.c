@@ -1,5 +1,6 @@
 #include "cmd.h"
 #include "dscq/flow/explain.h"
+#include "dscq/flow/kind.h"
 
 typedef struct explain_options {
     int64_t recipe;
@@ -29,6 +30,11 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_explanation e = {0};
     dscq_status status;
 
+    if (o->recipe >= 0 && call->arg_count > 1)
+        return dscq_fail(err, DSCQ_ARG,
+                         "explain: --recipe prints a trial's whole recipe; leave '%s' "
+                         "out",
+                         call->arg[1]);
     if (o->recipe >= 0)
         return recipe(call, o->recipe, err);
     if (call->arg_count < 2)
@@ -48,7 +54,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         cli_out_table(call, e.packed);
     }
     cli_out_text(call, "\n%s", e.decision.text);
-    cli_out_string(call, "layer", call->arg[1]);
+    cli_out_string(call, "layer", e.layer);
     cli_out_string(call, "decision", e.decision.text);
 done:
     dscq_explanation_clear(&e);
@@ -61,7 +67,8 @@ const cli_cmd cli_cmd_explain = {
     .synopsis = "RUN [LAYER]",
     .summary = "tell what was tried for a layer, and what decided",
     .description =
-        "RUN is the output folder of `sensitivity` or `compress`. Printed is what the "
+        "RUN is the output folder of `sensitivity` or `compress`, LAYER a name or the "
+        "number it begins with. Printed is what the "
         "layer loses alone, every pruning rate and bit width that trials of a search "
         "gave it, with the best trial of each, what the packed file made of it, and "
         "why it has the setting it has. --recipe prints the recipe of any trial, such "
@@ -73,6 +80,7 @@ const cli_cmd cli_cmd_explain = {
     .takes = CLI_TAKES_TABLE,
     .min_args = 1,
     .max_args = 2,
+    .operand_kinds = {DSCQ_KIND_FOLDER},
     .options = k_options,
     .option_bytes = sizeof(explain_options),
     .run = run,

@@ -1,9 +1,11 @@
 #include "cmd.h"
 #include "dscq/flow/import.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/project.h"
 #include "dscq/import/onnx_write.h"
 #include "dscq/pack/pack.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct export_options {
@@ -12,8 +14,9 @@ typedef struct export_options {
 } export_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(export_options, weights, "--weights", 'w', "FILE", "",
-                "the weights: a checkpoint, or Darknet .weights"),
+    CLI_OPT_FILE(export_options, weights, "--weights", 'w', "FILE",
+                 DSCQ_KIND_CHECKPOINT | DSCQ_KIND_WEIGHTS, "",
+                 "the weights: a checkpoint, or Darknet .weights"),
     CLI_OPT_ENUM(export_options, dialect, "--dialect", 0, "alexeyab|pjreddie",
                  "alexeyab", "whose Darknet is to read it"),
     CLI_OPT_END};
@@ -62,19 +65,53 @@ done:
     return status;
 }
 
+/* STEM.cfg and STEM.weights are replaced like any other result. */
+static dscq_status check_stem(const cli_call *call, const char *stem, dscq_error *err)
+{
+    static const char *const k_tail[] = {".cfg", ".weights"};
+    char path[DSCQ_PATH_MAX + 16];
+    dscq_status status = DSCQ_OK;
+
+    for (size_t i = 0; i < 2 && status == DSCQ_OK; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", stem, k_tail[i]);
+        status = cli_check_overwrite(call, path, err);
+    }
+    return status;
+}
+
+/* What is written, and whether the options have a say in it. */
+static dscq_status check_target(const cli_call *call, const char *to, int is_packed,
+                                dscq_error *err)
+{
+    static const char *const k_float[] = {"--weights", "--dialect", NULL};
+    static const char *const k_darknet[] = {"--dialect", NULL};
+    const int to_onnx = ends_with(to, ".onnx");
+    dscq_status status;
+
+    DSCQ_TRY(cli_check_ending(to, "onnx", "-o", err));
+    if (is_packed)
+        DSCQ_TRY(cli_refuse_given(call, k_float, "a packed file has its weights in it",
+                                  err));
+    else if (to_onnx)
+        DSCQ_TRY(cli_refuse_given(call, k_darknet, "an ONNX file is written", err));
+    DSCQ_TRY(to_onnx ? cli_check_overwrite(call, to, err) : check_stem(call, to, err));
+done:
+    return status;
+}
+
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const export_options *o = options;
     const char *to = call->common.output;
+    const int is_packed = !ends_with(call->arg[0], ".cfg");
     dscq_status status;
 
     if (to[0] == '\0')
         return dscq_fail(err, DSCQ_ARG,
                          "where to? -o FILE.onnx, or -o STEM for STEM.cfg and "
                          "STEM.weights");
-    DSCQ_TRY(cli_check_overwrite(call, to, err));
-    DSCQ_TRY(ends_with(call->arg[0], ".cfg") ? write_float(call, o, to, err)
-                                             : write_packed(call, to, err));
+    DSCQ_TRY(check_target(call, to, is_packed, err));
+    DSCQ_TRY(is_packed ? write_packed(call, to, err) : write_float(call, o, to, err));
     cli_out_text(call,
                  ends_with(to, ".onnx") ? "wrote %s\n" : "wrote %s.cfg and .weights\n",
                  to);
@@ -107,6 +144,7 @@ const cli_cmd cli_cmd_export = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_NET | DSCQ_KIND_PACKED},
     .options = k_options,
     .option_bytes = sizeof(export_options),
     .run = run,

@@ -49,7 +49,7 @@ void cli_help_command(cli_call *call, const cli_cmd *cmd)
     (void)help_print(call, &s, NULL);
 }
 
-static void build_overview(dscq_str *s)
+void help_overview(dscq_str *s)
 {
     dscq_str_add(s, "usage: dscq COMMAND [OPTION]... [OPERAND]...\n\n");
     help_fill(s,
@@ -77,7 +77,7 @@ void cli_help_overview(cli_call *call)
 {
     dscq_str s = {0};
 
-    build_overview(&s);
+    help_overview(&s);
     (void)help_print(call, &s, NULL);
 }
 
@@ -107,7 +107,7 @@ static dscq_status run(cli_call *call, const void *params, dscq_error *err)
     if (o->man && (name == NULL || strcmp(name, "dscq") == 0))
         return help_man(call, NULL, err);
     if (name == NULL) {
-        build_overview(&s);
+        help_overview(&s);
         return help_print(call, &s, err);
     }
     const cli_cmd *cmd = cli_find(name);
@@ -120,6 +120,9 @@ static dscq_status run(cli_call *call, const void *params, dscq_error *err)
     for (size_t i = 0; cli_topics[i] != NULL; i++)
         if (!o->man && strcmp(cli_topics[i]->name, name) == 0)
             return cli_topics[i]->print(call, err);
+    if (!o->man && help_lookup(&s, name) > 0)
+        return help_print(call, &s, err);
+    dscq_str_free(&s);
     return no_such_page(name, err);
 }
 
@@ -132,12 +135,20 @@ static const char *const k_words[] = {"@commands", "@topics", NULL};
 const cli_cmd cli_cmd_help = {
     .name = "help",
     .group = CLI_META,
-    .synopsis = "[COMMAND | TOPIC]",
-    .summary = "explain a command or a topic",
-    .description = "Without an operand: the list of commands and topics.\n\n"
-                   "With the name of a command: its usage, what it does, its options.",
+    .synopsis = "[COMMAND | TOPIC | WORD]",
+    .summary = "explain a command, a topic, a key or a name",
+    .description =
+        "Without an operand: the list of commands and topics.\n\n"
+        "With the name of a command: its usage, what it does, its options. "
+        "Any other word is looked up in the tables: a key (train.epochs, or "
+        "epochs for all sections that have it), a section ([train]), a layer, "
+        "a method, an encoding, a type of data, an option (behind --).",
     .examples = "The options of a command:\n"
                 "$ dscq help version\n"
+                "A key, a section, a method:\n"
+                "$ dscq help train.epochs\n"
+                "$ dscq help '[train]'\n"
+                "$ dscq help dsc_clipq\n"
                 "What the exit codes mean:\n"
                 "$ dscq help exit-codes\n",
     .max_args = 1,

@@ -1,6 +1,7 @@
 #include "cmd.h"
 #include "dscq/base/str.h"
 #include "dscq/flow/import.h"
+#include "dscq/flow/kind.h"
 
 #include <string.h>
 
@@ -59,7 +60,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     DSCQ_TRY(cli_check_overwrite(call, dir, err));
     status = dscq_flow_import(&m, &refused, &o, err);
     if (refused != NULL)
-        cli_out_table(call, refused);
+        cli_out_wrong(call, refused);
     if (status != DSCQ_OK)
         goto done;
     warn_unsaid(call, &given->data);
@@ -105,6 +106,7 @@ const cli_cmd cli_cmd_import = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
     .min_args = 1,
     .max_args = 2,
+    .operand_kinds = {DSCQ_KIND_ONNX | DSCQ_KIND_NET, DSCQ_KIND_WEIGHTS},
     .options = k_options,
     .option_bytes = sizeof(import_options),
     .run = run,

@@ -1,6 +1,7 @@
 #include "cmd.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/flow/kind.h"
 #include "dscq/pack/pack.h"
 
 typedef struct inspect_options {
@@ -105,6 +106,7 @@ const cli_cmd cli_cmd_inspect = {
     .takes = CLI_TAKES_TABLE,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_PACKED},
     .options = k_options,
     .option_bytes = sizeof(inspect_options),
     .run = run,

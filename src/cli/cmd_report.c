@@ -3,6 +3,7 @@
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
 #include "dscq/flow/gate.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/page.h"
 #include "simulate.h"
 
@@ -11,8 +12,12 @@
 static const cli_opt k_options[] = {
     CLI_OPT_FLAG(cli_simulate_options, energy, "--energy", 'e',
                  "show energy by component and by constant"),
-    CLI_OPT_STR(cli_simulate_options, baseline, "--baseline", 'b', "OLD.json", "",
-                "earlier report to compare with"),
+    CLI_OPT_FILE(cli_simulate_options, baseline, "--baseline", 'b', "OLD.json",
+                 DSCQ_KIND_REPORT | DSCQ_KIND_JSON, "",
+                 "earlier report to compare with"),
+    CLI_OPT_FLAG(cli_simulate_options, other_baseline, "--other-baseline", 0,
+                 "compare even with a report of another machine, network or number of "
+                 "frames"),
     CLI_OPT_MANY(cli_simulate_options, fail_if, "--fail-if", 'f', "RULE",
                  "gate such as 'energy_pj>+2%'; exit code 3 when it breaks"),
     CLI_OPT_STR(cli_simulate_options, html, "--html", 0, "FILE", "",
@@ -20,53 +25,64 @@ static const cli_opt k_options[] = {
     CLI_SIMULATE_OPTIONS,
     CLI_OPT_END};
 
-/* A report is JSON, a packed file is not. */
-static int is_json(const char *path)
-{
-    const size_t n = strlen(path);
-
-    return n > 5 && strcmp(path + n - 5, ".json") == 0;
-}
-
-/* From an earlier report, or by running the packed file now. */
-static dscq_status obtain(dscq_json **report, cli_simulated *s, cli_call *call,
-                          const cli_simulate_options *o, dscq_error *err)
+/* What the command line asks for is read before anything is simulated. */
+static dscq_status read_baseline(dscq_json **baseline, const cli_simulate_options *o,
+                                 dscq_error *err)
 {
     dscq_status status;
 
-    if (is_json(call->arg[0]))
-        return dscq_json_load(report, call->arg[0], err);
-    DSCQ_TRY(cli_simulate(s, call, call->arg[0], o, err));
-    DSCQ_TRY(dscq_flow_report(report, s->q, &s->sim, &s->facts, err));
+    DSCQ_TRY(dscq_gate_read_rules(o->fail_if.v, (size_t)o->fail_if.count,
+                                  o->baseline[0] != '\0', err));
+    if (o->baseline[0] != '\0')
+        DSCQ_TRY(dscq_json_load(baseline, o->baseline, err));
 done:
     return status;
 }
 
-static dscq_status check_gates(cli_call *call, const dscq_json *report,
-                               const cli_simulate_options *o, dscq_error *err)
+static dscq_status check_comparable(cli_call *call, const dscq_json *report,
+                                    const dscq_json *baseline,
+                                    const cli_simulate_options *o, dscq_error *err)
 {
-    dscq_json *baseline = NULL;
+    dscq_error why;
+    const dscq_status status = dscq_gate_comparable(report, baseline, &why);
+
+    if (status == DSCQ_OK)
+        return DSCQ_OK;
+    if (status == DSCQ_ARG && o->other_baseline) {
+        dscq_log_printf(call->log, DSCQ_LOG_WARN, "%s: %s", o->baseline, why.msg);
+        return DSCQ_OK; /* another schema is refused by the gates themselves */
+    }
+    if (status == DSCQ_ARG)
+        return dscq_fail(err, DSCQ_ARG, "%s: without --other-baseline not compared: %s",
+                         o->baseline, why.msg);
+    *err = why;
+    return status;
+}
+
+static dscq_status check_gates(cli_call *call, const dscq_json *report,
+                               const dscq_json *baseline, const cli_simulate_options *o,
+                               dscq_error *err)
+{
     dscq_table *gates = NULL;
-    size_t broken = 0;
+    size_t broken = 0, first = 0;
     dscq_status status;
 
-    if (o->baseline[0] != '\0')
-        DSCQ_TRY(dscq_json_load(&baseline, o->baseline, err));
+    if (baseline != NULL)
+        DSCQ_TRY(check_comparable(call, report, baseline, o, err));
     DSCQ_TRY(dscq_gate_check(&gates, &broken, report, baseline, o->fail_if.v,
                              (size_t)o->fail_if.count, err));
-    if (o->fail_if.count > 0)
+    if (o->fail_if.count > 0 && broken > 0)
+        cli_out_wrong(call, gates);
+    else if (o->fail_if.count > 0)
         cli_out_table(call, gates);
-    for (size_t i = 0, first = 1; i < dscq_table_rows(gates) && broken > 0; i++) {
-        const int c = dscq_table_find(gates, "broken");
-        if (dscq_table_int(gates, i, (size_t)c) == 0 || !first)
-            continue;
-        first = 0;
-        status = dscq_fail(err, DSCQ_GATE, "%zu of %d gates broken; the first: %s",
-                           broken, (int)o->fail_if.count, o->fail_if.v[i]);
-    }
+    if (broken == 0)
+        goto done;
+    while (dscq_table_int(gates, first, (size_t)dscq_table_find(gates, "broken")) == 0)
+        first++;
+    status = dscq_fail(err, DSCQ_GATE, "%zu of %d gates broken; the first: %s", broken,
+                       (int)o->fail_if.count, o->fail_if.v[first]);
 done:
     dscq_table_destroy(gates);
-    dscq_json_free(baseline);
     return status;
 }
 
@@ -77,9 +93,11 @@ static dscq_status show_tables(cli_call *call, const dscq_json *report,
     const struct {
         const char *name;
         int wanted;
-    } tables[] = {{"layers", 1},
+    } tables[] = {{"schedule", o->explain},
+                  {"layers", 1},
                   {"energy", o->energy},
                   {"coefficients", o->energy},
+                  {"what_if", o->what_if[0] != '\0'},
                   {"stalls", o->stalls}};
 
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
@@ -97,17 +115,46 @@ static dscq_status show_tables(cli_call *call, const dscq_json *report,
     return DSCQ_OK;
 }
 
+/* From an earlier report, or by running the packed file now. */
+static dscq_status obtain(dscq_json **report, cli_simulated *s, cli_call *call,
+                          const cli_simulate_options *o, dscq_error *err)
+{
+    static const char *const k_of_run[] = {
+        "--machine", "--net",     "--frames", "--no-data",      "--verify",
+        "--trace",   "--what-if", "--set",    "--print-config", NULL};
+    dscq_status status;
+
+    if (dscq_kind_of(call->arg[0]).bit & (DSCQ_KIND_REPORT | DSCQ_KIND_JSON)) {
+        DSCQ_TRY(cli_refuse_given(call, k_of_run,
+                                  "a report is shown as it was made; give the packed "
+                                  "file to make another",
+                                  err));
+        return dscq_json_load(report, call->arg[0], err);
+    }
+    DSCQ_TRY(cli_simulate(s, call, call->arg[0], o, err));
+    if (s->q != NULL)
+        DSCQ_TRY(dscq_flow_report(report, s->q, &s->sim, &s->facts, err));
+done:
+    return status;
+}
+
 static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const cli_simulate_options *o = options;
     cli_simulated s = {0};
-    dscq_json *report = NULL;
+    dscq_json *report = NULL, *baseline = NULL;
     dscq_table *totals = NULL;
     dscq_status status;
 
+    cli_out_hush(call, call->common.json_file[0] != '\0' || o->html[0] != '\0' ||
+                           o->fail_if.count > 0);
+    DSCQ_TRY(cli_check_ending(o->html, "html|htm", "--html", err));
     if (o->html[0] != '\0')
         DSCQ_TRY(cli_check_overwrite(call, o->html, err));
+    DSCQ_TRY(read_baseline(&baseline, o, err));
     DSCQ_TRY(obtain(&report, &s, call, o, err));
+    if (report == NULL) /* --print-config */
+        goto done;
     DSCQ_TRY(show_tables(call, report, o, err));
     DSCQ_TRY(dscq_report_totals(&totals, report, err));
     cli_out_table(call, totals);
@@ -115,13 +162,14 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         cli_simulate_print_totals(call, &s);
     if (o->html[0] != '\0')
         DSCQ_TRY(dscq_report_page(report, o->html, err));
-    status = check_gates(call, report, o, err);
+    status = check_gates(call, report, baseline, o, err);
     if (call->common.json && (status == DSCQ_OK || status == DSCQ_GATE)) {
         cli_out_document(call, report);
         report = NULL;
     }
 done:
     dscq_table_destroy(totals);
+    dscq_json_free(baseline);
     dscq_json_free(report);
     cli_simulated_clear(&s);
     return status;
@@ -139,7 +187,9 @@ const cli_cmd cli_cmd_report = {
         "by "
         "component, each with its interval, and the constants it was made from.\n\n"
         "With --baseline and --fail-if it is a gate for scripts: exit code 3 when a "
-        "number got worse than its rule allows. Rules and keys: docs/report-schema.md.",
+        "number got worse than its rule allows. Rules and keys: docs/report-schema.md. "
+        "A baseline of another machine, network or number of frames is refused, unless "
+        "--other-baseline says that it is meant.",
     .examples = "Energy of one frame, by component:\n"
                 "$ dscq report runs/demo/packed.bin --machine zcu104 --energy\n"
                 "Keep a report, and later make sure that nothing got worse:\n"
@@ -149,6 +199,7 @@ const cli_cmd cli_cmd_report = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_PACKED | DSCQ_KIND_REPORT | DSCQ_KIND_JSON},
     .options = k_options,
     .option_bytes = sizeof(cli_simulate_options),
     .schema = "dscq.report/1",

@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/run.h"
 #include "dscq/pack/pack.h"
 
@@ -63,6 +64,8 @@ const cli_cmd cli_cmd_run = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_THREADS | CLI_TAKES_PROGRESS,
     .min_args = 2,
     .max_args = -1,
+    .operand_kinds = {DSCQ_KIND_PACKED, DSCQ_KIND_PICTURE | DSCQ_KIND_FOLDER},
+    .schema = "dscq.answers/1",
     .options = k_options,
     .option_bytes = sizeof(run_options),
     .run = run,

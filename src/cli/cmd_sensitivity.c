@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/sensitivity.h"
 #include "project.h"
 
@@ -10,8 +11,9 @@ typedef struct sensitivity_options {
 } sensitivity_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(sensitivity_options, weights, "--weights", 'w', "FILE", "",
-                "float network to look at, instead of training one"),
+    CLI_OPT_FILE(sensitivity_options, weights, "--weights", 'w', "FILE",
+                 DSCQ_KIND_CHECKPOINT | DSCQ_KIND_WEIGHTS, "",
+                 "float network to look at, instead of training one"),
     CLI_OPT_STR(sensitivity_options, recipe, "--recipe", 0, "FILE", "",
                 "where the starting recipe goes; default: recipe.cfg in the output "
                 "folder"),
@@ -58,6 +60,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     if (call->common.output[0] != '\0')
         memcpy(dir, call->common.output, sizeof dir);
     const dscq_run_options o = cli_run_options(call, dir, s->weights, s->resume);
+    DSCQ_TRY(cli_check_ending(s->recipe, "cfg", "--recipe", err));
     if (s->recipe[0] != '\0' && !s->resume)
         DSCQ_TRY(cli_check_overwrite(call, s->recipe, err));
     DSCQ_TRY(cli_project_open(&p, call, err));
@@ -102,6 +105,7 @@ const cli_cmd cli_cmd_sensitivity = {
              CLI_TAKES_OUTPUT | CLI_TAKES_FORCE | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_NET},
     .options = k_options,
     .option_bytes = sizeof(sensitivity_options),
     .run = run,

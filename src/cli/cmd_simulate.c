@@ -2,6 +2,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/simulate.h"
 #include "dscq/pack/pack.h"
 #include "simulate.h"
@@ -18,6 +19,8 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(cli_simulate(&s, call, call->arg[0], o, err));
+    if (s.q == NULL) /* --print-config */
+        goto done;
     if (o->explain)
         cli_out_table(call, s.sim.schedule);
     cli_out_table(call, s.sim.layers);
@@ -63,6 +66,7 @@ const cli_cmd cli_cmd_simulate = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_PACKED},
     .options = k_options,
     .option_bytes = sizeof(cli_simulate_options),
     .schema = "dscq.report/1",

@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/report/writers.h"
 #include "project.h"
 
@@ -12,8 +13,9 @@ typedef struct train_options {
 } train_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(train_options, weights, "--weights", 'w', "FILE", "",
-                "start from these: a checkpoint, or Darknet .weights"),
+    CLI_OPT_FILE(train_options, weights, "--weights", 'w', "FILE",
+                 DSCQ_KIND_CHECKPOINT | DSCQ_KIND_WEIGHTS, "",
+                 "start from these: a checkpoint, or Darknet .weights"),
     CLI_OPT_FLAG(
         train_options, resume, "--resume", 0,
         "continue the run in the output folder, with the settings it was begun with"),
@@ -28,6 +30,7 @@ static dscq_status dry_run(cli_call *call, dscq_project *p, const dscq_run_optio
     const dscq_model *m = dscq_project_model(p);
     dscq_status status;
 
+    cli_out_hush(call, 0); /* what is printed is all there is */
     DSCQ_TRY(dscq_flow_plan(&layers, &memory, p, o, err));
     cli_out_table(call, layers);
     cli_out_table(call, memory);
@@ -121,6 +124,7 @@ const cli_cmd cli_cmd_train = {
              CLI_TAKES_OUTPUT | CLI_TAKES_FORCE | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_NET},
     .options = k_options,
     .option_bytes = sizeof(train_options),
     .run = run,

@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/pack/pack.h"
 
 #include <stdio.h>
@@ -35,10 +36,14 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_pack_options form = {DSCQ_PACK_KEEP, -1, 0};
     char path[DSCQ_PATH_MAX];
     dscq_qmodel *q = NULL;
+    char endings[2 * DSCQ_NAME_MAX];
     dscq_status status;
 
     if (!is_npz)
         DSCQ_TRY(dscq_pack_options_parse(&form, as, err));
+    (void)snprintf(endings, sizeof endings, "%s%s", is_npz ? "npz|onnx" : "bin|packed|",
+                   is_npz ? "" : as);
+    DSCQ_TRY(cli_check_ending(call->common.output, endings, "-o", err));
     DSCQ_TRY(target(path, call, as, err));
     DSCQ_TRY(cli_check_overwrite(call, path, err));
     DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
@@ -80,6 +85,7 @@ const cli_cmd cli_cmd_unpack = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_PACKED},
     .options = k_options,
     .option_bytes = sizeof(unpack_options),
     .run = run,

@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/infer/verify.h"
 #include "dscq/pack/pack.h"
 
@@ -7,8 +8,8 @@ typedef struct verify_options {
 } verify_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(verify_options, against, "--dump", 'd', "FILE", "",
-                "compare this dump of another execution (docs/format.md)"),
+    CLI_OPT_FILE(verify_options, against, "--dump", 'd', "FILE", DSCQ_KIND_DUMP, "",
+                 "compare this dump of another execution (docs/format.md)"),
     CLI_OPT_STR(verify_options, dump, "--write-dump", 0, "FILE", "",
                 "write such a dump, made by this program"),
     CLI_OPT_END};
@@ -63,6 +64,7 @@ const cli_cmd cli_cmd_verify = {
     .takes = CLI_TAKES_TABLE,
     .min_args = 1,
     .max_args = 1,
+    .operand_kinds = {DSCQ_KIND_PACKED},
     .options = k_options,
     .option_bytes = sizeof(verify_options),
     .run = run,

@@ -46,6 +46,7 @@ dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *n
                           dscq_error *err)
 {
     char data[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX], names[300];
+    const size_t n = strlen(name);
     dscq_status status;
 
     if (dscq_path_exists(name))
@@ -53,22 +54,25 @@ dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *n
                    ? DSCQ_OK
                    : dscq_fail(err, DSCQ_ARG, "%s: path is too long", name);
     cli_data_dir(data, sizeof data);
-    status = dscq_path_join(dir, sizeof dir, data, kind, err);
-    if (status == DSCQ_OK)
-        status = dscq_path_join(out, cap, dir, name, err);
-    if (status != DSCQ_OK || dscq_path_exists(out))
-        return status;
-    if (strchr(name, '/') == NULL && strlen(out) + 5 < cap) {
-        strncat(out, ".cfg", cap - strlen(out) - 1);
-        if (dscq_path_exists(out))
-            return DSCQ_OK;
-    }
+    DSCQ_TRY(dscq_path_join(dir, sizeof dir, data, kind, err));
     if (!dscq_path_is_dir(data))
         return dscq_fail(err, DSCQ_IO,
                          "%s: no such file, and no folder %s; set DSCQ_DATA to the "
                          "folder data/ of the sources",
                          name, data);
+    if (n > 4 &&
+        strcmp(name + n - 4, ".cfg") == 0) { /* its own ending may stand there */
+        DSCQ_TRY(dscq_path_join(out, cap, dir, name, err));
+        if (dscq_path_exists(out))
+            return DSCQ_OK;
+    } else if (strchr(name, '/') == NULL) {
+        return dscq_path_named(
+            out, cap, dir, name,
+            strcmp(kind, "nets") == 0 ? "no file or network" : "no file or DRAM", err);
+    }
     dscq_dir_stems(names, sizeof names, dir, ".cfg");
-    return dscq_fail(err, DSCQ_IO, "%s: no such file, nor is it one of %s: %s", name,
-                     dir, names);
+    status = dscq_fail(err, DSCQ_IO, "%s: no such file, nor is it one of %s: %s", name,
+                       dir, names);
+done:
+    return status;
 }

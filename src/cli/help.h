@@ -24,6 +24,12 @@ dscq_status help_print(cli_call *call, dscq_str *s, dscq_error *err);
 /* A manual page in man(7), clean under mandoc -T lint; NULL: dscq(1) itself. */
 dscq_status help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err);
 
+/* What the tables know of a word: a key ("train.epochs", "epochs"), a section
+ * ("[train]"), a layer, method, encoding, data type, counter, option. 0: nothing. */
+int help_lookup(dscq_str *out, const char *word);
+/* `dscq help` without an operand. */
+void help_overview(dscq_str *out);
+
 const char *help_group_title(cli_group group);
 
 #endif

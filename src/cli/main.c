@@ -1,5 +1,5 @@
-#include "cmd.h"
 #include "dscq/base/alloc.h"
+#include "help.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,19 @@ static dscq_status no_such_command(const char *name, dscq_error *err)
         return dscq_fail(err, DSCQ_ARG, "no command '%s'; did you mean '%s'?", name,
                          near);
     return dscq_fail(err, DSCQ_ARG, "no command '%s'; try 'dscq help'", name);
+}
+
+/* Who types the name alone wants to know what there is: as talk, since it is an error.
+ */
+static dscq_status no_command(dscq_error *err)
+{
+    dscq_str s = {0};
+
+    help_overview(&s);
+    if (s.text != NULL && !s.bad)
+        (void)fprintf(stderr, "%s\n", s.text);
+    dscq_str_free(&s);
+    return dscq_fail(err, DSCQ_ARG, "no command given; try 'dscq help'");
 }
 
 /* A gate that was not met and answers that differ are results: print them. */
@@ -38,7 +51,7 @@ static dscq_status run(const cli_cmd *cmd, int argc, char **argv, dscq_error *er
     call.log = cli_talk_start(&call);
     if (call.common.help)
         cli_help_command(&call, cmd);
-    else
+    else if ((status = cli_check_kinds(&call, options, err)) == DSCQ_OK)
         status = cmd->run(&call, options, err);
     cli_talk_end();
     if (has_result(status) || call.has_result) {
@@ -87,7 +100,7 @@ int main(int argc, char **argv)
 
     cli_signals_install();
     if (argc < 2)
-        status = dscq_fail(&err, DSCQ_ARG, "no command given; try 'dscq help'");
+        status = no_command(&err);
     else if (cmd == NULL)
         status = no_such_command(argv[1], &err);
     else

@@ -1,8 +1,10 @@
 #include "cmd.h"
+#include "dscq/base/io.h"
 #include "dscq/base/str.h"
 
 #include <assert.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { OPTIONS_MAX = 64, JSON_CODE = 1000, OPTION_CODE = 2000 };
@@ -17,7 +19,8 @@ static const struct {
        NULL, "", "print JSON instead of text, or write it to FILE"},
       CLI_VALUE,
       0,
-      "FILE"}},
+      "FILE",
+      0}},
     {CLI_TAKES_TABLE,
      CLI_OPT_FLAG(cli_common, csv, "--csv", 0, "print tables as CSV instead of text")},
     {CLI_TAKES_CONFIG,
@@ -39,7 +42,9 @@ static const struct {
     {CLI_TAKES_PROGRESS,
      CLI_OPT_ENUM(cli_common, progress, "--progress", 0, "auto|none|json", "auto",
                   "bars on a terminal, nothing, or JSON lines on stderr")},
-    {0, CLI_OPT_FLAG(cli_common, quiet, "--quiet", 'q', "say only what went wrong")},
+    {0, CLI_OPT_FLAG(cli_common, quiet, "--quiet", 'q',
+                     "say only what went wrong; no text about results that are "
+                     "in a file")},
     {0, CLI_OPT_FLAG(cli_common, verbose, "--verbose", 'v', "say more")},
     {0, CLI_OPT_FLAG(cli_common, help, "--help", 'h', "print this help and stop")},
 };
@@ -105,15 +110,86 @@ static void make_tables(tables *t, const cli_cmd *cmd)
     }
 }
 
+static int row_of(const cli_cmd *cmd, const char *name)
+{
+    const cli_opt *row[OPTIONS_MAX];
+    const size_t n = cli_all_options(row, OPTIONS_MAX, cmd);
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(row[i]->key.name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+int cli_given(const cli_call *call, const char *name)
+{
+    const int i = row_of(call->cmd, name);
+
+    return i >= 0 && (call->given >> i & 1) != 0;
+}
+
+dscq_status cli_refuse_given(const cli_call *call, const char *const *names,
+                             const char *why, dscq_error *err)
+{
+    for (; *names != NULL; names++)
+        if (cli_given(call, *names))
+            return dscq_fail(err, DSCQ_ARG, "%s: %s means nothing here: %s",
+                             call->cmd->name, *names, why);
+    return DSCQ_OK;
+}
+
+/* "--epochs 3" was meant as a setting. */
+static dscq_status maybe_setting(const cli_cmd *cmd, const char *name,
+                                 const char *value, dscq_error *err)
+{
+    char key[DSCQ_NAME_MAX], list[160];
+
+    (void)dscq_str_copy(key, sizeof key, name + strspn(name, "-"));
+    for (char *c = key; *c != '\0'; c++)
+        *c = *c == '-' ? '_' : *c;
+    if ((cmd->takes & CLI_TAKES_CONFIG) == 0 ||
+        !cli_key_places(list, sizeof list, cmd, key,
+                        value != NULL && *value != '-' ? value : "VALUE"))
+        return DSCQ_OK;
+    return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; did you mean --set %s?",
+                     cmd->name, name, list);
+}
+
+/* An option that other commands have. */
+static dscq_status maybe_elsewhere(const cli_cmd *cmd, const char *name,
+                                   dscq_error *err)
+{
+    char list[120] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; cli_commands[i] != NULL; i++)
+        if (cli_commands[i]->group != CLI_HIDDEN && n + 20 < sizeof list &&
+            row_of(cli_commands[i], name) >= 0)
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n > 0 ? ", " : "",
+                                  cli_commands[i]->name);
+    if (n == 0)
+        return DSCQ_OK;
+    return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; it is one of %s",
+                     cmd->name, name, list);
+}
+
+/* `token` as typed; `next` is the word behind it, or NULL. */
 static dscq_status unknown_option(const tables *t, const cli_cmd *cmd,
-                                  const char *token, dscq_error *err)
+                                  const char *token, const char *next, dscq_error *err)
 {
     const char *names[OPTIONS_MAX];
     char name[DSCQ_NAME_MAX];
 
     (void)dscq_str_copy(name, sizeof name, token);
-    name[strcspn(name, "=")] = '\0';
+    const size_t length = strcspn(name, "=");
+    const char *value = name[length] == '=' ? token + length + 1 : next;
+    name[length] = '\0';
     const char *bare = name + strspn(name, "-"); /* dashes are no likeness */
+    dscq_status status = maybe_setting(cmd, name, value, err);
+    if (status == DSCQ_OK)
+        status = maybe_elsewhere(cmd, name, err);
+    if (status != DSCQ_OK)
+        return status;
     for (size_t i = 0; i < t->count; i++)
         names[i] = t->row[i]->key.name + 2;
     const char *near = cli_near(bare, names, t->count);
@@ -136,6 +212,7 @@ static dscq_status store(cli_call *call, void *options, const cli_opt *o,
 
     for (const cli_opt *p = own; p != NULL && p->key.name != NULL; p++)
         is_own |= p == o;
+    call->given |= UINT64_C(1) << row_of(call->cmd, o->key.name);
     void *const base = is_own ? options : (void *)&call->common;
     if (o->kind == CLI_FLAG) {
         *(int32_t *)((unsigned char *)base + o->key.offset) = 1;
@@ -155,7 +232,13 @@ static dscq_status store(cli_call *call, void *options, const cli_opt *o,
             return DSCQ_OK;
         if (*value == '\0')
             return dscq_fail(err, DSCQ_ARG, "--json=: want a file name after '='");
+        if (strcmp(value, "-") == 0)
+            return DSCQ_OK; /* standard output, as without a name */
     }
+    if (o->key.type == DSCQ_KEY_STR && strcmp(value, "-") == 0)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s -: want a name; standard output is /dev/stdout",
+                         o->key.name);
     const dscq_key one[] = {o->key, DSCQ_KEY_END};
     const dscq_status status = dscq_keys_set(base, one, o->key.name, value, err);
     if (status == DSCQ_FORMAT) { /* a mistake on the command line, not in a file */
@@ -177,7 +260,7 @@ static dscq_status set_defaults(void *base, const cli_opt *o, dscq_error *err)
 static dscq_status one_option(cli_call *call, void *options, const tables *t, int code,
                               char **argv, dscq_error *err)
 {
-    const char *const token = argv[optind - 1];
+    const char *const token = argv[optind - 1], *const next = argv[optind];
     char letter[3] = "-?";
 
     if (code == ':') /* getopt tells the option, not the token */
@@ -185,13 +268,13 @@ static dscq_status one_option(cli_call *call, void *options, const tables *t, in
                          call->cmd->name, token);
     if (code == '?' && optopt != 0 && optopt < OPTION_CODE) {
         letter[1] = (char)optopt;
-        return unknown_option(t, call->cmd, letter, err);
+        return unknown_option(t, call->cmd, letter, NULL, err);
     }
     if (code == '?' && optopt >= OPTION_CODE)
         return dscq_fail(err, DSCQ_ARG, "%s: option '%s' takes no value",
                          call->cmd->name, t->row[optopt - OPTION_CODE]->key.name);
     if (code == '?')
-        return unknown_option(t, call->cmd, token, err);
+        return unknown_option(t, call->cmd, token, next, err);
     if (code < OPTION_CODE) {
         for (size_t i = 0; i < t->count; i++)
             if (t->row[i]->letter == code)
@@ -204,8 +287,59 @@ static dscq_status one_option(cli_call *call, void *options, const tables *t, in
     const char *typed = optarg == argv[optind - 1] ? argv[optind - 2] : token;
     const size_t n = strcspn(typed, "=");
     if (strlen(o->key.name) != n || strncmp(o->key.name, typed, n) != 0)
-        return unknown_option(t, call->cmd, typed, err);
+        return unknown_option(t, call->cmd, typed, next, err);
     return store(call, options, o, optarg, err);
+}
+
+/* The word behind a bare --json, which is no file to write to but an operand. */
+static const char *word_after_json(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0 && argv[i + 1][0] != '-')
+            return argv[i + 1];
+    return NULL;
+}
+
+/* "--json report.json": the name of something that is not there, or one word too many.
+ */
+static int meant_for_json(const cli_call *call, const char *word)
+{
+    const char *ending = word != NULL ? strrchr(word, '.') : NULL;
+    const int max = call->cmd->max_args;
+
+    if (word == NULL)
+        return 0;
+    return (max >= 0 && call->arg_count > max) ||
+           (ending != NULL && strcmp(ending, ".json") == 0 && !dscq_path_exists(word));
+}
+
+static dscq_status check_operands(const cli_call *call, const char *after_json,
+                                  dscq_error *err)
+{
+    const cli_cmd *cmd = call->cmd;
+
+    if (meant_for_json(call, after_json))
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s: '%s' behind --json is an operand; to write there, write "
+                         "--json=%s",
+                         cmd->name, after_json, after_json);
+    if (call->arg_count < cmd->min_args)
+        return dscq_fail(err, DSCQ_ARG, "%s: want %s; try 'dscq %s --help'", cmd->name,
+                         cmd->synopsis, cmd->name);
+    if (cmd->max_args >= 0 && call->arg_count > cmd->max_args)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s: '%s' is one operand too many; try 'dscq %s --help'",
+                         cmd->name, call->arg[cmd->max_args], cmd->name);
+    for (int i = 0; i < call->arg_count; i++)
+        if (strcmp(call->arg[i], "-") == 0 && cmd->group != CLI_HIDDEN)
+            return dscq_fail(err, DSCQ_ARG,
+                             "%s: '-': standard input is not read; name a file",
+                             cmd->name);
+    if (call->common.json && call->common.json_file[0] == '\0' && call->common.csv)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s: --json and --csv both want stdout; try --json=FILE",
+                         cmd->name);
+    return DSCQ_OK;
 }
 
 dscq_status cli_parse(cli_call *call, void *options, int argc, char **argv,
@@ -216,6 +350,7 @@ dscq_status cli_parse(cli_call *call, void *options, int argc, char **argv,
     tables t;
     int code;
 
+    const char *const after_json = word_after_json(argc, argv);
     make_tables(&t, call->cmd);
     const size_t n = cli_common_options(common, call->cmd);
     call->common = (cli_common){.seed = -1};
@@ -231,19 +366,5 @@ dscq_status cli_parse(cli_call *call, void *options, int argc, char **argv,
         return status;
     call->arg = (const char *const *)argv + optind;
     call->arg_count = argc - optind;
-    if (call->arg_count < call->cmd->min_args)
-        return dscq_fail(err, DSCQ_ARG, "%s: want %s; try 'dscq %s --help'",
-                         call->cmd->name, call->cmd->synopsis, call->cmd->name);
-    if (call->cmd->max_args >= 0 && call->arg_count > call->cmd->max_args)
-        return dscq_fail(err, DSCQ_ARG,
-                         "%s: '%s' is one operand too many; try 'dscq %s "
-                         "--help'",
-                         call->cmd->name, call->arg[call->cmd->max_args],
-                         call->cmd->name);
-    if (call->common.json && call->common.json_file[0] == '\0' && call->common.csv)
-        return dscq_fail(err, DSCQ_ARG,
-                         "%s: --json and --csv both want stdout; try "
-                         "--json=FILE",
-                         call->cmd->name);
-    return DSCQ_OK;
+    return check_operands(call, after_json, err);
 }

@@ -15,6 +15,7 @@ typedef enum out_form { FORM_TEXT, FORM_CSV, FORM_JSON } out_form;
 
 struct cli_output {
     out_form form;
+    int hushed;      /* text and tables for people are dropped */
     dscq_json *root; /* NULL when no JSON is wanted */
     dscq_json *warnings;
     dscq_str page;    /* all of stdout: shown at the end, or not at all */
@@ -40,6 +41,8 @@ dscq_status cli_output_create(cli_output **out, const cli_call *call, dscq_error
     o->form = c->csv                               ? FORM_CSV
               : c->json && c->json_file[0] == '\0' ? FORM_JSON
                                                    : FORM_TEXT;
+    o->hushed = c->quiet && o->form == FORM_TEXT &&
+                (c->json_file[0] != '\0' || (call->cmd->takes & CLI_TAKES_OUTPUT) != 0);
     if (c->json) {
         o->root = dscq_json_object();
         o->warnings = dscq_json_array();
@@ -95,7 +98,7 @@ void cli_out_text(cli_call *call, const char *fmt, ...)
     char text[2048];
     va_list ap;
 
-    if (call->out->form != FORM_TEXT)
+    if (call->out->form != FORM_TEXT || call->out->hushed)
         return;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
@@ -116,7 +119,7 @@ void cli_out_table(cli_call *call, const dscq_table *t)
 
     if (status == DSCQ_OK && o->root != NULL)
         dscq_json_put(o->root, dscq_table_name(t), dscq_table_json(t));
-    if (status == DSCQ_OK && o->form == FORM_TEXT)
+    if (status == DSCQ_OK && o->form == FORM_TEXT && !o->hushed)
         status = dscq_write_text(&s, t, &o->why);
     if (status == DSCQ_OK && o->form == FORM_CSV)
         status = dscq_write_csv(&s, t, &o->why);
@@ -129,6 +132,20 @@ void cli_out_table(cli_call *call, const dscq_table *t)
     if (status != DSCQ_OK)
         o->failed = status;
     dscq_str_free(&s);
+}
+
+void cli_out_hush(cli_call *call, int on)
+{
+    call->out->hushed = on && call->common.quiet && call->out->form == FORM_TEXT;
+}
+
+void cli_out_wrong(cli_call *call, const dscq_table *t)
+{
+    const int hushed = call->out->hushed;
+
+    call->out->hushed = 0;
+    cli_out_table(call, t);
+    call->out->hushed = hushed;
 }
 
 void cli_out_json(cli_call *call, const char *key, dscq_json *value)

@@ -8,6 +8,7 @@
 #include "dscq/pack/pack.h"
 #include "dscq/report/writers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FILE_BYTES_MAX = 1 << 30 };
@@ -34,6 +35,27 @@ done:
     return status;
 }
 
+static void print_keys(cli_call *call, const char *section, const void *params,
+                       const dscq_key *keys)
+{
+    char value[DSCQ_LIST_MAX * 26 + 1], line[sizeof value + DSCQ_NAME_MAX];
+
+    (void)snprintf(line, sizeof line, "[%s]", section);
+    cli_out_line(call, line);
+    for (; keys->name != NULL; keys++) {
+        (void)dscq_keys_print(value, sizeof value, params, keys);
+        (void)snprintf(line, sizeof line, "%s=%s", keys->name, value);
+        cli_out_line(call, line);
+    }
+}
+
+/* As a file that --machine takes. */
+static void print_machine(cli_call *call, const dscq_machine *m)
+{
+    print_keys(call, "machine", m, dscq_machine_keys());
+    print_keys(call, "schedule", &m->schedule, dscq_schedule_keys());
+}
+
 dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
                          const cli_simulate_options *o, dscq_error *err)
 {
@@ -49,6 +71,7 @@ dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
     dscq_status status;
 
     memset(out, 0, sizeof *out);
+    DSCQ_TRY(cli_check_ending(o->trace, "json|vcd", "--trace", err));
     if (o->trace[0] != '\0')
         DSCQ_TRY(cli_check_overwrite(call, o->trace, err));
     cli_data_dir(data_dir, sizeof data_dir);
@@ -57,6 +80,10 @@ dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
     DSCQ_TRY(dscq_flow_machine(&machine, o->machine[0] != '\0' ? o->machine : NULL, cfg,
                                data_dir, call->common.set.v,
                                (size_t)call->common.set.count, call->log, err));
+    if (call->common.print_config) {
+        print_machine(call, &machine);
+        goto done;
+    }
     DSCQ_TRY(read_packed(out, path, err));
     DSCQ_TRY(dscq_flow_simulate(&out->sim, out->q, &machine, &so, err));
 done:

@@ -5,6 +5,7 @@
 #define DSCQ_CLI_SIMULATE_H
 
 #include "cmd.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/simulate.h"
 #include "dscq/pack/qmodel.h"
 
@@ -13,16 +14,18 @@ typedef struct cli_simulate_options {
     char what_if[DSCQ_PATH_MAX];
     int32_t frames, no_data, verify, explain, stalls;
     /* of `report` only */
-    int32_t energy;
+    int32_t energy, other_baseline;
     char baseline[DSCQ_PATH_MAX], html[DSCQ_PATH_MAX];
     cli_words fail_if;
 } cli_simulate_options;
 
 /* clang-format off */
 #define CLI_SIMULATE_OPTIONS \
-    CLI_OPT_STR(cli_simulate_options, machine, "--machine", 'm', "NAME", "", \
+    CLI_OPT_FILE(cli_simulate_options, machine, "--machine", 'm', "NAME", \
+                 DSCQ_KIND_MACHINE, "", \
                 "machine: a name under data/machines, or a file"), \
-    CLI_OPT_STR(cli_simulate_options, config, "--net", 0, "NET.cfg", "", \
+    CLI_OPT_FILE(cli_simulate_options, config, "--net", 0, "NET.cfg", \
+                 DSCQ_KIND_NET, "", \
                 "take [machine] and [schedule] from this network file"), \
     CLI_OPT_INT(cli_simulate_options, frames, "--frames", 'n', "N", 1, 10000, "1", \
                 "frames, one after the other"), \
@@ -47,7 +50,8 @@ typedef struct cli_simulated {
     char sha256[65];
 } cli_simulated;
 
-/* Read the file, the machine, run. Release with cli_simulated_clear(), also after a
+/* Read the file, the machine, run; with --print-config the machine is printed, and q is
+ * NULL. Release with cli_simulated_clear(), also after a
  * failure. */
 dscq_status cli_simulate(cli_simulated *out, cli_call *call, const char *path,
                          const cli_simulate_options *o, dscq_error *err);

@@ -18,12 +18,19 @@ static dscq_status print_options(cli_call *call, dscq_error *err)
         help_item(&s, form, text, 34);
     }
     dscq_str_add(&s, "\n");
-    help_fill(&s,
-              "Names are written in full: no beginning of one is accepted, so that a "
-              "script does not break when an option is added. '--' ends the options. A "
-              "setting has its default, then the value in the file, then --set, then "
-              "an option of its own; the later wins.",
-              0, 0);
+    help_fill(
+        &s,
+        "Names are written in full: no beginning of one is accepted, so that a "
+        "script does not break when an option is added. '--' ends the options. A "
+        "setting has its default, then the value in the file, then --set, then "
+        "an option of its own; the later wins.\n\n"
+        "Numbers may have a prefix and the unit that the key's name ends in: 10k, "
+        "256KiB, 200MHz, 90%. Times are 90s, 30min, 1h30m. A path that begins "
+        "with ~/ begins in the home folder.\n\n"
+        "--progress json writes nothing but JSON lines on stderr: objects with an "
+        "event: progress (what, done, total, note), message or warning (text), "
+        "error (text, exit_code).",
+        0, 0);
     return help_print(call, &s, err);
 }
 

@@ -9,6 +9,7 @@
 #include "flow_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +22,20 @@ void dscq_explanation_clear(dscq_explanation *e)
     memset(e, 0, sizeof *e);
 }
 
+enum { NEAR_MAX = 3 };
+
 /* The files of a run, and the layer that is asked for. */
 typedef struct run_files {
     dscq_json *sense, *search; /* NULL: absent */
     dscq_qmodel *q;
-    const char *layer;
-    int64_t at;                /* in search.json's layers; -1 */
-    char near[DSCQ_NODE_NAME]; /* nearest name seen */
-    unsigned distance;
+    const char *asked;          /* as typed */
+    char layer[DSCQ_NODE_NAME]; /* the name of the layer that is meant */
+    int64_t at;                 /* in search.json's layers; -1 */
+    struct {
+        char name[DSCQ_NODE_NAME];
+        unsigned distance;
+    } near[NEAR_MAX]; /* the names that are most like it */
+    size_t near_count;
     int found;
 } run_files;
 
@@ -74,16 +81,60 @@ done:
 
 /* ---- which layer -------------------------------------------------------- */
 
+/* What a layer may be called: its name, or the number its name begins with ("12" of
+ * "12_convolutional"). */
+static int is_called(const char *name, const char *wanted)
+{
+    const size_t n = strspn(wanted, "0123456789");
+
+    return strcmp(name, wanted) == 0 ||
+           (n > 0 && wanted[n] == '\0' && strncmp(name, wanted, n) == 0 &&
+            name[n] == '_');
+}
+
+/* The nearest first; a name once. */
+static void remember(run_files *f, const char *name)
+{
+    const unsigned d = dscq_edit_distance(f->asked, name);
+    size_t at = 0;
+
+    for (size_t i = 0; i < f->near_count; i++)
+        if (strcmp(f->near[i].name, name) == 0)
+            return;
+    while (at < f->near_count && f->near[at].distance <= d)
+        at++;
+    if (at == NEAR_MAX)
+        return;
+    f->near_count += f->near_count < NEAR_MAX;
+    for (size_t i = f->near_count - 1; i > at; i--)
+        f->near[i] = f->near[i - 1];
+    f->near[at].distance = d;
+    (void)dscq_str_copy(f->near[at].name, sizeof f->near[at].name, name);
+}
+
 static int is_it(run_files *f, const char *name)
 {
-    const unsigned d = dscq_edit_distance(f->layer, name);
+    remember(f, name);
+    if (!is_called(name, f->asked))
+        return 0;
+    (void)dscq_str_copy(f->layer, sizeof f->layer, name);
+    f->found = 1;
+    return 1;
+}
 
-    if (f->near[0] == '\0' || d < f->distance) {
-        (void)dscq_str_copy(f->near, sizeof f->near, name);
-        f->distance = d;
-    }
-    f->found = f->found || d == 0;
-    return d == 0;
+static dscq_status no_such_layer(const run_files *f, const char *dir, dscq_error *err)
+{
+    char names[NEAR_MAX * DSCQ_NODE_NAME] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->near_count; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s'%s'",
+                              i == 0                  ? ""
+                              : i + 1 < f->near_count ? ", "
+                                                      : " or ",
+                              f->near[i].name);
+    return dscq_fail(err, DSCQ_ARG, "%s: no layer '%s'; did you mean %s?", dir,
+                     f->asked, names);
 }
 
 static dscq_status find_layer(run_files *f, const char *dir, dscq_error *err)
@@ -102,10 +153,7 @@ static dscq_status find_layer(run_files *f, const char *dir, dscq_error *err)
     for (int32_t i = 0; f->q != NULL && i < f->q->node_count; i++)
         if (f->q->node[i].weights != NULL)
             (void)is_it(f, f->q->node[i].name);
-    if (f->found)
-        return DSCQ_OK;
-    return dscq_fail(err, DSCQ_ARG, "%s: no layer '%s'; did you mean '%s'?", dir,
-                     f->layer, f->near);
+    return f->found ? DSCQ_OK : no_such_layer(f, dir, err);
 }
 
 /* ---- sensitivity -------------------------------------------------------- */
@@ -397,18 +445,19 @@ done:
 dscq_status dscq_flow_explain(dscq_explanation *out, const char *dir, const char *layer,
                               dscq_error *err)
 {
-    run_files f = {.layer = layer};
+    run_files f = {.asked = layer};
     dscq_status status;
 
     memset(out, 0, sizeof *out);
     DSCQ_TRY(open_files(&f, dir, err));
     DSCQ_TRY(find_layer(&f, dir, err));
+    (void)dscq_str_copy(out->layer, sizeof out->layer, f.layer);
     if (f.sense != NULL)
         DSCQ_TRY(cells(out, &f, err));
     if (f.search != NULL && f.at >= 0)
         DSCQ_TRY(trials(out, &f, err));
     else
-        dscq_str_addf(&out->decision, "%s: %s.\n", layer,
+        dscq_str_addf(&out->decision, "%s: %s.\n", f.layer,
                       f.search != NULL
                           ? "not searched; [compress] and [compress_layer] decided"
                           : "no search; [compress] and [compress_layer] decide");

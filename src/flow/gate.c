@@ -1,7 +1,9 @@
 #include "dscq/flow/gate.h"
 
+#include "dscq/base/keys.h"
 #include "dscq/base/str.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@ static const char *const k_places[] = {"total", "accuracy", "file"};
 typedef struct rule {
     char key[128];
     int above;    /* '>': more is worse */
+    int at_limit; /* ">=", "<=": the limit itself breaks it */
     int relative; /* the amount is a change from the baseline */
     int percent;
     double amount;
@@ -25,17 +28,19 @@ static dscq_status parse_rule(rule *out, const char *text, dscq_error *err)
     char *end = NULL;
 
     *out = (rule){.above = *p == '>'};
-    if (*p == '\0' || key_len == 0 || key_len >= sizeof out->key)
+    if (*p == '\0' || key_len == 0 || key_len >= sizeof out->key ||
+        text[strcspn(text, "=!<>")] != *p)
         return dscq_fail(err, DSCQ_ARG,
-                         "gate '%s': want KEY>AMOUNT or KEY<AMOUNT, such as "
-                         "energy_pj>+2%%",
+                         "gate '%s': want KEY>AMOUNT, KEY<AMOUNT, KEY>=AMOUNT or "
+                         "KEY<=AMOUNT, such as energy_pj>+2%%",
                          text);
     memcpy(out->key, text, key_len);
     out->key[key_len] = '\0';
     for (size_t i = key_len; i > 0 && out->key[i - 1] == ' '; i--)
         out->key[i - 1] = '\0';
     p++;
-    p += *p == '='; /* ">=" is read as ">" : equality is never worse */
+    out->at_limit = *p == '=';
+    p += out->at_limit;
     while (*p == ' ')
         p++;
     out->relative = *p == '+' || *p == '-';
@@ -54,6 +59,11 @@ static dscq_status parse_rule(rule *out, const char *text, dscq_error *err)
                          "gate '%s': '>' goes with a rise (+), '<' with a fall (-)",
                          text);
     return DSCQ_OK;
+}
+
+static dscq_status needs_baseline(const char *text, dscq_error *err)
+{
+    return dscq_fail(err, DSCQ_ARG, "gate '%s' compares: give --baseline FILE", text);
 }
 
 static const dscq_json *look_up(const dscq_json *report, const char *key)
@@ -85,6 +95,17 @@ static double limit_of(const rule *r, double old)
     return old + (r->percent ? fabs(old) * r->amount / 100.0 : r->amount);
 }
 
+/* Decimal numbers are rarely binary ones: 0.8 - 0.1 is 0.7 and a bit. What differs from
+ * the limit by no more than the rounding of the numbers it was made from is at it. */
+static int breaks(const rule *r, double value, double limit, double old)
+{
+    const double largest = fmax(fmax(fabs(value), fabs(limit)), fabs(old));
+    const double slack = 4 * DBL_EPSILON * fmax(largest, fabs(r->amount));
+    const double over = r->above ? value - limit : limit - value;
+
+    return r->at_limit ? over >= -slack : over > slack;
+}
+
 static dscq_status apply(dscq_table *t, size_t *broken, const char *text,
                          const dscq_json *report, const dscq_json *baseline,
                          dscq_error *err)
@@ -99,25 +120,128 @@ static dscq_status apply(dscq_table *t, size_t *broken, const char *text,
         return dscq_fail(err, DSCQ_ARG, "gate '%s': the report has no number '%s'",
                          text, r.key);
     if (r.relative && baseline == NULL)
-        return dscq_fail(err, DSCQ_ARG, "gate '%s' compares: give --baseline FILE",
-                         text);
+        return needs_baseline(text, err);
     if (r.relative && old == NULL)
         return dscq_fail(err, DSCQ_ARG, "gate '%s': the baseline has no number '%s'",
                          text, r.key);
     const double value = dscq_json_real(now, 0);
-    const double limit = limit_of(&r, dscq_json_real(old, 0));
-    const int is_broken = r.above ? value > limit : value < limit;
+    const double before = dscq_json_real(old, 0);
+    const double limit = limit_of(&r, before);
+    const int is_broken = breaks(&r, value, limit, before);
     const size_t row = dscq_table_add_row(t);
     dscq_table_set_text(t, row, "rule", text);
     dscq_table_set_text(t, row, "key", r.key);
     if (old != NULL)
-        dscq_table_set_real(t, row, "baseline", dscq_json_real(old, 0));
+        dscq_table_set_real(t, row, "baseline", before);
     dscq_table_set_real(t, row, "new", value);
     dscq_table_set_real(t, row, "limit", limit);
     dscq_table_set_int(t, row, "broken", is_broken);
     *broken += (size_t)is_broken;
     status = DSCQ_OK;
 done:
+    return status;
+}
+
+dscq_status dscq_gate_read_rules(const char *const *rules, size_t rule_count,
+                                 int has_baseline, dscq_error *err)
+{
+    rule r;
+    dscq_status status = DSCQ_OK;
+
+    for (size_t i = 0; i < rule_count && status == DSCQ_OK; i++) {
+        status = parse_rule(&r, rules[i], err);
+        if (status == DSCQ_OK && r.relative && !has_baseline)
+            status = needs_baseline(rules[i], err);
+    }
+    return status;
+}
+
+/* ---- what the two reports are of ----------------------------------------- */
+
+/* One side of a difference, as text. */
+static void say_value(char *out, size_t cap, const dscq_json *v)
+{
+    if (v == NULL)
+        (void)snprintf(out, cap, "not said");
+    else if (dscq_json_is_number(v))
+        (void)snprintf(out, cap, "%.10g", dscq_json_real(v, 0));
+    else
+        (void)snprintf(out, cap, "%.60s", dscq_json_text(v, "?"));
+}
+
+static int same_value(const dscq_json *a, const dscq_json *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    if (dscq_json_is_number(a) || dscq_json_is_number(b))
+        return dscq_json_is_number(a) && dscq_json_is_number(b) &&
+               fabs(dscq_json_real(a, 0) - dscq_json_real(b, 0)) <=
+                   DBL_EPSILON * fabs(dscq_json_real(a, 0));
+    return strcmp(dscq_json_text(a, ""), dscq_json_text(b, "")) == 0;
+}
+
+static int differ(dscq_str *to, const char *what, const dscq_json *old,
+                  const dscq_json *now)
+{
+    char was[80], is[80];
+
+    if (same_value(old, now))
+        return 0;
+    say_value(was, sizeof was, old);
+    say_value(is, sizeof is, now);
+    dscq_str_addf(to, "%s%s is %s, was %s", to->len > 0 ? "; " : "", what, is, was);
+    return 1;
+}
+
+/* The first key of an object that both have and that differs: later versions may add
+ * keys. Objects within it are gone into. */
+static int differ_inside(dscq_str *to, const char *what, const dscq_json *old,
+                         const dscq_json *now)
+{
+    char name[DSCQ_NAME_MAX];
+
+    for (size_t i = 0; i < dscq_json_count(now); i++) {
+        const char *key = dscq_json_key(now, i);
+        const dscq_json *a = dscq_json_get(old, key), *b = dscq_json_member(now, i);
+
+        (void)snprintf(name, sizeof name, "%s %s", what, key);
+        if (a == NULL)
+            continue;
+        if (dscq_json_count(b) > 0 ? differ_inside(to, name, a, b)
+                                   : differ(to, name, a, b))
+            return 1;
+    }
+    return 0;
+}
+
+dscq_status dscq_gate_comparable(const dscq_json *report, const dscq_json *baseline,
+                                 dscq_error *err)
+{
+    static const struct {
+        const char *path, *what;
+    } k_same[] = {{"network.name", "network"},
+                  {"network.macs", "multiply-accumulates"},
+                  {"total.frames", "number of frames"},
+                  {"accuracy.images", "number of images"}};
+    dscq_str found = {0};
+    dscq_status status = DSCQ_OK;
+
+    DSCQ_TRY(check_schema(report, "the new", err));
+    DSCQ_TRY(check_schema(baseline, "the baseline", err));
+    if (!differ(&found, "machine", dscq_json_get(baseline, "machine.name"),
+                dscq_json_get(report, "machine.name")))
+        (void)differ_inside(&found, "machine", dscq_json_get(baseline, "settings"),
+                            dscq_json_get(report, "settings"));
+    for (size_t i = 0; i < sizeof k_same / sizeof *k_same; i++)
+        (void)differ(&found, k_same[i].what, dscq_json_get(baseline, k_same[i].path),
+                     dscq_json_get(report, k_same[i].path));
+    if (found.bad)
+        status = dscq_fail_nomem(err, "a comparison", found.cap);
+    else if (found.len > 0)
+        status = dscq_fail(err, DSCQ_ARG,
+                           "the two reports are not of the same thing: %s", found.text);
+done:
+    dscq_str_free(&found);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "dscq/base/str.h"
 #include "dscq/flow/folder.h"
 #include "dscq/flow/import.h"
+#include "dscq/flow/kind.h"
 #include "dscq/import/cfg.h"
 #include "dscq/import/darknet.h"
 #include "dscq/import/onnx.h"
@@ -66,6 +67,13 @@ done:
     return status;
 }
 
+static int ends_with(const char *text, const char *tail)
+{
+    const size_t n = strlen(text), m = strlen(tail);
+
+    return n > m && strcmp(text + n - m, tail) == 0;
+}
+
 static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
                                 dscq_error *err)
 {
@@ -73,10 +81,17 @@ static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
     dscq_config *cfg = NULL;
     dscq_status status;
 
-    if (o->weights == NULL)
-        return dscq_fail(err, DSCQ_ARG, "%s: a Darknet cfg needs its weights file too",
-                         o->network);
+    if (o->weights == NULL && dscq_path_is_file(o->network) &&
+        !ends_with(o->network, ".cfg") && dscq_kind_of(o->network).bit != DSCQ_KIND_NET)
+        return dscq_fail(
+            err, DSCQ_FORMAT,
+            "%s: neither an ONNX file nor a Darknet cfg; other formats are "
+            "not read: export the network to ONNX",
+            o->network);
     DSCQ_TRY(dscq_config_load(&cfg, o->network, err));
+    if (o->weights == NULL)
+        DSCQ_TRY(dscq_fail(err, DSCQ_ARG,
+                           "%s: a Darknet cfg needs its weights file too", o->network));
     DSCQ_TRY(dscq_model_from_config(out, cfg, FLOW_SECTIONS, &rng, err));
     DSCQ_TRY(dscq_darknet_load(*out, o->weights, 0, NULL, err));
 done:
@@ -84,26 +99,10 @@ done:
     return status;
 }
 
+/* By its content: a download may have any name. */
 static int is_onnx(const char *path)
 {
-    const size_t n = strlen(path);
-    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
-}
-
-/* Flatbuffers say what they are at byte 4. */
-static dscq_status refuse_tflite(const char *path, dscq_error *err)
-{
-    uint8_t head[8] = {0};
-    size_t n = 0;
-
-    if (dscq_file_head(head, &n, sizeof head, path, NULL) != DSCQ_OK ||
-        n < sizeof head || memcmp(head + 4, "TFL3", 4) != 0)
-        return DSCQ_OK; /* absent ones are for the reader to complain about */
-    return dscq_fail(
-        err, DSCQ_UNSUPPORTED,
-        "%s: a TensorFlow Lite file, a format that is not read; convert it "
-        "to ONNX first (tf2onnx with --tflite does)",
-        path);
+    return ends_with(path, ".onnx") || dscq_kind_of(path).bit == DSCQ_KIND_ONNX;
 }
 
 dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
@@ -117,7 +116,7 @@ dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
         *refused = NULL;
     if (ranges != NULL)
         *ranges = NULL;
-    DSCQ_TRY(refuse_tflite(o->network, err));
+    DSCQ_TRY(dscq_kind_refuse_foreign(o->network, err));
     DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, refused, ranges, o->network, err)
                                  : read_darknet(out, o, err));
 done:

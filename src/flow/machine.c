@@ -15,31 +15,79 @@ static const dscq_key k_file_keys[] = {
                      "machine to start from: a name under data/machines, or a path"),
     DSCQ_KEY_END};
 
+/* "zcu104, zynq7020": machines whose file names the board. */
+static void machines_for(char *out, size_t cap, const char *dir, const char *board)
+{
+    char path[DSCQ_PATH_MAX];
+    size_t n = 0;
+    dscq_dir d;
+
+    out[0] = '\0';
+    if (dscq_dir_list(&d, dir, NULL) != DSCQ_OK)
+        return;
+    for (size_t i = 0; i < d.count; i++) {
+        const size_t length = strlen(d.name[i]);
+        dscq_config *c = NULL;
+        if (length <= 4 || strcmp(d.name[i] + length - 4, ".cfg") != 0 ||
+            dscq_path_join(path, sizeof path, dir, d.name[i], NULL) != DSCQ_OK ||
+            dscq_config_load(&c, path, NULL) != DSCQ_OK)
+            continue;
+        const int at = dscq_config_find(c, "machine");
+        const char *own = at >= 0 ? dscq_config_get(c, (size_t)at, "board") : NULL;
+        if (own != NULL && strcmp(own, board) == 0 && n + length + 3 < cap)
+            n += (size_t)snprintf(out + n, cap - n, "%s%.*s", n > 0 ? ", " : "",
+                                  (int)length - 4, d.name[i]);
+        dscq_config_destroy(c);
+    }
+    dscq_dir_free(&d);
+}
+
+/* A board is what a machine is built on. DSCQ_OK when `name` is no board. */
+static dscq_status refuse_board(const char *name, const char *data_dir, const char *dir,
+                                dscq_error *err)
+{
+    char boards[DSCQ_PATH_MAX], path[DSCQ_PATH_MAX], board[DSCQ_NAME_MAX], list[120];
+
+    if (dscq_path_join(boards, sizeof boards, data_dir, "boards", NULL) != DSCQ_OK ||
+        dscq_path_named(path, sizeof path, boards, name, "board", NULL) != DSCQ_OK)
+        return DSCQ_OK;
+    (void)dscq_str_copy(board, sizeof board, dscq_path_base(path));
+    *strrchr(board, '.') = '\0';
+    machines_for(list, sizeof list, dir, board);
+    if (list[0] != '\0')
+        return dscq_fail(err, DSCQ_IO, "machine %s: a board, not a machine; for it: %s",
+                         name, list);
+    return dscq_fail(
+        err, DSCQ_IO,
+        "machine %s: a board, not a machine, and none is made for it; give "
+        "it to one: --machine %s --set board=%s",
+        name, k_default_machine, board);
+}
+
 static dscq_status machine_path(char out[DSCQ_PATH_MAX], const char *name,
                                 const char *dir, const char *data_dir, dscq_error *err)
 {
     const size_t n = strlen(name);
-    char file[DSCQ_PATH_MAX], names[200];
+    char machines[DSCQ_PATH_MAX];
+    dscq_error unknown;
     dscq_status status;
-    int written;
 
     if (strchr(name, '/') != NULL || (n > 4 && strcmp(name + n - 4, ".cfg") == 0))
         return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
-    written = snprintf(file, sizeof file, "machines/%s.cfg", name);
-    if (written < 0 || (size_t)written >= sizeof file)
-        return dscq_fail(err, DSCQ_ARG, "machine name of %zu bytes is too long", n);
-    DSCQ_TRY(dscq_path_join(out, DSCQ_PATH_MAX, data_dir, file, err));
-    if (dscq_path_exists(out))
-        return DSCQ_OK;
-    DSCQ_TRY(dscq_path_join(file, sizeof file, data_dir, "machines", err));
-    if (!dscq_path_is_dir(file))
+    DSCQ_TRY(dscq_path_join(machines, sizeof machines, data_dir, "machines", err));
+    if (!dscq_path_is_dir(machines))
         return dscq_fail(
             err, DSCQ_IO,
             "machine %s: no folder %s; set DSCQ_DATA to the folder data/ of "
             "the sources, or name a file",
-            name, file);
-    dscq_dir_stems(names, sizeof names, file, ".cfg");
-    return dscq_fail(err, DSCQ_IO, "machine %s: not one of %s: %s", name, file, names);
+            name, machines);
+    status = dscq_path_named(out, DSCQ_PATH_MAX, machines, name, "machine", &unknown);
+    if (status == DSCQ_OK)
+        return DSCQ_OK;
+    DSCQ_TRY(refuse_board(name, data_dir, machines, err));
+    if (err != NULL)
+        *err = unknown;
+    status = unknown.code;
 done:
     return status;
 }

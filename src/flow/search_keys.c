@@ -14,9 +14,10 @@ const dscq_key dscq_search_keys[] = {
                      "recipes to measure, all layers" DSCQ_MAY_CHANGE),
     DSCQ_KEY_INT_ROW(P, warm, 0, 1000, "10",
                      "joint: first trials, from mild to hard, before the model's"),
-    DSCQ_KEY_STR_ROW(P, budget, "",
-                     "time for one call, fine-tuning included, as 90s, 30m, 2h; empty: "
-                     "no limit" DSCQ_MAY_CHANGE),
+    DSCQ_KEY_STR_ROW(
+        P, budget, "",
+        "time for one call, fine-tuning included, as 90s, 30min, 1h30m; empty: "
+        "no limit" DSCQ_MAY_CHANGE),
     DSCQ_KEY_REAL_ROW(P, max_loss, 0, 1, "0.01",
                       "accuracy that may be lost after fine-tuning" DSCQ_MAY_CHANGE),
     DSCQ_KEY_REAL_ROW(P, trial_loss, 0, 1, "0.1",

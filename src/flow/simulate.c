@@ -117,7 +117,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     if (!o->no_data)
         DSCQ_TRY(make_input(codes, q, frames, o->input, err));
     if (o->trace != NULL && o->trace[0] != '\0')
-        DSCQ_TRY(dscq_trace_open(&trace, o->trace, s.program, err));
+        DSCQ_TRY(dscq_trace_open(&trace, o->trace, s.program, m->clock_mhz, err));
     const dscq_sim_options so = {.no_data = o->no_data,
                                  .capture = o->verify,
                                  .certify = o->certify == 0  ? CERTIFY_DEFAULT

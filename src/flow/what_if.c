@@ -44,9 +44,6 @@ static dscq_status set_one(dscq_machine *m, char *text, dscq_error *err)
             "--what-if: %s changes the program itself; run again with --set "
             "%s=%s",
             text, text, value);
-    if (strcmp(text, "dram") == 0) /* ddr3-1333 is data/dram/ddr3_1333.cfg */
-        for (char *c = value; strchr(value, '/') == NULL && *c != '\0'; c++)
-            *c = *c == '-' ? '_' : *c;
     status = dscq_keys_set(m, dscq_machine_keys(), text, value, err);
     if (status != DSCQ_OK)
         return dscq_fail_at(err, "--what-if");

@@ -4,6 +4,7 @@
 #include "dscq/base/io.h"
 #include "dscq/hw/pipeline.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 struct dscq_trace {
     dscq_writer *w;
     const dscq_program *p;
+    double clock_mhz;
     int is_vcd, no_memory;
     uint64_t *shown; /* per track: end of what was shown */
     dscq_sim_event *e;
@@ -29,7 +31,7 @@ static int track_of(const dscq_sim_event *e)
 }
 
 dscq_status dscq_trace_open(dscq_trace **out, const char *path, const dscq_program *p,
-                            dscq_error *err)
+                            double clock_mhz, dscq_error *err)
 {
     const size_t n = strlen(path);
     dscq_trace *t = dscq_calloc(1, sizeof *t);
@@ -38,6 +40,7 @@ dscq_status dscq_trace_open(dscq_trace **out, const char *path, const dscq_progr
     if (t == NULL)
         return dscq_fail_nomem(err, "a trace", sizeof *t);
     t->p = p;
+    t->clock_mhz = clock_mhz;
     t->shown = dscq_calloc((size_t)track_count(p), sizeof *t->shown);
     if (t->shown == NULL) {
         dscq_free(t);
@@ -98,6 +101,33 @@ static void track_name(char *out, size_t cap, const dscq_trace *t, int track)
                                  : dscq_unit_name(track));
 }
 
+/* A moment in microseconds, as the format wants it, to the picosecond. Both ends of a
+ * slice are rounded this way, so that slices that touch go on touching. */
+static uint64_t at_ps(const dscq_trace *t, uint64_t cycle)
+{
+    return (uint64_t)llround((double)cycle * 1e6 / t->clock_mhz);
+}
+
+static dscq_status write_slice(dscq_trace *t, const dscq_sim_event *e, dscq_error *err)
+{
+    const uint64_t start = at_ps(t, e->start), length = at_ps(t, e->end) - start;
+    const uint64_t us = 1000000;
+    char name[160];
+
+    json_text(name, sizeof name, t->p->op[e->op].name);
+    return dscq_writer_printf(
+        t->w, err,
+        ",\n{\"name\":\"%s\",\"ph\":\"X\",\"pid\":1,\"tid\":%d,"
+        "\"ts\":%llu.%06llu,\"dur\":%llu.%06llu,\"args\":{\"frame\":%d,"
+        "\"command\":%d,\"start_cycle\":%llu,\"cycles\":%llu,"
+        "\"ready_cycle\":%llu,\"bytes\":%llu}}",
+        name, track_of(e), (unsigned long long)(start / us),
+        (unsigned long long)(start % us), (unsigned long long)(length / us),
+        (unsigned long long)(length % us), e->frame, e->command,
+        (unsigned long long)e->start, (unsigned long long)(e->end - e->start),
+        (unsigned long long)e->ready, (unsigned long long)e->bytes);
+}
+
 static dscq_status write_json(dscq_trace *t, dscq_error *err)
 {
     char name[160];
@@ -113,18 +143,8 @@ static dscq_status write_json(dscq_trace *t, dscq_error *err)
                                "\"tid\":%d,\"args\":{\"name\":\"%s\"}}",
                                u > 0 ? "," : "", u, name));
     }
-    for (size_t i = 0; i < t->count; i++) {
-        const dscq_sim_event *e = &t->e[i];
-        json_text(name, sizeof name, t->p->op[e->op].name);
-        DSCQ_TRY(dscq_writer_printf(
-            t->w, err,
-            ",\n{\"name\":\"%s\",\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%llu,"
-            "\"dur\":%llu,\"args\":{\"frame\":%d,\"command\":%d,\"ready_cycle\":%llu,"
-            "\"bytes\":%llu}}",
-            name, track_of(e), (unsigned long long)e->start,
-            (unsigned long long)(e->end - e->start), e->frame, e->command,
-            (unsigned long long)e->ready, (unsigned long long)e->bytes));
-    }
+    for (size_t i = 0; i < t->count; i++)
+        DSCQ_TRY(write_slice(t, &t->e[i], err));
     DSCQ_TRY(dscq_writer_printf(t->w, err, "\n]}\n"));
 done:
     return status;
@@ -157,8 +177,39 @@ static const char *vcd_id(char out[12], char base, int track)
     return out;
 }
 
-static dscq_status write_vcd_body(dscq_trace *t, const edge *v, size_t n,
-                                  dscq_error *err)
+/* How a VCD counts time: a step of 10^n fs and, where the clock period is a whole
+ * number of them, how many. */
+typedef struct timescale {
+    const char *text;
+    double fs;
+    uint64_t period; /* 0: none holds it; times are rounded to femtoseconds */
+} timescale;
+
+static timescale timescale_of(double clock_mhz)
+{
+    static const timescale k_steps[] = {
+        {"1 ns", 1e6, 0},   {"100 ps", 1e5, 0}, {"10 ps", 1e4, 0}, {"1 ps", 1e3, 0},
+        {"100 fs", 1e2, 0}, {"10 fs", 1e1, 0},  {"1 fs", 1, 0}};
+    const size_t count = sizeof k_steps / sizeof *k_steps;
+
+    for (size_t i = 0; i < count; i++) {
+        const double period = 1e9 / clock_mhz / k_steps[i].fs;
+        if (fabs(period - nearbyint(period)) <= 1e-12 * period)
+            return (timescale){k_steps[i].text, k_steps[i].fs,
+                               (uint64_t)nearbyint(period)};
+    }
+    return k_steps[count - 1];
+}
+
+static uint64_t at_step(const dscq_trace *t, const timescale *s, uint64_t cycle)
+{
+    return s->period != 0
+               ? cycle * s->period
+               : (uint64_t)llroundl((long double)cycle * 1e9L / t->clock_mhz);
+}
+
+static dscq_status write_vcd_body(dscq_trace *t, const timescale *scale, const edge *v,
+                                  size_t n, dscq_error *err)
 {
     uint64_t now = UINT64_MAX;
     char id[12];
@@ -166,8 +217,9 @@ static dscq_status write_vcd_body(dscq_trace *t, const edge *v, size_t n,
 
     for (size_t i = 0; i < n; i++) {
         if (v[i].cycle != now)
-            DSCQ_TRY(dscq_writer_printf(t->w, err, "#%llu\n",
-                                        (unsigned long long)v[i].cycle));
+            DSCQ_TRY(
+                dscq_writer_printf(t->w, err, "#%llu\n",
+                                   (unsigned long long)at_step(t, scale, v[i].cycle)));
         now = v[i].cycle;
         DSCQ_TRY(dscq_writer_printf(t->w, err, "%d%s\n", v[i].op >= 0,
                                     vcd_id(id, 'a', v[i].unit)));
@@ -186,6 +238,7 @@ done:
 
 static dscq_status write_vcd(dscq_trace *t, dscq_error *err)
 {
+    const timescale scale = timescale_of(t->clock_mhz);
     edge *v = dscq_malloc(2 * t->count, sizeof *v);
     char name[160], a[12], b[12];
     size_t n = 0;
@@ -203,9 +256,10 @@ static dscq_status write_vcd(dscq_trace *t, dscq_error *err)
     if (n > 0)
         qsort(v, n, sizeof *v, by_cycle);
     DSCQ_TRY(dscq_writer_printf(t->w, err,
-                                "$comment one time step is one cycle $end\n"
-                                "$timescale 1 ns $end\n"
-                                "$scope module machine $end\n"));
+                                "$comment clock %.17g MHz $end\n"
+                                "$timescale %s $end\n"
+                                "$scope module machine $end\n",
+                                t->clock_mhz, scale.text));
     for (int u = 0; u < track_count(t->p); u++) {
         track_name(name, sizeof name, t, u);
         for (char *c = name; *c != '\0'; c++) /* a VCD name has no spaces */
@@ -216,7 +270,7 @@ static dscq_status write_vcd(dscq_trace *t, dscq_error *err)
                                     vcd_id(a, 'a', u), name, vcd_id(b, 'A', u), name));
     }
     DSCQ_TRY(dscq_writer_printf(t->w, err, "$upscope $end\n$enddefinitions $end\n"));
-    DSCQ_TRY(write_vcd_body(t, v, n, err));
+    DSCQ_TRY(write_vcd_body(t, &scale, v, n, err));
 done:
     dscq_free(v);
     return status;

@@ -43,7 +43,6 @@ static const struct {
     int code;
     const char *err;
 } k_mistakes[] = {
-    {NULL, NULL, 2, "dscq: no command given; try 'dscq help'\n"},
     {"vresion", NULL, 2, "dscq: no command 'vresion'; did you mean 'version'?\n"},
     {"xyzzy", NULL, 2, "dscq: no command 'xyzzy'; try 'dscq help'\n"},
     {"version", "--jsn", 2,
@@ -56,7 +55,10 @@ static const struct {
     {"version", "--csv=1", 2, "dscq: version: option '--csv' takes no value\n"},
     {"version", "--json=", 2, "dscq: --json=: want a file name after '='\n"},
     {"version", "--seed", 2,
-     "dscq: version: unknown option '--seed'; try 'dscq version --help'\n"},
+     "dscq: version: unknown option '--seed'; it is one of train, eval, sensitivity, "
+     "compress\n"},
+    {"version", "--nobody-has-this", 2,
+     "dscq: version: unknown option '--nobody-has-this'; try 'dscq version --help'\n"},
     {"version", "operand", 2,
      "dscq: version: 'operand' is one operand too many; try 'dscq version --help'\n"},
     {"help", "exit-code", 2,
@@ -90,6 +92,16 @@ START_TEST(machines_are_found_from_any_folder)
     ck_assert_int_eq(run("simulate", "none.bin", "--machine=zcu104", NULL), 7);
     ck_assert_ptr_nonnull(strstr(o.err, "set DSCQ_DATA"));
     (void)unsetenv("DSCQ_DATA");
+}
+END_TEST
+
+START_TEST(the_name_alone_shows_what_there_is)
+{
+    ck_assert_int_eq(run(NULL, NULL, NULL, NULL), 2);
+    ck_assert_str_eq(o.out, "");
+    ck_assert(strncmp(o.err, "usage: dscq COMMAND", 19) == 0);
+    ck_assert_ptr_nonnull(strstr(o.err, "\n  compress "));
+    ck_assert_ptr_nonnull(strstr(o.err, "\ndscq: no command given; try 'dscq help'\n"));
 }
 END_TEST
 
@@ -275,6 +287,7 @@ static Suite *make(void)
     tcase_add_loop_test(tc, a_mistake_is_one_line_and_a_hint, 0,
                         sizeof k_mistakes / sizeof k_mistakes[0]);
     tcase_add_test(tc, machines_are_found_from_any_folder);
+    tcase_add_test(tc, the_name_alone_shows_what_there_is);
     tcase_add_test(tc, results_go_to_stdout_and_nothing_else_does);
     tcase_add_test(tc, json_is_json_and_goes_to_a_file_when_asked);
     tcase_add_test(tc, a_full_stdout_is_an_error);

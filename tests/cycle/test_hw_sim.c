@@ -293,7 +293,8 @@ START_TEST(every_failing_allocation_is_reported)
 }
 END_TEST
 
-/* The run of example 4 as a file: JSON that parses, and VCD to the letter. */
+/* The run of example 4 as a file, at 200 MHz, 5 ns a cycle: JSON that parses, and VCD
+ * to the letter. */
 START_TEST(traces_open_in_viewers)
 {
     static const char *const k_names[] = {"t.json", "t.vcd"};
@@ -306,7 +307,7 @@ START_TEST(traces_open_in_viewers)
     for (int i = 0; i < 2; i++) {
         dscq_trace *t;
         dscq_sim *s;
-        test_ok(dscq_trace_open(&t, test_path(k_names[i]), p, &err));
+        test_ok(dscq_trace_open(&t, test_path(k_names[i]), p, 200, &err));
         const dscq_sim_options opt = {
             .no_data = 1, .event = dscq_trace_event, .event_ctx = t};
         test_ok(dscq_sim_run(&s, p, &m, NULL, &opt, &err));
@@ -317,13 +318,16 @@ START_TEST(traces_open_in_viewers)
     test_ok(dscq_json_load(&j, test_path("t.json"), &err));
     const dscq_json *e = dscq_json_get(j, "traceEvents");
     ck_assert_uint_eq(dscq_json_count(e), 4 + 4); /* names of units, commands */
-    ck_assert_int_eq(dscq_json_int(dscq_json_get(dscq_json_at(e, 6), "ts"), -1), 17);
-    ck_assert_int_eq(dscq_json_int(dscq_json_get(dscq_json_at(e, 6), "dur"), -1), 2);
+    e = dscq_json_at(e, 6);
+    ck_assert_double_eq(dscq_json_real(dscq_json_get(e, "ts"), -1), 0.085);
+    ck_assert_double_eq(dscq_json_real(dscq_json_get(e, "dur"), -1), 0.010);
+    ck_assert_int_eq(dscq_json_int(dscq_json_get(e, "args.start_cycle"), -1), 17);
+    ck_assert_int_eq(dscq_json_int(dscq_json_get(e, "args.cycles"), -1), 2);
     dscq_json_free(j);
     char *vcd = test_read(test_path("t.vcd"));
-    ck_assert_ptr_nonnull(strstr(vcd, "#2\n1a\nb00000000000000000000000000000000 A\n"
-                                      "#3\n1b\nb00000000000000000000000000000000 B\n"
-                                      "#13\n0a\n#15\n0b\n#17\n1c\n"));
+    ck_assert_ptr_nonnull(strstr(vcd, "#10\n1a\nb00000000000000000000000000000000 A\n"
+                                      "#15\n1b\nb00000000000000000000000000000000 B\n"
+                                      "#65\n0a\n#75\n0b\n#85\n1c\n"));
     dscq_free(vcd);
     dscq_program_destroy(p);
     dscq_qmodel_destroy(q);

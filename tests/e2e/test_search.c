@@ -309,7 +309,7 @@ START_TEST(explain_says_what_decided)
     ck_assert_int_eq(test_program("explain why --recipe 99"), 2);
     ck_assert_int_eq(test_program("explain why"), 2);
     ck_assert_int_eq(test_program("explain why wyde"), 2);
-    test_said("did you mean 'wide'?");
+    test_said("did you mean 'wide'");
     ck_assert_int_eq(test_program("explain float wide"), 7);
     test_said("no run to explain");
 }

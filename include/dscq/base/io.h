@@ -87,6 +87,11 @@ typedef struct dscq_dir {
 } dscq_dir;
 dscq_status dscq_dir_list(dscq_dir *out, const char *path, dscq_error *err);
 void dscq_dir_free(dscq_dir *d);
+/* The file NAME.cfg in `dir`: of exactly that name, else of one that differs in case or
+ * in '-' for '_' alone ("ZCU104", "ddr3-1333"). DSCQ_IO "WHAT NAME: not one of DIR:
+ * ..." with the nearest name and as many of the others as fit. */
+dscq_status dscq_path_named(char *out, size_t cap, const char *dir, const char *name,
+                            const char *what, dscq_error *err);
 /* For messages: "a, b, c" of the files a.cfg, b.cfg, c.cfg there (ending ".cfg"), as
  * many as fit; "(none)". */
 void dscq_dir_stems(char *out, size_t cap, const char *path, const char *ending);

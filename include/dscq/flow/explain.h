@@ -7,6 +7,7 @@
 #ifndef DSCQ_FLOW_EXPLAIN_H
 #define DSCQ_FLOW_EXPLAIN_H
 
+#include "dscq/base/keys.h"
 #include "dscq/base/str.h"
 #include "dscq/base/table.h"
 
@@ -17,6 +18,7 @@ extern "C" {
 #endif
 
 typedef struct dscq_explanation {
+    char layer[DSCQ_NAME_MAX]; /* its full name */
     dscq_table *cells;    /* "sensitivity": the layer's cells                         */
     dscq_table *settings; /* "settings": every (p, b) that trials gave it, with the best
                              trial of each                                            */
@@ -25,8 +27,9 @@ typedef struct dscq_explanation {
 } dscq_explanation;
 
 /* *out: dscq_explanation_clear(), also after a failure. DSCQ_IO: the folder holds none
- * of sensitivity.json, search.json, packed.bin. DSCQ_ARG: no layer of that name, naming
- * the nearest. DSCQ_FORMAT: a damaged file. */
+ * of sensitivity.json, search.json, packed.bin. `layer` is a name, or the number that a
+ * name begins with ("12" for "12_convolutional"). DSCQ_ARG: no such layer, naming the
+ * nearest. DSCQ_FORMAT: a damaged file. */
 dscq_status dscq_flow_explain(dscq_explanation *out, const char *dir, const char *layer,
                               dscq_error *err);
 /* The recipe of one trial of dir/search.json, for `compress --recipe`; appended.
