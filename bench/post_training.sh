@@ -8,17 +8,20 @@
 # BUILD: build folder; SHARED: folder with datasets/ and models/; CIFAR: what
 # `unpack-cifar10` wrote; OUT: results, a folder a cell. A cell that is there is not run
 # again, so an interrupted run goes on. At the end the table of all cells is printed.
+# mobilenet_v3_small (swish-like activations behind nearly every layer) has no file in
+# SHARED: the shipped cfg is trained first, V3_EPOCHS epochs (20).
 # TUNE=EPOCHS fine-tunes the CIFAR-10 networks as well, with labels and the float network as
 # teacher; THREADS=n.
 set -eu
 build=$1 shared=$2 cifar=$3 out=$4
 shift 4
-networks=${*:-resnet20 resnet8 dsc_cifar10 vww_96 mobilenet_v1_0.25_224 mobilenet_v1_0.25_128 mobilenet_v1_1.0_224 mobilenet_v2_1.0_224}
+networks=${*:-resnet20 resnet8 dsc_cifar10 vww_96 mobilenet_v1_0.25_224 mobilenet_v1_0.25_128 mobilenet_v1_1.0_224 mobilenet_v2_1.0_224 mobilenet_v3_small}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 dscq=$build/dscq
 models=$shared/models
 imagenet=$shared/datasets/imagenet256
+v3=$(cd "$(dirname "$0")/.." && pwd)/data/nets/mobilenet_v3_small_32.cfg
 
 # Every second ImageNet picture calibrates (a plain folder), the others are scored.
 halves() {
@@ -51,6 +54,7 @@ std = 0.2470,0.2435,0.2616' ;;
         norm='mean = 0
 std = 1
 pixel_scale = 1' ;;
+    mobilenet_v3_small) file= norm='valid_frac = 0.05' ;; # and the means of the data
     vww_96) file=$models/mlperf_tiny/vww_96.onnx ;;
     *_1.0_*) xz -dkc "$models/$1/$1.onnx.xz" > "$out/$1.onnx"
         file=$out/$1.onnx norm='mean = 128
@@ -71,7 +75,7 @@ test = $out/vww.csv
 calibrate = $imagenet/images
 mean = 0
 std = 1" ;;
-    mobilenet*) halves
+    mobilenet_v[12]*) halves
         data="type = list
 names = $imagenet/synset_words.txt
 train = $out/half_a.csv
@@ -89,6 +93,20 @@ $norm" ;;
     esac
 }
 
+# net.cfg and float.ckpt in $out/NETWORK, once.
+fetch() {
+    [ -f "$out/$1/float.ckpt" ] && return
+    if [ -n "$file" ]; then
+        "$dscq" import "$file" -o "$out/$1" --force --quiet > /dev/null
+        return
+    fi
+    "$dscq" train "$v3" -o "$out/$1.trained" --force --quiet --threads "${THREADS:-0}" \
+        --set train.epochs="${V3_EPOCHS:-20}" --set data.train="$cifar" --set data.test="$cifar"
+    mkdir -p "$out/$1"
+    sed '/^\[data\]/,$d' "$v3" > "$out/$1/net.cfg"
+    mv "$out/$1.trained/float.ckpt" "$out/$1/float.ckpt"
+}
+
 # cell NETWORK NAME [compress] [compress_layer]; $epochs of fine-tuning, $tune: more sections
 epochs=0
 tune=''
@@ -96,7 +114,7 @@ cell() {
     dir=$out/$1.$2
     [ -f "$dir.json" ] && return
     of "$1"
-    [ -f "$out/$1/float.ckpt" ] || "$dscq" import "$file" -o "$out/$1" --force --quiet > /dev/null
+    fetch "$1"
     { cat "$out/$1/net.cfg"
       printf '[data]\n%s\n[compress]\nepochs = %d\n%b\n%b\n' "$data" "$epochs" "$3" "$tune"
       [ -z "${4:-}" ] || printf '[compress_layer]\n%b\n' "$4"; } > "$out/$1/$2.cfg"
@@ -113,7 +131,14 @@ for n in $networks; do
     cell "$n" naive8 'method = uniform\np = 0\nb = 8\nfold_norm = 1\ncalibration = minmax' \
         'match = *\nform = linear\nscale = layer\nb = 8\np = 0'
     cell "$n" w8 "method = uniform\np = 0\nb = 8\n$norm_or_bias"
-    case $n in *_1.0_*|*_128) continue ;; esac
+    case $n in
+    *_1.0_* | *_128) continue ;;
+    mobilenet_v3_small)
+        for rule in mse percentile minmax kl; do
+            cell "$n" "plain8_$rule" "method = uniform\np = 0\nb = 8\ncalibration = $rule"
+        done
+        continue ;;
+    esac
     cell "$n" obq8 "method = obq\np = 0\nb = 8\n$norm_or_bias"
     for b in 6 5 4; do
         cell "$n" obq$b "method = obq\np = 0\nb = $b\nfirst_b = 8\ndw_b = $((b + 2 > 8 ? 8 : b + 2))\n$norm_or_bias"

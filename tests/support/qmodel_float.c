@@ -21,7 +21,8 @@ static dscq_build_edge edge_of(const dscq_aquant *a)
 }
 
 /* Ranges of all edges from images of noise. */
-static dscq_status observe(dscq_calibrated **out, dscq_model *m, dscq_error *err)
+static dscq_status observe(dscq_calibrated **out, dscq_model *m, int32_t images,
+                           dscq_error *err)
 {
     const dscq_exec_options o = {.batch = 1, .raw_outputs = 1};
     const dscq_shape in = dscq_model_input(m);
@@ -39,7 +40,7 @@ static dscq_status observe(dscq_calibrated **out, dscq_model *m, dscq_error *err
     DSCQ_TRY(dscq_observer_create(&seen, m, err));
     DSCQ_TRY(dscq_settings_create(&settings, err));
     dscq_observer_watch(seen, e);
-    for (int i = 0; i < IMAGES; i++) {
+    for (int32_t i = 0; i < images; i++) {
         for (size_t k = 0; k < count; k++)
             x[k] = dscq_rng_between(&rng, -1.0f, 1.0f);
         dscq_exec_forward(e, DSCQ_PASS_EVAL, x, 1, NULL);
@@ -72,6 +73,12 @@ done:
 
 dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error *err)
 {
+    return test_qmodel_calibrated(out, m, IMAGES, err);
+}
+
+dscq_status test_qmodel_calibrated(dscq_qmodel **out, dscq_model *m, int32_t images,
+                                   dscq_error *err)
+{
     const int32_t nodes = dscq_model_nodes(m);
     dscq_build_edge *edge = dscq_calloc(2 * (size_t)nodes, sizeof *edge);
     dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
@@ -81,7 +88,7 @@ dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error 
 
     if (edge == NULL || weights == NULL || q == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "a packed network", (size_t)nodes * 64));
-    DSCQ_TRY(observe(&c, m, err));
+    DSCQ_TRY(observe(&c, m, images, err));
     for (int32_t i = 0; i < nodes; i++) {
         const dscq_weights *w = dscq_model_node(m, i)->weights;
         edge[i] = edge_of(&c->edge[i]);

@@ -9,6 +9,9 @@
 
 /* *out is owned by the caller. Fails as dscq_pack_build() does. */
 dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error *err);
+/* The same, calibrated on so many images. */
+dscq_status test_qmodel_calibrated(dscq_qmodel **out, dscq_model *m, int32_t images,
+                                   dscq_error *err);
 
 /* A network file: X.onnx, X.onnx.xz (unpacked by xz to `unpacked`), X.weights with
  * X.cfg beside it, or X.cfg with fresh weights. *out is owned by the caller. */

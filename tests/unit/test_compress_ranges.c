@@ -10,14 +10,26 @@ static void setup(void)
     images_make(&g_train, 1);
 }
 
-static const char k_two[] =
-    "[net]\nwidth=8\nheight=8\nchannels=2\n"
-    "[convolutional]\nname=a\nfilters=3\nsize=1\nactivation=leaky\n"
-    "[connected]\nname=fc\noutput=4\nactivation=linear\n";
+#define TWO(act)                                                                       \
+    "[net]\nwidth=8\nheight=8\nchannels=2\n"                                           \
+    "[convolutional]\nname=a\nfilters=3\nsize=1\nactivation=" act                      \
+    "\n[connected]\nname=fc\noutput=4\nactivation=linear\n"
 
-/* By the definition, in double, from the weights of the network of k_two. */
+enum { GRID_BITS = 4 };
+
+/* Of g * dq/dscale at x, q the codes of k_grid times the scale. */
+static double step_error(double x, int zero)
+{
+    const double code = nearbyint(x) + zero;
+
+    return code < -8 ? -8 - zero : code > 7 ? 7 - zero : code - zero - x;
+}
+
+/* By the definition, in double, from the weights of a network of TWO: the grid of what
+ * leaves its leaky layer, or the one in front of its swish. */
 static double by_hand(const dscq_model *m, const float *grad, double scale, int zero)
 {
+    const int before = dscq_model_node(m, 0)->act == DSCQ_ACT_SWISH;
     const dscq_weights *a = dscq_model_node(m, 0)->weights,
                        *fc = dscq_model_node(m, 1)->weights;
     double sum = 0.0;
@@ -30,22 +42,24 @@ static double by_hand(const dscq_model *m, const float *grad, double scale, int 
                 for (int k = 0; k < CHANNELS; k++)
                     y += (double)a->w[c * CHANNELS + k] *
                          (double)g_train.x[i][p * CHANNELS + k];
-                y = y > 0.0 ? y : 0.1 * y;
+                if (!before)
+                    y = y > 0.0 ? y : 0.1 * y;
                 for (int o = 0; o < CLASSES; o++)
                     g += (double)fc->w[(o * SIDE * SIDE + p) * 3 + c] *
                          (double)grad[i * CLASSES + o];
-                const double x = y / scale, code = nearbyint(x) + zero;
-                sum += g * (code < -8  ? -8 - zero
-                            : code > 7 ? 7 - zero
-                                       : code - zero - x);
+                const double code = fmin(fmax(nearbyint(y / scale) + zero, -8.0), 7.0);
+                if (before)
+                    g *= dscq_act_slope(DSCQ_ACT_SWISH, 0, scale * (code - zero));
+                sum += g * step_error(y / scale, zero);
             }
     return sum;
 }
 
 START_TEST(the_gradient_of_a_scale)
 {
-    const dscq_act_quant q = {.scale = 0.11F, .zero = -5, .bits = 4};
-    dscq_model *m = net_make(k_two, 3);
+    const dscq_act_quant q = {
+        .scale = _i ? 0.17F : 0.11F, .zero = _i ? -1 : -5, .bits = GRID_BITS};
+    dscq_model *m = net_make(_i ? TWO("swish") : TWO("leaky"), 3);
     float grad[BATCH * CLASSES];
     dscq_rng rng = dscq_rng_seeded(9);
     dscq_error err = {DSCQ_OK, ""};
@@ -60,14 +74,17 @@ START_TEST(the_gradient_of_a_scale)
         test_ok(dscq_pool_create(&pool, k == 1 ? 8 : 1, &err));
         const dscq_exec_options o = {.batch = BATCH, .training = 1, .pool = pool};
         test_ok(dscq_exec_create(&e, m, &o, &err));
-        test_ok(dscq_exec_quantise(e, 0, &q, &err));
+        test_ok(_i ? dscq_exec_quantise_before(e, 0, &q, &err)
+                   : dscq_exec_quantise(e, 0, &q, &err));
         dscq_exec_learn_ranges(e, k < 2);
         for (int twice = 0; twice < 2; twice++) { /* nothing is left from before */
             dscq_exec_forward(e, DSCQ_PASS_TRAIN, g_train.x[0], BATCH, NULL);
             memcpy(dscq_exec_output_grad(e, 0), grad, sizeof grad);
             dscq_exec_backward(e);
         }
-        got[k] = dscq_exec_range_grad(e, 0);
+        got[k] = _i ? dscq_exec_range_grad_before(e, 0) : dscq_exec_range_grad(e, 0);
+        ck_assert(0.0 == (_i ? dscq_exec_range_grad(e, 0)
+                             : dscq_exec_range_grad_before(e, 0)));
         dscq_exec_destroy(e);
         dscq_pool_destroy(pool);
     }
@@ -75,6 +92,25 @@ START_TEST(the_gradient_of_a_scale)
     ck_assert_double_gt(fabs(want), 0.1);
     ck_assert_double_eq_tol(got[0], want, 1e-3 * (1.0 + fabs(want)));
     ck_assert(got[0] == got[1] && got[2] == 0.0);
+    dscq_model_destroy(m);
+}
+END_TEST
+
+START_TEST(only_tables_have_a_grid_in_front)
+{
+    const dscq_act_quant q = {.scale = 0.1F, .bits = 8};
+    dscq_error err = {DSCQ_OK, ""};
+    const dscq_exec_options o = {.batch = 1};
+    dscq_model *m = net_make(TWO("leaky"), 3);
+    dscq_exec *e = NULL;
+
+    test_ok(dscq_exec_create(&e, m, &o, &err));
+    test_fails(dscq_exec_quantise_before(e, 0, &q, &err), DSCQ_ARG,
+               "node 0: no activation that needs a table");
+    test_fails(dscq_exec_quantise_before(e, DSCQ_INPUT, &q, &err), DSCQ_ARG,
+               "node -1: no activation that needs a table");
+    test_ok(dscq_exec_quantise_before(e, 0, NULL, &err));
+    dscq_exec_destroy(e);
     dscq_model_destroy(m);
 }
 END_TEST
@@ -217,7 +253,8 @@ static Suite *ranges_suite(void)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, the_gradient_of_a_scale);
+    tcase_add_loop_test(tc, the_gradient_of_a_scale, 0, 2);
+    tcase_add_test(tc, only_tables_have_a_grid_in_front);
     tcase_add_test(tc, scales_learn);
     return s;
 }
