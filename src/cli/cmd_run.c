@@ -56,7 +56,8 @@ const cli_cmd cli_cmd_run = {
         "folder stands for the "
         "pictures in it and in its sub-folders. A picture that cannot be read costs "
         "its own answer only: it is named, the others are answered, and the exit code "
-        "is not 0.",
+        "is not 0. A network with several inputs takes more than a picture and is "
+        "refused.",
     .examples = "The three likeliest classes of one picture:\n"
                 "$ dscq run runs/demo/packed.bin photo.jpg --top 3\n"
                 "What a detector finds, drawn:\n"
