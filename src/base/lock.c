@@ -27,7 +27,7 @@ typedef struct holder {
     char host[128], command[256], since[40];
 } holder;
 
-/* ---- the text ----------------------------------------------------------------- */
+/* ---- the text -------------------------------------------------------------------- */
 
 static void host_name(char *out, size_t cap)
 {
@@ -92,7 +92,7 @@ static dscq_status is_held(const char *path, const holder *h, const char *remedy
         dir, h->pid, h->host, h->since, h->command, remedy);
 }
 
-/* ---- taking it ---------------------------------------------------------------- */
+/* ---- taking it ------------------------------------------------------------------- */
 
 static int open_lock(const char *path, int *created)
 {

@@ -13,7 +13,9 @@
 
 enum { FILE_MAX = 1 << 24, SHOWN = 12 };
 static const char k_file[] = "settings.txt";
-static const char k_float_key[] = "float.ckpt";
+/* Results, no settings: the float.ckpt that a stage put there, and the one that
+ * training found and is going to replace. */
+static const char k_float_key[] = "float.ckpt", k_before_key[] = "float.ckpt before";
 
 typedef struct stage_row {
     const char *name;
@@ -23,7 +25,7 @@ typedef struct stage_row {
 } stage_row;
 
 static const stage_row k_stage[FLOW_STAGES] = {
-    [FLOW_TRAINED] = {"train", "train.ckpt", "train.ckpt", "train.ckpt float.ckpt"},
+    [FLOW_TRAINED] = {"train", "train.ckpt", "train.ckpt", "train.ckpt"},
     [FLOW_SENSED] = {"sensitivity", FLOW_SENSE_JOURNAL, FLOW_SENSE_JOURNAL, ""},
     [FLOW_SEARCHED] = {"search", "search.json packed.bin", "search.json packed.bin",
                        ""},
@@ -32,8 +34,7 @@ static const stage_row k_stage[FLOW_STAGES] = {
                          "tune.ckpt channels.ckpt small.ckpt"},
 };
 
-/* ---- lines and parts
- * ----------------------------------------------------------------- */
+/* ---- lines and parts ------------------------------------------------------------- */
 
 /* The lines of one stage in the file's text: from here, so many bytes. NULL: none. */
 static const char *part_of(const char *text, const char *stage, size_t *bytes)
@@ -111,8 +112,7 @@ done:
     return status;
 }
 
-/* ---- comparing
- * ---------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------- */
 
 typedef struct difference {
     size_t count;
@@ -165,7 +165,7 @@ static void compare(difference *d, const char *a, size_t a_bytes, const char *b,
             continue;
         const size_t n = (size_t)(equal - at), here = (size_t)(end - equal - 1);
         const char *other = value_of(b, b_bytes, at, n, &there);
-        if (n == sizeof k_float_key - 1 && strncmp(at, k_float_key, n) == 0)
+        if (strncmp(at, k_float_key, sizeof k_float_key - 1) == 0)
             continue; /* a result, no setting */
         if (only && other == NULL)
             note(d, at, n, equal + 1, here, NULL, 0);
@@ -197,8 +197,7 @@ static dscq_status refuse(const char *dir, const difference *d, dscq_error *err)
         d->others[0] != '\0' ? ")" : "");
 }
 
-/* ---- a stage begins
- * -------------------------------------------------------------------- */
+/* ---- a stage begins -------------------------------------------------------------- */
 
 /* Word k of a list of file names; 0: there is none. */
 static int word_at(char out[DSCQ_NAME_MAX], const char *words, size_t k)
@@ -245,14 +244,15 @@ static void remove_states(const dscq_run_options *o, flow_stage stage)
     dscq_dir_free(&d);
 }
 
-/* Whether a stage of this folder put float.ckpt there, as its digest says. */
-static int made_here(const char *text, flow_stage stage, const char *digest)
+/* Whether a stage's lines give this digest for `key`. */
+static int has_digest(const char *text, flow_stage stage, const char *key,
+                      const char *digest)
 {
     size_t bytes = 0, n = 0;
     const char *part = part_of(text, k_stage[stage].name, &bytes), *made = NULL;
 
     if (part != NULL)
-        made = value_of(part, bytes, k_float_key, sizeof k_float_key - 1, &n);
+        made = value_of(part, bytes, key, strlen(key), &n);
     return made != NULL && n == 64 && strncmp(made, digest, 64) == 0;
 }
 
@@ -269,13 +269,35 @@ static dscq_status spare_float(const dscq_run_options *o, const char *old,
         return DSCQ_OK;
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
     for (int s = 0; s < FLOW_STAGES; s++)
-        if (made_here(old, (flow_stage)s, digest))
+        if (has_digest(old, (flow_stage)s, k_float_key, digest) ||
+            has_digest(old, (flow_stage)s, k_before_key, digest))
             return DSCQ_OK;
     return dscq_fail(err, DSCQ_ARG,
                      "%.200s exists and no run of this folder made it: start from it "
                      "with -w, or name another folder with -o; --force replaces it",
                      path);
 done:
+    return status;
+}
+
+/* The lines of training, and what is going to be replaced: until then it stays. */
+static dscq_status write_trained(const dscq_run_options *o, const char *old,
+                                 const char *lines, dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX], digest[65];
+    dscq_str part = {0};
+    dscq_status status;
+
+    dscq_str_add(&part, lines);
+    DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+    if (dscq_path_exists(path)) {
+        DSCQ_TRY(dscq_sha256_file(digest, path, err));
+        dscq_str_addf(&part, "%s=%s\n", k_before_key, digest);
+    }
+    status = part.bad ? dscq_fail_nomem(err, "the settings", part.len)
+                      : write_part(o->out_dir, old, FLOW_TRAINED, part.text, err);
+done:
+    dscq_str_free(&part);
     return status;
 }
 
@@ -373,7 +395,9 @@ dscq_status flow__begin(dscq_project *p, const dscq_run_options *o, flow_stage s
     if (stage == FLOW_TRAINED)
         DSCQ_TRY(spare_float(o, old, err));
     remove_states(o, stage);
-    DSCQ_TRY(write_part(o->out_dir, old, stage, p->record[stage], err));
+    status = stage == FLOW_TRAINED
+                 ? write_trained(o, old, p->record[stage], err)
+                 : write_part(o->out_dir, old, stage, p->record[stage], err);
 done:
     dscq_free(old);
     return status;
@@ -387,8 +411,7 @@ dscq_status flow__begin_float(dscq_project *p, const dscq_run_options *o,
     return is_trained ? flow__begin(p, o, FLOW_TRAINED, NULL, err) : DSCQ_OK;
 }
 
-/* ---- the float network that a stage ended with
- * -------------------------------------------- */
+/* ---- the float network that a stage ended with ----------------------------------- */
 
 dscq_status flow__float_done(const char *dir, flow_stage stage, dscq_error *err)
 {
@@ -424,7 +447,7 @@ int flow__float_is_done(const char *dir)
         !dscq_path_exists(path) || dscq_sha256_file(digest, path, NULL) != DSCQ_OK ||
         read_file(&old, dir, NULL) != DSCQ_OK)
         return 0;
-    const int is = made_here(old, FLOW_TRAINED, digest);
+    const int is = has_digest(old, FLOW_TRAINED, k_float_key, digest);
     dscq_free(old);
     return is;
 }

@@ -265,18 +265,18 @@ done:
     return status;
 }
 
-/* Who names a machine wants to know what runs well there. */
-static void settle_objective(dscq_project *p, const dscq_search_options *o)
+/* Who names a machine wants to know what runs well there. The project keeps what was
+ * said until the end: that is what --resume compares. */
+static void settle_objective(search *s)
 {
-    dscq_search_params *s = &p->search;
-
-    if (s->objective != DSCQ_METRIC_AUTO)
+    if (s->params.objective != DSCQ_METRIC_AUTO)
         return;
-    s->objective = o->machine != NULL ? DSCQ_METRIC_ENERGY : DSCQ_METRIC_BYTES;
+    s->params.objective =
+        s->o->machine != NULL ? DSCQ_METRIC_ENERGY : DSCQ_METRIC_BYTES;
     dscq_log_printf(
-        o->compress.run.log, DSCQ_LOG_INFO,
+        s->log, DSCQ_LOG_INFO,
         "what shall be small: %s, %s (search.objective says something else)",
-        dscq_metric_name(s->objective), dscq_metric_text(s->objective));
+        dscq_metric_name(s->params.objective), dscq_metric_text(s->params.objective));
 }
 
 dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *packed,
@@ -284,7 +284,6 @@ dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *pack
                              const dscq_search_options *o, dscq_error *err)
 {
     const dscq_run_options *run = &o->compress.run;
-    settle_objective(p, o);
     search s = {.project = p,
                 .o = o,
                 .params = p->search,
@@ -301,6 +300,7 @@ dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *pack
     if (layers != NULL)
         *layers = NULL;
     out->best = -1;
+    settle_objective(&s);
     DSCQ_TRY(check(&s, err));
     DSCQ_TRY(start_afresh(&s, err));
     DSCQ_TRY(flow__float_network(&packed->train, p, run, 0, err));
@@ -313,6 +313,7 @@ dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *pack
     if (status == DSCQ_OK)
         status = finish(out, packed, layers, &s, err);
 done:
+    p->search.objective = s.params.objective; /* for the manifest */
     search_clear(&s);
     return status;
 }

@@ -106,7 +106,7 @@ done:
     return status;
 }
 
-/* ---- the state beside the trainer's own checkpoint ------------------------ */
+/* ---- the state beside the trainer's own checkpoint ------------------------------- */
 
 static dscq_status state_path(char out[DSCQ_PATH_MAX], const flow_tune *t,
                               uint64_t step, dscq_error *err)
@@ -236,7 +236,7 @@ done:
     return status;
 }
 
-/* ---- set-up and loop ------------------------------------------------------- */
+/* ---- set-up and loop ------------------------------------------------------------- */
 
 static dscq_status copy_weights(dscq_model *to, const dscq_model *from, dscq_error *err)
 {
@@ -459,7 +459,7 @@ done:
     return status;
 }
 
-/* ---- how long will it take? -------------------------------------------------- */
+/* ---- how long will it take? ------------------------------------------------------ */
 
 enum { PROBE_STEPS = 6 };
 /* Scoring float before, the copies, the packed file twice; the first step is slower. */

@@ -243,8 +243,7 @@ START_TEST(the_network_the_data_and_the_files_are_settings_too)
 }
 END_TEST
 
-/* ---- runs that were stopped
- * ------------------------------------------------------------ */
+/* ---- runs that were stopped ------------------------------------------------------ */
 
 /* Killed when the file `name` is there, or is no longer. */
 static void kill_at(const char *args, const char *name, int there)
@@ -313,7 +312,8 @@ START_TEST(a_forced_run_does_not_find_what_it_replaced)
     test_program_ok(SIXTY "-o b");
     /* begun afresh with other settings, killed at once: its --resume trains again */
     kill_at(SIXTY "-o a --force", "a/tune.ckpt", 0);
-    ck_assert(dscq_path_exists(test_path("a/packed.bin")));
+    ck_assert(dscq_path_exists(test_path("a/packed.bin"))); /* until there is better */
+    ck_assert(dscq_path_exists(test_path("a/float.ckpt")));
     test_program_ok(SIXTY "-o a --resume");
     digest_of(first, "a/packed.bin");
     digest_of(second, "b/packed.bin");
@@ -364,8 +364,7 @@ START_TEST(somebody_elses_float_network_is_not_trained_over)
 }
 END_TEST
 
-/* ---- net.cfg of the folder
- * -------------------------------------------------------------- */
+/* ---- net.cfg of the folder ------------------------------------------------------- */
 
 START_TEST(the_folder_holds_what_is_needed_to_use_it_from_anywhere)
 {

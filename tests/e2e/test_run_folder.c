@@ -38,7 +38,7 @@ static void wait_until(const char *name, int there)
     ck_abort_msg("%s never %s", name, there ? "came" : "went");
 }
 
-/* ---- the lock itself ------------------------------------------------------------ */
+/* ---- the lock itself ------------------------------------------------------------- */
 
 START_TEST(a_lock_is_one_process_and_goes_away)
 {
@@ -125,7 +125,7 @@ START_TEST(a_file_that_nobody_holds_is_taken_over_unless_another_host_wrote_it)
 }
 END_TEST
 
-/* ---- by the program ------------------------------------------------------------- */
+/* ---- by the program -------------------------------------------------------------- */
 
 static const char *const k_writers[] = {
     "train net.cfg -o busy",

@@ -197,8 +197,7 @@ START_TEST(sensitivity_that_takes_it_all_is_kept)
 }
 END_TEST
 
-/* ---- the objective
- * ----------------------------------------------------------------------- */
+/* ---- the objective --------------------------------------------------------------- */
 
 static void check_objective(const char *args, const char *want, const char *said)
 {

@@ -43,7 +43,7 @@ static void make_nets(void)
     test_file("wider.cfg", NET("16", ""));
 }
 
-/* ---- numbers that are none ------------------------------------------------------ */
+/* ---- numbers that are none ------------------------------------------------------- */
 
 typedef struct bad_number {
     int node;
