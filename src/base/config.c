@@ -7,6 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A fault of the file, and somebody who listens. */
+static int is_heard(const dscq_config *c, const dscq_error *why)
+{
+    return c->listener.hear != NULL && why != NULL && why->code != DSCQ_NOMEM &&
+           why->code != DSCQ_INTERNAL && why->code != DSCQ_INTERRUPTED;
+}
+
+int dscq_config_complain(dscq_config *c, const dscq_error *why)
+{
+    if (!is_heard(c, why))
+        return 0;
+    c->listener.hear(c->listener.ctx, why);
+    c->holes++;
+    return 1;
+}
+
+int dscq_config_is_torn(const dscq_config *c)
+{
+    return c->torn > 0;
+}
+
+size_t dscq_config_holes(const dscq_config *c)
+{
+    return c->holes;
+}
+
 size_t dscq_config_count(const dscq_config *c)
 {
     return c->count;
@@ -135,8 +161,9 @@ static dscq_status unknown_key(const config_entry *e, const dscq_key *const *row
                      e->key, e->value, near);
 }
 
-static dscq_status bind_entry(void *const *params, const dscq_key *const *rows,
-                              size_t tables, const config_entry *e, dscq_error *err)
+static dscq_status bind_entry(int *is_known, void *const *params,
+                              const dscq_key *const *rows, size_t tables,
+                              const config_entry *e, dscq_error *err)
 {
     size_t owner = tables;
 
@@ -145,23 +172,28 @@ static dscq_status bind_entry(void *const *params, const dscq_key *const *rows,
             assert(owner == tables); /* a key stands in one table only */
             owner = t;
         }
+    *is_known = owner < tables;
     if (owner == tables)
         return unknown_key(e, rows, tables, err);
     return dscq_keys_set(params[owner], rows[owner], e->key, e->value, err);
 }
 
-static dscq_status check_required(const dscq_config *c, int i, const char *name,
+static dscq_status check_required(dscq_config *c, int i, const char *name,
                                   const dscq_key *keys, dscq_error *err)
 {
     char place[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+    dscq_error why;
 
     (void)snprintf(place, sizeof place, "%s", c->name);
     if (i >= 0)
         dscq_config_where(place, sizeof place, c, (size_t)i);
     for (const dscq_key *k = keys; k->name != NULL; k++)
-        if (k->dflt == NULL && (i < 0 || entry(c, (size_t)i, k->name) == NULL))
-            return dscq_fail(err, DSCQ_FORMAT, "%s: [%s] needs the key '%s': %s", place,
-                             name, k->name, k->help);
+        if (k->dflt == NULL && (i < 0 || entry(c, (size_t)i, k->name) == NULL)) {
+            (void)dscq_fail(&why, DSCQ_FORMAT, "%s: [%s] needs the key '%s': %s", place,
+                            name, k->name, k->help);
+            if (!dscq_config_complain(c, &why))
+                return dscq_fail(err, why.code, "%s", why.msg);
+        }
     return DSCQ_OK;
 }
 
@@ -170,7 +202,9 @@ dscq_status dscq_config_bind_many(void *const *params, const dscq_key *const *ro
                                   const char *name, dscq_error *err)
 {
     char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+    dscq_error why;
     dscq_status status;
+    int is_known;
 
     assert(i < 0 || (size_t)i < c->count);
     for (size_t t = 0; t < tables; t++)
@@ -178,12 +212,14 @@ dscq_status dscq_config_bind_many(void *const *params, const dscq_key *const *ro
             return status;
     for (size_t e = 0; i >= 0 && e < c->section[i].count; e++) {
         const config_entry *x = &c->section[i].entry[e];
-        status = bind_entry(params, rows, tables, x, err);
-        if (status != DSCQ_OK) {
-            origin_of(where, sizeof where, c, x, c->section[i].name);
-            (void)dscq_fail_at(err, "%s", where);
-            return status;
-        }
+        if (bind_entry(&is_known, params, rows, tables, x, &why) == DSCQ_OK)
+            continue;
+        origin_of(where, sizeof where, c, x, c->section[i].name);
+        (void)dscq_fail_at(&why, "%s", where);
+        if (!is_heard(c, &why))
+            return dscq_fail(err, why.code, "%s", why.msg);
+        c->listener.hear(c->listener.ctx, &why);
+        c->holes += (size_t)is_known;
     }
     for (size_t t = 0; t < tables; t++)
         if ((status = check_required(c, i, name, rows[t], err)) != DSCQ_OK)

@@ -24,6 +24,8 @@ struct dscq_config {
     char *name;
     config_section *section;
     size_t count, cap;
+    dscq_config_listener listener; /* hear NULL: none */
+    size_t holes, torn; /* of them: lines */
 };
 
 #endif

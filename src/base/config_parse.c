@@ -185,6 +185,7 @@ static dscq_status parse_lines(dscq_config *c, const char *text, size_t bytes,
 {
     dscq_status status = dscq_text_begin(&text, &bytes, c->name, err);
     const char *const end = text + bytes;
+    dscq_error why;
 
     for (int line = 1; text < end && status == DSCQ_OK; line++) {
         const char *nl = memchr(text, '\n', (size_t)(end - text));
@@ -199,22 +200,29 @@ static dscq_status parse_lines(dscq_config *c, const char *text, size_t bytes,
         n = before_comment(p, n);
         trim(&p, &n);
         if (n > 0 && *p == '[')
-            status = parse_section(c, p, n, line, err);
+            status = parse_section(c, p, n, line, &why);
         else if (n > 0)
-            status = parse_entry(c, p, n, line, err);
+            status = parse_entry(c, p, n, line, &why);
+        if (status != DSCQ_OK)
+            status = dscq_config_complain(c, &why)
+                         ? DSCQ_OK
+                         : dscq_fail(err, why.code, "%s", why.msg);
         text = next;
     }
     return status;
 }
 
-dscq_status dscq_config_parse(dscq_config **out, const char *text, size_t text_bytes,
-                              const char *name, dscq_error *err)
+static dscq_status parse_all(dscq_config **out, const char *text, size_t text_bytes,
+                             const char *name, const dscq_config_listener *listener,
+                             dscq_error *err)
 {
     dscq_config *c = dscq_calloc(1, sizeof *c);
 
     *out = NULL;
     if (c == NULL)
         return dscq_fail_nomem(err, name, sizeof *c);
+    if (listener != NULL)
+        c->listener = *listener;
     c->name = dscq_strdup(name);
     const dscq_status status = c->name == NULL
                                    ? dscq_fail_nomem(err, name, strlen(name) + 1)
@@ -223,11 +231,19 @@ dscq_status dscq_config_parse(dscq_config **out, const char *text, size_t text_b
         dscq_config_destroy(c);
         return status;
     }
+    c->torn = c->holes;
     *out = c;
     return DSCQ_OK;
 }
 
-dscq_status dscq_config_load(dscq_config **out, const char *path, dscq_error *err)
+dscq_status dscq_config_parse(dscq_config **out, const char *text, size_t text_bytes,
+                              const char *name, dscq_error *err)
+{
+    return parse_all(out, text, text_bytes, name, NULL, err);
+}
+
+dscq_status dscq_config_load_all(dscq_config **out, const char *path,
+                                 const dscq_config_listener *listener, dscq_error *err)
 {
     uint8_t *text = NULL;
     size_t bytes = 0;
@@ -235,9 +251,14 @@ dscq_status dscq_config_load(dscq_config **out, const char *path, dscq_error *er
 
     *out = NULL;
     if (status == DSCQ_OK)
-        status = dscq_config_parse(out, (const char *)text, bytes, path, err);
+        status = parse_all(out, (const char *)text, bytes, path, listener, err);
     dscq_free(text);
     return status;
+}
+
+dscq_status dscq_config_load(dscq_config **out, const char *path, dscq_error *err)
+{
+    return dscq_config_load_all(out, path, NULL, err);
 }
 
 /* "section" or "section#3": which section is meant; made when it is missing. */

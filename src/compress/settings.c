@@ -243,8 +243,12 @@ static dscq_status read_layers(dscq_settings *s, dscq_config *cfg, dscq_error *e
         if (dscq_config_get(cfg, i, "skip") == NULL)
             l.skip = -1;
         if (l.b == 0 || (l.activation_b >= 0 && l.activation_b < 4) ||
-            l.keep_channels == 0.0)
-            return bad_layer(&l, cfg, i, err);
+            l.keep_channels == 0.0) {
+            status = bad_layer(&l, cfg, i, err);
+            if (!dscq_config_complain(cfg, err))
+                return status;
+            continue;
+        }
         status = dscq_settings_add(s, &l, err);
         if (status != DSCQ_OK)
             return status;
@@ -273,7 +277,8 @@ dscq_status dscq_settings_from_config(dscq_settings **out, dscq_config *cfg,
                 dscq_config_where(where, sizeof where, cfg, (size_t)at);
             status = dscq_fail_at(err, "%s", where);
         }
-        goto done;
+        if (!dscq_config_complain(cfg, err))
+            goto done;
     }
     DSCQ_TRY(read_layers(s, cfg, err));
     *out = s;

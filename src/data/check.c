@@ -234,7 +234,16 @@ static dscq_status look(checker *c, dscq_error *err)
 
     if (d->params.test[0] != '\0' && data__open_part(d, 1, c->o, &why) != DSCQ_OK)
         DSCQ_TRY(note(c->o, "bad_source", d->params.test, &why, err));
-    if (d->split[DSCQ_SPLIT_VALID].count == 0)
+    c->seen->train = d->split[DSCQ_SPLIT_TRAIN].count;
+    c->seen->valid = d->split[DSCQ_SPLIT_VALID].count;
+    c->seen->classes = d->names.count;
+    c->seen->has_boxes = d->reader->has_boxes;
+    if (d->part[0].count == 0 && c->o->errors == 0) {
+        (void)dscq_fail(&why, DSCQ_FORMAT, "data.train = '%s': no pictures in it",
+                        d->params.train);
+        DSCQ_TRY(note(c->o, "bad_source", d->params.train, &why, err));
+    }
+    if (d->part[0].count > 0 && d->split[DSCQ_SPLIT_VALID].count == 0)
         data__soft(c->o, "no_validation", d->params.train, 0,
                    d->params.valid_frac > 0
                        ? "too few pictures to leave one for validation: the last epoch "

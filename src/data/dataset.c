@@ -108,6 +108,7 @@ dscq_status data__dataset_open(dscq_dataset **out, const dscq_data_params *p,
 {
     dscq_dataset *d = dscq_calloc(1, sizeof *d);
     char path[DSCQ_PATH_MAX];
+    dscq_error why = {DSCQ_OK, ""};
     dscq_status status;
 
     *out = NULL;
@@ -124,10 +125,15 @@ dscq_status data__dataset_open(dscq_dataset **out, const dscq_data_params *p,
     }
     if (p->names[0] != '\0') {
         DSCQ_TRY(dscq_path_locate(path, sizeof path, d->dir, p->names, err));
-        DSCQ_TRY(dscq_names_load(&d->names, path, err));
-        o->names_fixed = 1;
+        status = dscq_names_load(&d->names, path, &why);
+        o->names_fixed = status == DSCQ_OK;
+        if (status != DSCQ_OK)
+            DSCQ_TRY(data__hard(o, "bad_source", p->names, 0, &why, err));
     }
-    DSCQ_TRY(data__open_part(d, 0, o, err));
+    /* While checking, what is wrong with one source says nothing of the other. */
+    status = data__open_part(d, 0, o, &why);
+    if (status != DSCQ_OK)
+        DSCQ_TRY(data__hard(o, "bad_source", p->train, 0, &why, err));
     DSCQ_TRY(data__make_splits(d, err));
     DSCQ_TRY(settle_size(d, err));
     *out = d;

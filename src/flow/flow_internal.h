@@ -4,6 +4,7 @@
 #ifndef FLOW_INTERNAL_H
 #define FLOW_INTERNAL_H
 
+#include "dscq/base/config.h"
 #include "dscq/base/hash.h"
 #include "dscq/base/str.h"
 #include "dscq/compress/ranges.h"
@@ -36,7 +37,9 @@ struct dscq_project {
     dscq_train_params train;
     dscq_data_params data;
     int has_data;
-    char unsaid[16]; /* of an imported network: "mean and std" not given; "": all said */
+    char
+        unsaid[16]; /* of an imported network: "mean and std" not given; "": all said */
+    int is_data_sure;          /* [data] has a type that there is */
     dscq_settings *settings;   /* [compress], [compress_layer], those of the recipe */
     dscq_config *recipe;       /* NULL: none                                        */
     dscq_config *searched;     /* recipe that a search found; NULL: none            */
@@ -46,6 +49,15 @@ struct dscq_project {
     char sha256[65];
     char *record[FLOW_STAGES]; /* settings that a stage began with; NULL: none */
 };
+
+/* DSCQ_TRY for what a listener of p->cfg may take: then it is as if all were well. */
+#define FLOW_HEAR(call)                                                                \
+    do {                                                                               \
+        status = (call);                                                               \
+        if (status != DSCQ_OK && !dscq_config_complain(p->cfg, err))                   \
+            goto done;                                                                 \
+        status = DSCQ_OK;                                                              \
+    } while (0)
 
 /* Key of [machine] in a net.cfg that no machine file has. */
 typedef struct flow_machine_file {
@@ -135,6 +147,9 @@ enum { FLOW_KEEP_PER_IMAGE = 100 };
  * [data]; else the project's data set. Its training part. Borrowed. */
 dscq_status flow__calibration_data(dscq_dataset **out, dscq_project *p,
                                    const dscq_log *log, dscq_error *err);
+
+/* [data] with the pictures of data.calibrate as its source. */
+dscq_data_params flow__calibration_params(const dscq_data_params *p);
 
 typedef struct flow_images {
     dscq_dataset *data;

@@ -15,7 +15,7 @@ static int32_t type_named(const char *name)
 }
 
 /* [data] as it stands, but the pictures are those of the folder. */
-static dscq_data_params folder_params(const dscq_data_params *p)
+dscq_data_params flow__calibration_params(const dscq_data_params *p)
 {
     dscq_data_params own = *p;
 
@@ -37,7 +37,7 @@ dscq_status flow__calibration_data(dscq_dataset **out, dscq_project *p,
 
     DSCQ_TRY(dscq_project_dataset(&d, p, log, err));
     if (p->data.calibrate[0] != '\0' && p->calibration == NULL) {
-        const dscq_data_params own = folder_params(dscq_dataset_params(d));
+        const dscq_data_params own = flow__calibration_params(dscq_dataset_params(d));
         status = dscq_dataset_open(&p->calibration, &own, p->dir, log, err);
         if (status != DSCQ_OK)
             return dscq_fail_at(err, "data.calibrate");

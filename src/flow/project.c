@@ -13,6 +13,7 @@
 #include "flow_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const k_not_layers = FLOW_SECTIONS;
@@ -113,7 +114,7 @@ static dscq_status apply_overrides(dscq_project *p, const dscq_project_options *
     char seed[64];
 
     for (size_t i = 0; o != NULL && i < o->set_count; i++)
-        DSCQ_TRY(dscq_config_set(p->cfg, o->set[i], "--set", err));
+        FLOW_HEAR(dscq_config_set(p->cfg, o->set[i], "--set", err));
     if (o != NULL && o->has_seed) {
         snprintf(seed, sizeof seed, "train.seed=%llu", (unsigned long long)o->seed);
         DSCQ_TRY(dscq_config_set(p->cfg, seed, "--seed", err));
@@ -180,6 +181,57 @@ int dscq_project_unsaid(char *out, size_t cap, dscq_project *p)
     return 1;
 }
 
+/* A wrong number in [data] leaves its default, a wrong type nothing to look at. */
+static int has_type(const dscq_project *p)
+{
+    const int at = dscq_config_find(p->cfg, "data");
+    const char *type = at >= 0 ? dscq_config_get(p->cfg, (size_t)at, "type") : NULL;
+
+    return type != NULL && strcmp(type, dscq_data_type_name((size_t)p->data.type)) == 0;
+}
+
+/* A side of [net] as it is written, when there is no network to ask. */
+static int32_t written_side(const dscq_project *p, const char *key)
+{
+    enum { USUAL = 32 }; /* enough to look at pictures with */
+    int at = dscq_config_find(p->cfg, "net");
+
+    if (at < 0)
+        at = dscq_config_find(p->cfg, "network");
+    const char *text = at >= 0 ? dscq_config_get(p->cfg, (size_t)at, key) : NULL;
+    const long v = text != NULL ? strtol(text, NULL, 10) : 0;
+    const int32_t most = strcmp(key, "channels") == 0 ? 3 : DSCQ_IMAGE_SIDE_MAX;
+
+    return v >= 1 && v <= most ? (int32_t)v : most == 3 ? 3 : USUAL;
+}
+
+/* [data] takes the input's size where it says none. */
+static dscq_status settle_size(dscq_project *p, dscq_error *err)
+{
+    const dscq_shape in = p->model != NULL ? dscq_model_input(p->model)
+                                           : (dscq_shape){1, written_side(p, "height"),
+                                                          written_side(p, "width"),
+                                                          written_side(p, "channels")};
+
+    if (p->data.width == 0)
+        p->data.width = in.w;
+    if (p->data.height == 0)
+        p->data.height = in.h;
+    if (p->data.channels == 0)
+        p->data.channels = in.c;
+    if (!p->has_data ||
+        (p->data.width == in.w && p->data.height == in.h && p->data.channels == in.c))
+        return DSCQ_OK;
+    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
+    dscq_config_where(where, sizeof where, p->cfg,
+                      (size_t)dscq_config_find(p->cfg, "data"));
+    return dscq_fail(err, DSCQ_FORMAT,
+                     "%s: [data] is %d x %d x %d but [net] is %d x %d x %d; leave "
+                     "the sizes out of [data] to take the network's",
+                     where, (int)p->data.width, (int)p->data.height,
+                     (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
+}
+
 dscq_status dscq_project_plan_bytes(uint64_t *bytes, const dscq_project *p,
                                     dscq_error *err)
 {
@@ -228,40 +280,24 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
         goto done;
     }
     dscq_path_dir(p->dir, sizeof p->dir, path);
-    DSCQ_TRY(dscq_config_load(&p->cfg, path, err));
-    DSCQ_TRY(apply_overrides(p, o, err));
-    DSCQ_TRY(bind_section(&p->train, p, "train", dscq_train_keys, NULL, err));
-    DSCQ_TRY(bind_section(&p->data, p, "data", dscq_data_keys, &p->has_data, err));
+    DSCQ_TRY(dscq_config_load_all(&p->cfg, path, o != NULL ? o->listener : NULL, err));
+    FLOW_HEAR(apply_overrides(p, o, err));
+    FLOW_HEAR(bind_section(&p->train, p, "train", dscq_train_keys, NULL, err));
+    FLOW_HEAR(bind_section(&p->data, p, "data", dscq_data_keys, &p->has_data, err));
+    p->is_data_sure = p->has_data && has_type(p);
     const dscq_rng root = dscq_rng_seeded((uint64_t)p->train.seed);
     const dscq_rng weights = dscq_rng_fork(&root, "weights", 0);
     DSCQ_TRY(dscq_model_from_config(&p->model, p->cfg, k_not_layers, NULL, err));
-    DSCQ_TRY(settle_imported(p, err));
-    const dscq_shape in = dscq_model_input(p->model);
-    if (p->data.width == 0)
-        p->data.width = in.w;
-    if (p->data.height == 0)
-        p->data.height = in.h;
-    if (p->data.channels == 0)
-        p->data.channels = in.c;
-    if (p->has_data &&
-        (p->data.width != in.w || p->data.height != in.h || p->data.channels != in.c)) {
-        char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
-        dscq_config_where(where, sizeof where, p->cfg,
-                          (size_t)dscq_config_find(p->cfg, "data"));
-        status =
-            dscq_fail(err, DSCQ_FORMAT,
-                      "%s: [data] is %d x %d x %d but [net] is %d x %d x %d; leave "
-                      "the sizes out of [data] to take the network's",
-                      where, (int)p->data.width, (int)p->data.height,
-                      (int)p->data.channels, (int)in.w, (int)in.h, (int)in.c);
-        goto done;
-    }
+    if (p->model != NULL)
+        DSCQ_TRY(settle_imported(p, err));
+    FLOW_HEAR(settle_size(p, err));
     if (o != NULL && o->recipe != NULL)
         DSCQ_TRY(flow__load_recipe(p, o->recipe, err));
     DSCQ_TRY(flow__bind_more(p, err));
-    DSCQ_TRY(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
+    if (p->model != NULL)
+        FLOW_HEAR(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
     DSCQ_TRY(digest_config(p, o, err));
-    if (o == NULL || o->use != DSCQ_PROJECT_PLAN)
+    if (p->model != NULL && (o == NULL || o->use != DSCQ_PROJECT_PLAN))
         DSCQ_TRY(make_weights(p, o, &weights, err));
     *out = p;
     return DSCQ_OK;

@@ -72,17 +72,19 @@ dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
     size_t count;
     dscq_status status;
 
-    DSCQ_TRY(dscq_settings_from_config(&p->settings, p->cfg, err));
-    DSCQ_TRY(add_recipe(p, err));
+    FLOW_HEAR(dscq_settings_from_config(&p->settings, p->cfg, err));
+    FLOW_HEAR(p->settings != NULL ? add_recipe(p, err) : DSCQ_OK);
     /* A pattern that matches no layer is found now, not after training. */
-    status = dscq_rules_make(&rules, &count, p->settings, p->model, err);
-    dscq_free(rules);
-    if (status != DSCQ_OK)
-        return dscq_fail_at(err, "%s", p->path);
-    DSCQ_TRY(bind_section(&p->sense, p, "sensitivity", dscq_sense_keys, err));
-    DSCQ_TRY(bind_section(&p->search, p, "search", dscq_search_keys, err));
-    DSCQ_TRY(check_budget(p, err));
-    DSCQ_TRY(flow__machine_section(&file, p->cfg, err));
+    if (p->settings != NULL && p->model != NULL) {
+        status = dscq_rules_make(&rules, &count, p->settings, p->model, err);
+        dscq_free(rules);
+        if (status != DSCQ_OK)
+            FLOW_HEAR(dscq_fail_at(err, "%s", p->path));
+    }
+    FLOW_HEAR(bind_section(&p->sense, p, "sensitivity", dscq_sense_keys, err));
+    FLOW_HEAR(bind_section(&p->search, p, "search", dscq_search_keys, err));
+    FLOW_HEAR(check_budget(p, err));
+    FLOW_HEAR(flow__machine_section(&file, p->cfg, err));
 done:
     return status;
 }

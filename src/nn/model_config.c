@@ -34,6 +34,15 @@ typedef struct builder {
     dscq_net_params params;
 } builder;
 
+/* Inside a function that returns a status: a failure that a listener of the cfg took
+ * is none. */
+#define HEAR(b, call)                                                                  \
+    do {                                                                               \
+        const dscq_status heard_ = (call);                                             \
+        if (heard_ != DSCQ_OK && !dscq_config_complain((b)->cfg, err))                 \
+            return heard_;                                                             \
+    } while (0)
+
 static void clear_builder(builder *b)
 {
     for (int32_t i = 0; b->item != NULL && i < b->count; i++)
@@ -99,17 +108,21 @@ static dscq_status find_sections(builder *b, const char *not_layers, dscq_error 
         const char *name = dscq_config_section(b->cfg, i);
         if (is_net(name)) {
             if (b->net >= 0)
-                return at_section(
-                    b, i, err, dscq_fail(err, DSCQ_FORMAT, "[%s] stands twice", name));
-            b->net = (int32_t)i;
+                HEAR(b, at_section(
+                            b, i, err,
+                            dscq_fail(err, DSCQ_FORMAT, "[%s] stands twice", name)));
+            else
+                b->net = (int32_t)i;
             continue;
         }
         if (not_layers != NULL && dscq_choice_find(not_layers, name) >= 0)
             continue;
         section *s = &b->item[b->count];
         s->ops = dscq_layer_find(name);
-        if (s->ops == NULL)
-            return unknown_section(b, i, not_layers, err);
+        if (s->ops == NULL) {
+            HEAR(b, unknown_section(b, i, not_layers, err));
+            continue;
+        }
         s->index = i;
         b->count++;
     }
@@ -166,6 +179,9 @@ static dscq_status check_activation(const builder *b, const section *s, dscq_err
 {
     if ((s->ops->flags & DSCQ_LAYER_WEIGHTS) == 0 || s->common.activation != 0)
         return DSCQ_OK;
+    const char *written = dscq_config_get(b->cfg, s->index, "activation");
+    if (written != NULL && strcmp(written, "unset") != 0)
+        return DSCQ_OK; /* a listener heard that it is none */
     return at_section(
         b, s->index, err,
         dscq_fail(err, DSCQ_FORMAT,
@@ -274,37 +290,62 @@ static dscq_status declare_outputs(const builder *b, dscq_model *m, dscq_error *
     return status;
 }
 
-dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
-                                   const char *not_layers, const dscq_rng *rng,
-                                   dscq_error *err)
+/* Sections and their keys. */
+static dscq_status bind_all(builder *b, const char *not_layers, dscq_error *err)
 {
-    builder b = {.cfg = cfg};
+    dscq_status status;
+
+    DSCQ_TRY(find_sections(b, not_layers, err));
+    DSCQ_TRY(dscq_config_bind(&b->params, b->cfg, b->net, "net", dscq_net_keys, err));
+    for (int32_t i = 0; i < b->count; i++) {
+        HEAR(b, bind_section(b, i, err));
+        HEAR(b, check_activation(b, &b->item[i], err));
+    }
+done:
+    return status;
+}
+
+static dscq_status build(dscq_model **out, builder *b, const dscq_rng *rng,
+                         dscq_error *err)
+{
     dscq_model *m = NULL;
     dscq_status status;
 
-    *out = NULL;
-    DSCQ_TRY(find_sections(&b, not_layers, err));
-    DSCQ_TRY(dscq_config_bind(&b.params, cfg, b.net, "net", dscq_net_keys, err));
-    for (int32_t i = 0; i < b.count; i++) {
-        DSCQ_TRY(bind_section(&b, i, err));
-        DSCQ_TRY(check_activation(&b, &b.item[i], err));
-    }
-    widen(&b);
-    DSCQ_TRY(make_input(&m, &b, err));
+    widen(b);
+    DSCQ_TRY(make_input(&m, b, err));
     m->is_plan = 1;
-    for (int32_t i = 0; i < b.count; i++)
-        DSCQ_TRY(add_section(&b, m, i, err));
-    DSCQ_TRY(declare_outputs(&b, m, err));
+    for (int32_t i = 0; i < b->count; i++)
+        DSCQ_TRY(add_section(b, m, i, err));
+    DSCQ_TRY(declare_outputs(b, m, err));
     m->net = dscq_malloc(1, sizeof *m->net);
     if (m->net == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "[net] settings", sizeof *m->net));
-    *m->net = b.params;
+    *m->net = b->params;
     if (rng != NULL)
         DSCQ_TRY(dscq_model_fill(m, rng, NULL, err));
     *out = m;
     m = NULL;
 done:
     dscq_model_destroy(m);
+    return status;
+}
+
+dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
+                                   const char *not_layers, const dscq_rng *rng,
+                                   dscq_error *err)
+{
+    const size_t holes = dscq_config_holes(cfg);
+    builder b = {.cfg = cfg};
+
+    *out = NULL;
+    dscq_status status = bind_all(&b, not_layers, err);
+    /* With layers or their numbers left out, shapes would be those of another network.
+     */
+    if (status == DSCQ_OK && dscq_config_holes(cfg) == holes &&
+        !dscq_config_is_torn(cfg))
+        status = build(out, &b, rng, err);
+    if (status != DSCQ_OK && dscq_config_complain(cfg, err))
+        status = DSCQ_OK;
     clear_builder(&b);
     return status;
 }

@@ -129,6 +129,63 @@ START_TEST(the_number_of_classes_is_mended_where_it_stands)
 }
 END_TEST
 
+/* One of every sort; the comment says which line. */
+START_TEST(check_says_everything_at_once)
+{
+    static const char *const k_said[] = {
+        "bad.cfg:4: chanels = '3': unknown key; did you mean 'channels'?",
+        "bad.cfg:7: filters = 'abc': want a whole number",
+        "bad.cfg:11: activation = 'rellu': want one of",
+        "bad.cfg:12: 'no key here': want key=value or [section]",
+        "bad.cfg:13: [conected]: unknown section; did you mean [connected]?",
+        "bad.cfg:18: valid_frac = '2': want a number in [0, 0.9]",
+        "bad.cfg:22: batchs = '8': unknown key; did you mean 'batch'?",
+        "train.teacher: ",
+        "[compress] method: unknown method 'unifrom'; did you mean 'uniform'?",
+        "bad.cfg:26: b = '99': want a whole number in [1, 16]",
+        "none.names: cannot open",
+        "nowhere: cannot list",
+        "elsewhere: cannot list",
+        "p/top/bad.png: neither PNG",
+        "'neither-key': want section.key=value",
+    };
+
+    make_classes();
+    (void)test_file("p/top/bad.png", "?");
+    (void)test_file("bad.cfg",
+                    "[net]\nwidth=16\nheight=16\nchanels=3\nchannels=3\n" /* 1 */
+                    "[convolutional]\nfilters=abc\nsize=3\nstride=2\npad=1\nactivation="
+                    "rellu\n"                             /* 6 */
+                    "no key here\n[conected]\noutput=9\n" /* 12 */
+                    "[data]\ntype=folder\ntrain=p\nvalid_frac=2\nnames=none."
+                    "names\ntest=nowhere\n"
+                    "[train]\nbatchs=8\nteacher=no.ckpt\n"
+                    "[compress]\nmethod=unifrom\nb=99\n[data2]\n");
+    test_program_fails("check bad.cfg --set data.calibrate=elsewhere "
+                       "--set neither-key",
+                       5, " errors");
+    char *out = test_read(test_path("stdout.txt"));
+    for (size_t i = 0; i < sizeof k_said / sizeof *k_said; i++)
+        ck_assert_msg(strstr(out, k_said[i]) != NULL, "'%s' in\n%s", k_said[i], out);
+    ck_assert_ptr_null(strstr(out, "activation is missing")); /* it is wrong */
+    dscq_free(out);
+    /* one shape at a time, and what fits all the same */
+    test_program_fails("check net.cfg --set convolutional.size=99 --set train.batchs=1",
+                       5, "2 errors");
+}
+END_TEST
+
+START_TEST(weights_are_checked_behind_their_network)
+{
+    make_classes();
+    test_program_ok("train net.cfg -o t --quiet");
+    test_program_ok("check net.cfg t/float.ckpt");
+    test_program_fails("check net.cfg t/float.ckpt --set convolutional.filters=4", 5,
+                       "1 errors");
+    test_printed("the weights do not fit net.cfg");
+}
+END_TEST
+
 #define DETECTOR(more)                                                                 \
     "[net]\nwidth=16\nheight=16\nchannels=3\n"                                         \
     "[convolutional]\nfilters=14\nsize=1\nstride=4\nactivation=linear\n"               \
@@ -173,6 +230,8 @@ static Suite *make(void)
     tcase_add_test(tc, training_without_a_validation_part);
     tcase_add_test(tc, one_bad_picture_costs_one_answer);
     tcase_add_test(tc, kinds_are_counted);
+    tcase_add_test(tc, check_says_everything_at_once);
+    tcase_add_test(tc, weights_are_checked_behind_their_network);
     tcase_add_test(tc, the_number_of_classes_is_mended_where_it_stands);
     tcase_add_test(tc, a_head_has_a_class_for_every_class);
     return s;

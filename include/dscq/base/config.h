@@ -31,6 +31,25 @@ dscq_status dscq_config_parse(dscq_config **out, const char *text, size_t text_b
                               const char *name, dscq_error *err);
 void dscq_config_destroy(dscq_config *c); /* NULL is fine */
 
+/* To say everything at once: what is wrong with a line, a key, a value or a section is
+ * handed to hear() instead of ending the call, and reading goes on as if it did not
+ * stand there. The listener stays with the config: the bind functions below ask it as
+ * well. A file that cannot be read still is a failure. */
+typedef struct dscq_config_listener {
+    void (*hear)(void *ctx, const dscq_error *why);
+    void *ctx;
+} dscq_config_listener;
+dscq_status dscq_config_load_all(dscq_config **out, const char *path,
+                                 const dscq_config_listener *listener, dscq_error *err);
+/* For those who find more wrong: 1 when the listener took the complaint, 0 when there
+ * is none or *why is no fault of the file (memory). */
+int dscq_config_complain(dscq_config *c, const dscq_error *why);
+/* How much was left out in this way, unknown keys not counted: what is built from the
+ * rest may be another network. */
+size_t dscq_config_holes(const dscq_config *c);
+/* Were whole lines left out when the file was read? */
+int dscq_config_is_torn(const dscq_config *c);
+
 const char *dscq_config_name(const dscq_config *c); /* path or name given */
 size_t dscq_config_count(const dscq_config *c);     /* sections */
 const char *dscq_config_section(const dscq_config *c, size_t i); /* "convolutional" */

@@ -159,6 +159,8 @@ void dscq_dataset_digest(char out[17], const dscq_dataset *d);
 
 typedef struct dscq_data_seen {
     size_t pictures, kind[DSCQ_IMAGE_KINDS]; /* that could be read */
+    size_t train, valid;                     /* items of these splits */
+    int32_t classes, has_boxes;              /* as dscq_dataset_classes() */
 } dscq_data_seen;
 
 /*

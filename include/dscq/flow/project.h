@@ -9,6 +9,7 @@
 #ifndef DSCQ_FLOW_PROJECT_H
 #define DSCQ_FLOW_PROJECT_H
 
+#include "dscq/base/config.h"
 #include "dscq/base/log.h"
 #include "dscq/base/par.h"
 #include "dscq/base/status.h"
@@ -37,6 +38,10 @@ typedef struct dscq_project_options {
     size_t set_count;
     int has_seed; /* --seed: overrides [train] seed                       */
     uint64_t seed;
+    /* NULL: the first fault ends dscq_project_open(). Else it hears them all, and the
+     * project is made as far as it goes: without a model when layers or their numbers
+     * are wrong. */
+    const dscq_config_listener *listener;
     const char *recipe; /* file of [compress_layer] sections that come after those of
                            the cfg; NULL: none                                       */
     dscq_project_use use;

@@ -82,7 +82,8 @@ typedef struct dscq_node {
 /* From the [net] section and the anonymous layer sections of a parsed cfg; the
  * sections named in `not_layers` ("data|train|compress|machine") are left to
  * others. Weights are initialised from `rng` (He, fan-in); rng NULL: a plan, see
- * dscq_model_fill(). Errors carry file:line. */
+ * dscq_model_fill(). Errors carry file:line. When a listener of the cfg (base/config.h)
+ * took them, the answer is DSCQ_OK and *out NULL. */
 dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
                                    const char *not_layers, const dscq_rng *rng,
                                    dscq_error *err);
