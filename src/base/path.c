@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 int dscq_path_exists(const char *path)
@@ -108,6 +109,14 @@ const char *dscq_path_base(const char *path)
     const char *slash = strrchr(path, '/');
 
     return slash == NULL ? path : slash + 1;
+}
+
+int dscq_path_ends(const char *path, const char *ending)
+{
+    const char *base = dscq_path_base(path);
+    const size_t n = strlen(base), m = strlen(ending);
+
+    return n > m && strcasecmp(base + n - m, ending) == 0;
 }
 
 static int by_bytes(const void *a, const void *b)

@@ -91,13 +91,6 @@ static dscq_status check_network(size_t *errors, dscq_table *t, cli_call *call,
     return DSCQ_OK;
 }
 
-static int ends_with(const char *text, const char *tail)
-{
-    const size_t n = strlen(text), m = strlen(tail);
-
-    return n >= m && strcmp(text + n - m, tail) == 0;
-}
-
 /* A network of others: every node that has no layer here, at once; with a cfg, whether
  * the weights are as many as it wants. */
 static size_t check_foreign(dscq_table *t, const char *network, const char *weights)
@@ -135,7 +128,7 @@ static size_t check_foreign(dscq_table *t, const char *network, const char *weig
 static const char *cfg_before(const cli_call *call, int at)
 {
     for (int i = at - 1; i >= 0; i--)
-        if (ends_with(call->arg[i], ".cfg"))
+        if (dscq_path_ends(call->arg[i], ".cfg"))
             return call->arg[i];
     return NULL;
 }
@@ -148,11 +141,11 @@ static dscq_status check_weights(size_t *errors, dscq_table *t, cli_call *call, 
     dscq_checkpoint *c = NULL;
     dscq_error why;
 
-    if (cfg != NULL && ends_with(path, ".weights")) {
+    if (cfg != NULL && dscq_path_ends(path, ".weights")) {
         *errors = check_foreign(t, cfg, path);
     } else if (cfg != NULL) {
         return check_network(errors, t, call, cfg, path, err);
-    } else if (ends_with(path, ".weights")) {
+    } else if (dscq_path_ends(path, ".weights")) {
         add(t, "error", "weights", path,
             "which cfg do they belong to? name it before them");
         *errors = 1;
@@ -172,11 +165,11 @@ static dscq_status check_file(size_t *errors, dscq_table *t, cli_call *call, int
     dscq_error why;
 
     *errors = 0;
-    if (ends_with(path, ".cfg"))
+    if (dscq_path_ends(path, ".cfg"))
         return check_network(errors, t, call, path, NULL, err);
-    if (ends_with(path, ".weights") || ends_with(path, ".ckpt"))
+    if (dscq_path_ends(path, ".weights") || dscq_path_ends(path, ".ckpt"))
         return check_weights(errors, t, call, at, err);
-    if (ends_with(path, ".onnx") || ends_with(path, ".tflite")) {
+    if (dscq_path_ends(path, ".onnx") || dscq_path_ends(path, ".tflite")) {
         *errors = check_foreign(t, path, NULL);
     } else if (dscq_pack_read(&q, path, &why) != DSCQ_OK) {
         add(t, "error", "packed", path, why.msg);
@@ -198,7 +191,7 @@ static dscq_status print_anchors(cli_call *call, const char *path, int32_t count
     double mean = 0;
     dscq_status status;
 
-    if (!ends_with(path, ".cfg"))
+    if (!dscq_path_ends(path, ".cfg"))
         return dscq_fail(err, DSCQ_ARG, "%s: --anchors wants a NET.cfg", path);
     DSCQ_TRY(dscq_project_open(&p, path, &o, err));
     DSCQ_TRY(dscq_flow_anchors(&t, &mean, p, count, call->log, err));

@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "dscq/base/io.h"
 #include "dscq/flow/import.h"
 #include "dscq/flow/kind.h"
 #include "dscq/flow/project.h"
@@ -21,13 +22,6 @@ static const cli_opt k_options[] = {
                  "alexeyab", "whose Darknet is to read it"),
     CLI_OPT_END};
 
-static int ends_with(const char *text, const char *tail)
-{
-    const size_t n = strlen(text), m = strlen(tail);
-
-    return n > m && strcmp(text + n - m, tail) == 0;
-}
-
 static dscq_status write_float(cli_call *call, const export_options *o, const char *to,
                                dscq_error *err)
 {
@@ -39,7 +33,7 @@ static dscq_status write_float(cli_call *call, const export_options *o, const ch
         return dscq_fail(err, DSCQ_ARG, "which weights? give them with --weights FILE");
     DSCQ_TRY(dscq_project_open(&p, call->arg[0], &none, err));
     DSCQ_TRY(dscq_project_load_weights(p, o->weights, call->log, err));
-    if (ends_with(to, ".onnx"))
+    if (dscq_path_ends(to, ".onnx"))
         DSCQ_TRY(dscq_onnx_write(dscq_project_model(p), to, err));
     else
         DSCQ_TRY(dscq_flow_export_darknet(dscq_project_model(p), to,
@@ -54,7 +48,7 @@ static dscq_status write_packed(cli_call *call, const char *to, dscq_error *err)
     dscq_qmodel *q = NULL;
     dscq_status status;
 
-    if (!ends_with(to, ".onnx"))
+    if (!dscq_path_ends(to, ".onnx"))
         return dscq_fail(
             err, DSCQ_ARG,
             "%s: a packed file is exported to ONNX only: give -o FILE.onnx", to);
@@ -85,7 +79,7 @@ static dscq_status check_target(const cli_call *call, const char *to, int is_pac
 {
     static const char *const k_float[] = {"--weights", "--dialect", NULL};
     static const char *const k_darknet[] = {"--dialect", NULL};
-    const int to_onnx = ends_with(to, ".onnx");
+    const int to_onnx = dscq_path_ends(to, ".onnx");
     dscq_status status;
 
     DSCQ_TRY(cli_check_ending(to, "onnx", "-o", err));
@@ -103,7 +97,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const export_options *o = options;
     const char *to = call->common.output;
-    const int is_packed = !ends_with(call->arg[0], ".cfg");
+    const int is_packed = !dscq_path_ends(call->arg[0], ".cfg");
     dscq_status status;
 
     if (to[0] == '\0')
@@ -112,9 +106,9 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
                          "STEM.weights");
     DSCQ_TRY(check_target(call, to, is_packed, err));
     DSCQ_TRY(is_packed ? write_packed(call, to, err) : write_float(call, o, to, err));
-    cli_out_text(call,
-                 ends_with(to, ".onnx") ? "wrote %s\n" : "wrote %s.cfg and .weights\n",
-                 to);
+    cli_out_text(
+        call,
+        dscq_path_ends(to, ".onnx") ? "wrote %s\n" : "wrote %s.cfg and .weights\n", to);
     cli_out_string(call, "written", to);
 done:
     return status;

@@ -155,7 +155,11 @@ static dscq_status print_data(cli_call *call, dscq_error *err)
 {
     dscq_str s = {0};
 
-    dscq_str_add(&s, "Types:\n");
+    dscq_str_add(
+        &s, "Pictures are PNG, JPEG, BMP or WebP, told apart by their content; a "
+            "folder\nstands for the pictures in it and in its sub-folders. What is "
+            "left out is\ncounted: `dscq check NET.cfg` before training says it "
+            "all.\n\nTypes:\n");
     for (size_t i = 0; i < dscq_data_type_count(); i++)
         help_item(&s, dscq_data_type_name(i), dscq_data_type_summary(i), NAME_COLUMN);
     put_section(&s, "data", dscq_data_keys);

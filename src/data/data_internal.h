@@ -91,6 +91,8 @@ void data__trim(const char **text, size_t *bytes);
 int data__parse_real(double *out, const char *text, size_t bytes);
 /* A whole number of at most 15 digits. */
 int data__parse_int(int64_t *out, const char *text, size_t bytes);
+/* "7", and "7.0" as tables with gaps have it. */
+int data__parse_whole(int64_t *out, const char *text, size_t bytes);
 
 /* A record of separated fields; zero but for the separator at first. */
 typedef struct data_csv {

@@ -82,10 +82,8 @@ static dscq_status read_folder(data_part *part, const cifar_form *f, const data_
 
     DSCQ_TRY(dscq_dir_list(&list, dir, err));
     for (size_t i = 0; i < list.count; i++) {
-        const size_t len = strlen(list.name[i]);
-
-        if (strncmp(list.name[i], prefix, strlen(prefix)) != 0 || len < 4 ||
-            strcmp(list.name[i] + len - 4, ".bin") != 0)
+        if (strncmp(list.name[i], prefix, strlen(prefix)) != 0 ||
+            !dscq_path_ends(list.name[i], ".bin"))
             continue;
         DSCQ_TRY(dscq_path_join(path, sizeof path, dir, list.name[i], err));
         DSCQ_TRY(read_one(part, f, path, err));

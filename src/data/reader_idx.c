@@ -52,25 +52,28 @@ dscq_status data__idx_header(uint32_t *dim, uint32_t rank_min, uint32_t rank_max
     return DSCQ_OK;
 }
 
-/* data_batch..images-idx3-ubyte.gz -> ..labels-idx1-ubyte.gz */
+/* ..images-idx3-ubyte.gz -> ..labels-idx1-ubyte.gz; some copies have a dot there. */
 static dscq_status label_path(char *out, const data_open *o, dscq_error *err)
 {
-    static const char k_from[] = "images-idx3", k_to[] = "labels-idx1";
+    static const char *const k_words[][2] = {{"images-idx3", "labels-idx1"},
+                                             {"images.idx3", "labels.idx1"}};
     char path[DSCQ_PATH_MAX];
 
     if (o->labels[0] != '\0')
         return data__resolve(out, o, o->labels, err);
-    const char *at = strstr(o->source, k_from);
+    for (size_t i = 0; i < sizeof k_words / sizeof *k_words; i++) {
+        const char *at = strstr(o->source, k_words[i][0]);
 
-    if (at == NULL)
-        return dscq_fail(
-            err, DSCQ_FORMAT,
-            "data.%s_labels is missing, and '%s' has no 'images-idx3' in it "
-            "from which the name could be made",
-            o->is_test ? "test" : "train", o->source);
-    (void)snprintf(path, sizeof path, "%.*s%s%s", (int)(at - o->source), o->source,
-                   k_to, at + sizeof k_from - 1);
-    return data__resolve(out, o, path, err);
+        if (at == NULL)
+            continue;
+        (void)snprintf(path, sizeof path, "%.*s%s%s", (int)(at - o->source), o->source,
+                       k_words[i][1], at + strlen(k_words[i][0]));
+        return data__resolve(out, o, path, err);
+    }
+    return dscq_fail(err, DSCQ_FORMAT,
+                     "data.%s_labels is missing, and '%s' has no 'images-idx3' in it "
+                     "from which the name could be made",
+                     o->is_test ? "test" : "train", o->source);
 }
 
 static dscq_status add_labels(data_part *part, data_open *o, const uint8_t *label,

@@ -3,7 +3,6 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,19 +45,6 @@ static dscq_status copy_field(char *out, size_t cap, const char *text, size_t by
     return DSCQ_OK;
 }
 
-/* "7", and "7.0" as tables with gaps have it. */
-static int whole_number(int64_t *out, const char *text)
-{
-    double v = 0;
-
-    if (data__parse_int(out, text, strlen(text)))
-        return 1;
-    if (!data__parse_real(&v, text, strlen(text)) || v != floor(v) || fabs(v) > 1e9)
-        return 0;
-    *out = (int64_t)v;
-    return 1;
-}
-
 /* A number is a class number, anything else a class name. Without data.names,
  * numbers name themselves. */
 static dscq_status label_of(int32_t *cls, list_job *j, const char *text,
@@ -68,7 +54,8 @@ static dscq_status label_of(int32_t *cls, list_job *j, const char *text,
     int64_t number = 0;
     dscq_status status = DSCQ_OK;
 
-    if (dscq_names_find(j->o->names, text) < 0 && whole_number(&number, text)) {
+    if (dscq_names_find(j->o->names, text) < 0 &&
+        data__parse_whole(&number, text, strlen(text))) {
         const int32_t most =
             j->o->names_fixed ? j->o->names->count : (int32_t)DSCQ_CLASSES_MAX;
 

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct voc_source {
     data_part *part;
@@ -116,14 +115,6 @@ done:
     return status;
 }
 
-static int is_xml(const char *name)
-{
-    const size_t len = strlen(name);
-
-    return len > 4 && strcasecmp(name + len - 4, ".xml") == 0 &&
-           !data__is_clutter(name);
-}
-
 static dscq_status add_all(voc_source *v, dscq_error *err)
 {
     char name[DSCQ_PATH_MAX];
@@ -135,7 +126,8 @@ static dscq_status add_all(voc_source *v, dscq_error *err)
     for (size_t i = 0; i < list.count; i++) {
         const size_t len = strlen(list.name[i]);
 
-        if (!is_xml(list.name[i]) || len >= sizeof name)
+        if (!dscq_path_ends(list.name[i], ".xml") || data__is_clutter(list.name[i]) ||
+            len >= sizeof name)
             continue;
         memcpy(name, list.name[i], len - 4);
         name[len - 4] = '\0';

@@ -81,3 +81,15 @@ int data__parse_int(int64_t *out, const char *text, size_t bytes)
     *out = minus ? -v : v;
     return 1;
 }
+
+int data__parse_whole(int64_t *out, const char *text, size_t bytes)
+{
+    double v = 0;
+
+    if (data__parse_int(out, text, bytes))
+        return 1;
+    if (!data__parse_real(&v, text, bytes) || v != floor(v) || fabs(v) > 1e9)
+        return 0;
+    *out = (int64_t)v;
+    return 1;
+}

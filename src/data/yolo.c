@@ -43,7 +43,7 @@ static dscq_status parse_line(dscq_annotation *out, const char *line, size_t byt
     if (n != FIELDS)
         return dscq_fail(err, DSCQ_FORMAT, "%zu fields, want 'class cx cy w h'%s", n,
                          n > 6 ? " (outlines are not boxes)" : "");
-    if (!data__parse_int(&cls, field[0], len[0]) || cls < 0 ||
+    if (!data__parse_whole(&cls, field[0], len[0]) || cls < 0 ||
         cls >= (classes > 0 ? classes : DSCQ_CLASSES_MAX))
         return dscq_fail(err, DSCQ_FORMAT, "class '%.*s': want 0..%d",
                          (int)(len[0] < 40 ? len[0] : 40), field[0],

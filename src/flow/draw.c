@@ -9,17 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* dir/NAME.png for a picture .../NAME.jpg. */
+/* dir/NAME.png for a picture NAME.jpg; NAME may hold sub-folders. */
 static dscq_status drawing_path(char out[DSCQ_PATH_MAX], const char *dir,
                                 const char *picture, dscq_error *err)
 {
     char name[512];
 
-    if (!dscq_str_copy(name, sizeof name - 4, dscq_path_base(picture)))
+    if (!dscq_str_copy(name, sizeof name - 4, picture))
         return dscq_fail(err, DSCQ_ARG, "%.60s...: the name is too long to be drawn",
                          picture);
-    char *dot = strrchr(name, '.');
-    if (dot != NULL && dot != name)
+    char *base = strrchr(name, '/') != NULL ? strrchr(name, '/') + 1 : name;
+    char *dot = strrchr(base, '.');
+    if (dot != NULL && dot != base)
         *dot = '\0';
     memcpy(name + strlen(name), ".png", sizeof ".png");
     return flow__path(out, dir, name, err);
@@ -29,11 +30,12 @@ dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *i
                        const flow_drawn_box *box, size_t count, dscq_error *err)
 {
     dscq_image copy = {0};
-    char path[DSCQ_PATH_MAX], label[96];
+    char path[DSCQ_PATH_MAX], folder[DSCQ_PATH_MAX], label[96];
     dscq_status status;
 
-    DSCQ_TRY(dscq_path_make_dirs(dir, err));
     DSCQ_TRY(drawing_path(path, dir, picture, err));
+    dscq_path_dir(folder, sizeof folder, path);
+    DSCQ_TRY(dscq_path_make_dirs(folder, err));
     DSCQ_TRY(dscq_image_init(&copy, im->width, im->height, im->channels, err));
     memcpy(copy.px, im->px,
            (size_t)im->width * (size_t)im->height * (size_t)im->channels);

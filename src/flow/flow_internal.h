@@ -436,7 +436,7 @@ typedef struct flow_drawn_box {
     int32_t cls;
     const char *name;
 } flow_drawn_box;
-/* dir/NAME.png: the picture with its boxes. */
+/* dir/NAME.png: the picture with its boxes; NAME as `picture`, sub-folders included. */
 dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,
                        const flow_drawn_box *box, size_t count, dscq_error *err);
 

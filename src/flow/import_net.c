@@ -67,13 +67,6 @@ done:
     return status;
 }
 
-static int ends_with(const char *text, const char *tail)
-{
-    const size_t n = strlen(text), m = strlen(tail);
-
-    return n > m && strcmp(text + n - m, tail) == 0;
-}
-
 static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
                                 dscq_error *err)
 {
@@ -82,7 +75,8 @@ static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
     dscq_status status;
 
     if (o->weights == NULL && dscq_path_is_file(o->network) &&
-        !ends_with(o->network, ".cfg") && dscq_kind_of(o->network).bit != DSCQ_KIND_NET)
+        !dscq_path_ends(o->network, ".cfg") &&
+        dscq_kind_of(o->network).bit != DSCQ_KIND_NET)
         return dscq_fail(
             err, DSCQ_FORMAT,
             "%s: neither an ONNX file nor a Darknet cfg; other formats are "
@@ -102,7 +96,7 @@ done:
 /* By its content: a download may have any name. */
 static int is_onnx(const char *path)
 {
-    return ends_with(path, ".onnx") || dscq_kind_of(path).bit == DSCQ_KIND_ONNX;
+    return dscq_path_ends(path, ".onnx") || dscq_kind_of(path).bit == DSCQ_KIND_ONNX;
 }
 
 dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,

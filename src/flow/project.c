@@ -323,13 +323,6 @@ void dscq_project_destroy(dscq_project *p)
     dscq_free(p);
 }
 
-static int ends_with(const char *text, const char *tail)
-{
-    const size_t n = strlen(text), t = strlen(tail);
-
-    return n >= t && strcmp(text + n - t, tail) == 0;
-}
-
 /* Layers without weights of their own compute noise: a network that is not trained
  * from here on must not have them. */
 static dscq_status refuse_left(const char *path, const char *net,
@@ -376,7 +369,7 @@ static dscq_status load_weights(dscq_project *p, const char *path, dscq_match ma
     dscq_match_report r = {0};
     dscq_status status;
 
-    if (ends_with(path, ".weights")) {
+    if (dscq_path_ends(path, ".weights")) {
         dscq_darknet_info info;
         DSCQ_TRY(dscq_darknet_load(p->model, path, 0, &info, err));
         dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers", path,

@@ -116,6 +116,7 @@ typedef struct answering {
     dscq_head *head;         /* [output_count], detectors */
     int is_detector, is_raw; /* neither: classes */
     size_t asked, unread;    /* pictures */
+    const char *name;        /* of the picture, from the folder that was asked for on */
     dscq_error first;        /* why the first of the unread was not */
 } answering;
 
@@ -209,7 +210,7 @@ static dscq_status add_boxes(answering *a, const char *path, const dscq_image *i
         add_box(a, path, &drawn[i]);
     }
     if (a->o->draw != NULL && a->o->draw[0] != '\0')
-        DSCQ_TRY(flow__draw(a->o->draw, path, im, drawn, found.count, err));
+        DSCQ_TRY(flow__draw(a->o->draw, a->name, im, drawn, found.count, err));
 done:
     dscq_free(drawn);
     dscq_detections_clear(&found);
@@ -299,6 +300,16 @@ static void put_remark(void *ctx, const char *kind, const char *text)
     dscq_log_printf(j->log, DSCQ_LOG_WARN, "%s: %s", j->path, text);
 }
 
+/* A path in a folder, without the folder. */
+static const char *inside(const char *path, const char *dir)
+{
+    const size_t n = strlen(dir);
+
+    if (strcmp(dir, ".") == 0 || strncmp(path, dir, n) != 0)
+        return path;
+    return path + n + strspn(path + n, "/");
+}
+
 /* A picture, or the pictures of a folder. */
 static dscq_status answer_path(answering *a, const char *path, dscq_error *err)
 {
@@ -306,11 +317,13 @@ static dscq_status answer_path(answering *a, const char *path, dscq_error *err)
     dscq_pictures f = {0};
     dscq_status status = DSCQ_OK;
 
+    a->name = dscq_path_base(path);
     if (!dscq_path_is_dir(path))
         return answer_one(a, path, err);
     DSCQ_TRY(dscq_pictures_list(&f, path, err));
     dscq_pictures_remarks(&f, put_remark, &remark);
     for (size_t i = 0; i < f.count; i++) {
+        a->name = inside(f.path[i], path);
         DSCQ_TRY(answer_one(a, f.path[i], err));
         dscq_log_progress(a->o->log, "run", (double)i + 1, (double)f.count,
                           dscq_path_base(f.path[i]));

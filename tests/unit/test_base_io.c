@@ -73,6 +73,16 @@ START_TEST(what_is_no_ordinary_file_is_refused_at_once)
 }
 END_TEST
 
+START_TEST(endings_are_compared_in_any_case)
+{
+    ck_assert(dscq_path_ends("a/b.CFG", ".cfg"));
+    ck_assert(dscq_path_ends("b.cfg", ".cfg"));
+    ck_assert(!dscq_path_ends("a.cfg/b", ".cfg"));
+    ck_assert(!dscq_path_ends(".cfg", ".cfg"));
+    ck_assert(!dscq_path_ends("g", ".cfg"));
+}
+END_TEST
+
 typedef struct begin_case {
     const char *text;
     size_t bytes, skipped;
@@ -452,6 +462,7 @@ static Suite *make(void)
 
     tcase_add_test(tc, a_file_is_read_whole);
     tcase_add_test(tc, what_is_no_ordinary_file_is_refused_at_once);
+    tcase_add_test(tc, endings_are_compared_in_any_case);
     tcase_add_loop_test(tc, a_text_begins_behind_its_mark, 0,
                         (int)(sizeof k_begins / sizeof *k_begins));
     tcase_add_test(tc, a_write_replaces_the_file_at_once);

@@ -126,7 +126,7 @@ START_TEST(yolo_is_centre_and_size_in_fractions)
     dscq_annotation a;
 
     test_ok(
-        yolo(&a, "3 0.5 0.25 0.5 0.5\r\n\n 0\t0.95 0.5 0.2 1\n1 .5 .5 0 .1", 4, &err));
+        yolo(&a, "3.0 0.5 0.25 0.5 0.5\r\n\n 0\t0.95 0.5 0.2 1\n1 .5 .5 0 .1", 4, &err));
     ck_assert_uint_eq(a.boxes.count, 2);
     ck_assert_uint_eq(a.skipped, 1);
     ck_assert_int_eq(a.skipped_line, 4);
@@ -148,7 +148,7 @@ static const refusal k_bad_yolo[] = {
      "a.txt:2: 9 fields, want 'class cx cy w h' (outlines are not boxes)"},
     {"4 .5 .5 .1 .1", "a.txt:1: class '4': want 0..3"},
     {"-1 .5 .5 .1 .1", "a.txt:1: class '-1': want 0..3"},
-    {"1.0 .5 .5 .1 .1", "a.txt:1: class '1.0': want 0..3"},
+    {"1.5 .5 .5 .1 .1", "a.txt:1: class '1.5': want 0..3"},
     {"1 320 .5 .1 .1", "a.txt:1: cx = '320': want a fraction of the picture, 0..1"},
     {"1 .5 nan .1 .1", "a.txt:1: cy = 'nan': want a fraction of the picture, 0..1"},
     {"1 .5 .5 -.1 .1", "a.txt:1: w = '-.1': want a fraction of the picture, 0..1"},

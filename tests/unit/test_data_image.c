@@ -383,6 +383,20 @@ START_TEST(absurd_sizes_are_refused_before_memory_is_taken)
         "big.png: picture of 11x10 pixels: want sides of 1..32767 and at most 100 "
         "pixels; make it smaller first");
     dscq_image_clear(&im);
+    uint8_t *row = calloc(40000, 1); /* real files, larger than is read */
+    make_png(&b, 40000, 1, 8, PNG_COLOR_TYPE_GRAY, 0, row, 40000);
+    test_fails(
+        decode_bytes(b.data, b.count, &err), DSCQ_FORMAT,
+        "x: picture of 40000x1 pixels: want sides of 1..32767 and at most 67108864 "
+        "pixels; make it smaller first");
+    free(row);
+    static const uint8_t k_wide[] = {0xff, 0xd8, 0xff, 0xc0, 0,    11, 8,    0,    1,
+                                     0xff, 0xff, 1,    1,    0x11, 0,  0xff, 0xda, 0,
+                                     8,    1,    1,    0,    0,    63, 0};
+    test_fails(
+        decode_bytes(k_wide, sizeof k_wide, &err), DSCQ_FORMAT,
+        "x: picture of 65535x1 pixels: want sides of 1..32767 and at most 67108864 "
+        "pixels; make it smaller first");
     test_fails(dscq_image_init(&out, 32767, 32767, 1, &err), DSCQ_ARG,
                "picture of 32767x32767: want sides of 1..32767 and at most 67108864 "
                "pixels");

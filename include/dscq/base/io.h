@@ -79,6 +79,10 @@ void dscq_path_dir(char *out, size_t cap, const char *path);
 /* Last component; borrows from path. */
 const char *dscq_path_base(const char *path);
 
+/* Does a path end like this (".cfg"), in capitals or not? The ending alone is a name
+ * without one. */
+int dscq_path_ends(const char *path, const char *ending);
+
 /* Names in a folder, sorted bytewise, "." and ".." left out. Free with
  * dscq_dir_free(). */
 typedef struct dscq_dir {
