@@ -14,16 +14,31 @@ typedef struct list_job {
     data_columns columns;     /* of a list with separators */
 } list_job;
 
-/* Picture and class of a line without separators: the class follows the last blank (a
- * file name may hold blanks, a class may not). 1 when there is no class. */
+/* The length of a name of a picture that a blank follows; 0 when there is none. */
+static size_t picture_before_blank(const char *line, size_t bytes)
+{
+    char name[DSCQ_PATH_MAX];
+
+    for (size_t i = 1; i < bytes && i < sizeof name; i++) {
+        name[i - 1] = line[i - 1];
+        name[i] = '\0';
+        if ((line[i] == ' ' || line[i] == '\t') && dscq_image_has_extension(name))
+            return i;
+    }
+    return 0;
+}
+
+/* Picture and class of a line without separators: the class follows the picture's
+ * ending, or the last blank (a file name may hold blanks). 1 when there is no class. */
 static size_t two_fields(const char **field, size_t *len, const char *line,
                          size_t bytes)
 {
-    size_t at = bytes;
+    const size_t name = picture_before_blank(line, bytes);
+    size_t at = name > 0 ? name : bytes;
 
     field[0] = line;
     len[0] = bytes;
-    while (at > 0 && line[at - 1] != ' ' && line[at - 1] != '\t')
+    while (name == 0 && at > 0 && line[at - 1] != ' ' && line[at - 1] != '\t')
         at--;
     if (at == 0)
         return 1;
@@ -31,7 +46,9 @@ static size_t two_fields(const char **field, size_t *len, const char *line,
     len[1] = bytes - at;
     len[0] = at;
     data__trim(&field[0], &len[0]);
-    return 2;
+    data__trim(&field[1], &len[1]);
+    /* "a b.png": a blank inside the only name */
+    return name > 0 || memchr(field[1], '.', len[1]) == NULL ? 2 : 1;
 }
 
 static dscq_status copy_field(char *out, size_t cap, const char *text, size_t bytes,
@@ -93,9 +110,7 @@ static dscq_status add_line(list_job *j, const char *line, size_t bytes,
     int32_t cls = -1;
     dscq_status status;
 
-    if (two_fields(field, len, line, bytes) == 1 ||
-        memchr(field[1], '.', len[1]) != NULL) {
-        /* no label, or a blank inside the only name */
+    if (two_fields(field, len, line, bytes) == 1) {
         DSCQ_TRY(copy_field(file, sizeof file, line, bytes, err));
         DSCQ_TRY(data__class_in_path(&cls, j->o, file, err));
     } else {

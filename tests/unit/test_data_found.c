@@ -244,6 +244,8 @@ static const list_case k_lists[] = {
     {"x,a.png\ny,b.png\n", "", 2, {0, 1}, "x"},
     {",file,class\n0,a.png,x\n1,b.png,y\n", "", 2, {0, 1}, "x"},
     {"Filename;Width;Height;ClassId\na.png;6;6;1\nb.png;6;6;0\n", "", 2, {1, 0}, "0"},
+    {"a.png traffic light\nb.png  stop v2.0\n", "", 2, {0, 1}, "traffic light"},
+    {"a \"q\".png x\nb.png y\n", "", 2, {0, 1}, "x"},
     {"id_code,diagnosis\na,1\nb,0\n", "", 2, {1, 0}, "0"},
     {"a.png,1.0\nb.png,0.0\n", "", 2, {1, 0}, "0"},
     {"a.PNG,x\nb.Png,y\n", "", 2, {0, 1}, "x"},

@@ -149,6 +149,7 @@ START_TEST(png_alpha_is_composited_over_the_background)
     dscq_image im = decode(&b, 0);
     static const uint8_t k_want[] = {10, 20, 30, 100, 150, 200, 50, 75, 100};
     ck_assert_int_eq(im.channels, 3);
+    ck_assert_uint_eq(im.notes, DSCQ_IMAGE_TRANSPARENT);
     ck_assert_mem_eq(im.px, k_want, 9);
     dscq_image_clear(&im);
 
@@ -181,12 +182,15 @@ START_TEST(png_palette_sixteen_bit_and_low_depths)
     im = decode(&b, 0);
     static const uint8_t k_high[] = {0x12, 0xab, 0x80};
     ck_assert_mem_eq(im.px, k_high, 3);
+    ck_assert_uint_eq(im.notes, DSCQ_IMAGE_DEEP);
+    ck_assert_int_eq(im.kind, DSCQ_IMAGE_PNG);
     dscq_image_clear(&im);
 
     make_png(&b, 3, 1, 1, PNG_COLOR_TYPE_GRAY, 0, k_bits, 1);
     im = decode(&b, 3);
     static const uint8_t k_bw[] = {255, 255, 255, 0, 0, 0, 255, 255, 255};
     ck_assert_mem_eq(im.px, k_bw, 9);
+    ck_assert_uint_eq(im.notes, DSCQ_IMAGE_GREY);
     dscq_image_clear(&im);
 }
 END_TEST
@@ -235,6 +239,8 @@ START_TEST(jpeg_cmyk_and_ycck_become_rgb)
         make_jpeg(&b, 16, 16, JCS_CMYK, k_as[i], 4, k_cmyk, NULL, 0);
         dscq_image im = decode(&b, 0);
         ck_assert_int_eq(im.channels, 3);
+        ck_assert_uint_eq(im.notes, DSCQ_IMAGE_INKS);
+        ck_assert_int_eq(im.kind, DSCQ_IMAGE_JPEG);
         ck_assert_msg(near(im.px[0], 200 * 128 / 255) && near(im.px[1], 50) &&
                           near(im.px[2], 25),
                       "%d: %d %d %d", i, im.px[0], im.px[1], im.px[2]);
@@ -262,7 +268,58 @@ START_TEST(jpeg_exif_orientation_is_applied)
     ck_assert_int_ne(first, last);
     ck_assert_int_eq(first, o == 1 || o == 4 || o == 5 || o == 6);
     ck_assert_int_eq(corner, o == 2 || o == 3 || o == 5 || o == 6);
+    ck_assert_uint_eq(im.notes, DSCQ_IMAGE_GREY | (o > 1 ? DSCQ_IMAGE_TURNED : 0));
     dscq_image_clear(&im);
+}
+END_TEST
+
+/* What the size in an annotation says: whether its boxes are of the picture as stored
+ * or as seen. */
+START_TEST(boxes_are_of_the_picture_whose_size_they_give)
+{
+    static const struct {
+        const char *size;
+        int32_t width;
+    } k_sizes[] = {{"<size><width>32</width><height>16</height></size>", 32},
+                   {"<size><width>16</width><height>32</height></size>", 16},
+                   {"", 16}};
+    static const uint8_t k_grey[] = {77};
+    dscq_error err = {DSCQ_OK, ""};
+    char xml[500];
+    bytes b;
+
+    make_jpeg(&b, 32, 16, JCS_GRAYSCALE, JCS_GRAYSCALE, 1, k_grey, NULL, 6);
+    data_make_dir("v");
+    (void)test_file_bytes("v/a.jpg", b.data, b.count);
+    for (size_t i = 0; i < sizeof k_sizes / sizeof *k_sizes; i++) {
+        dscq_data_params p;
+        dscq_dataset *d;
+        dscq_table *t;
+        dscq_data_seen seen;
+        dscq_image im;
+        size_t errors, turned = 0;
+
+        (void)snprintf(xml, sizeof xml,
+                       "<annotation>%s<object><name>x</name><bndbox><xmin>1</xmin>"
+                       "<ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox></object>"
+                       "</annotation>",
+                       k_sizes[i].size);
+        (void)test_file("v/a.xml", xml);
+        test_ok(
+            data_settings(&p, "type=voc train=v width=8 height=8 valid_frac=0", &err));
+        test_ok(dscq_dataset_open(&d, &p, test_path(""), NULL, &err));
+        test_ok(dscq_dataset_image(&im, d, DSCQ_SPLIT_TRAIN, 0, &err));
+        ck_assert_int_eq(im.width, k_sizes[i].width);
+        dscq_image_clear(&im);
+        dscq_dataset_destroy(d);
+        test_ok(dscq_dataset_check(&t, &errors, &seen, &p, test_path(""), NULL, &err));
+        ck_assert_uint_eq(errors, 0);
+        for (size_t r = 0; r < dscq_table_rows(t); r++)
+            turned += strcmp(dscq_table_text(t, r, (size_t)dscq_table_find(t, "kind")),
+                             "turned") == 0;
+        ck_assert_uint_eq(turned, k_sizes[i].width == 16);
+        dscq_table_destroy(t);
+    }
 }
 END_TEST
 
@@ -462,6 +519,7 @@ static Suite *make(void)
     tcase_add_test(tc, png_interlaced_equals_plain);
     tcase_add_test(tc, jpeg_grey_stays_grey_and_becomes_rgb_on_request);
     tcase_add_test(tc, jpeg_cmyk_and_ycck_become_rgb);
+    tcase_add_test(tc, boxes_are_of_the_picture_whose_size_they_give);
     tcase_add_loop_test(tc, jpeg_exif_orientation_is_applied, 0, 8);
     tcase_add_loop_test(tc, orientation_maps_every_pixel, 0, 8);
     tcase_add_test(tc, every_cut_is_refused);
