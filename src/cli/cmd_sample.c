@@ -90,7 +90,7 @@ const cli_cmd cli_cmd_sample = {
         "network does to it. Generated data (type = signs) are drawn on the spot. "
         "Without -o the classes are listed, with their number of pictures.",
     .examples = "A stop sign of the test part, and what a network makes of it:\n"
-                "$ dscq sample data/nets/demo.cfg --class stop -o photo.png\n"
+                "$ dscq sample data/nets/demo.cfg --class stop_octagon_0 -o photo.png\n"
                 "$ dscq run runs/demo/packed.bin photo.png --top 3\n"
                 "Which classes are there?\n"
                 "$ dscq sample data/nets/demo.cfg\n",

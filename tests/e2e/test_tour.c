@@ -2,7 +2,6 @@
  * exit code 0. Training is cut down by settings so that it takes seconds. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
-#include "dscq/data/image.h"
 #include "support.h"
 
 #include <stdio.h>
@@ -60,14 +59,6 @@ static void make_world(void)
     snprintf(command, sizeof command, "ln -s '%s' '%s'", test_source("data"),
              test_path("data"));
     ck_assert_int_eq(system(command), 0);
-    dscq_image photo;
-    ck_assert_int_eq(dscq_image_init(&photo, 70, 50, 3, NULL), DSCQ_OK);
-    for (size_t i = 0; i < 70 * 50 * 3; i++)
-        photo.px[i] = (uint8_t)(i * 7);
-    /* A PNG by another name: the content decides. */
-    ck_assert_int_eq(dscq_image_write_png(test_path("photo.jpg"), &photo, NULL),
-                     DSCQ_OK);
-    dscq_image_clear(&photo);
 }
 
 START_TEST(every_command_of_the_tour_works)
