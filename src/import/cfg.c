@@ -172,7 +172,27 @@ static void put_training(cfg_writer *w, const dscq_node *n)
         dscq_str_add(w->to, "frozen=1\n");
 }
 
-static void put_common(cfg_writer *w, const dscq_node *n, int is_output)
+/* What a node says of being an output: its place, where they come in another order than
+ * they stand in; 0: nothing. */
+static int32_t output_place(const cfg_writer *w, int32_t i)
+{
+    const int32_t outputs = dscq_model_outputs(w->m);
+    const int is_head = (dscq_model_node(w->m, i)->ops->flags & DSCQ_LAYER_HEAD) != 0;
+    int32_t place = 0;
+    int in_order = 1;
+
+    if (outputs == 1 && dscq_model_output(w->m, 0) == dscq_model_nodes(w->m) - 1)
+        return 0;
+    for (int32_t j = 0; j < outputs; j++) {
+        if (dscq_model_output(w->m, j) == i)
+            place = j + 1;
+        in_order &=
+            j == 0 || dscq_model_output(w->m, j) > dscq_model_output(w->m, j - 1);
+    }
+    return place == 0 || (is_head && in_order) ? 0 : in_order ? 1 : place;
+}
+
+static void put_common(cfg_writer *w, const dscq_node *n, int32_t place)
 {
     const unsigned flags = n->ops->flags;
 
@@ -180,8 +200,8 @@ static void put_common(cfg_writer *w, const dscq_node *n, int is_output)
         dscq_str_addf(w->to, "name=%s\n", n->name);
         put_training(w, n);
     }
-    if (is_output && !w->darknet && (flags & DSCQ_LAYER_HEAD) == 0)
-        dscq_str_add(w->to, "net_output=1\n");
+    if (place > 0 && !w->darknet)
+        dscq_str_addf(w->to, "net_output=%d\n", (int)place);
     if (n->normalised && (flags & DSCQ_LAYER_ALWAYS_NORM) == 0)
         dscq_str_add(w->to, "batch_normalize=1\n");
     if (n->normalised && !w->darknet)
@@ -269,7 +289,6 @@ static dscq_status put_node(cfg_writer *w, int32_t i)
 {
     const dscq_node *n = dscq_model_node(w->m, i);
     const int deep = strcmp(n->type, "depthwise") == 0;
-    int is_output = 0;
     dscq_status status;
 
     DSCQ_TRY(check_darknet(w, n));
@@ -280,12 +299,8 @@ static dscq_status put_node(cfg_writer *w, int32_t i)
     }
     const size_t start = w->to->len;
     dscq_str_addf(w->to, "\n[%s]\n", deep && w->darknet ? "convolutional" : n->type);
-    const int alone = dscq_model_outputs(w->m) == 1 &&
-                      dscq_model_output(w->m, 0) == dscq_model_nodes(w->m) - 1;
-    for (int32_t j = 0; j < dscq_model_outputs(w->m) && !alone; j++)
-        is_output |= dscq_model_output(w->m, j) == i;
     DSCQ_TRY(put_body(w, n));
-    put_common(w, n, is_output);
+    put_common(w, n, output_place(w, i));
     DSCQ_TRY(check_readable(w, n, start));
     w->map[i] = w->sections++;
 done:

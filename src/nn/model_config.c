@@ -278,16 +278,33 @@ static dscq_status make_input(dscq_model **out, builder *b, dscq_error *err)
     return dscq_model_create(out, name, input, err);
 }
 
-/* Detector heads and what says net_output=1, else the last layer. */
+/* Place of an output among them, 0: it is none. Heads need no word for it. */
+static int32_t output_place(const builder *b, const dscq_model *m, int32_t i)
+{
+    const int32_t said = b->item[i].common.net_output;
+
+    return said == 0 && (m->node[i].ops->flags & DSCQ_LAYER_HEAD) != 0 ? 1 : said;
+}
+
+/* Detector heads and what says net_output, by its number and then as they stand; else
+ * the last layer. */
 static dscq_status declare_outputs(const builder *b, dscq_model *m, dscq_error *err)
 {
-    dscq_status status = DSCQ_OK;
-
-    for (int32_t i = 0; i < m->count && status == DSCQ_OK; i++)
-        if ((m->node[i].ops->flags & DSCQ_LAYER_HEAD) != 0 ||
-            b->item[i].common.net_output)
-            status = dscq_model_add_output(m, i, err);
-    return status;
+    for (int32_t done = 0, next; done != INT32_MAX; done = next) {
+        next = INT32_MAX; /* the smallest number above those that are done */
+        for (int32_t i = 0; i < m->count; i++) {
+            const int32_t place = output_place(b, m, i);
+            next = place > done && place < next ? place : next;
+        }
+        for (int32_t i = 0; next != INT32_MAX && i < m->count; i++) {
+            const dscq_status status = output_place(b, m, i) == next
+                                           ? dscq_model_add_output(m, i, err)
+                                           : DSCQ_OK;
+            if (status != DSCQ_OK)
+                return status;
+        }
+    }
+    return DSCQ_OK;
 }
 
 /* Sections and their keys. */

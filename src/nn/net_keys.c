@@ -66,7 +66,7 @@ const dscq_key dscq_net_keys[] = {
     DSCQ_KEY_REAL_ROW(nn_common, learning_rate, 0, 1000, "1", "multiple of the learning rate"), \
     DSCQ_KEY_BOOL_ROW(nn_common, stopbackward, "0", "this layer and all before it are not trained"), \
     DSCQ_KEY_BOOL_ROW(nn_common, frozen, "0", "this layer is not trained"), \
-    DSCQ_KEY_BOOL_ROW(nn_common, net_output, "0", "an output of the network (default: the heads, else the last layer)")
+    DSCQ_KEY_INT_ROW(nn_common, net_output, 0, 65536, "0", "an output of the network (default: the heads, else the last layer); they come by this number, then as they stand")
 
 static const dscq_key k_plain[] = {ROW_NAME, ROWS_TRAIN, DSCQ_KEY_END};
 static const dscq_key k_act[] = {ROW_NAME, ROWS_TRAIN, ROWS_ACT, DSCQ_KEY_END};

@@ -17,7 +17,7 @@ typedef struct nn_common {
     double learning_rate;
     int32_t stopbackward;
     int32_t frozen;
-    int32_t net_output; /* an output of the network, beside the heads */
+    int32_t net_output; /* an output of the network, beside the heads: its place */
 } nn_common;
 
 struct dscq_model {

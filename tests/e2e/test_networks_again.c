@@ -1,7 +1,7 @@
-/* Every network of ../shared/models goes to a packed file, to ONNX and back: the float
- * network that comes back answers as the first one does, no further from it than the
- * packed network is, and packed on the grids of the file it is that network again.
- * Where there are labels, by accuracy. */
+/* Every network of ../shared/models goes to ONNX and back: as a float network it is the
+ * same; packed, the float network that comes back answers as the first one does, no
+ * further from it than the packed network is, and packed on the grids of the file it is
+ * that network again. Where there are labels, by accuracy. */
 #include "dscq/base/alloc.h"
 #include "dscq/data/image.h"
 #include "dscq/infer/runtime.h"
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH = 1024, CENTRE = 224, NETS = 4, CIFAR_BYTES = 3072 };
+enum { PATH = 1024, CENTRE = 224, NETS = 5, CIFAR_BYTES = 3072 };
 
 typedef enum source { IMAGENET, CIFAR, COCO, NOISE } source;
 
@@ -47,7 +47,7 @@ static const struct network {
     {"face/yunet_n_320.onnx", NULL, COCO, 1, 0, 1, 8},
 };
 
-/* One of the four: a float network, or a packed one. */
+/* One of the five: a float network, or a packed one. */
 typedef struct machine {
     dscq_model *m;
     dscq_exec *e;
@@ -249,6 +249,8 @@ static int start(const struct network *n)
     "--set compress.scale=channel --set compress.epochs=0 "                            \
     "--set compress.calibration_images=24"
     test_program_ok("compress net/net.cfg -w net/float.ckpt -o out" PACK);
+    test_program_ok("export net/net.cfg -w net/float.ckpt -o float.onnx");
+    test_program_ok("import float.onnx -o float --quiet");
     test_program_ok("export out/packed.bin -o out.onnx");
     snprintf(args, sizeof args,
              "import out.onnx -o back --data type=images --data train=%s "
@@ -283,7 +285,7 @@ static double decibels(const machine *k)
 START_TEST(a_network_that_went_to_onnx_and_back_is_the_same)
 {
     const struct network *n = &k_networks[_i];
-    enum { FLOAT, PACKED, BACK, AGAIN };
+    enum { FLOAT, PACKED, BACK, AGAIN, COPY };
     machine k[NETS] = {{0}};
     pictures p = {.n = n, .g = dscq_rng_seeded(3)};
 
@@ -297,6 +299,7 @@ START_TEST(a_network_that_went_to_onnx_and_back_is_the_same)
     open_packed(&k[PACKED], "out/packed.bin");
     open_float(&k[BACK], "back");
     open_packed(&k[AGAIN], "again/packed.bin");
+    open_float(&k[COPY], "float");
     p.in = dscq_model_input(k[FLOAT].m);
     p.x = dscq_calloc(dscq_shape_count(&p.in), sizeof *p.x);
     for (size_t i = 0; i < n->images; i++) {
@@ -311,6 +314,7 @@ START_TEST(a_network_that_went_to_onnx_and_back_is_the_same)
         compare(&k[PACKED], &k[FLOAT]);
         compare(&k[BACK], &k[FLOAT]);
         compare(&k[AGAIN], &k[PACKED]);
+        compare(&k[COPY], &k[FLOAT]);
     }
     printf(
         "%s: right of %zu: float %zu, packed %zu, back %zu, again %zu; packed %.1f dB, "
@@ -318,6 +322,8 @@ START_TEST(a_network_that_went_to_onnx_and_back_is_the_same)
         n->file, n->images, k[FLOAT].right, k[PACKED].right, k[BACK].right,
         k[AGAIN].right, decibels(&k[PACKED]), decibels(&k[BACK]), decibels(&k[AGAIN]),
         k[AGAIN].same);
+    ck_assert_double_ge(decibels(&k[COPY]), 90); /* float arithmetic alone */
+    ck_assert_uint_eq(k[COPY].right, k[FLOAT].right);
     ck_assert_double_ge(decibels(&k[BACK]), decibels(&k[PACKED]) - 1);
     ck_assert_double_ge(decibels(&k[AGAIN]), decibels(&k[PACKED]) + 3);
     ck_assert_uint_ge(k[BACK].right + n->images / 20 + 1, k[FLOAT].right);

@@ -274,6 +274,29 @@ START_TEST(no_name_is_taken_by_a_passing_section)
 }
 END_TEST
 
+/* Outputs in another order than their layers, and in the same. */
+START_TEST(the_order_of_outputs_comes_back)
+{
+    static const int32_t order[][3] = {{2, 0, 1}, {0, 1, 2}, {1, 2, 0}, {2, 1, 0}};
+
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        dscq_model *m = ground();
+        dscq_error err = {0};
+        test_ok(
+            dscq_model_add(NULL, m, "activation", NULL, NULL, &(int32_t){0}, 1, &err));
+        for (int j = 0; j < 3; j++)
+            test_ok(dscq_model_add_output(m, order[i][j], &err));
+        dscq_model *back = read_back(m);
+        ck_assert_int_eq(dscq_model_outputs(back), 3);
+        for (int32_t j = 0; j < 3; j++)
+            ck_assert_str_eq(dscq_model_node(back, dscq_model_output(back, j))->name,
+                             dscq_model_node(m, dscq_model_output(m, j))->name);
+        dscq_model_destroy(back);
+        dscq_model_destroy(m);
+    }
+}
+END_TEST
+
 START_TEST(a_name_cannot_end_its_line)
 {
     dscq_model *m = NULL;
@@ -365,6 +388,7 @@ static Suite *make(void)
     tcase_add_test(tc, what_is_left_out_is_the_default_and_auto_says_so);
     tcase_add_test(tc, training_settings_of_a_layer_come_back);
     tcase_add_test(tc, no_name_is_taken_by_a_passing_section);
+    tcase_add_test(tc, the_order_of_outputs_comes_back);
     tcase_add_test(tc, a_name_cannot_end_its_line);
     tcase_add_test(tc, what_no_key_takes_is_refused_by_layer);
     tcase_add_test(tc, slopes_of_a_file_come_back);
