@@ -45,6 +45,8 @@ void cli_signals_install(void)
     a.sa_flags = SA_RESTART;
     (void)sigaction(SIGINT, &a, NULL);
     (void)sigaction(SIGTERM, &a, NULL);
+    a.sa_handler = SIG_IGN; /* past 'ulimit -f' a write fails, and that is told */
+    (void)sigaction(SIGXFSZ, &a, NULL);
 }
 
 int cli_signals_seen(void)

@@ -190,6 +190,45 @@ START_TEST(many_layers_are_planned_at_once)
 }
 END_TEST
 
+/* ---- files that may not grow ---------------------------------------------- */
+
+/* What each writer leaves when a file may have no byte more than `ulimit -f 0` says. */
+START_TEST(a_file_that_may_not_grow_is_told_and_leaves_nothing)
+{
+    static const char *const k_write[] = {
+        "unpack in.bin -o out.npz",
+        "unpack in.bin -o out.onnx",
+        "unpack in.bin --as archive -o out.bin",
+        "verify in.bin --write-dump out",
+        "inspect in.bin --json=out.json",
+        "train net.cfg -o out --threads 1 --quiet",
+        "compress net.cfg -o out --threads 1 --quiet",
+        "simulate in.bin --machine zcu104 --trace out.json",
+        "report in.bin --machine zcu104 --html out.html",
+        "report in.bin --machine zcu104 --json=out.json",
+    };
+    char command[1024];
+
+    test_file("net.cfg", k_small);
+    ck_assert_int_eq(
+        shell("$DSCQ compress net.cfg -o in --quiet && mv in/packed.bin in.bin"), 0);
+    /* the shell's own files would be cut as well: they go through cat */
+    (void)snprintf(command, sizeof command,
+                   "{ (ulimit -f 0; trap '' PIPE; $DSCQ %s; echo \"code $?\" >&2) 2>&1 "
+                   ">&3 | cat >&2; } 3>&1 | cat",
+                   k_write[_i]);
+    (void)shell(command);
+    ck_assert_msg(said("File too large"), "%s: %s", k_write[_i],
+                  test_read(test_path("stderr.txt")));
+    ck_assert_msg(said("code 7"), "%s: %s", k_write[_i],
+                  test_read(test_path("stderr.txt")));
+    (void)shell("find . -name '*.tmp' -o -path './out*' -type f -size +0");
+    char *left = test_read(test_path("stdout.txt"));
+    ck_assert_str_eq(left, "");
+    dscq_free(left);
+}
+END_TEST
+
 static Suite *make(void)
 {
     TCase *tc;
@@ -203,6 +242,7 @@ static Suite *make(void)
     tcase_add_test(tc, a_plan_costs_nothing_that_grows_with_the_network);
     tcase_add_test(tc, a_run_without_room_ends_before_it_begins);
     tcase_add_test(tc, many_layers_are_planned_at_once);
+    tcase_add_loop_test(tc, a_file_that_may_not_grow_is_told_and_leaves_nothing, 0, 10);
     return s;
 }
 
