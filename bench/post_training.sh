@@ -54,7 +54,7 @@ std = 0.2470,0.2435,0.2616' ;;
         norm='mean = 0
 std = 1
 pixel_scale = 1' ;;
-    mobilenet_v3_small) file= norm='valid_frac = 0.05' ;; # and the means of the data
+    mobilenet_v3_small) file='' norm='valid_frac = 0.05' ;; # and the means of the data
     vww_96) file=$models/mlperf_tiny/vww_96.onnx ;;
     *_1.0_*) xz -dkc "$models/$1/$1.onnx.xz" > "$out/$1.onnx"
         file=$out/$1.onnx norm='mean = 128

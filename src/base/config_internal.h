@@ -25,7 +25,7 @@ struct dscq_config {
     config_section *section;
     size_t count, cap;
     dscq_config_listener listener; /* hear NULL: none */
-    size_t holes, torn; /* of them: lines */
+    size_t holes, torn;            /* of them: lines */
 };
 
 #endif

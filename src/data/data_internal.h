@@ -11,9 +11,9 @@
 #include "dscq/base/table.h"
 #include "dscq/data/boxes.h"
 #include "dscq/data/dataset.h"
-#include "dscq/data/pictures.h"
 #include "dscq/data/image.h"
 #include "dscq/data/names.h"
+#include "dscq/data/pictures.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

@@ -125,8 +125,8 @@ START_TEST(yolo_is_centre_and_size_in_fractions)
     dscq_error err = {DSCQ_OK, ""};
     dscq_annotation a;
 
-    test_ok(
-        yolo(&a, "3.0 0.5 0.25 0.5 0.5\r\n\n 0\t0.95 0.5 0.2 1\n1 .5 .5 0 .1", 4, &err));
+    test_ok(yolo(&a, "3.0 0.5 0.25 0.5 0.5\r\n\n 0\t0.95 0.5 0.2 1\n1 .5 .5 0 .1", 4,
+                 &err));
     ck_assert_uint_eq(a.boxes.count, 2);
     ck_assert_uint_eq(a.skipped, 1);
     ck_assert_int_eq(a.skipped_line, 4);

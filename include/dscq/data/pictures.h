@@ -39,8 +39,8 @@ void dscq_pictures_clear(dscq_pictures *f);
 /* What a user should know about the list, one line each: calls put(ctx, kind, text) for
  * "sub_folders", "other_kinds" and "unnamed_pictures". */
 void dscq_pictures_remarks(const dscq_pictures *f,
-                         void (*put)(void *ctx, const char *kind, const char *text),
-                         void *ctx);
+                           void (*put)(void *ctx, const char *kind, const char *text),
+                           void *ctx);
 
 #ifdef __cplusplus
 }
