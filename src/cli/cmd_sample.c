@@ -10,8 +10,10 @@ typedef struct sample_options {
 } sample_options;
 
 static const cli_opt k_options[] = {
-    CLI_OPT_STR(sample_options, cls, "--class", 'c', "CLASS", "",
-                "a picture of this class: a name or a number; default: any"),
+    CLI_OPT_STR(
+        sample_options, cls, "--class", 'c', "CLASS", "",
+        "a picture of this class: its name, the beginning of it, a glob, or its "
+        "number; default: any"),
     CLI_OPT_I64(sample_options, index, "--index", 'i', "N", 0, 1e12, "0",
                 "which of them, from 0"),
     CLI_OPT_ENUM(sample_options, split, "--split", 0, "train|valid|test", "test",

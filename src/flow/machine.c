@@ -84,7 +84,8 @@ static dscq_status machine_path(char out[DSCQ_PATH_MAX], const char *name,
     status = dscq_path_named(out, DSCQ_PATH_MAX, machines, name, "machine", &unknown);
     if (status == DSCQ_OK)
         return DSCQ_OK;
-    DSCQ_TRY(refuse_board(name, data_dir, machines, err));
+    if (status == DSCQ_IO)
+        DSCQ_TRY(refuse_board(name, data_dir, machines, err));
     if (err != NULL)
         *err = unknown;
     status = unknown.code;

@@ -5,7 +5,7 @@
 #include "dscq/report/png.h"
 #include "flow_internal.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static dscq_status open_split(dscq_dataset **d, dscq_project *p, dscq_split split,
@@ -20,33 +20,46 @@ done:
     return status;
 }
 
-/* A name, or a number as `run --json` and `eval` print it. */
-static dscq_status find_class(int32_t *out, const dscq_dataset *d, const char *text,
-                              dscq_error *err)
+/* How a text may name classes, the surest first. */
+typedef enum naming { BY_NAME, BY_GLOB, BY_BEGINNING, BY_NUMBER, NAMINGS } naming;
+
+static int is_named(naming by, const char *name, int32_t number, const char *text)
+{
+    char digits[16];
+
+    if (by == BY_NAME)
+        return strcmp(name, text) == 0;
+    if (by == BY_GLOB)
+        return dscq_glob_match(text, name);
+    if (by == BY_BEGINNING)
+        return *text != '\0' && strncmp(name, text, strlen(text)) == 0;
+    (void)snprintf(digits, sizeof digits, "%d", (int)number);
+    return strcmp(digits, text) == 0;
+}
+
+/* The first way in which the text names any class. */
+static dscq_status find_naming(naming *out, const dscq_dataset *d, const char *text,
+                               dscq_error *err)
 {
     const int32_t n = dscq_dataset_classes(d);
     const char *near = NULL;
     unsigned best = ~0U;
-    char *end;
 
+    for (int by = 0; by < NAMINGS; by++)
+        for (int32_t i = 0; i < n; i++)
+            if (is_named((naming)by, dscq_dataset_class_name(d, i), i, text)) {
+                *out = (naming)by;
+                return DSCQ_OK;
+            }
     for (int32_t i = 0; i < n; i++) {
-        const unsigned distance =
-            dscq_edit_distance(text, dscq_dataset_class_name(d, i));
-        if (distance < best) {
-            best = distance;
-            near = dscq_dataset_class_name(d, i);
-            *out = i;
+        const char *name = dscq_dataset_class_name(d, i);
+        if (dscq_edit_distance(text, name) < best) {
+            best = dscq_edit_distance(text, name);
+            near = name;
         }
     }
     if (near == NULL)
         return dscq_fail(err, DSCQ_ARG, "class '%s': the data have no classes", text);
-    if (best == 0)
-        return DSCQ_OK;
-    const long number = strtol(text, &end, 10);
-    if (*end == '\0' && end != text && number >= 0 && number < n) {
-        *out = (int32_t)number;
-        return DSCQ_OK;
-    }
     return dscq_fail(err, DSCQ_ARG, "class '%s': there is none; did you mean '%s'?",
                      text, near);
 }
@@ -55,18 +68,23 @@ static dscq_status find_item(size_t *item, const dscq_dataset *d,
                              const dscq_sample_options *o, dscq_error *err)
 {
     const size_t count = dscq_dataset_count(d, o->split);
-    int32_t cls = -1;
+    naming by = BY_NAME;
     int64_t seen = 0;
     dscq_status status = DSCQ_OK;
 
     if (o->cls != NULL)
-        DSCQ_TRY(find_class(&cls, d, o->cls, err));
-    for (size_t i = 0; i < count; i++)
-        if ((cls < 0 || dscq_dataset_label(d, o->split, i) == cls) &&
-            seen++ == o->index) {
+        DSCQ_TRY(find_naming(&by, d, o->cls, err));
+    for (size_t i = 0; i < count; i++) {
+        const int32_t label = dscq_dataset_label(d, o->split, i);
+        if (o->cls != NULL &&
+            (label < 0 ||
+             !is_named(by, dscq_dataset_class_name(d, label), label, o->cls)))
+            continue;
+        if (seen++ == o->index) {
             *item = i;
             return DSCQ_OK;
         }
+    }
     status = dscq_fail(err, DSCQ_ARG,
                        "index %lld: the %s part has %lld such pictures, from 0",
                        (long long)o->index, dscq_split_name(o->split), (long long)seen);

@@ -17,7 +17,8 @@ extern "C" {
 
 typedef struct dscq_sample_options {
     dscq_split split;
-    const char *cls; /* name or number of a class; NULL: any                          */
+    const char *cls; /* of a class: its name, a glob over names, the beginning of names,
+                        or its number, whatever fits first; NULL: any                 */
     int64_t index;   /* which of them, from 0                                         */
     const char *path; /* of the PNG file                                              */
     const dscq_log *log;
