@@ -5,12 +5,20 @@
 #include "dscq/flow/anchors.h"
 #include "dscq/flow/check.h"
 #include "dscq/flow/import.h"
+#include "dscq/flow/kind.h"
 #include "dscq/flow/project.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/pack/pack.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* What is looked into; what is foreign becomes a row like any other problem. */
+enum {
+    CHECKED = DSCQ_KIND_NET | DSCQ_KIND_ONNX | DSCQ_KIND_WEIGHTS |
+              DSCQ_KIND_CHECKPOINT | DSCQ_KIND_PACKED | DSCQ_KIND_FOREIGN |
+              DSCQ_KIND_NOTHING
+};
 
 typedef struct check_options {
     int32_t anchors;
@@ -91,37 +99,50 @@ static dscq_status check_network(size_t *errors, dscq_table *t, cli_call *call,
     return DSCQ_OK;
 }
 
+/* A failure as a row. Want of memory and a signal say nothing about a file: they end
+ * the command. */
+static dscq_status add_failure(size_t *errors, dscq_table *t, const char *kind,
+                               const char *file, const dscq_error *why, dscq_error *err)
+{
+    if (why->code == DSCQ_NOMEM || why->code == DSCQ_INTERRUPTED)
+        return dscq_fail(err, why->code, "%s", why->msg);
+    add(t, "error", kind, file, why->msg);
+    *errors = 1;
+    return DSCQ_OK;
+}
+
 /* A network of others: every node that has no layer here, at once; with a cfg, whether
  * the weights are as many as it wants. */
-static size_t check_foreign(dscq_table *t, const char *network, const char *weights)
+static dscq_status check_foreign(size_t *errors, dscq_table *t, const char *network,
+                                 const char *weights, dscq_error *err)
 {
     const dscq_import_options o = {.network = network, .weights = weights};
     const char *file = weights != NULL ? weights : network;
     dscq_model *m = NULL;
     dscq_table *refused = NULL;
-    dscq_error err;
-    size_t errors = 0;
+    dscq_error why;
+    dscq_status status = dscq_flow_read_network(&m, &refused, NULL, &o, &why);
+    const size_t nodes =
+        status == DSCQ_OK || refused == NULL ? 0 : dscq_table_rows(refused);
 
-    if (dscq_flow_read_network(&m, &refused, NULL, &o, &err) != DSCQ_OK) {
-        for (size_t i = 0; refused != NULL && i < dscq_table_rows(refused); i++) {
-            char text[256];
-            snprintf(
-                text, sizeof text, "%.60s '%.80s': %.100s",
-                dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "op")),
-                dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "name")),
-                dscq_table_text(refused, i,
-                                (size_t)dscq_table_find(refused, "reason")));
-            add(t, "error", "operator", file, text);
-            errors++;
-        }
-        if (errors == 0) {
-            add(t, "error", weights != NULL ? "weights" : "network", file, err.msg);
-            errors = 1;
-        }
+    for (size_t i = 0; i < nodes; i++) {
+        char text[256];
+        snprintf(
+            text, sizeof text, "%.60s '%.80s': %.100s",
+            dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "op")),
+            dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "name")),
+            dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "reason")));
+        add(t, "error", "operator", file, text);
     }
+    *errors = nodes;
+    if (status != DSCQ_OK)
+        status = nodes > 0
+                     ? DSCQ_OK
+                     : add_failure(errors, t, weights != NULL ? "weights" : "network",
+                                   file, &why, err);
     dscq_table_destroy(refused);
     dscq_model_destroy(m);
-    return errors;
+    return status;
 }
 
 /* The cfg that was named last before an operand; NULL when there is none. */
@@ -142,7 +163,7 @@ static dscq_status check_weights(size_t *errors, dscq_table *t, cli_call *call, 
     dscq_error why;
 
     if (cfg != NULL && dscq_path_ends(path, ".weights")) {
-        *errors = check_foreign(t, cfg, path);
+        return check_foreign(errors, t, cfg, path, err);
     } else if (cfg != NULL) {
         return check_network(errors, t, call, cfg, path, err);
     } else if (dscq_path_ends(path, ".weights")) {
@@ -150,8 +171,7 @@ static dscq_status check_weights(size_t *errors, dscq_table *t, cli_call *call, 
             "which cfg do they belong to? name it before them");
         *errors = 1;
     } else if (dscq_checkpoint_read(&c, path, &why) != DSCQ_OK) {
-        add(t, "error", "checkpoint", path, why.msg);
-        *errors = 1;
+        return add_failure(errors, t, "checkpoint", path, &why, err);
     }
     dscq_checkpoint_destroy(c);
     return DSCQ_OK;
@@ -161,20 +181,20 @@ static dscq_status check_file(size_t *errors, dscq_table *t, cli_call *call, int
                               dscq_error *err)
 {
     const char *path = call->arg[at];
+    const unsigned kind = dscq_kind_of(path).bit;
     dscq_qmodel *q = NULL;
     dscq_error why;
 
     *errors = 0;
-    if (dscq_path_ends(path, ".cfg"))
+    if (kind == DSCQ_KIND_NET || (kind == 0 && dscq_path_ends(path, ".cfg")))
         return check_network(errors, t, call, path, NULL, err);
-    if (dscq_path_ends(path, ".weights") || dscq_path_ends(path, ".ckpt"))
+    if ((kind & (DSCQ_KIND_WEIGHTS | DSCQ_KIND_CHECKPOINT)) != 0 ||
+        dscq_path_ends(path, ".ckpt"))
         return check_weights(errors, t, call, at, err);
-    if (dscq_path_ends(path, ".onnx") || dscq_path_ends(path, ".tflite")) {
-        *errors = check_foreign(t, path, NULL);
-    } else if (dscq_pack_read(&q, path, &why) != DSCQ_OK) {
-        add(t, "error", "packed", path, why.msg);
-        *errors = 1;
-    }
+    if (kind & (DSCQ_KIND_ONNX | DSCQ_KIND_FOREIGN | DSCQ_KIND_NOTHING))
+        return check_foreign(errors, t, path, NULL, err);
+    if (dscq_pack_read(&q, path, &why) != DSCQ_OK)
+        return add_failure(errors, t, "packed", path, &why, err);
     dscq_qmodel_destroy(q);
     return DSCQ_OK;
 }
@@ -237,7 +257,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     }
     DSCQ_TRY(dscq_table_check(t, err));
     if (dscq_table_rows(t) > 0)
-        cli_out_table(call, t);
+        cli_out_wrong(call, t);
     else
         cli_out_text(call, "nothing to complain about\n");
     cli_out_int(call, "errors", (int64_t)errors);
@@ -276,6 +296,7 @@ const cli_cmd cli_cmd_check = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_CONFIG | CLI_TAKES_PROGRESS,
     .min_args = 1,
     .max_args = -1,
+    .operand_kinds = {CHECKED, CHECKED},
     .options = k_options,
     .option_bytes = sizeof(check_options),
     .run = run,

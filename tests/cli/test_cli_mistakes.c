@@ -149,6 +149,7 @@ static const struct {
     {"report run/packed.bin --baseline run/run.json", 5, "wants a report", NULL},
     {"explain run/packed.bin", 5, "explain wants RUN", NULL},
     {"export run/run.json -o a.onnx", 5, "the manifest of a run", NULL},
+    {"check run/run.json", 5, "the manifest of a run", NULL},
     {"report noending", 0, "energy_pj", NULL}, /* a report whatever its name */
     /* networks of other programs */
     {"import new.pt -o i", 4, "a PyTorch file", "torch.onnx.export()"},
@@ -172,6 +173,7 @@ static const struct {
     {"compress new.pt", 4, "a PyTorch file", "torch.onnx.export()"},
     {"train net.cfg -w keras.h5", 4, "an HDF5 file", NULL},
     {"simulate pointer.onnx", 5, "a Git LFS pointer", NULL},
+    {"check new.pt keras.h5", 5, "a PyTorch file", "an HDF5 file"},
     /* options that mean nothing where they stand */
     {"compress net.cfg --budget 30 -o x", 2, "--budget means nothing here",
      "--search bayes"},
@@ -276,6 +278,28 @@ START_TEST(a_mistake_is_told_with_its_mend)
         ck_assert_msg(!dscq_path_exists(test_path("-")), "dscq %s wrote '-'", args);
     }
     ck_assert_uint_le(test_file_count(test_path("")), files + 6);
+}
+END_TEST
+
+/* All mistakes of a cfg in one call. */
+START_TEST(check_tells_every_mistake_of_a_cfg)
+{
+    static const char *const k_all[] = {"five.cfg:2: widht = '16'",
+                                        "five.cfg:7: filters = 'many'",
+                                        "five.cfg:10: [convolutionnal]",
+                                        "five.cfg:16: epochs = '-1'",
+                                        "five.cfg:17: 'this is no line'",
+                                        "five.cfg:19: [compress] method",
+                                        "five.cfg:20: "};
+
+    make_files();
+    ck_assert_int_eq(test_program("check five.cfg"), 5);
+    for (size_t i = 0; i < sizeof k_all / sizeof *k_all; i++)
+        check_said("check five.cfg", k_all[i]);
+    test_said("errors");
+    ck_assert_int_eq(test_program("check five.cfg --quiet"), 5);
+    test_printed("five.cfg:16: epochs = '-1'"); /* what went wrong is always said */
+    test_program_fails("train five.cfg", 5, "five.cfg:17: 'this is no line'");
 }
 END_TEST
 
@@ -407,6 +431,7 @@ static Suite *make(void)
 
     tcase_set_timeout(tc, 600);
     tcase_add_test(tc, a_mistake_is_told_with_its_mend);
+    tcase_add_test(tc, check_tells_every_mistake_of_a_cfg);
     tcase_add_test(tc, quiet_prints_nothing_that_is_elsewhere);
     tcase_add_test(tc, a_schema_names_one_thing);
     tcase_add_test(tc, a_read_only_folder_says_so);
