@@ -99,13 +99,11 @@ static void add_sections(dscq_str *to, const dscq_config *c, const char *dir)
 /* Whether the file there is one of these, and not somebody's own. */
 static int is_ours(const char *path)
 {
-    char head[sizeof k_head] = "";
-    FILE *f = fopen(path, "rb");
-    const size_t n = f != NULL ? fread(head, 1, sizeof head - 1, f) : 0;
+    uint8_t head[sizeof k_head - 1];
+    size_t n = 0;
 
-    if (f != NULL)
-        (void)fclose(f);
-    return n == sizeof head - 1 && strcmp(head, k_head) == 0;
+    return dscq_file_head(head, &n, sizeof head, path, NULL) == DSCQ_OK &&
+           n == sizeof head && memcmp(head, k_head, n) == 0;
 }
 
 dscq_status flow__write_net_cfg(const dscq_project *p, const dscq_run_options *o,
