@@ -18,7 +18,7 @@ typedef struct bmp {
 static void put(bmp *b, uint32_t v, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        b->data[b->count++] = (uint8_t)(v >> (8 * i));
+        b->data[b->count++] = (uint8_t)(i < 4 ? v >> (8 * i) : 0);
 }
 
 typedef struct form {
