@@ -213,6 +213,76 @@ START_TEST(fused_as_good_as_apart_and_both_near_float)
 }
 END_TEST
 
+static dscq_act_quant grid_of(const dscq_qmodel *q, const char *name)
+{
+    for (int32_t i = 0; i < q->tensor_count; i++) {
+        const dscq_qtensor *t = &q->tensor[i];
+        if (strcmp(t->name, name) == 0)
+            return (dscq_act_quant){(float)t->scale, t->zero_point, t->bits,
+                                    !t->is_signed};
+    }
+    return (dscq_act_quant){0};
+}
+
+static dscq_status count_steps(void *ctx, int32_t node, const dscq_qtensor *t,
+                               const void *codes, dscq_error *err)
+{
+    distance *d = ctx;
+    const int8_t *code = codes;
+
+    (void)node;
+    (void)err;
+    if (strcmp(t->name, "it") != 0)
+        return DSCQ_OK;
+    const float *y = dscq_exec_node_output(d->exec, d->node, NULL);
+    for (size_t i = 0; i < dscq_qtensor_count(t); i++) {
+        const double want = nearbyint((double)y[i] / t->scale) + t->zero_point;
+        d->error += fabs(want - code[i]) > 0.5;
+        d->count++;
+    }
+    return DSCQ_OK;
+}
+
+/* With the grids of the packed network an engine puts out its codes: all but those that
+ * a multiplier's last bit decides. */
+START_TEST(engines_simulate_what_the_file_computes)
+{
+    const fusing norm = {"batchnorm", "[batchnorm]\nname=it\n" ACT, 0.0};
+    const act_case c = case_at(_i);
+    const dscq_exec_options o = {.batch = 1, .raw_outputs = 1, .keep_nodes = 1};
+    float x[SIDE * SIDE * CHANNELS];
+    int8_t codes[SIDE * SIDE * CHANNELS];
+    const void *input[1] = {codes};
+    dscq_rng rng = dscq_rng_seeded(78);
+    distance d = {0};
+    dscq_qmodel *q = NULL;
+    dscq_error err;
+    dscq_model *m = make(&d.node, &norm, &c, 0);
+
+    test_ok(test_qmodel_calibrated(&q, m, CALIBRATE, &err));
+    test_ok(dscq_exec_create(&d.exec, m, &o, &err));
+    const dscq_act_quant in = grid_of(q, "input"), out = grid_of(q, "it"),
+                         before = grid_of(q, "it.pre");
+    test_ok(dscq_exec_quantise(d.exec, DSCQ_INPUT, &in, &err));
+    test_ok(dscq_exec_quantise(d.exec, d.node, &out, &err));
+    ck_assert_int_eq(before.bits > 0, dscq_node_has_table(dscq_model_node(m, d.node)));
+    if (before.bits > 0)
+        test_ok(dscq_exec_quantise_before(d.exec, d.node, &before, &err));
+    for (int i = 0; i < IMAGES; i++) {
+        for (size_t k = 0; k < sizeof x / sizeof *x; k++)
+            x[k] = dscq_rng_between(&rng, -1.0f, 1.0f);
+        dscq_exec_forward(d.exec, DSCQ_PASS_EVAL, x, 1, NULL);
+        dscq_infer_quantise_real(&q->tensor[q->input[0].tensor], x, codes);
+        test_ok(dscq_infer_reference(q, input, NULL, count_steps, &d, &err));
+    }
+    ck_assert_msg(d.error <= 0.01 * d.count, "%s %g: %.0f of %.0f codes differ",
+                  dscq_act_name(c.act), c.slope, d.error, d.count);
+    dscq_qmodel_destroy(q);
+    dscq_exec_destroy(d.exec);
+    dscq_model_destroy(m);
+}
+END_TEST
+
 static Suite *tables_suite(void)
 {
     TCase *tc;
@@ -221,6 +291,7 @@ static Suite *tables_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, fused_as_good_as_apart_and_both_near_float, 0,
                         (int)(sizeof k_fusing / sizeof *k_fusing) * CASES);
+    tcase_add_loop_test(tc, engines_simulate_what_the_file_computes, 0, CASES);
     return s;
 }
 

@@ -2,7 +2,7 @@
 #include "dscq/compress/ranges.h"
 #include "test_compress_util.h"
 
-enum { EPOCHS = 60 };
+enum { EPOCHS = 60, GRIDS = 32 };
 static images g_train;
 
 static void setup(void)
@@ -188,11 +188,12 @@ START_TEST(scales_learn)
 {
     dscq_error err = {DSCQ_OK, ""};
     dscq_model *m = net_make(k_net, 2);
-    dscq_aquant edge[2][16], start[16];
+    dscq_aquant edge[2][GRIDS], start[GRIDS];
     double before = 0.0;
 
     net_train(m, NULL, &g_train, 12, 0.05);
     const int32_t nodes = dscq_model_nodes(m);
+    ck_assert_uint_le(dscq_grid_count(nodes), GRIDS);
     calibrate(start, m, "[compress]\ncalibration=minmax\nactivation_b=4\n");
     for (int32_t i = 1; i <= nodes; i++)
         if (start[i].bits == 4)
