@@ -203,9 +203,9 @@ static timescale timescale_of(double clock_mhz)
 
 static uint64_t at_step(const dscq_trace *t, const timescale *s, uint64_t cycle)
 {
-    return s->period != 0
-               ? cycle * s->period
-               : (uint64_t)llroundl((long double)cycle * 1e9L / t->clock_mhz);
+    return s->period != 0 ? cycle * s->period
+                          : (uint64_t)llroundl((long double)cycle * 1e9L /
+                                               (long double)t->clock_mhz);
 }
 
 static dscq_status write_vcd_body(dscq_trace *t, const timescale *scale, const edge *v,
