@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, TEXT_BYTES = 1024, TRIES = 100 };
+enum { PATH_BYTES = 4096, TEXT_BYTES = 1024, TRIES = 100, NAP_MS = 20, WAIT_MS = 2000 };
 
 struct dscq_lock {
     int fd;
@@ -147,6 +147,20 @@ static dscq_status judge(int fd, const char *path, int locks, int force,
     return DSCQ_OK;
 }
 
+/* A killed process lets go of its locks when it is taken apart, a little after the one
+ * who killed it goes on: so a held lock is asked for again for a while. */
+static int lock_soon(int fd)
+{
+    const struct timespec nap = {0, NAP_MS * 1000000L};
+
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += NAP_MS) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || waited >= WAIT_MS)
+            return -1;
+        (void)nanosleep(&nap, NULL);
+    }
+    return 0;
+}
+
 /* *again: the file went away in between. */
 static dscq_status try_once(dscq_lock *l, int *again, const char *command, int force,
                             const dscq_log *log, dscq_error *err)
@@ -160,7 +174,7 @@ static dscq_status try_once(dscq_lock *l, int *again, const char *command, int f
     if (l->fd < 0)
         return dscq_fail(err, DSCQ_IO, "%s: cannot create: %s", l->path,
                          strerror(errno));
-    if (flock(l->fd, LOCK_EX | LOCK_NB) != 0) {
+    if (lock_soon(l->fd) != 0) {
         if (errno == EWOULDBLOCK || errno == EINTR) {
             read_holder(&h, l->fd);
             return is_held(l->path, &h, "wait for it, or name another folder with -o",

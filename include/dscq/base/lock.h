@@ -20,7 +20,8 @@ extern "C" {
 typedef struct dscq_lock dscq_lock;
 
 /*
- * Take `path` (its folder exists) for `command` (one line, for people). Never waits.
+ * Take `path` (its folder exists) for `command` (one line, for people). Waits two
+ * seconds at most, for a process that was just killed.
  * force: the file of a process of another host, or one that nothing can tell about, is
  * taken over as well; never that of a process that is known to live. DSCQ_IO: held,
  * naming who; or the file cannot be made.
