@@ -83,6 +83,18 @@ static void put_value(dscq_str *s, const dscq_json *j, int depth)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which is bounded */
+dscq_status dscq_json_whole(const dscq_json *j, dscq_error *err)
+{
+    dscq_status status = DSCQ_OK;
+
+    if (j == NULL || j->bad)
+        return dscq_fail(err, DSCQ_NOMEM, "out of memory: JSON output");
+    for (size_t i = 0; i < j->count && status == DSCQ_OK; i++)
+        status = dscq_json_whole(j->child[i], err);
+    return status;
+}
+
 /* What cannot be written, before anything is. */
 static dscq_status check(const dscq_json *j, const char *key, dscq_error *err)
 {

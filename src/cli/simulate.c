@@ -29,7 +29,7 @@ static dscq_status read_packed(cli_simulated *s, const char *path, dscq_error *e
     s->facts.file_path = path;
     s->facts.file_bytes = bytes;
     s->facts.sha256 = s->sha256;
-    dscq_manifest_accuracy(&s->facts, path, s->sha256);
+    DSCQ_TRY(dscq_manifest_accuracy(&s->facts, path, s->sha256, err));
 done:
     dscq_free(data);
     return status;

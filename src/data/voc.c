@@ -264,6 +264,8 @@ static dscq_status parse(voc_job *j, const char *text, size_t bytes)
 
     if (j->status != DSCQ_OK)
         return j->status;
+    if (done != XML_STATUS_OK && XML_GetErrorCode(j->parser) == XML_ERROR_NO_MEMORY)
+        return dscq_fail_nomem(j->err, j->name, bytes);
     if (done != XML_STATUS_OK)
         return dscq_fail(j->err, DSCQ_FORMAT, "%s:%d: not well-formed XML: %s", j->name,
                          line_of(j), XML_ErrorString(XML_GetErrorCode(j->parser)));

@@ -164,18 +164,22 @@ static void take_accuracy(dscq_report_facts *f, const dscq_json *run)
                 &f->packed_low_frac, &f->packed_high_frac);
 }
 
-void dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
-                            const char *sha256)
+dscq_status dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
+                                   const char *sha256, dscq_error *err)
 {
     char dir[DSCQ_PATH_MAX], path[DSCQ_PATH_MAX];
     dscq_json *run = NULL;
-    dscq_error ignored;
+    dscq_error why;
 
     dscq_path_dir(dir, sizeof dir, packed_path);
-    if (dscq_path_join(path, sizeof path, dir, "run.json", &ignored) != DSCQ_OK ||
-        !dscq_path_is_file(path) || dscq_json_load(&run, path, &ignored) != DSCQ_OK)
-        return;
+    if (dscq_path_join(path, sizeof path, dir, "run.json", &why) != DSCQ_OK ||
+        !dscq_path_is_file(path))
+        return DSCQ_OK;
+    if (dscq_json_load(&run, path, &why) != DSCQ_OK)
+        return why.code == DSCQ_NOMEM ? dscq_fail(err, DSCQ_NOMEM, "%s", why.msg)
+                                      : DSCQ_OK;
     if (is_of_file(run, dscq_path_base(packed_path), sha256))
         take_accuracy(f, run);
     dscq_json_free(run);
+    return DSCQ_OK;
 }

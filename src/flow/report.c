@@ -200,6 +200,7 @@ dscq_status dscq_flow_report(dscq_json **out, const dscq_qmodel *q,
             dscq_json_put_int(report, "verified_layers", s->verified);
     }
     put_words(report, s, f);
+    DSCQ_TRY(dscq_json_whole(report, err)); /* gates and pages read it as it is */
     *out = report;
     return DSCQ_OK;
 done:

@@ -20,9 +20,9 @@ dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
 
 /* The accuracy of packed_path (digest `sha256`) from the run.json beside it, into f.
  * f stays as it is when there is none, when it is of another file, or when it holds no
- * top-1 accuracy (no labels, a detector). */
-void dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
-                            const char *sha256);
+ * top-1 accuracy (no labels, a detector). DSCQ_NOMEM alone is a failure. */
+dscq_status dscq_manifest_accuracy(dscq_report_facts *f, const char *packed_path,
+                                   const char *sha256, dscq_error *err);
 
 #ifdef __cplusplus
 }
