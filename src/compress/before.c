@@ -7,6 +7,7 @@
 #include <math.h>
 
 enum { BINS = DSCQ_HIST_BINS, STEPS = 40, SWEEPS = 3, REACH_STEPS = 4096 };
+static const double k_mse_part = 0.8; /* of what the output follows must stay */
 
 static double bottom_of(const dscq_aquant *a)
 {
@@ -137,7 +138,7 @@ dscq_aquant dscq_hist_before(const dscq_hist *h, dscq_act act, double slope,
     j.full[0] = fmax(hi, 0.0);
     j.full[1] = fmax(-lo, 0.0);
     for (int side = 0; side < 2; side++) {
-        j.least[side] = least_end(&j, side);
+        j.least[side] = least_end(&j, side) * (rule == DSCQ_CAL_MSE ? k_mse_part : 1.0);
         for (int b = 0; b < BINS; b++)
             j.want[side][b] = dscq_act_value(act, slope, middle(h, side, b));
     }

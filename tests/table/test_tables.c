@@ -27,10 +27,11 @@ typedef struct fusing {
 static const fusing k_fusing[] = {
     {"convolutional",
      "[convolutional]\nname=it\nfilters=12\nsize=3\npad=1\nbatch_normalize=1\n" ACT,
-     0.02},
-    {"depthwise", "[depthwise]\nname=it\nsize=3\npad=1\nbatch_normalize=1\n" ACT, 0.02},
-    {"connected", "[connected]\nname=it\noutput=96\n" ACT, 0.02},
-    {"batchnorm", "[batchnorm]\nname=it\n" ACT, 0.02},
+     0.022},
+    {"depthwise", "[depthwise]\nname=it\nsize=3\npad=1\nbatch_normalize=1\n" ACT,
+     0.022},
+    {"connected", "[connected]\nname=it\noutput=96\n" ACT, 0.022},
+    {"batchnorm", "[batchnorm]\nname=it\n" ACT, 0.022},
     {"shortcut",
      "[convolutional]\nname=a\nfilters=6\nsize=1\nbatch_normalize=1\nactivation="
      "linear\n"

@@ -59,7 +59,8 @@ double dscq_hist_error(const dscq_hist *h, const dscq_aquant *a);
  * h: the ends with the smallest squared error of the output's codes. The rule gives the
  * widest range (mse: all that was seen); an end comes in from there only over values
  * that the output follows at less than half speed (the flat ends of a tanh, the
- * negative side of a swish) or that lie beyond its grid. bits: 4 to 8. */
+ * negative side of a swish) or that lie beyond its grid, and by mse over a fifth of the
+ * rest. bits: 4 to 8. */
 dscq_aquant dscq_hist_before(const dscq_hist *h, dscq_act act, double slope,
                              const dscq_aquant *out, dscq_calibration rule,
                              double percent, int32_t bits);
