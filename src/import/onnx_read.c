@@ -51,7 +51,7 @@ typedef struct reader {
 
 static dscq_status no_room(const reader *r)
 {
-    return dscq_fail(r->err, DSCQ_NOMEM, "%s: no memory for the graph", r->f->name);
+    return dscq_fail(r->err, DSCQ_NOMEM, "out of memory: the graph of %s", r->f->name);
 }
 
 static size_t hash_text(const char *s)
