@@ -208,7 +208,7 @@ void cli_out_text(cli_call *call, const char *fmt, ...) DSCQ_PRINTF(2, 3);
 /* A heading over what follows, the same way. */
 void cli_out_heading(cli_call *call, const char *text);
 /* --quiet drops text and tables for people once their content goes elsewhere too: into
- * a file, or into the exit code. A command that writes a file does so by itself. */
+ * a file, or into the exit code. With --json=FILE it does so by itself. */
 void cli_out_hush(cli_call *call, int on);
 /* A table of what went wrong: shown to people even when quiet. */
 void cli_out_wrong(cli_call *call, const dscq_table *t);

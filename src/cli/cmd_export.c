@@ -100,6 +100,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     const int is_packed = !dscq_path_ends(call->arg[0], ".cfg");
     dscq_status status;
 
+    cli_out_hush(call, 1); /* the file holds it all */
     if (to[0] == '\0')
         return dscq_fail(err, DSCQ_ARG,
                          "where to? -o FILE.onnx, or -o STEM for STEM.cfg and "

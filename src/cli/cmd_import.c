@@ -50,6 +50,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_str data = {0};
     dscq_status status;
 
+    cli_out_hush(call, 1); /* the files hold it all */
     if (dir[0] == '\0')
         return dscq_fail(err, DSCQ_ARG, "where to? give a folder with -o DIR");
     if (call->arg_count > 1)

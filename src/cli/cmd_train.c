@@ -30,7 +30,6 @@ static dscq_status dry_run(cli_call *call, dscq_project *p, const dscq_run_optio
     const dscq_model *m = dscq_project_model(p);
     dscq_status status;
 
-    cli_out_hush(call, 0); /* what is printed is all there is */
     DSCQ_TRY(dscq_flow_plan(&layers, &memory, p, o, err));
     cli_out_table(call, layers);
     cli_out_table(call, memory);

@@ -43,6 +43,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         DSCQ_TRY(dscq_pack_options_parse(&form, as, err));
     (void)snprintf(endings, sizeof endings, "%s%s", is_npz ? "npz|onnx" : "bin|packed|",
                    is_npz ? "" : as);
+    cli_out_hush(call, 1); /* the file holds it all */
     DSCQ_TRY(cli_check_ending(call->common.output, endings, "-o", err));
     DSCQ_TRY(target(path, call, as, err));
     DSCQ_TRY(cli_check_overwrite(call, path, err));

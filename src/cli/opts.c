@@ -43,7 +43,7 @@ static const struct {
      CLI_OPT_ENUM(cli_common, progress, "--progress", 0, "auto|none|json", "auto",
                   "bars on a terminal, nothing, or JSON lines on stderr")},
     {0, CLI_OPT_FLAG(cli_common, quiet, "--quiet", 'q',
-                     "say only what went wrong; no text about results that are "
+                     "leave out the talk, and results that are "
                      "in a file")},
     {0, CLI_OPT_FLAG(cli_common, verbose, "--verbose", 'v', "say more")},
     {0, CLI_OPT_FLAG(cli_common, help, "--help", 'h', "print this help and stop")},

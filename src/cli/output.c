@@ -41,8 +41,7 @@ dscq_status cli_output_create(cli_output **out, const cli_call *call, dscq_error
     o->form = c->csv                               ? FORM_CSV
               : c->json && c->json_file[0] == '\0' ? FORM_JSON
                                                    : FORM_TEXT;
-    o->hushed = c->quiet && o->form == FORM_TEXT &&
-                (c->json_file[0] != '\0' || (call->cmd->takes & CLI_TAKES_OUTPUT) != 0);
+    o->hushed = c->quiet && o->form == FORM_TEXT && c->json_file[0] != '\0';
     if (c->json) {
         o->root = dscq_json_object();
         o->warnings = dscq_json_array();
