@@ -140,7 +140,8 @@ static void means_see(void *ctx, int32_t node, const float *y, dscq_shape shape)
     for (size_t i = 0; i < n; i += c)
         for (size_t k = 0; k < c; k++)
             sum[k] += (double)y[i + k];
-    s->count[node + 1] += (double)(n / c);
+    const size_t positions = n / c;
+    s->count[node + 1] += (double)positions;
 }
 
 static void means_free(means *s)

@@ -7,6 +7,7 @@
 #include "dscq/report/writers.h"
 #include "flow_internal.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +76,7 @@ static size_t column_of(const dscq_sense_params *p, const dscq_sense_cell *c)
     const dscq_list *const list[] = {&p->prune, &p->bits, &p->channels};
     size_t at = 0;
 
+    assert((size_t)c->probe < sizeof list / sizeof *list);
     for (dscq_probe k = DSCQ_PROBE_PRUNE; k < c->probe; k++)
         at += (size_t)list[k]->count;
     for (int32_t i = 0; i < list[c->probe]->count; i++)

@@ -4,6 +4,7 @@
 #include "dscq/hw/trace.h"
 #include "dscq/lower/lower.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static void fill_embedded(uint8_t *const *codes, const dscq_qmodel *q, int32_t f
     dscq_qmodel_inputs_of(q, embedded, at);
     for (int32_t i = 0; i < q->input_count; i++) {
         const size_t bytes = dscq_qtensor_bytes(&q->tensor[q->input[i].tensor]);
+        assert(codes[i] != NULL);
         memcpy(codes[i] + (size_t)f * bytes, at[i], bytes);
     }
 }

@@ -37,6 +37,7 @@ static matrix matrix_of(const dscq_node *n, int32_t images)
     x.ldz = dscq_row_stride(x.k);
     x.block = nn__min(nn__max(BLOCK_FLOATS / (x.c + x.k), ROWS_MIN), ROWS_MAX);
     x.block = nn__min((x.block + 23) / 24 * 24, nn__max(x.m, 1));
+    assert(x.block > 0);
     x.blocks = (x.m + x.block - 1) / x.block;
     return x;
 }

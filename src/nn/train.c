@@ -218,9 +218,11 @@ static double head_losses(dscq_trainer *t, const dscq_train_batch *b)
             continue;
         sum += dscq_head_loss(grad, &t->head[i], raw, b->n, b->truth, b->truth_count,
                               b->max_truths, &own);
-        if (soft > 0)
+        if (soft > 0) {
+            assert(b->teacher_map != NULL); /* a batch with a teacher has its maps */
             sum += dscq_head_distil(grad, &t->head[i], raw, b->teacher_map[i], b->n,
                                     &taught);
+        }
     }
     return sum;
 }

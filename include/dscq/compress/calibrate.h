@@ -128,7 +128,7 @@ static inline size_t dscq_grid_before(int32_t nodes, int32_t node)
 {
     return 1 + (size_t)nodes + (size_t)node;
 }
-void dscq_calibrated_copy(dscq_aquant *grid, const dscq_calibrated *c);
+void dscq_calibrated_copy(dscq_aquant *to, const dscq_calibrated *c);
 /* Fake quantisation of every edge in an engine, or (NULL) of none. */
 dscq_status dscq_calibrated_use(const dscq_calibrated *c, dscq_exec *e,
                                 dscq_error *err);

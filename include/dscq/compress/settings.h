@@ -166,7 +166,7 @@ const char *dscq_layer_kind_name(dscq_layer_kind k);
 
 /* The settings as text that dscq_settings_from_config() reads back to the same rules:
  * a recipe. *text is freed with dscq_free(). */
-dscq_status dscq_settings_text(char **text, const dscq_settings *s, dscq_error *err);
+dscq_status dscq_settings_text(char **out, const dscq_settings *s, dscq_error *err);
 
 #ifdef __cplusplus
 }

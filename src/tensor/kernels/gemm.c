@@ -69,9 +69,13 @@ INL void tile_store(const size_t mr, const size_t nv, vf acc[TILE_MR][TILE_NV],
         EACH_ELEMENT v_store(t->c + i * t->ldc + j * VL, acc[i][j]);
         return;
     }
-    EACH_ELEMENT if (j + 1 == nv)
-        v_store_n(t->c + i * t->ldc + j * VL, t->last, acc[i][j]);
-    else v_store(t->c + i * t->ldc + j * VL, acc[i][j]);
+    EACH_ELEMENT
+    {
+        if (j + 1 == nv)
+            v_store_n(t->c + i * t->ldc + j * VL, t->last, acc[i][j]);
+        else
+            v_store(t->c + i * t->ldc + j * VL, acc[i][j]);
+    }
 }
 
 INL void tile_finish(const size_t mr, const size_t nv, vf acc[TILE_MR][TILE_NV],
