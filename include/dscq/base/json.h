@@ -57,7 +57,8 @@ void dscq_json_push_int(dscq_json *array, int64_t v);
 void dscq_json_push_real(dscq_json *array, double v);
 void dscq_json_push_text(dscq_json *array, const char *v);
 
-/* DSCQ_NOMEM when a part of it could not be had: for whoever reads what it has built. */
+/* DSCQ_NOMEM when a part of it could not be had: for whoever reads what it has built.
+ */
 dscq_status dscq_json_whole(const dscq_json *j, dscq_error *err);
 /* Indented by 2, newline at the end; *text is freed with dscq_free(). */
 dscq_status dscq_json_dump(char **text, const dscq_json *j, dscq_error *err);
