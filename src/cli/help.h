@@ -26,9 +26,9 @@ dscq_status help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err);
 
 /* What the tables know of a word: a key ("train.epochs", "epochs"), a section
  * ("[train]"), a layer, method, encoding, data type, counter, option. 0: nothing. */
-int help_lookup(dscq_str *out, const char *word);
+int help_lookup(dscq_str *s, const char *word);
 /* `dscq help` without an operand. */
-void help_overview(dscq_str *out);
+void help_overview(dscq_str *s);
 
 const char *help_group_title(cli_group group);
 

@@ -212,7 +212,9 @@ static dscq_status store(cli_call *call, void *options, const cli_opt *o,
 
     for (const cli_opt *p = own; p != NULL && p->key.name != NULL; p++)
         is_own |= p == o;
-    call->given |= UINT64_C(1) << row_of(call->cmd, o->key.name);
+    const int row = row_of(call->cmd, o->key.name);
+    assert(row >= 0); /* o is one of its rows */
+    call->given |= UINT64_C(1) << row;
     void *const base = is_own ? options : (void *)&call->common;
     if (o->kind == CLI_FLAG) {
         *(int32_t *)((unsigned char *)base + o->key.offset) = 1;

@@ -140,8 +140,9 @@ static void check_use(checking *c, const dscq_project *p)
                 : "training and scoring need classes, which these data do not "
                   "have for this network; compress with [compress] epochs = 0 "
                   "does without");
-    if (has_truth && s->valid == 0 && s->train > 0 && m != NULL &&
-        p->settings->all.epochs > 0 && (m->flags & DSCQ_METHOD_SCORED) != 0)
+    if (has_truth && s->valid == 0 && s->train > 0 && p->settings != NULL &&
+        m != NULL && p->settings->all.epochs > 0 &&
+        (m->flags & DSCQ_METHOD_SCORED) != 0)
         add(c, "error", "no_validation", p->path,
             "[compress] method decides by the validation score, but no picture is left "
             "for validation; raise data.valid_frac");
