@@ -91,6 +91,13 @@ const data_kind *data__kind(const uint8_t *head, size_t bytes)
     return is_pnm(head, bytes) ? &k_pnm : NULL;
 }
 
+int dscq_image_is_picture(const uint8_t *head, size_t bytes)
+{
+    const data_kind *k = data__kind(head, bytes);
+
+    return k != NULL && k->is_picture;
+}
+
 const char *dscq_image_kind_name(dscq_image_kind kind)
 {
     static const char *const k_names[DSCQ_IMAGE_KINDS] = {"made", "PNG", "JPEG", "BMP",

@@ -1,6 +1,7 @@
 #include "dscq/flow/kind.h"
 
 #include "dscq/base/io.h"
+#include "dscq/data/image.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -54,12 +55,6 @@ static const signature k_signatures[] = {
     SIGNED(0, "DSCQCKPT", DSCQ_KIND_CHECKPOINT, NULL, NULL),
     SIGNED(0, "DSCQDUMP", DSCQ_KIND_DUMP, NULL, NULL),
     SIGNED(0, "label,predicted,image", DSCQ_KIND_PREDICTIONS, NULL, NULL),
-    SIGNED(0, "\x89PNG\r\n", DSCQ_KIND_PICTURE, NULL, NULL),
-    SIGNED(0, "\xff\xd8\xff", DSCQ_KIND_PICTURE, NULL, NULL),
-    SIGNED(0, "GIF8", DSCQ_KIND_PICTURE, NULL, NULL),
-    SIGNED(0, "II*\0", DSCQ_KIND_PICTURE, NULL, NULL),
-    SIGNED(0, "MM\0*", DSCQ_KIND_PICTURE, NULL, NULL),
-    SIGNED(8, "WEBP", DSCQ_KIND_PICTURE, NULL, NULL),
     SIGNED(0, "\x89HDF\r\n", FOREIGN, "an HDF5 file, as Keras writes networks",
            "save the network as ONNX (tf2onnx), then import that"),
     SIGNED(4, "TFL3", FOREIGN, "a TensorFlow Lite file, a format that is not read",
@@ -243,8 +238,7 @@ static dscq_kind bytes_of(const char *head, size_t bytes)
     }
     if (bytes >= 4 && memcmp(head, "PK\3\4", 4) == 0)
         return zip_of(head, bytes);
-    if (bytes >= 26 && head[0] == 'B' && head[1] == 'M' &&
-        memcmp(head + 6, "\0\0\0\0", 4) == 0)
+    if (dscq_image_is_picture((const uint8_t *)head, bytes))
         return own(DSCQ_KIND_PICTURE);
     if (bytes >= 3 && head[0] == 8 && head[1] > 0 && head[1] < 32 &&
         strchr("\x12\x1a\"*2:B", head[2]) != NULL && head[2] != '\0')

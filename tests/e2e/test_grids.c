@@ -32,19 +32,6 @@ enum { TEST_SECONDS = 600 };
     "valid_frac=0.1\n[train]\nepochs=8\nbatch=32\n"                                    \
     "[compress]\nmethod=uniform\np=0\nb=8\nepochs=0\ncalibration_images=100\n"
 
-/* A number of DIR/run.json. */
-static double number(const char *dir, const char *key)
-{
-    char path[64];
-    dscq_json *j = NULL;
-
-    (void)snprintf(path, sizeof path, "%s/run.json", dir);
-    ck_assert_int_eq(dscq_json_load(&j, test_path(path), NULL), DSCQ_OK);
-    const double v = dscq_json_real(dscq_json_get(j, key), -1);
-    dscq_json_free(j);
-    return v;
-}
-
 /* NAME.cfg, trained in NAME. */
 static void train(const char *name, const char *cfg)
 {
@@ -70,8 +57,8 @@ static void answers_as_float(const char *net, const char *cfg)
                        "compress.calibration=%s",
                        net, net, dir, k_rules[i]);
         test_program_ok(args);
-        ck_assert_msg(number(dir, "agreement_frac") >= 0.96, "%s: %.3f", dir,
-                      number(dir, "agreement_frac"));
+        ck_assert_msg(test_run_number(dir, "agreement_frac") >= 0.96, "%s: %.3f", dir,
+                      test_run_number(dir, "agreement_frac"));
         (void)snprintf(args, sizeof args, "verify %s/packed.bin", dir);
         test_program_ok(args);
     }
@@ -144,8 +131,8 @@ START_TEST(fine_tuning_learns_and_keeps_them)
                        fixed = map_of("fixed/packed.bin", "pw1.pre");
     ck_assert_int_eq(learnt.zero_point, fixed.zero_point);
     ck_assert_double_gt(fabs(learnt.scale / fixed.scale - 1.0), 1e-4);
-    ck_assert_double_ge(number("learnt", "packed_score_frac"),
-                        number("learnt", "float_score_frac") - 0.02);
+    ck_assert_double_ge(test_run_number("learnt", "packed_score_frac"),
+                        test_run_number("learnt", "float_score_frac") - 0.02);
     ck_assert_int_gt(
         test_kill_until_done(COMPRESS "killed --threads 1" TUNE, "--resume", 0), 0);
     test_same("learnt/packed.bin", "killed/packed.bin");

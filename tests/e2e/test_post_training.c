@@ -29,19 +29,6 @@ static const char k_net[] =
     "[train]\nepochs=4\nbatch=16\nlearning_rate=0.05\n"
     "[compress]\nepochs=0\nmethod=obq\nb=4\np=0.2\ncalibration_images=64\n";
 
-/* A number of DIR/run.json, or -1. */
-static double number(const char *dir, const char *key)
-{
-    char path[64];
-    dscq_json *j = NULL;
-
-    (void)snprintf(path, sizeof path, "%s/run.json", dir);
-    ck_assert_int_eq(dscq_json_load(&j, test_path(path), NULL), DSCQ_OK);
-    const double v = dscq_json_real(dscq_json_get(j, key), -1);
-    dscq_json_free(j);
-    return v;
-}
-
 static void make_pictures(void)
 {
     dscq_data_params p;
@@ -137,10 +124,10 @@ START_TEST(a_folder_of_pictures_is_enough)
         return;
     test_program_ok("compress net.cfg -o a" UNLABELLED);
     test_printed("same top class");
-    ck_assert_double_gt(number("a", "agreement_frac"), 0.6);
-    ck_assert_double_gt(number("a", "sqnr_db"), 3.0);
-    ck_assert_double_eq(number("a", "float_score_frac"), -1);
-    ck_assert_double_eq(number("a", "images"), PICTURES / 10);
+    ck_assert_double_gt(test_run_number("a", "agreement_frac"), 0.6);
+    ck_assert_double_gt(test_run_number("a", "sqnr_db"), 3.0);
+    ck_assert_double_eq(test_run_number("a", "float_score_frac"), -1);
+    ck_assert_double_eq(test_run_number("a", "images"), PICTURES / 10);
     test_program_ok("verify a/packed.bin");
     /* every step alone and together; the bytes do not depend on threads */
     test_program_ok("compress net.cfg -o b --set compress.bias_correction=1 --threads "
@@ -151,7 +138,7 @@ START_TEST(a_folder_of_pictures_is_enough)
         "compress net.cfg -o d --set compress.method=uniform --set compress.b=8 "
         "--set compress.p=0 --set compress.bias_correction=1 "
         "--set compress.reestimate_norm=1" UNLABELLED);
-    ck_assert_double_gt(number("d", "agreement_frac"), 0.8);
+    ck_assert_double_gt(test_run_number("d", "agreement_frac"), 0.8);
     test_program_ok("compress net.cfg -o e --set compress.bias_correction=1 --threads "
                     "1" UNLABELLED);
     char *b = test_read(test_path("b/run.json")),
@@ -173,8 +160,8 @@ START_TEST(labels_are_only_scored)
         "compress net.cfg -o l --quiet -w float/float.ckpt --set data.calibrate=plain "
         "--set compress.reestimate_norm=1");
     test_printed("McNemar");
-    ck_assert_double_gt(number("l", "agreement_frac"), 0.6);
-    ck_assert_double_lt(fabs(number("l", "change_frac")), 0.2);
+    ck_assert_double_gt(test_run_number("l", "agreement_frac"), 0.6);
+    ck_assert_double_lt(fabs(test_run_number("l", "change_frac")), 0.2);
     for (int k = 0; k < 2; k++) {
         char words[256];
         uint8_t *data = NULL;

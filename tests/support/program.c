@@ -3,6 +3,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/base/json.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -148,4 +149,16 @@ void test_said(const char *text)
 void test_printed(const char *text)
 {
     must_have("stdout.txt", text);
+}
+
+double test_run_number(const char *dir, const char *key)
+{
+    char path[64];
+    dscq_json *j = NULL;
+
+    (void)snprintf(path, sizeof path, "%s/run.json", dir);
+    ck_assert_int_eq(dscq_json_load(&j, test_path(path), NULL), DSCQ_OK);
+    const double v = dscq_json_real(dscq_json_get(j, key), -1);
+    dscq_json_free(j);
+    return v;
 }

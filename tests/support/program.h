@@ -25,6 +25,8 @@ void test_same(const char *a, const char *b);
 /* So are these files of two folders in it. */
 void test_same_files(const char *a, const char *b, const char *const *file,
                      size_t count);
+/* A number of DIR/run.json in the folder; -1: it is not there. */
+double test_run_number(const char *dir, const char *key);
 /* stderr.txt, or stdout.txt, has the text. */
 void test_said(const char *text);
 void test_printed(const char *text);

@@ -48,6 +48,8 @@ typedef enum dscq_image_kind {
     DSCQ_IMAGE_KINDS
 } dscq_image_kind;
 const char *dscq_image_kind_name(dscq_image_kind kind); /* "PNG" */
+/* Does a file that begins so hold a picture, of a kind that is read or not? */
+int dscq_image_is_picture(const uint8_t *head, size_t bytes);
 
 typedef struct dscq_image {
     int32_t width, height, channels;
