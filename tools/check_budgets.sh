@@ -26,8 +26,9 @@ if command -v ctags >/dev/null 2>&1; then
             printf "  %4d lines, %d parameters  %s (%s)\n", lines, parameters, $1, $2 }'
 fi
 
-# Hooks by which the tests count and fail memory and disks, and choices made once.
-allowed='^(made|fail_at|asked|fail_write_in)$'
+# Hooks by which the tests count and fail memory and disks; the library of linear algebra,
+# chosen and loaded once a process.
+allowed='^(made|fail_at|asked|fail_write_in|deciding|decided|loaded)$'
 for archive in "$build"/libdscq_*.a; do
     [ -f "$archive" ] || continue
     # .data.rel.ro is constant once the addresses in it are known

@@ -29,10 +29,14 @@ typedef void syrk_fn(const char *uplo, const char *trans, const int *n, const in
 typedef void threads_fn(int threads);
 
 /* Set once, under the lock of linalg.c, before the table is shown to anybody. */
-static potr_fn *dpotrf, *dpotri;
-static trsv_fn *dtrsv;
-static syrk_fn *dsyrk;
-static threads_fn *set_threads;
+static struct {
+    potr_fn *dpotrf, *dpotri;
+    trsv_fn *dtrsv;
+    syrk_fn *dsyrk;
+    threads_fn *set_threads;
+    char one_thread[sizeof "OPENBLAS_NUM_THREADS=1"];
+    char **environment; /* kept: somebody may be in the middle of reading it */
+} loaded = {.one_thread = "OPENBLAS_NUM_THREADS=1"};
 
 static const int k_one = 1;
 
@@ -43,8 +47,8 @@ static int factor(double *a, size_t n)
 
     if (n == 0)
         return 1;
-    set_threads(1); /* whatever the rest of the process wants */
-    dpotrf("U", &size, a, &size, &info, 1);
+    loaded.set_threads(1); /* whatever the rest of the process wants */
+    loaded.dpotrf("U", &size, a, &size, &info, 1);
     return info == 0;
 }
 
@@ -53,7 +57,7 @@ static void solve(const char *trans, const double *l, size_t n, double *b)
     const int size = (int)n;
 
     if (n > 0)
-        dtrsv("U", trans, "N", &size, l, &size, b, &k_one, 1, 1, 1);
+        loaded.dtrsv("U", trans, "N", &size, l, &size, b, &k_one, 1, 1, 1);
 }
 
 static void forward(const double *l, size_t n, double *b)
@@ -71,7 +75,7 @@ static int inverse_from_factor(double *a, size_t n)
     const int size = (int)n;
     int info = 0;
 
-    dpotri("U", &size, a, &size, &info, 1);
+    loaded.dpotri("U", &size, a, &size, &info, 1);
     return info == 0;
 }
 
@@ -82,8 +86,8 @@ static void gram_add(double *h, const double *x, size_t rows, size_t n)
 
     if (rows == 0 || n == 0)
         return;
-    set_threads(1);
-    dsyrk("U", "N", &size, &k, &one, x, &size, &one, h, &size, 1, 1);
+    loaded.set_threads(1);
+    loaded.dsyrk("U", "N", &size, &k, &one, x, &size, &one, h, &size, 1, 1);
 }
 
 static const linalg_table k_openblas = {"openblas", factor,   forward,
@@ -121,18 +125,17 @@ extern char **environ;
  * threads are reading (libjpeg calls getenv()) and stay for programs started later. */
 static dscq_status load_with_one_thread(void **out, const char *name, dscq_error *err)
 {
-    static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
-    static char **with; /* kept: somebody may be in the middle of reading it */
     char **const before = environ;
     size_t n = 0;
 
     while (before != NULL && before[n] != NULL)
         n++;
-    dscq_free(with);
-    with = dscq_calloc(n + 2, sizeof *with);
+    char **with = dscq_calloc(n + 2, sizeof *with);
     if (with == NULL)
         return dscq_fail_nomem(err, name, (n + 2) * sizeof *with);
-    with[0] = one_thread; /* the first of a name counts */
+    dscq_free(loaded.environment);
+    loaded.environment = with;
+    with[0] = loaded.one_thread; /* the first of a name counts */
     if (n > 0)
         memcpy(with + 1, before, n * sizeof *with);
     environ = with;
@@ -146,11 +149,11 @@ static int find_symbols(void *library)
     const struct {
         const char *name;
         void *to;
-    } want[] = {{"dpotrf_", &dpotrf},
-                {"dpotri_", &dpotri},
-                {"dtrsv_", &dtrsv},
-                {"dsyrk_", &dsyrk},
-                {"openblas_set_num_threads", &set_threads}};
+    } want[] = {{"dpotrf_", &loaded.dpotrf},
+                {"dpotri_", &loaded.dpotri},
+                {"dtrsv_", &loaded.dtrsv},
+                {"dsyrk_", &loaded.dsyrk},
+                {"openblas_set_num_threads", &loaded.set_threads}};
 
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         void *symbol = dlsym(library, want[i].name);
