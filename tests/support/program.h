@@ -14,8 +14,8 @@ pid_t test_start(const char *args);
 int test_finish(pid_t pid); /* exit code, or 128 + signal */
 int test_program(const char *args);
 void test_program_ok(const char *args); /* fails the test with what it said */
-/* It ends with this code and says this. */
-void test_program_fails(const char *args, int code, const char *said);
+/* It ends with code `want` and says `said`. */
+void test_program_fails(const char *args, int want, const char *said);
 /* Start it, kill -9 it after ever longer times, with `more` appended from the second
  * time on, until it gets through with exit code `code`; returns how often it was
  * killed. */
