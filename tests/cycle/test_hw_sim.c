@@ -109,6 +109,39 @@ START_TEST(one_pixel_row_takes_41_cycles)
 }
 END_TEST
 
+/* Four bursts of 11 cycles each, a cycle apart: at most `outstanding` are under way, so
+ * they go 2, 13, 24, 35 one by one, 2, 3, 13, 14 by pairs, and 2, 3, 4, 5 all at once.
+ */
+START_TEST(no_more_bursts_are_under_way_than_allowed)
+{
+    static const struct {
+        int32_t outstanding;
+        uint64_t end;
+    } k_case[] = {{1, 46}, {2, 25}, {4, 16}};
+    int8_t x[32] = {0};
+    const void *inputs[1] = {x};
+    dscq_machine m = four_multipliers();
+    dscq_qmodel *q = one_weight();
+    dscq_program *p;
+    dscq_sim *s;
+    dscq_error err = {DSCQ_OK, ""};
+    log_t log = {.n = 0};
+    const dscq_sim_options opt = {.event = keep, .event_ctx = &log};
+
+    q->tensor[0].w = q->tensor[1].w = 32;
+    m.outstanding = k_case[_i].outstanding;
+    test_ok(dscq_lower(&p, NULL, q, &m, NULL, &err));
+    test_ok(dscq_sim_run(&s, p, &m, inputs, &opt, &err));
+    ck_assert_int_eq(log.e[0].unit, DSCQ_UNIT_LOAD_ACT);
+    ck_assert_uint_eq(log.e[0].start, 2);
+    ck_assert_uint_eq(log.e[0].bytes, 32);
+    ck_assert_uint_eq(log.e[0].end, k_case[_i].end);
+    dscq_sim_destroy(s);
+    dscq_program_destroy(p);
+    dscq_qmodel_destroy(q);
+}
+END_TEST
+
 static uint64_t paired_run(int32_t weight_bits, uint64_t *split, uint64_t *paired)
 {
     dscq_qmodel *q = one_weight();
@@ -341,6 +374,7 @@ static Suite *make(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, one_pixel_row_takes_41_cycles);
+    tcase_add_loop_test(tc, no_more_bursts_are_under_way_than_allowed, 0, 3);
     tcase_add_test(tc, a_wide_entry_of_a_pair_takes_two_cycles);
     tcase_add_test(tc, a_deadlock_names_the_blocked_units);
     tcase_add_test(tc, broken_programs_are_refused);
