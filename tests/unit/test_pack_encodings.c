@@ -338,33 +338,69 @@ START_TEST(gap_matches_a_layer_counted_by_hand)
 }
 END_TEST
 
-/* Pairs of 2 + 1 bits, low bits first: (3, 1), then perhaps (3, 0), a filler. */
-START_TEST(gap_pairs_end_with_a_weight)
+/* Pairs of 2 + 1 bits, low bits first: (3, 1), then perhaps (3, 0), a filler. In front
+ * of them, for one lane, is their number. */
+START_TEST(pairs_end_with_a_weight)
 {
     static const struct {
-        uint8_t byte;
+        const char *name;
+        int32_t arg;
+        size_t bytes;
+        uint8_t payload[5];
         const char *bad;
-    } k_case[] = {{0x07, NULL}, {0x1f, "gap pairs end with a filler"}};
+    } k_case[] = {
+        {"gap", 2, 1, {0x07}, NULL},
+        {"gap", 2, 1, {0x1f}, "gap pairs end with a filler"},
+        {"lanes", 1 | 2 << 16, 5, {1, 0, 0, 0, 0x07}, NULL},
+        {"lanes", 1 | 2 << 16, 5, {2, 0, 0, 0, 0x1f}, "lane pairs end with a filler"}};
     dscq_qmodel *m = one_layer(1, 1, 1, 9, DSCQ_FORM_CODEBOOK, 0);
     dscq_qweights *w = m->node[0].weights;
-    const pack_encoding *gap = pack__encoding(dscq_pack_encoding_find("gap"));
 
     w->bits = 1;
     w->codebook_count = 2;
     w->codebook[1] = 5;
-    for (size_t i = 0; i < 2; i++) {
-        pack_reader r = {&k_case[i].byte, 1, 0, NULL};
+    for (size_t i = 0; i < sizeof k_case / sizeof *k_case; i++) {
+        pack_reader r = {k_case[i].payload, k_case[i].bytes, 0, NULL};
         uint16_t code[9];
         pack_layer l;
         dscq_error err = {DSCQ_OK, ""};
         pack__layer_of(&l, w);
-        test_ok(gap->decode(code, &l, 2, &r, &err));
+        test_ok(pack__encoding(dscq_pack_encoding_find(k_case[i].name))
+                    ->decode(code, &l, k_case[i].arg, &r, &err));
         if (k_case[i].bad == NULL)
             ck_assert_ptr_null(r.bad);
         else
             ck_assert_str_eq(r.bad, k_case[i].bad);
         ck_assert_uint_eq(code[3], 1);
     }
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
+/* One kernel of 3 x 3: a count, then value, row and column of each weight, ascending.
+ */
+START_TEST(a_place_of_a_kernel_is_given_once)
+{
+    static const uint8_t k_good[] = {2, 1, 0x11, 1, 0x12},
+                         k_twice[] = {2, 1, 0x11, 1, 0x11};
+    dscq_qmodel *m = one_layer(1, 3, 3, 1, DSCQ_FORM_CODEBOOK, 0);
+    dscq_qweights *w = m->node[0].weights;
+    const pack_encoding *zhang = pack__encoding(dscq_pack_encoding_find("zhang_conv"));
+    uint16_t code[9];
+    pack_layer l;
+    dscq_error err = {DSCQ_OK, ""};
+
+    w->bits = 1;
+    w->codebook_count = 2;
+    w->codebook[1] = 5;
+    pack__layer_of(&l, w);
+    pack_reader good = {k_good, sizeof k_good, 0, NULL};
+    test_ok(zhang->decode(code, &l, 0, &good, &err));
+    ck_assert_ptr_null(good.bad);
+    ck_assert_uint_eq(code[4] + code[5], 2);
+    pack_reader twice = {k_twice, sizeof k_twice, 0, NULL};
+    test_ok(zhang->decode(code, &l, 0, &twice, &err));
+    ck_assert_str_eq(twice.bad, "kernel entry");
     dscq_qmodel_destroy(m);
 }
 END_TEST
@@ -398,7 +434,8 @@ static Suite *make_suite(void)
     tcase_add_test(tc, positions_stay_near_the_entropy_bound);
     tcase_add_test(tc, context_coder_loses_little_against_its_own_model);
     tcase_add_test(tc, gap_matches_a_layer_counted_by_hand);
-    tcase_add_test(tc, gap_pairs_end_with_a_weight);
+    tcase_add_test(tc, pairs_end_with_a_weight);
+    tcase_add_test(tc, a_place_of_a_kernel_is_given_once);
     tcase_add_test(tc, entropy_of_a_layer_counted_by_hand);
     suite_add_tcase(s, tc);
     return s;
