@@ -29,31 +29,6 @@ static const cli_opt k_options[] = {
                 "print N anchors that suit the boxes of the training part"),
     CLI_OPT_END};
 
-static void add(dscq_table *t, const char *severity, const char *kind, const char *file,
-                const char *text)
-{
-    const size_t row = dscq_table_add_row(t);
-
-    dscq_table_set_text(t, row, "severity", severity);
-    dscq_table_set_text(t, row, "kind", kind);
-    dscq_table_set_text(t, row, "file", file);
-    dscq_table_set_text(t, row, "text", text);
-}
-
-static void add_all(dscq_table *to, const dscq_table *from)
-{
-    static const char *const columns[] = {"severity", "kind", "file", "text"};
-
-    for (size_t i = 0; i < dscq_table_rows(from); i++) {
-        const char *cell[4];
-        for (size_t c = 0; c < 4; c++) {
-            const int at = dscq_table_find(from, columns[c]);
-            cell[c] = at >= 0 ? dscq_table_text(from, i, (size_t)at) : "";
-        }
-        add(to, cell[0], cell[1], cell[2], cell[3]);
-    }
-}
-
 /* "24 pictures: 16 PNG, 8 BMP" */
 static void tell_seen(cli_call *call, const dscq_data_seen *seen)
 {
@@ -85,17 +60,14 @@ static dscq_status check_network(size_t *errors, dscq_table *t, cli_call *call,
 {
     const dscq_project_options o = {.set = call->common.set.v,
                                     .set_count = (size_t)call->common.set.count};
-    dscq_table *found = NULL;
     dscq_data_seen seen;
     const dscq_status status =
-        dscq_flow_check(&found, errors, &seen, path, weights, &o, call->log, err);
+        dscq_flow_check(t, errors, &seen, path, weights, &o, call->log, err);
 
     if (status != DSCQ_OK)
         return status;
-    add_all(t, found);
     if (seen.pictures > 0)
         tell_seen(call, &seen);
-    dscq_table_destroy(found);
     return DSCQ_OK;
 }
 
@@ -106,7 +78,7 @@ static dscq_status add_failure(size_t *errors, dscq_table *t, const char *kind,
 {
     if (why->code == DSCQ_NOMEM || why->code == DSCQ_INTERRUPTED)
         return dscq_fail(err, why->code, "%s", why->msg);
-    add(t, "error", kind, file, why->msg);
+    dscq_problems_add(t, "error", kind, file, why->msg);
     *errors = 1;
     return DSCQ_OK;
 }
@@ -132,7 +104,7 @@ static dscq_status check_foreign(size_t *errors, dscq_table *t, const char *netw
             dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "op")),
             dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "name")),
             dscq_table_text(refused, i, (size_t)dscq_table_find(refused, "reason")));
-        add(t, "error", "operator", file, text);
+        dscq_problems_add(t, "error", "operator", file, text);
     }
     *errors = nodes;
     if (status != DSCQ_OK)
@@ -167,8 +139,8 @@ static dscq_status check_weights(size_t *errors, dscq_table *t, cli_call *call, 
     } else if (cfg != NULL) {
         return check_network(errors, t, call, cfg, path, err);
     } else if (dscq_path_ends(path, ".weights")) {
-        add(t, "error", "weights", path,
-            "which cfg do they belong to? name it before them");
+        dscq_problems_add(t, "error", "weights", path,
+                          "which cfg do they belong to? name it before them");
         *errors = 1;
     } else if (dscq_checkpoint_read(&c, path, &why) != DSCQ_OK) {
         return add_failure(errors, t, "checkpoint", path, &why, err);
@@ -245,11 +217,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
             return dscq_fail(err, DSCQ_ARG, "--anchors wants one NET.cfg");
         return print_anchors(call, call->arg[0], o->anchors, err);
     }
-    DSCQ_TRY(dscq_table_create(&t, "problems", err));
-    dscq_table_add_text(t, "severity", "");
-    dscq_table_add_text(t, "kind", "");
-    dscq_table_add_text(t, "file", "");
-    dscq_table_add_text(t, "text", "");
+    DSCQ_TRY(dscq_problems_create(&t, err));
     for (int i = 0; i < call->arg_count; i++) {
         size_t more = 0;
         DSCQ_TRY(check_file(&more, t, call, i, err));

@@ -8,6 +8,30 @@
 
 #include <string.h>
 
+dscq_status dscq_problems_create(dscq_table **out, dscq_error *err)
+{
+    const dscq_status status = dscq_table_create(out, "problems", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    dscq_table_add_text(*out, "severity", "");
+    dscq_table_add_text(*out, "kind", "");
+    dscq_table_add_text(*out, "file", "");
+    dscq_table_add_text(*out, "text", "");
+    return DSCQ_OK;
+}
+
+void dscq_problems_add(dscq_table *t, const char *severity, const char *kind,
+                       const char *file, const char *text)
+{
+    const size_t row = dscq_table_add_row(t);
+
+    dscq_table_set_text(t, row, "severity", severity);
+    dscq_table_set_text(t, row, "kind", kind);
+    dscq_table_set_text(t, row, "file", file);
+    dscq_table_set_text(t, row, "text", text);
+}
+
 /* A check under way: rows, and how many of them are errors. */
 typedef struct checking {
     dscq_table *t;
@@ -21,12 +45,7 @@ typedef struct checking {
 static void add(checking *c, const char *severity, const char *kind, const char *file,
                 const char *text)
 {
-    const size_t row = dscq_table_add_row(c->t);
-
-    dscq_table_set_text(c->t, row, "severity", severity);
-    dscq_table_set_text(c->t, row, "kind", kind);
-    dscq_table_set_text(c->t, row, "file", file);
-    dscq_table_set_text(c->t, row, "text", text);
+    dscq_problems_add(c->t, severity, kind, file, text);
     c->errors += strcmp(severity, "error") == 0;
 }
 
@@ -176,38 +195,23 @@ done:
     return status;
 }
 
-static dscq_status make_table(dscq_table **out, dscq_error *err)
-{
-    const dscq_status status = dscq_table_create(out, "problems", err);
-
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_text(*out, "severity", "");
-    dscq_table_add_text(*out, "kind", "");
-    dscq_table_add_text(*out, "file", "");
-    dscq_table_add_text(*out, "text", "");
-    return DSCQ_OK;
-}
-
-dscq_status dscq_flow_check(dscq_table **out, size_t *errors, dscq_data_seen *seen,
+dscq_status dscq_flow_check(dscq_table *to, size_t *errors, dscq_data_seen *seen,
                             const char *path, const char *weights,
                             const dscq_project_options *o, const dscq_log *log,
                             dscq_error *err)
 {
-    checking c = {.path = path, .kind = "network", .seen = seen, .log = log};
+    checking c = {.t = to, .path = path, .kind = "network", .seen = seen, .log = log};
     const dscq_config_listener listener = {hear, &c};
     dscq_project_options own = o != NULL ? *o : (dscq_project_options){0};
     dscq_project *p = NULL;
     dscq_error why = {DSCQ_OK, ""};
     dscq_status status;
 
-    *out = NULL;
     *errors = 0;
     *seen = (dscq_data_seen){0};
     own.listener = &listener;
     own.use = weights != NULL ? DSCQ_PROJECT_RUN : DSCQ_PROJECT_PLAN;
     own.log = log;
-    DSCQ_TRY(make_table(&c.t, err));
     status = dscq_project_open(&p, path, &own, &why);
     DSCQ_TRY(note(&c, "network", path, status, &why, err));
     if (p != NULL && weights == NULL)
@@ -216,12 +220,8 @@ dscq_status dscq_flow_check(dscq_table **out, size_t *errors, dscq_data_seen *se
         status = dscq_project_load_weights(p, weights, log, &why);
         DSCQ_TRY(note(&c, "weights", weights, status, &why, err));
     }
-    DSCQ_TRY(dscq_table_check(c.t, err));
-    *out = c.t;
     *errors = c.errors;
-    c.t = NULL;
 done:
-    dscq_table_destroy(c.t);
     dscq_project_destroy(p);
     return status;
 }

@@ -16,6 +16,12 @@
 extern "C" {
 #endif
 
+/* A table of problems, one a row: severity, kind, file, text. Owned by the caller. */
+dscq_status dscq_problems_create(dscq_table **out, dscq_error *err);
+/* Want of memory is remembered: dscq_table_check(). */
+void dscq_problems_add(dscq_table *t, const char *severity, const char *kind,
+                       const char *file, const char *text);
+
 /*
  * Every wrong line, key and value of the file, what is wrong with its graph, files and
  * patterns that its settings name, every picture, label and box of its data
@@ -23,11 +29,11 @@ extern "C" {
  * checkpoint or Darknet .weights) the settings and data are left alone and the question
  * is whether those weights are this network's.
  *
- * *out, owned by the caller, has one row a problem: severity, kind, file, text.
- * DSCQ_OK whether or not there are any; *errors counts the severe ones. *seen says what
- * pictures there were. `o` may be NULL; its listener is not asked.
+ * Each problem becomes a row of `to`. DSCQ_OK whether or not there are any; *errors
+ * counts the severe ones. *seen says what pictures there were. `o` may be NULL; its
+ * listener is not asked.
  */
-dscq_status dscq_flow_check(dscq_table **out, size_t *errors, dscq_data_seen *seen,
+dscq_status dscq_flow_check(dscq_table *to, size_t *errors, dscq_data_seen *seen,
                             const char *path, const char *weights,
                             const dscq_project_options *o, const dscq_log *log,
                             dscq_error *err);
