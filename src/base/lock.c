@@ -1,6 +1,7 @@
 #include "dscq/base/lock.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
 #include "dscq/base/str.h"
 
 #include <errno.h>
@@ -79,9 +80,7 @@ static dscq_status is_held(const char *path, const holder *h, const char *remedy
 {
     char dir[PATH_BYTES];
 
-    (void)snprintf(dir, sizeof dir, "%.*s",
-                   (int)(strrchr(path, '/') != NULL ? strrchr(path, '/') - path : 1),
-                   strrchr(path, '/') != NULL ? path : ".");
+    dscq_path_dir(dir, sizeof dir, path);
     if (h->pid <= 0)
         return dscq_fail(err, DSCQ_IO, "%.200s: another run works in this folder; %s",
                          dir, remedy);

@@ -202,8 +202,10 @@ static dscq_kind cfg_of(const char *head, size_t bytes)
 /* JSON, a web page, a cfg; `head` is text as far as it was read. */
 static dscq_kind text_of(const char *head, size_t bytes)
 {
-    size_t at = bytes >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    size_t at = 0;
 
+    if (dscq_text_begin(&head, &bytes, "", NULL) != DSCQ_OK)
+        return k_unknown; /* of two or four bytes a character: no text of ours */
     while (at < bytes && strchr(" \t\r\n", head[at]) != NULL)
         at++;
     if (at == bytes)
