@@ -279,13 +279,11 @@ static dscq_status parse(dscq_checkpoint *out, const uint8_t *data, size_t bytes
 
 static int is_array_of_layer(const char *name, size_t *layer_chars)
 {
-    static const char *const k_array[] = {"weight", "bias", "gamma",
-                                          "beta",   "mean", "var"};
     const char *dot = strrchr(name, '.');
 
     *layer_chars = dot != NULL ? (size_t)(dot - name) : 0;
-    for (size_t i = 0; dot != NULL && i < sizeof k_array / sizeof *k_array; i++)
-        if (strcmp(dot + 1, k_array[i]) == 0)
+    for (int i = 0; dot != NULL && i < NN_ARRAYS; i++)
+        if (strcmp(dot + 1, nn__array_name[i]) == 0)
             return 1;
     return 0;
 }

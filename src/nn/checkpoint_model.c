@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ARRAYS = 6 };
-static const char *const k_suffix[ARRAYS] = {"weight", "bias", "gamma",
-                                             "beta",   "mean", "var"};
+const char *const nn__array_name[NN_ARRAYS] = {"weight", "bias", "gamma",
+                                               "beta",   "mean", "var"};
 
-static float *array_of(const dscq_weights *w, int which, size_t *count)
+float *nn__array_of(const dscq_weights *w, int which, size_t *count)
 {
-    float *const all[ARRAYS] = {w->w, w->bias, w->gamma, w->beta, w->mean, w->var};
+    float *const all[NN_ARRAYS] = {w->w, w->bias, w->gamma, w->beta, w->mean, w->var};
 
     *count = which == 0 ? w->count : (size_t)w->channels;
     return all[which];
@@ -21,7 +20,7 @@ static float *array_of(const dscq_weights *w, int which, size_t *count)
 
 static void entry_name(char *out, size_t cap, const char *node, int which)
 {
-    snprintf(out, cap, "%s.%s", node, k_suffix[which]);
+    snprintf(out, cap, "%s.%s", node, nn__array_name[which]);
 }
 
 dscq_status dscq_checkpoint_add_model(dscq_checkpoint *c, const dscq_model *m,
@@ -31,9 +30,9 @@ dscq_status dscq_checkpoint_add_model(dscq_checkpoint *c, const dscq_model *m,
     dscq_status status = DSCQ_OK;
 
     for (int32_t i = 0; i < m->count; i++)
-        for (int j = 0; j < ARRAYS; j++) {
+        for (int j = 0; j < NN_ARRAYS; j++) {
             size_t count;
-            const float *v = array_of(m->node[i].weights, j, &count);
+            const float *v = nn__array_of(m->node[i].weights, j, &count);
             if (v == NULL)
                 continue;
             entry_name(name, sizeof name, m->node[i].name, j);
@@ -56,11 +55,11 @@ static int fits(const dscq_node *n, const dscq_checkpoint *c, const char *from,
     int all = 1;
 
     *some = 0;
-    for (int j = 0; j < ARRAYS; j++) {
+    for (int j = 0; j < NN_ARRAYS; j++) {
         size_t want, have = 0;
         entry_name(name, sizeof name, from, j);
         const void *data = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F32, &have);
-        const int wanted = array_of(n->weights, j, &want) != NULL;
+        const int wanted = nn__array_of(n->weights, j, &want) != NULL;
         *some |= data != NULL;
         if (wanted != (data != NULL) || (wanted && want != have))
             all = 0;
@@ -72,9 +71,9 @@ static void load_node(const dscq_node *n, const dscq_checkpoint *c, const char *
 {
     char name[DSCQ_NODE_NAME + 16];
 
-    for (int j = 0; j < ARRAYS; j++) {
+    for (int j = 0; j < NN_ARRAYS; j++) {
         size_t count;
-        float *to = array_of(n->weights, j, &count);
+        float *to = nn__array_of(n->weights, j, &count);
         entry_name(name, sizeof name, from, j);
         const void *data = dscq_checkpoint_find(c, name, DSCQ_ENTRY_F32, NULL);
         if (to != NULL && data != NULL)
@@ -99,6 +98,16 @@ static int layer_at(const dscq_checkpoint *c, size_t i, char *out)
     return strncmp(before, out, strlen(out)) != 0 || before[strlen(out)] != '.';
 }
 
+/* The first layer of c that m lacks; 0: there is none. */
+static int find_surplus(char layer[DSCQ_NODE_NAME], const dscq_model *m,
+                        const dscq_checkpoint *c)
+{
+    for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
+        if (layer_at(c, i, layer) && dscq_model_find(m, layer) < 0)
+            return 1;
+    return 0;
+}
+
 static dscq_status check_exact(const dscq_model *m, const dscq_checkpoint *c,
                                dscq_error *err)
 {
@@ -112,11 +121,10 @@ static dscq_status check_exact(const dscq_model *m, const dscq_checkpoint *c,
                 m->node[i].name,
                 some ? "other sizes in the checkpoint" : "not in the checkpoint");
     }
-    for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
-        if (layer_at(c, i, layer) && dscq_model_find(m, layer) < 0)
-            return dscq_fail(err, DSCQ_FORMAT,
-                             "the checkpoint has a layer '%s' that the network lacks",
-                             layer);
+    if (find_surplus(layer, m, c))
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "the checkpoint has a layer '%s' that the network lacks",
+                         layer);
     return DSCQ_OK;
 }
 
@@ -140,10 +148,10 @@ static void put_shape_in(char *out, size_t cap, const dscq_node *n,
 {
     const dscq_weights *w = n->weights;
     const size_t window = (size_t)w->r * (size_t)w->s;
-    size_t count[ARRAYS] = {0};
+    size_t count[NN_ARRAYS] = {0};
     char name[DSCQ_NODE_NAME + 16];
 
-    for (int j = 0; j < ARRAYS; j++) {
+    for (int j = 0; j < NN_ARRAYS; j++) {
         entry_name(name, sizeof name, from, j);
         (void)dscq_checkpoint_find(c, name, DSCQ_ENTRY_F32, &count[j]);
     }
@@ -189,18 +197,6 @@ static int32_t layers_in(const dscq_checkpoint *c)
     for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
         count += layer_at(c, i, layer);
     return count;
-}
-
-static void name_surplus(dscq_match_report *r, const dscq_model *m,
-                         const dscq_checkpoint *c)
-{
-    char layer[DSCQ_NODE_NAME];
-
-    for (size_t i = 0; i < dscq_checkpoint_count(c); i++)
-        if (layer_at(c, i, layer) && dscq_model_find(m, layer) < 0) {
-            dscq_str_copy(r->first_surplus, sizeof r->first_surplus, layer);
-            return;
-        }
 }
 
 static void load_by_name(dscq_model *m, const dscq_checkpoint *c, dscq_match_report *r)
@@ -261,8 +257,8 @@ dscq_status dscq_checkpoint_load_model(dscq_model *m, const dscq_checkpoint *c,
     else
         load_by_name(m, c, &r);
     r.surplus = layers_in(c) - r.loaded;
-    if (match != DSCQ_MATCH_ORDER)
-        name_surplus(&r, m, c);
+    if (match != DSCQ_MATCH_ORDER && !find_surplus(r.first_surplus, m, c))
+        r.first_surplus[0] = '\0';
     if (report != NULL)
         *report = r;
     return DSCQ_OK;

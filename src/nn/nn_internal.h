@@ -40,6 +40,11 @@ static inline int nn__has_bias(const dscq_node *n)
 {
     return n->weights->channels > 0 && !n->normalised;
 }
+/* checkpoint_model.c: the arrays of a layer with weights, "weight" first; NULL when the
+ * layer has none of that name. */
+enum { NN_ARRAYS = 6 };
+extern const char *const nn__array_name[NN_ARRAYS];
+float *nn__array_of(const dscq_weights *w, int which, size_t *count);
 /* sound.c: DSCQ_FORMAT, beginning with `what` ("layer 'x': bias"), unless all values
  * are finite and, being variances, not below 0. */
 dscq_status nn__check_values(const char *what, const float *v, size_t count,

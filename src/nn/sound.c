@@ -42,14 +42,13 @@ static dscq_status check_node(const dscq_node *n, dscq_error *err)
 {
     const dscq_weights *w = n->weights;
     const size_t channels = (size_t)w->channels;
-    dscq_status status;
+    dscq_status status = DSCQ_OK;
 
-    DSCQ_TRY(check_array(n, "weight", w->w, w->count, err));
-    DSCQ_TRY(check_array(n, "bias", w->bias, channels, err));
-    DSCQ_TRY(check_array(n, "gamma", w->gamma, channels, err));
-    DSCQ_TRY(check_array(n, "beta", w->beta, channels, err));
-    DSCQ_TRY(check_array(n, "mean", w->mean, channels, err));
-    DSCQ_TRY(check_array(n, "var", w->var, channels, err));
+    for (int j = 0; j < NN_ARRAYS; j++) {
+        size_t count;
+        const float *v = nn__array_of(w, j, &count);
+        DSCQ_TRY(check_array(n, nn__array_name[j], v, count, err));
+    }
     if (!isfinite(n->act_slope))
         status =
             dscq_fail(err, DSCQ_FORMAT, "layer '%s': the slope of its activation is %g",
