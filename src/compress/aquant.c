@@ -32,9 +32,14 @@ dscq_aquant dscq_aquant_make(double lo, double hi, int32_t bits, int is_signed)
     return a;
 }
 
+int32_t dscq_aquant_low(const dscq_aquant *a)
+{
+    return a->is_signed ? -(1 << (a->bits - 1)) : 0;
+}
+
 void dscq_aquant_range(const dscq_aquant *a, double *lo, double *hi)
 {
-    const int32_t bottom = a->is_signed ? -(1 << (a->bits - 1)) : 0;
+    const int32_t bottom = dscq_aquant_low(a);
 
     *lo = a->scale * (bottom - a->zero_point);
     *hi = a->scale * (bottom + (1 << a->bits) - 1 - a->zero_point);

@@ -9,14 +9,9 @@
 enum { BINS = DSCQ_HIST_BINS, STEPS = 40, SWEEPS = 3, REACH_STEPS = 4096 };
 static const double k_mse_part = 0.8; /* of what the output follows must stay */
 
-static double bottom_of(const dscq_aquant *a)
-{
-    return a->is_signed ? -(double)(1 << (a->bits - 1)) : 0.0;
-}
-
 static double code_of(const dscq_aquant *a, double x)
 {
-    const double low = bottom_of(a), high = low + (1 << a->bits) - 1;
+    const double low = dscq_aquant_low(a), high = low + (1 << a->bits) - 1;
 
     return fmin(fmax(compress_round(x / a->scale) + a->zero_point, low), high);
 }
@@ -48,7 +43,7 @@ static double middle(const dscq_hist *h, int side, int bin)
 /* Squared error of the output's codes, through the table that a becomes. */
 static double output_error(const before_job *j, const dscq_aquant *a)
 {
-    const double low = bottom_of(a);
+    const double low = dscq_aquant_low(a);
     double table[256], error = 0.0;
 
     for (int32_t i = 0; i < 1 << a->bits; i++) {

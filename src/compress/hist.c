@@ -59,7 +59,7 @@ static double centre(const dscq_hist *h, int bin)
 
 double dscq_hist_error(const dscq_hist *h, const dscq_aquant *a)
 {
-    const double low = a->is_signed ? -(double)(1 << (a->bits - 1)) : 0.0;
+    const double low = dscq_aquant_low(a);
     const double bottom = low - a->zero_point, top = bottom + (1 << a->bits) - 1;
     const double inv = 1.0 / a->scale;
     double error = 0.0;

@@ -53,7 +53,7 @@ void dscq_ranges_destroy(dscq_ranges *r)
 
 static double largest_code(const dscq_aquant *a)
 {
-    const int32_t bottom = a->is_signed ? -(1 << (a->bits - 1)) : 0;
+    const int32_t bottom = dscq_aquant_low(a);
 
     return fmax(1.0, bottom + (1 << a->bits) - 1 - a->zero_point);
 }

@@ -110,6 +110,8 @@ typedef struct dscq_aquant {
  * range that does not go below 0 gets the lowest code as zero point, so that an edge
  * behind ReLU uses every code. */
 dscq_aquant dscq_aquant_make(double lo, double hi, int32_t bits, int is_signed);
+/* The lowest code. */
+int32_t dscq_aquant_low(const dscq_aquant *a);
 /* The interval of values that the codes stand for. */
 void dscq_aquant_range(const dscq_aquant *a, double *lo, double *hi);
 /* The same for the engine's fake quantisation. */
