@@ -8,8 +8,8 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/str.h"
-#include "dscq/hw/dram_check.h"
-#include "dscq/hw/dram_trace.h"
+#include "dscq/dram/check.h"
+#include "dscq/dram/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>

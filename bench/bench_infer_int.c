@@ -10,10 +10,10 @@
  */
 #include "bench_nets.h"
 #include "dscq/base/alloc.h"
+#include "dscq/build/build.h"
 #include "dscq/compress/calibrate.h"
 #include "dscq/compress/method.h"
 #include "dscq/infer/runtime.h"
-#include "dscq/pack/build.h"
 #include "dscq/tensor/int_kernels.h"
 
 enum { SLICES = 7, CALIBRATE = 4 };
@@ -94,7 +94,7 @@ static dscq_qmodel *assemble(dscq_model *m, const dscq_compressor *c,
                                   .edge = edge,
                                   .before_act = edge + nodes,
                                   .weights = w};
-    check(dscq_pack_build(&q, m, &spec, &err), &err);
+    check(dscq_build_qmodel(&q, m, &spec, &err), &err);
     dscq_free(edge);
     dscq_free(w);
     return q;

@@ -5,7 +5,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@ endforeach()
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
 add_executable(dscq ${cli_sources})
 target_include_directories(dscq PRIVATE ${PROJECT_SOURCE_DIR}/src/cli)
-target_link_libraries(dscq PRIVATE dscq_flags dscq_flow)
+target_link_libraries(dscq PRIVATE dscq_flags dscq_search)
 target_compile_definitions(dscq PRIVATE
   DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
   DSCQ_SOURCE_DATA_DIR="data"
@@ -52,7 +52,7 @@ if(DSCQ_LIBRARY)
   target_link_libraries(dscq_shared PRIVATE
     -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
     ZLIB::ZLIB PNG::PNG Threads::Threads m ${CMAKE_DL_LIBS}
-    dscq_jansson dscq_jpeg dscq_webp dscq_expat dscq_onnx)
+    dscq_jansson dscq_jpeg dscq_webp dscq_expat dscq_protobuf)
   add_dependencies(dscq_shared ${module_targets})
   target_include_directories(dscq_shared INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -1,9 +1,14 @@
-# dscq_module(<name> FLOOR <n> USES <module>... LIBS <target>...): static library
-# of src/<name>/*.c. Refuses a dependency that is not on a strictly lower floor.
+# dscq_module(<name> FLOOR <n> USES <module>... PARTS <folder>... LIBS <target>...):
+# static library of src/<name>/*.c and of the folders named in it. Refuses a dependency
+# that is not on a strictly lower floor.
 # Per-file flags stand beside the sources in src/<name>/flags.cmake when needed.
 function(dscq_module name)
-  cmake_parse_arguments(M "" "FLOOR" "USES;LIBS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.c)
+  cmake_parse_arguments(M "" "FLOOR" "USES;PARTS;LIBS" ${ARGN})
+  set(patterns ${PROJECT_SOURCE_DIR}/src/${name}/*.c)
+  foreach(part IN LISTS M_PARTS)
+    list(APPEND patterns ${PROJECT_SOURCE_DIR}/src/${name}/${part}/*.c)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
   if(NOT sources) # a module that has no code yet still is a target
     file(WRITE ${PROJECT_BINARY_DIR}/empty_${name}.c "typedef int dscq_empty_${name};\n")
     set(sources ${PROJECT_BINARY_DIR}/empty_${name}.c)

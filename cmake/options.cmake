@@ -61,7 +61,7 @@ dscq_optional(jansson jansson      JSON  libjansson-dev)
 dscq_optional(jpeg    libjpeg      JPEG  libjpeg-dev)
 dscq_optional(webp    libwebp      WEBP  libwebp-dev)
 dscq_optional(expat   expat        EXPAT libexpat1-dev)
-dscq_optional(onnx    libprotobuf-c ONNX libprotobuf-c-dev)
+dscq_optional(protobuf libprotobuf-c ONNX libprotobuf-c-dev)
 
 # The parser of ONNX files is generated from onnx.proto; any copy will do.
 if(DSCQ_WITH_ONNX)

@@ -6,8 +6,8 @@
  */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
-#include "dscq/import/onnx.h"
 #include "dscq/nn/exec.h"
+#include "dscq/onnx/onnx.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * What config_parse.c builds and config.c looks at.
  */
-#ifndef DSCQ_BASE_CONFIG_INTERNAL_H
-#define DSCQ_BASE_CONFIG_INTERNAL_H
+#ifndef BASE_CONFIG_INTERNAL_H
+#define BASE_CONFIG_INTERNAL_H
 
 #include "dscq/base/config.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-dscq_json *json__new(json_kind kind)
+dscq_json *base__json_new(json_kind kind)
 {
     dscq_json *j = dscq_calloc(1, sizeof *j);
 
@@ -51,7 +51,7 @@ static int reserve(dscq_json *j)
     return 1;
 }
 
-void json__append(dscq_json *parent, const char *key, dscq_json *child)
+void base__json_append(dscq_json *parent, const char *key, dscq_json *child)
 {
     char *copy = NULL;
 
@@ -151,17 +151,17 @@ const char *dscq_json_text(const dscq_json *j, const char *dflt)
 
 dscq_json *dscq_json_object(void)
 {
-    return json__new(KIND_OBJECT);
+    return base__json_new(KIND_OBJECT);
 }
 
 dscq_json *dscq_json_array(void)
 {
-    return json__new(KIND_ARRAY);
+    return base__json_new(KIND_ARRAY);
 }
 
 static dscq_json *new_int(json_kind kind, int64_t v)
 {
-    dscq_json *j = json__new(kind);
+    dscq_json *j = base__json_new(kind);
 
     if (j != NULL)
         j->v.i = v;
@@ -170,7 +170,7 @@ static dscq_json *new_int(json_kind kind, int64_t v)
 
 static dscq_json *new_real(double v)
 {
-    dscq_json *j = json__new(KIND_REAL);
+    dscq_json *j = base__json_new(KIND_REAL);
 
     if (j != NULL)
         j->v.r = v;
@@ -179,7 +179,7 @@ static dscq_json *new_real(double v)
 
 static dscq_json *new_text(const char *v)
 {
-    dscq_json *j = json__new(KIND_TEXT);
+    dscq_json *j = base__json_new(KIND_TEXT);
 
     if (j != NULL && (j->v.text = dscq_strdup(v)) == NULL) {
         dscq_json_free(j);
@@ -192,7 +192,7 @@ void dscq_json_put(dscq_json *obj, const char *key, dscq_json *child)
 {
     assert(obj == NULL || obj->kind == KIND_OBJECT);
     assert(obj == NULL || member(obj, key, strlen(key)) == NULL); /* once per key */
-    json__append(obj, key, child);
+    base__json_append(obj, key, child);
 }
 
 void dscq_json_put_int(dscq_json *obj, const char *key, int64_t v)
@@ -218,7 +218,7 @@ void dscq_json_put_bool(dscq_json *obj, const char *key, int v)
 void dscq_json_push(dscq_json *array, dscq_json *child)
 {
     assert(array == NULL || array->kind == KIND_ARRAY);
-    json__append(array, NULL, child);
+    base__json_append(array, NULL, child);
 }
 
 void dscq_json_push_int(dscq_json *array, int64_t v)

@@ -2,8 +2,8 @@
  * The tree behind dscq_json: built by json.c and json_parse.c, written by
  * json_dump.c.
  */
-#ifndef DSCQ_BASE_JSON_INTERNAL_H
-#define DSCQ_BASE_JSON_INTERNAL_H
+#ifndef BASE_JSON_INTERNAL_H
+#define BASE_JSON_INTERNAL_H
 
 #include "dscq/base/json.h"
 
@@ -30,8 +30,8 @@ struct dscq_json {
     size_t count, cap;
 };
 
-dscq_json *json__new(json_kind kind);
+dscq_json *base__json_new(json_kind kind);
 /* Takes child over. Does not look for a twin. */
-void json__append(dscq_json *parent, const char *key, dscq_json *child);
+void base__json_append(dscq_json *parent, const char *key, dscq_json *child);
 
 #endif

@@ -47,7 +47,7 @@ static dscq_status check_depth(const char *text, size_t bytes, const char *name,
 
 static dscq_json *scalar(const json_t *in)
 {
-    dscq_json *j = json__new(KIND_NULL);
+    dscq_json *j = base__json_new(KIND_NULL);
 
     if (j == NULL)
         return NULL;
@@ -82,18 +82,18 @@ static dscq_json *convert(json_t *in, int *bad)
 
     if (!is_object && !json_is_array(in))
         return scalar(in);
-    dscq_json *j = json__new(is_object ? KIND_OBJECT : KIND_ARRAY);
+    dscq_json *j = base__json_new(is_object ? KIND_OBJECT : KIND_ARRAY);
     if (j == NULL)
         return NULL;
     if (is_object) {
         json_object_foreach(in, key, value)
         {
-            json__append(j, key, convert(value, bad));
+            base__json_append(j, key, convert(value, bad));
         }
     } else {
         json_array_foreach(in, i, value)
         {
-            json__append(j, NULL, convert(value, bad));
+            base__json_append(j, NULL, convert(value, bad));
         }
     }
     *bad |= j->bad;

@@ -105,9 +105,9 @@ static dscq_status set_number(void *field, const dscq_key *k, const char *text,
         *(double *)field = (double)NAN;
         return DSCQ_OK;
     }
-    if (!keys__number(&v, k, text, &end) || *end != '\0' ||
+    if (!base__keys_number(&v, k, text, &end) || *end != '\0' ||
         (k->type == DSCQ_KEY_INT && fabs(v) > INT32_MAX))
-        return keys__bad_number(k, text, err);
+        return base__keys_bad_number(k, text, err);
     if (k->type == DSCQ_KEY_INT)
         *(int32_t *)field = (int32_t)v;
     else if (k->type == DSCQ_KEY_I64)
@@ -127,10 +127,12 @@ static dscq_status set_list(void *field, const dscq_key *k, const char *text,
         if (list.count == DSCQ_LIST_MAX)
             return dscq_fail(err, DSCQ_FORMAT, "%s: more than %d values", k->name,
                              DSCQ_LIST_MAX);
-        if (!keys__number(&list.v[list.count++], k, p, &p) || (*p != ',' && *p != '\0'))
-            return keys__bad_number(k, text, err);
+        if (!base__keys_number(&list.v[list.count++], k, p, &p) ||
+            (*p != ',' && *p != '\0'))
+            return base__keys_bad_number(k, text, err);
         if (*p == ',' && *(p += 1 + strspn(p + 1, " \t")) == '\0')
-            return keys__bad_number(k, text, err); /* nothing after the last comma */
+            return base__keys_bad_number(k, text,
+                                         err); /* nothing after the last comma */
     }
     memcpy(field, &list, sizeof list);
     return DSCQ_OK;

@@ -1,16 +1,17 @@
 /*
  * What keys.c and keys_number.c share.
  */
-#ifndef DSCQ_BASE_KEYS_INTERNAL_H
-#define DSCQ_BASE_KEYS_INTERNAL_H
+#ifndef BASE_KEYS_INTERNAL_H
+#define BASE_KEYS_INTERNAL_H
 
 #include "dscq/base/keys.h"
 
 /* One number of a value of `k`, with the suffix that may follow it, in the unit of the
  * key; *end is behind both and the blanks after them. 0: no number, no such suffix, or
  * out of the key's range. */
-int keys__number(double *out, const dscq_key *k, const char *text, const char **end);
+int base__keys_number(double *out, const dscq_key *k, const char *text,
+                      const char **end);
 /* DSCQ_FORMAT: what would have been right. */
-dscq_status keys__bad_number(const dscq_key *k, const char *text, dscq_error *err);
+dscq_status base__keys_bad_number(const dscq_key *k, const char *text, dscq_error *err);
 
 #endif

@@ -70,7 +70,7 @@ static int has_letters(const char *text)
     return 0;
 }
 
-dscq_status keys__bad_number(const dscq_key *k, const char *text, dscq_error *err)
+dscq_status base__keys_bad_number(const dscq_key *k, const char *text, dscq_error *err)
 {
     const char *what = is_whole(k) ? "a whole number" : "a number";
     const int low = k->min > -DBL_MAX, high = k->max < DBL_MAX;
@@ -129,7 +129,8 @@ static double factor_of(const dscq_key *k, const char *text, size_t n)
 }
 
 /* strtod's hexadecimal, "inf" and "nan" are refused. */
-int keys__number(double *out, const dscq_key *k, const char *text, const char **end)
+int base__keys_number(double *out, const dscq_key *k, const char *text,
+                      const char **end)
 {
     char *stop = NULL;
 

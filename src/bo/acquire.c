@@ -30,31 +30,31 @@ static double log_ei(double mean, double s, double best)
 static void predict(const dscq_bo *b, const double *x, const double *prior, int32_t i,
                     double *mean, double *deviation)
 {
-    gp_predict(&b->model[i], &b->space, x, mean, deviation);
+    bo__gp_predict(&b->model[i], &b->space, x, mean, deviation);
     *mean += prior[i];
 }
 
-double bo_acquisition(const dscq_bo *b, const double *x, double best, int has_best)
+double bo__acquisition(const dscq_bo *b, const double *x, double best, int has_best)
 {
     double prior[BO_OUTPUTS] = {0.0}, mean, s, v = 0.0;
 
     if (b->o.prior != NULL)
         b->o.prior(b->o.prior_ctx, x, prior);
-    bo_with_parts(b, b->at, x);
+    bo__with_parts(b, b->at, x);
     if (has_best) {
         predict(b, b->at, prior, 0, &mean, &s);
         v = log_ei(mean, s, best);
     }
-    for (int32_t i = 1; i < bo_outputs(b); i++) {
+    for (int32_t i = 1; i < bo__outputs(b); i++) {
         predict(b, b->at, prior, i, &mean, &s);
         v += b->caution * log_cdf(-mean / s);
     }
     return v;
 }
 
-int bo_model_ready(const dscq_bo *b)
+int bo__model_ready(const dscq_bo *b)
 {
-    for (int32_t i = 0; i < bo_outputs(b); i++)
+    for (int32_t i = 0; i < bo__outputs(b); i++)
         if (!b->model[i].ready)
             return 0;
     return 1;
@@ -67,10 +67,10 @@ void dscq_bo_predict(dscq_bo *b, const double *x, int32_t output, double *mean,
 
     if (b->o.prior != NULL)
         b->o.prior(b->o.prior_ctx, x, prior);
-    bo_model(b);
+    bo__model(b);
     *mean = prior[output];
     *deviation = 1.0;
-    bo_with_parts(b, b->at, x);
+    bo__with_parts(b, b->at, x);
     if (b->model[output].ready)
         predict(b, b->at, prior, output, mean, deviation);
 }

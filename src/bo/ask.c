@@ -66,11 +66,11 @@ static void perturb(const dscq_bo *b, dscq_rng *rng, double *x)
         else
             x[i] += width * range * (double)dscq_rng_normal(rng);
     }
-    bo_round(b, x);
+    bo__round(b, x);
 }
 
-size_t bo_keep_least(double score[BO_ELITE], size_t what[BO_ELITE], size_t n, double s,
-                     size_t point)
+size_t bo__keep_least(double score[BO_ELITE], size_t what[BO_ELITE], size_t n, double s,
+                      size_t point)
 {
     size_t at = n < BO_ELITE ? n : BO_ELITE;
 
@@ -98,25 +98,25 @@ static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
         const bo_row *r = &b->row[b->order[i]];
         double s = r->y[0];
 
-        if (r->failed || (any && !bo_feasible(b, r)))
+        if (r->failed || (any && !bo__feasible(b, r)))
             continue;
         if (!any) {
             s = 0.0;
             for (int32_t k = 0; k < b->o.limits; k++)
                 s += fmax(r->y[1 + k], 0.0) / b->model[1 + k].scale;
         }
-        n = bo_keep_least(score, out, n, s, b->order[i]);
+        n = bo__keep_least(score, out, n, s, b->order[i]);
     }
     return n;
 }
 
-void bo_consider(const dscq_bo *b, bo_chase *c, const double *x)
+void bo__consider(const dscq_bo *b, bo_chase *c, const double *x)
 {
     double v;
 
     if (dscq_bo_seen(b, x))
         return;
-    v = bo_acquisition(b, x, c->best, c->has_best);
+    v = bo__acquisition(b, x, c->best, c->has_best);
     if (!c->found || v > c->value) {
         c->found = 1;
         c->value = v;
@@ -140,7 +140,7 @@ static void climb(const dscq_bo *b, bo_chase *c)
                 memcpy(c->y, c->x, b->dims * sizeof *c->y);
                 c->y[i] += step;
                 if (c->y[i] >= d->lo && c->y[i] <= d->hi)
-                    bo_consider(b, c, c->y);
+                    bo__consider(b, c, c->y);
             }
         }
 }
@@ -179,7 +179,7 @@ static void search_model(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
     size_t good[BO_ELITE];
     const size_t goods = elite(b, good);
 
-    if (b->o.local && bo_search_near(b, c, rng))
+    if (b->o.local && bo__search_near(b, c, rng))
         return;
     for (int32_t i = 0; i < b->o.candidates; i++) {
         if (goods > 0 && i % 5 >= 2) {
@@ -188,7 +188,7 @@ static void search_model(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
         } else {
             random_point(b, rng, c->y);
         }
-        bo_consider(b, c, c->y);
+        bo__consider(b, c, c->y);
     }
     climb(b, c);
 }
@@ -221,9 +221,9 @@ dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
     bo_chase c = {room,      room + b->dims,
                   0.0,       best >= 0 ? dscq_bo_at(b, (size_t)best).y : 0.0,
                   best >= 0, 0};
-    bo_model(b);
-    b->caution = b->o.local ? bo_caution(b) : 1.0;
-    if (b->rows >= (size_t)b->o.initial && bo_model_ready(b))
+    bo__model(b);
+    b->caution = b->o.local ? bo__caution(b) : 1.0;
+    if (b->rows >= (size_t)b->o.initial && bo__model_ready(b))
         search_model(b, &c, &rng);
     if (!c.found)
         search_plain(b, &c, &rng);
@@ -233,7 +233,7 @@ dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
         c.found = !dscq_bo_seen(b, c.x);
     }
     if (c.found) {
-        status = bo_add_row(b, c.x, &at, err);
+        status = bo__add_row(b, c.x, &at, err);
         memcpy(x, c.x, b->dims * sizeof *x);
         *found = status == DSCQ_OK;
         b->asks += status == DSCQ_OK;

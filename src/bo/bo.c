@@ -12,12 +12,12 @@ enum { CANDIDATES = 2000 };
 
 /* ---- the space ------------------------------------------------------------------- */
 
-int32_t bo_outputs(const dscq_bo *b)
+int32_t bo__outputs(const dscq_bo *b)
 {
     return 1 + b->o.limits;
 }
 
-void bo_round(const dscq_bo *b, double *x)
+void bo__round(const dscq_bo *b, double *x)
 {
     for (size_t i = 0; i < b->dims; i++) {
         const dscq_bo_dim *d = &b->dim[i];
@@ -40,7 +40,7 @@ static int same(const dscq_bo *b, const double *x, const double *y)
     return 1;
 }
 
-int64_t bo_find(const dscq_bo *b, const double *x)
+int64_t bo__find(const dscq_bo *b, const double *x)
 {
     for (size_t i = 0; i < b->rows; i++)
         if (same(b, x, b->row[i].x))
@@ -50,7 +50,7 @@ int64_t bo_find(const dscq_bo *b, const double *x)
 
 int dscq_bo_seen(const dscq_bo *b, const double *x)
 {
-    return bo_find(b, x) >= 0;
+    return bo__find(b, x) >= 0;
 }
 
 static dscq_status check_dims(const dscq_bo_dim *d, size_t count,
@@ -102,8 +102,8 @@ dscq_status dscq_bo_create(dscq_bo **out, const dscq_bo_dim *dims, size_t count,
     b->at = dscq_calloc(count + b->space.parts, sizeof *b->at);
     b->mx = dscq_calloc(GP_POINTS, sizeof *b->mx);
     b->my = dscq_calloc(GP_POINTS, sizeof *b->my);
-    for (int32_t i = 0; i < bo_outputs(b); i++) {
-        good = gp_create(&b->model[i], GP_POINTS) && good;
+    for (int32_t i = 0; i < bo__outputs(b); i++) {
+        good = bo__gp_create(&b->model[i], GP_POINTS) && good;
         b->model[i].has_parts = b->space.parts > 0 && (o->parts_of >> i & 1) != 0;
     }
     if (b->dim == NULL || b->d2 == NULL || b->mx == NULL || b->my == NULL ||
@@ -134,7 +134,7 @@ void dscq_bo_destroy(dscq_bo *b)
     for (size_t i = 0; i < b->rows; i++)
         dscq_free(b->row[i].x);
     for (int32_t i = 0; i < BO_OUTPUTS; i++)
-        gp_free(&b->model[i]);
+        bo__gp_free(&b->model[i]);
     dscq_free(b->row);
     dscq_free(b->order);
     dscq_free(b->dim);
@@ -145,14 +145,14 @@ void dscq_bo_destroy(dscq_bo *b)
     dscq_free(b);
 }
 
-void bo_with_parts(const dscq_bo *b, double *out, const double *x)
+void bo__with_parts(const dscq_bo *b, double *out, const double *x)
 {
     memcpy(out, x, b->dims * sizeof *x);
     if (b->space.parts > 0)
         b->o.part(b->o.prior_ctx, x, out + b->dims);
 }
 
-dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err)
+dscq_status bo__add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err)
 {
     if (b->rows == b->room) {
         const size_t room = b->room > 0 ? 2 * b->room : 64;
@@ -173,7 +173,7 @@ dscq_status bo_add_row(dscq_bo *b, const double *x, size_t *at, dscq_error *err)
     r->x = dscq_malloc(b->dims + b->space.parts, sizeof *r->x);
     if (r->x == NULL)
         return dscq_fail_nomem(err, "search point", b->dims * sizeof *r->x);
-    bo_with_parts(b, r->x, x);
+    bo__with_parts(b, r->x, x);
     if (b->o.prior != NULL)
         b->o.prior(b->o.prior_ctx, x, r->prior);
     *at = b->rows++;
@@ -198,9 +198,9 @@ dscq_status dscq_bo_tell(dscq_bo *b, const double *x, double y, const double *li
             return dscq_fail(err, DSCQ_ARG, "search: '%s' = %g is outside [%g, %g]",
                              d->name, x[i], d->lo, d->hi);
     }
-    found = bo_find(b, x);
+    found = bo__find(b, x);
     if (found < 0) {
-        const dscq_status status = bo_add_row(b, x, &at, err);
+        const dscq_status status = bo__add_row(b, x, &at, err);
         if (status != DSCQ_OK)
             return status;
     } else {
@@ -220,7 +220,7 @@ dscq_status dscq_bo_tell(dscq_bo *b, const double *x, double y, const double *li
     return DSCQ_OK;
 }
 
-int bo_feasible(const dscq_bo *b, const bo_row *r)
+int bo__feasible(const dscq_bo *b, const bo_row *r)
 {
     if (!r->told || r->failed)
         return 0;
@@ -240,8 +240,8 @@ dscq_bo_point dscq_bo_at(const dscq_bo *b, size_t i)
     const bo_row *r = &b->row[b->order[i]];
 
     assert(i < b->told);
-    return (dscq_bo_point){r->x,    r->y[0],           &r->y[1],
-                           r->told, bo_feasible(b, r), r->failed};
+    return (dscq_bo_point){r->x,     r->y[0], &r->y[1], r->told, bo__feasible(b, r),
+                           r->failed};
 }
 
 int64_t dscq_bo_best(const dscq_bo *b)
@@ -251,7 +251,7 @@ int64_t dscq_bo_best(const dscq_bo *b)
     for (size_t i = 0; i < b->told; i++) {
         const bo_row *r = &b->row[b->order[i]];
 
-        if (bo_feasible(b, r) && (best < 0 || r->y[0] < b->row[b->order[best]].y[0]))
+        if (bo__feasible(b, r) && (best < 0 || r->y[0] < b->row[b->order[best]].y[0]))
             best = (int64_t)i;
     }
     return best;
@@ -284,10 +284,10 @@ static void condition_all(dscq_bo *b, const size_t *index, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         b->mx[i] = b->row[index[i]].x;
-    for (int32_t o = 0; o < bo_outputs(b); o++) {
+    for (int32_t o = 0; o < bo__outputs(b); o++) {
         for (size_t i = 0; i < n; i++)
             b->my[i] = b->row[index[i]].y[o] - b->row[index[i]].prior[o];
-        gp_condition(&b->model[o], &b->space, b->mx, b->my, n);
+        bo__gp_condition(&b->model[o], &b->space, b->mx, b->my, n);
     }
 }
 
@@ -297,18 +297,18 @@ static void fit_all(dscq_bo *b, const size_t *index, size_t n)
 
     for (size_t i = 0; i < n; i++)
         b->mx[i] = b->row[index[i]].x;
-    for (int32_t o = 0; o < bo_outputs(b); o++) {
+    for (int32_t o = 0; o < bo__outputs(b); o++) {
         const dscq_rng rng =
             dscq_rng_fork(&root, "fit", b->told * BO_OUTPUTS + (uint64_t)o);
 
         for (size_t i = 0; i < n; i++)
             b->my[i] = b->row[index[i]].y[o] - b->row[index[i]].prior[o];
-        gp_fit(&b->model[o], &b->space, b->mx, b->my, n, b->d2, &rng);
+        bo__gp_fit(&b->model[o], &b->space, b->mx, b->my, n, b->d2, &rng);
     }
     b->fitted_at = b->told;
 }
 
-void bo_model(dscq_bo *b)
+void bo__model(dscq_bo *b)
 {
     size_t index[GP_POINTS], n;
 
@@ -322,9 +322,10 @@ void bo_model(dscq_bo *b)
     condition_all(b, index, n);
     if (b->rows > b->told) { /* points that are out count as what is expected of them */
         for (size_t i = 0; i < b->rows; i++)
-            for (int32_t o = 0; o < bo_outputs(b) && !b->row[i].told; o++) {
+            for (int32_t o = 0; o < bo__outputs(b) && !b->row[i].told; o++) {
                 double s;
-                gp_predict(&b->model[o], &b->space, b->row[i].x, &b->row[i].y[o], &s);
+                bo__gp_predict(&b->model[o], &b->space, b->row[i].x, &b->row[i].y[o],
+                               &s);
                 b->row[i].y[o] += b->row[i].prior[o];
             }
         if (n > 0)

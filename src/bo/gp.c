@@ -9,7 +9,7 @@
 enum { SIGNAL = DSCQ_BO_GROUPS, NOISE, PARTS };
 static const double k_pi = 3.14159265358979323846;
 
-void gp_default_hyper(double hyper[GP_HYPER])
+void bo__gp_default_hyper(double hyper[GP_HYPER])
 {
     for (int g = 0; g < DSCQ_BO_GROUPS; g++)
         hyper[g] = log(0.5);
@@ -18,8 +18,8 @@ void gp_default_hyper(double hyper[GP_HYPER])
     hyper[PARTS] = log(0.25);
 }
 
-void gp_distance(double out[GP_PAIR], const gp_space *s, const double *a,
-                 const double *b)
+void bo__gp_distance(double out[GP_PAIR], const bo_space *s, const double *a,
+                     const double *b)
 {
     memset(out, 0, GP_PAIR * sizeof *out);
     for (size_t i = 0; i < s->dims; i++) {
@@ -41,7 +41,8 @@ void gp_distance(double out[GP_PAIR], const gp_space *s, const double *a,
         out[DSCQ_BO_GROUPS] += a[i] * b[i];
 }
 
-double gp_kernel(const gp *g, const double hyper[GP_HYPER], const double d2[GP_PAIR])
+double bo__gp_kernel(const gp *g, const double hyper[GP_HYPER],
+                     const double d2[GP_PAIR])
 {
     double r2 = 0.0, parts = 0.0;
 
@@ -54,10 +55,10 @@ double gp_kernel(const gp *g, const double hyper[GP_HYPER], const double d2[GP_P
     return exp(hyper[SIGNAL] - r) * (1.0 + r + 5.0 * r2 / 3.0) + parts;
 }
 
-int gp_create(gp *g, size_t cap)
+int bo__gp_create(gp *g, size_t cap)
 {
     memset(g, 0, sizeof *g);
-    gp_default_hyper(g->hyper);
+    bo__gp_default_hyper(g->hyper);
     g->scale = 1.0;
     g->l = dscq_malloc(2 * cap * cap, sizeof *g->l);
     g->alpha = dscq_malloc(3 * cap, sizeof *g->alpha);
@@ -65,7 +66,7 @@ int gp_create(gp *g, size_t cap)
     return g->l != NULL && g->alpha != NULL;
 }
 
-void gp_free(gp *g)
+void bo__gp_free(gp *g)
 {
     dscq_free(g->l);
     dscq_free(g->alpha);
@@ -93,7 +94,7 @@ static double loss(const gp *g, const double hyper[GP_HYPER], const double *d2,
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++)
             k[i * n + j] = k[j * n + i] =
-                gp_kernel(g, hyper, d2 + (i * n + j) * GP_PAIR) +
+                bo__gp_kernel(g, hyper, d2 + (i * n + j) * GP_PAIR) +
                 (i == j ? exp(hyper[NOISE]) : 0.0);
     if (!dscq_chol_ladder(l, k, n, &jitter))
         return (double)INFINITY;
@@ -224,8 +225,8 @@ static double nelder_mead(const target *t, double *start, int rounds)
     return s.v[0];
 }
 
-void gp_fit(gp *g, const gp_space *s, const double *const *x, const double *y, size_t n,
-            double *d2, const dscq_rng *rng)
+void bo__gp_fit(gp *g, const bo_space *s, const double *const *x, const double *y,
+                size_t n, double *d2, const dscq_rng *rng)
 {
     enum { STARTS = 4, ROUNDS = 80 };
     dscq_rng r = *rng;
@@ -245,12 +246,12 @@ void gp_fit(gp *g, const gp_space *s, const double *const *x, const double *y, s
         use[count++] = PARTS;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++)
-            gp_distance(d2 + (i * n + j) * GP_PAIR, s, x[i], x[j]);
+            bo__gp_distance(d2 + (i * n + j) * GP_PAIR, s, x[i], x[j]);
     const target t = {g, use, count, d2, y, n};
     for (int start = 0; start < STARTS; start++) {
         double p[GP_HYPER] = {0}, dflt[GP_HYPER];
 
-        gp_default_hyper(dflt);
+        bo__gp_default_hyper(dflt);
         for (int i = 0; i < count; i++)
             p[i] = start == 0   ? g->hyper[use[i]]
                    : start == 1 ? dflt[use[i]]
@@ -265,8 +266,8 @@ void gp_fit(gp *g, const gp_space *s, const double *const *x, const double *y, s
         g->hyper[use[i]] = top[i];
 }
 
-void gp_condition(gp *g, const gp_space *s, const double *const *x, const double *y,
-                  size_t n)
+void bo__gp_condition(gp *g, const bo_space *s, const double *const *x, const double *y,
+                      size_t n)
 {
     double *k = g->l + n * n, jitter;
 
@@ -280,9 +281,9 @@ void gp_condition(gp *g, const gp_space *s, const double *const *x, const double
         for (size_t j = 0; j <= i; j++) {
             double d2[GP_PAIR];
 
-            gp_distance(d2, s, x[i], x[j]);
+            bo__gp_distance(d2, s, x[i], x[j]);
             k[i * n + j] = k[j * n + i] =
-                gp_kernel(g, g->hyper, d2) + (i == j ? exp(g->hyper[NOISE]) : 0.0);
+                bo__gp_kernel(g, g->hyper, d2) + (i == j ? exp(g->hyper[NOISE]) : 0.0);
         }
     if (!dscq_chol_ladder(g->l, k, n, &jitter))
         return;
@@ -293,8 +294,8 @@ void gp_condition(gp *g, const gp_space *s, const double *const *x, const double
     g->ready = 1;
 }
 
-void gp_predict(const gp *g, const gp_space *s, const double *x, double *mean,
-                double *deviation)
+void bo__gp_predict(const gp *g, const bo_space *s, const double *x, double *mean,
+                    double *deviation)
 {
     double m = 0.0, self[GP_PAIR], var;
 
@@ -303,13 +304,13 @@ void gp_predict(const gp *g, const gp_space *s, const double *x, double *mean,
         *deviation = g->scale;
         return;
     }
-    gp_distance(self, s, x, x);
-    var = gp_kernel(g, g->hyper, self);
+    bo__gp_distance(self, s, x, x);
+    var = bo__gp_kernel(g, g->hyper, self);
     for (size_t i = 0; i < g->n; i++) {
         double d2[GP_PAIR];
 
-        gp_distance(d2, s, x, g->x[i]);
-        g->work[i] = gp_kernel(g, g->hyper, d2);
+        bo__gp_distance(d2, s, x, g->x[i]);
+        g->work[i] = bo__gp_kernel(g, g->hyper, d2);
         m += g->work[i] * g->alpha[i];
     }
     dscq_chol_forward(g->l, g->n, g->work);

@@ -108,7 +108,7 @@ dscq_status dscq_linalg_begin(const dscq_log *log, dscq_error *err)
         return DSCQ_OK;
     (void)pthread_mutex_lock(&deciding);
     if (atomic_load(&decided) == NULL &&
-        (status = bo_openblas(&table, err)) == DSCQ_OK) {
+        (status = bo__openblas(&table, err)) == DSCQ_OK) {
         if (table == NULL && DSCQ_WITH_BLAS)
             dscq_log_printf(log, DSCQ_LOG_INFO,
                             "OpenBLAS is not installed (libopenblas.so.0): slower code "

@@ -1,6 +1,6 @@
 /* Who does the linear algebra: a table for OpenBLAS, one for code of our own. */
-#ifndef DSCQ_BO_LINALG_INTERNAL_H
-#define DSCQ_BO_LINALG_INTERNAL_H
+#ifndef BO_LINALG_INTERNAL_H
+#define BO_LINALG_INTERNAL_H
 
 #include "dscq/base/status.h"
 
@@ -18,6 +18,6 @@ typedef struct linalg_table {
 
 /* Load OpenBLAS, on one thread. *out = NULL and DSCQ_OK: there is none. DSCQ_NOMEM:
  * there may be one but no memory for it. Not for two threads at once. */
-dscq_status bo_openblas(const linalg_table **out, dscq_error *err);
+dscq_status bo__openblas(const linalg_table **out, dscq_error *err);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { REACH = 12, REACH_MIN = 6, GOOD = 2, BAD = 4 };
 
-size_t bo_reach(const dscq_bo *b)
+size_t bo__reach(const dscq_bo *b)
 {
     const size_t most = b->dims < 4 * REACH ? b->dims : 4 * REACH;
     size_t reach = REACH, good = 0, bad = 0;
@@ -19,7 +19,7 @@ size_t bo_reach(const dscq_bo *b)
     for (size_t i = 0; i < b->told; i++) {
         const bo_row *r = &b->row[b->order[i]];
 
-        if (bo_feasible(b, r) && (best < 0 || r->y[0] < b->row[best].y[0])) {
+        if (bo__feasible(b, r) && (best < 0 || r->y[0] < b->row[best].y[0])) {
             best = (int64_t)b->order[i];
             good++;
             bad = 0;
@@ -41,11 +41,11 @@ size_t bo_reach(const dscq_bo *b)
 
 /* The best of many candidates is one that the model is too hopeful about: the more so,
  * the longer no point has kept all constraints. */
-double bo_caution(const dscq_bo *b)
+double bo__caution(const dscq_bo *b)
 {
     size_t streak = 0;
 
-    for (size_t i = b->told; i-- > 0 && !bo_feasible(b, &b->row[b->order[i]]);)
+    for (size_t i = b->told; i-- > 0 && !bo__feasible(b, &b->row[b->order[i]]);)
         streak++;
     return 1.0 + 0.25 * (double)(streak < 12 ? streak : 12);
 }
@@ -82,7 +82,7 @@ static void move(const dscq_bo *b, dscq_rng *rng, double *x)
  * say about prices is about another country. */
 static int is_around(const dscq_bo *b, const bo_row *r, const double *mildest)
 {
-    for (int32_t o = 1; o < bo_outputs(b); o++)
+    for (int32_t o = 1; o < bo__outputs(b); o++)
         if (r->y[o] > -mildest[o])
             return 0;
     return !r->failed;
@@ -94,7 +94,7 @@ static void prices(double out[BO_OUTPUTS], double mildest[BO_OUTPUTS], const dsc
 {
     double sum[BO_OUTPUTS] = {0.0}, square[BO_OUTPUTS] = {0.0}, n = 0.0;
 
-    for (int32_t o = 0; o < bo_outputs(b); o++) {
+    for (int32_t o = 0; o < bo__outputs(b); o++) {
         mildest[o] = 0.0;
         for (size_t i = 0; i < b->told; i++)
             if (!b->row[b->order[i]].failed)
@@ -105,16 +105,16 @@ static void prices(double out[BO_OUTPUTS], double mildest[BO_OUTPUTS], const dsc
         if (!is_around(b, r, mildest))
             continue;
         n += 1.0;
-        for (int32_t o = 0; o < bo_outputs(b); o++) {
+        for (int32_t o = 0; o < bo__outputs(b); o++) {
             sum[o] += r->y[o];
             square[o] += r->y[o] * r->y[o];
         }
     }
-    for (int32_t o = 0; o < bo_outputs(b) && n > 0.0; o++) {
+    for (int32_t o = 0; o < bo__outputs(b) && n > 0.0; o++) {
         const double mean = sum[o] / n, var = square[o] / n - mean * mean;
         out[o] = sqrt(var > 1e-18 ? var : 1e-18);
     }
-    for (int32_t o = bo_outputs(b); o-- > 0;)
+    for (int32_t o = bo__outputs(b); o-- > 0;)
         out[o] = n > 0.0 ? out[0] / out[o] : 1.0;
 }
 
@@ -132,11 +132,11 @@ static size_t good_points(const dscq_bo *b, size_t out[BO_ELITE])
         const bo_row *r = &b->row[b->order[i]];
         double s = best == (int64_t)i ? -(double)INFINITY : r->y[0];
 
-        for (int32_t o = 1; o < bo_outputs(b); o++)
+        for (int32_t o = 1; o < bo__outputs(b); o++)
             s += price[o] * fmax(r->y[o], 0.0);
         if (r->failed || (best >= 0 && !is_around(b, r, mildest)))
             continue;
-        n = bo_keep_least(score, out, n, s, b->order[i]);
+        n = bo__keep_least(score, out, n, s, b->order[i]);
     }
     return n;
 }
@@ -152,9 +152,9 @@ static int is_near(const dscq_bo *b, const double *x, const size_t *good, size_t
 
 /* Half of the candidates from good points, every second of them from the best; half
  * from the best candidate so far, a move or two on. */
-int bo_search_near(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
+int bo__search_near(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
 {
-    const size_t reach = bo_reach(b);
+    const size_t reach = bo__reach(b);
     size_t good[BO_ELITE];
     const size_t goods = good_points(b, good);
 
@@ -166,9 +166,9 @@ int bo_search_near(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
         memcpy(c->y, on ? c->x : b->row[good[from]].x, b->dims * sizeof *c->y);
         for (uint64_t k = dscq_rng_below(rng, most) + 1; k > 0; k--)
             move(b, rng, c->y);
-        bo_round(b, c->y);
+        bo__round(b, c->y);
         if (!on || is_near(b, c->y, good, goods, reach))
-            bo_consider(b, c, c->y);
+            bo__consider(b, c, c->y);
     }
     return goods > 0;
 }

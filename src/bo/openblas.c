@@ -165,7 +165,7 @@ static int find_symbols(void *library)
     return 1;
 }
 
-dscq_status bo_openblas(const linalg_table **out, dscq_error *err)
+dscq_status bo__openblas(const linalg_table **out, dscq_error *err)
 {
     static const char *const names[] = {"libopenblas.so.0", "libopenblas.so"};
     dscq_status status;
@@ -194,7 +194,7 @@ done:
 
 #else
 
-dscq_status bo_openblas(const linalg_table **out, dscq_error *err)
+dscq_status bo__openblas(const linalg_table **out, dscq_error *err)
 {
     (void)err;
     *out = NULL;

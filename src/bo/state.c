@@ -12,7 +12,7 @@ static dscq_json *row_json(const dscq_bo *b, const bo_row *r)
         dscq_json_push_real(x, r->x[i]);
     dscq_json_put(j, "x", x);
     dscq_json_put_int(j, "failed", r->failed);
-    for (int32_t i = 0; i < bo_outputs(b) && r->told && !r->failed; i++)
+    for (int32_t i = 0; i < bo__outputs(b) && r->told && !r->failed; i++)
         dscq_json_push_real(y, r->y[i]);
     dscq_json_put(j, "y", y);
     return j;
@@ -43,7 +43,7 @@ dscq_status dscq_bo_save(dscq_json **out, const dscq_bo *b, dscq_error *err)
         dscq_json_push(rows, row_json(b, &b->row[i]));
     for (size_t i = 0; i < b->told; i++)
         dscq_json_push_int(order, (int64_t)b->order[i]);
-    for (int32_t i = 0; i < bo_outputs(b); i++)
+    for (int32_t i = 0; i < bo__outputs(b); i++)
         for (int h = 0; h < GP_HYPER; h++)
             dscq_json_push_real(hyper, b->model[i].hyper[h]);
     dscq_json_put(j, "variables", dims);
@@ -89,7 +89,7 @@ static dscq_status check_space(const dscq_bo *b, const dscq_json *j, dscq_error 
 static dscq_status read_row(dscq_bo *b, const dscq_json *j, dscq_error *err)
 {
     const dscq_json *x = dscq_json_get(j, "x"), *y = dscq_json_get(j, "y");
-    const size_t outputs = (size_t)bo_outputs(b);
+    const size_t outputs = (size_t)bo__outputs(b);
     double *point;
     dscq_status status = DSCQ_OK;
     size_t at;
@@ -106,7 +106,7 @@ static dscq_status read_row(dscq_bo *b, const dscq_json *j, dscq_error *err)
             status = damaged(err, "a point outside the space");
     }
     if (status == DSCQ_OK)
-        status = bo_add_row(b, point, &at, err);
+        status = bo__add_row(b, point, &at, err);
     for (size_t i = 0; status == DSCQ_OK && i < dscq_json_count(y); i++)
         b->row[at].y[i] = dscq_json_real(dscq_json_at(y, i), 0.0);
     if (status == DSCQ_OK)
@@ -136,9 +136,9 @@ dscq_status dscq_bo_load(dscq_bo *b, const dscq_json *j, dscq_error *err)
         b->row[at].told = 1;
         b->order[b->told++] = (size_t)at;
     }
-    if (dscq_json_count(hyper) != (size_t)bo_outputs(b) * GP_HYPER)
+    if (dscq_json_count(hyper) != (size_t)bo__outputs(b) * GP_HYPER)
         return damaged(err, "hyper-parameters");
-    for (int32_t i = 0; i < bo_outputs(b); i++)
+    for (int32_t i = 0; i < bo__outputs(b); i++)
         for (int h = 0; h < GP_HYPER; h++)
             b->model[i].hyper[h] =
                 dscq_json_real(dscq_json_at(hyper, (size_t)(i * GP_HYPER + h)), 0.0);

@@ -7,8 +7,8 @@
  * flow/, and hands tables to cli_out_*(). It neither exits nor writes to stdout or
  * stderr itself.
  */
-#ifndef DSCQ_CLI_CMD_H
-#define DSCQ_CLI_CMD_H
+#ifndef CLI_CMD_H
+#define CLI_CMD_H
 
 #include "dscq/base/json.h"
 #include "dscq/base/keys.h"

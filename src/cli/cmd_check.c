@@ -9,6 +9,7 @@
 #include "dscq/flow/project.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/pack/pack.h"
+#include "project.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,9 @@ static dscq_status check_network(size_t *errors, dscq_table *t, cli_call *call,
                                  const char *path, const char *weights, dscq_error *err)
 {
     const dscq_project_options o = {.set = call->common.set.v,
-                                    .set_count = (size_t)call->common.set.count};
+                                    .set_count = (size_t)call->common.set.count,
+                                    .section = cli_sections,
+                                    .section_count = CLI_SECTIONS};
     dscq_data_seen seen;
     const dscq_status status =
         dscq_flow_check(t, errors, &seen, path, weights, &o, call->log, err);
@@ -176,7 +179,9 @@ static dscq_status print_anchors(cli_call *call, const char *path, int32_t count
                                  dscq_error *err)
 {
     const dscq_project_options o = {.set = call->common.set.v,
-                                    .set_count = (size_t)call->common.set.count};
+                                    .set_count = (size_t)call->common.set.count,
+                                    .section = cli_sections,
+                                    .section_count = CLI_SECTIONS};
     dscq_project *p = NULL;
     dscq_table *t = NULL;
     dscq_str line = {0};

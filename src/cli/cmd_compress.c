@@ -3,9 +3,9 @@
 #include "dscq/flow/compress.h"
 #include "dscq/flow/kind.h"
 #include "dscq/flow/manifest.h"
-#include "dscq/flow/search.h"
 #include "dscq/flow/simulate.h"
 #include "dscq/report/writers.h"
+#include "dscq/search/search.h"
 #include "project.h"
 
 #include <math.h>

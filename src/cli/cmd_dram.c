@@ -1,7 +1,7 @@
 #include "cmd.h"
 #include "dscq/base/config.h"
+#include "dscq/dram/trace.h"
 #include "dscq/flow/kind.h"
-#include "dscq/hw/dram_trace.h"
 
 #include <stdio.h>
 #include <string.h>

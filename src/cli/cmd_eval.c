@@ -92,8 +92,8 @@ static void show_pair(cli_call *call, const char *what, const char *key,
     const int32_t *pb = dscq_eval_predictions(b, &m);
 
     if (n == m)
-        eval_show_pair(call, &(eval_pair){"packed", "packed", what, what, key, p_key},
-                       b, pa, pb);
+        cli__eval_show_pair(
+            call, &(eval_pair){"packed", "packed", what, what, key, p_key}, b, pa, pb);
 }
 
 static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *p,
@@ -125,11 +125,12 @@ static dscq_status classes(cli_call *call, const eval_options *o, dscq_project *
         show_pair(call, "baseline", "against_baseline", NULL, other, packed);
     const dscq_eval *last = packed != NULL ? packed : real;
     if (o->against[0] != '\0')
-        DSCQ_TRY(eval_against(call, o->against, last, d, (dscq_split)o->split, err));
+        DSCQ_TRY(
+            cli__eval_against(call, o->against, last, d, (dscq_split)o->split, err));
     DSCQ_TRY(show_tables(call, o, last, d, err));
     if (o->predictions[0] != '\0')
-        DSCQ_TRY(eval_write_predictions(call, o->predictions, last, d,
-                                        (dscq_split)o->split, err));
+        DSCQ_TRY(cli__eval_write_predictions(call, o->predictions, last, d,
+                                             (dscq_split)o->split, err));
 done:
     dscq_eval_destroy(real);
     dscq_eval_destroy(packed);
@@ -169,7 +170,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     if (o->packed[0] != '\0')
         DSCQ_TRY(dscq_pack_read(&q, o->packed, err));
     if (dscq_project_is_detector(p))
-        DSCQ_TRY(eval_boxes(call, o, p, q, &ro, err));
+        DSCQ_TRY(cli__eval_boxes(call, o, p, q, &ro, err));
     else
         DSCQ_TRY(classes(call, o, p, q, &ro, err));
 done:

@@ -1,6 +1,6 @@
 #include "cmd.h"
-#include "dscq/flow/explain.h"
 #include "dscq/flow/kind.h"
+#include "dscq/search/explain.h"
 
 typedef struct explain_options {
     int64_t recipe;

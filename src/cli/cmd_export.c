@@ -1,10 +1,12 @@
 #include "cmd.h"
 #include "dscq/base/io.h"
+#include "dscq/export/float_onnx.h"
+#include "dscq/export/packed_onnx.h"
 #include "dscq/flow/import.h"
 #include "dscq/flow/kind.h"
 #include "dscq/flow/project.h"
-#include "dscq/import/onnx_write.h"
 #include "dscq/pack/pack.h"
+#include "project.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,8 @@ static const cli_opt k_options[] = {
 static dscq_status write_float(cli_call *call, const export_options *o, const char *to,
                                dscq_error *err)
 {
-    const dscq_project_options none = {.set = NULL};
+    const dscq_project_options none = {.section = cli_sections,
+                                       .section_count = CLI_SECTIONS};
     dscq_project *p = NULL;
     dscq_status status;
 
@@ -34,7 +37,7 @@ static dscq_status write_float(cli_call *call, const export_options *o, const ch
     DSCQ_TRY(dscq_project_open(&p, call->arg[0], &none, err));
     DSCQ_TRY(dscq_project_load_weights(p, o->weights, call->log, err));
     if (dscq_path_ends(to, ".onnx"))
-        DSCQ_TRY(dscq_onnx_write(dscq_project_model(p), to, err));
+        DSCQ_TRY(dscq_export_float_onnx(dscq_project_model(p), to, err));
     else
         DSCQ_TRY(dscq_flow_export_darknet(dscq_project_model(p), to,
                                           (dscq_darknet_dialect)o->dialect, err));
@@ -53,7 +56,7 @@ static dscq_status write_packed(cli_call *call, const char *to, dscq_error *err)
             err, DSCQ_ARG,
             "%s: a packed file is exported to ONNX only: give -o FILE.onnx", to);
     DSCQ_TRY(dscq_pack_read(&q, call->arg[0], err));
-    DSCQ_TRY(dscq_pack_write_onnx(to, q, err));
+    DSCQ_TRY(dscq_export_packed_onnx(to, q, err));
 done:
     dscq_qmodel_destroy(q);
     return status;

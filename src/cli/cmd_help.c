@@ -31,13 +31,13 @@ static void build_command(dscq_str *s, const cli_cmd *cmd)
                   *cmd->synopsis != '\0' ? " " : "", cmd->synopsis);
     if (cmd->examples != NULL && *cmd->examples != '\0')
         put_examples(s, cmd->examples);
-    help_fill(s, cmd->description, 0, 0);
+    cli__help_fill(s, cmd->description, 0, 0);
     dscq_str_add(s, "\nOptions:\n");
     const size_t n = cli_all_options(row, HELP_OPTIONS_MAX, cmd);
     for (size_t i = 0; i < n; i++) {
-        help_option_form(form, sizeof form, row[i]);
-        help_option_text(text, sizeof text, row[i]);
-        help_item(s, form, text, 30);
+        cli__help_option_form(form, sizeof form, row[i]);
+        cli__help_option_text(text, sizeof text, row[i]);
+        cli__help_item(s, form, text, 30);
     }
 }
 
@@ -46,16 +46,17 @@ void cli_help_command(cli_call *call, const cli_cmd *cmd)
     dscq_str s = {0};
 
     build_command(&s, cmd);
-    (void)help_print(call, &s, NULL);
+    (void)cli__help_print(call, &s, NULL);
 }
 
-void help_overview(dscq_str *s)
+void cli__help_overview(dscq_str *s)
 {
     dscq_str_add(s, "usage: dscq COMMAND [OPTION]... [OPERAND]...\n\n");
-    help_fill(s,
-              "dscq compresses depthwise separable networks, packs them, and shows how "
-              "they run on an FPGA array.",
-              0, 0);
+    cli__help_fill(
+        s,
+        "dscq compresses depthwise separable networks, packs them, and shows how "
+        "they run on an FPGA array.",
+        0, 0);
     for (int g = CLI_MODEL; g < CLI_HIDDEN; g++) {
         int titled = 0;
         for (size_t i = 0; cli_commands[i] != NULL; i++) {
@@ -63,13 +64,13 @@ void help_overview(dscq_str *s)
             if ((int)c->group != g)
                 continue;
             if (!titled++)
-                dscq_str_addf(s, "\n%s:\n", help_group_title(c->group));
-            help_item(s, c->name, c->summary, 16);
+                dscq_str_addf(s, "\n%s:\n", cli__help_group_title(c->group));
+            cli__help_item(s, c->name, c->summary, 16);
         }
     }
     dscq_str_add(s, "\nTopics:\n");
     for (size_t i = 0; cli_topics[i] != NULL; i++)
-        help_item(s, cli_topics[i]->name, cli_topics[i]->summary, 16);
+        cli__help_item(s, cli_topics[i]->name, cli_topics[i]->summary, 16);
     dscq_str_add(s, "\n'dscq help NAME' explains a command or a topic.\n");
 }
 
@@ -77,8 +78,8 @@ void cli_help_overview(cli_call *call)
 {
     dscq_str s = {0};
 
-    help_overview(&s);
-    (void)help_print(call, &s, NULL);
+    cli__help_overview(&s);
+    (void)cli__help_print(call, &s, NULL);
 }
 
 static dscq_status no_such_page(const char *name, dscq_error *err)
@@ -105,23 +106,23 @@ static dscq_status run(cli_call *call, const void *params, dscq_error *err)
     dscq_str s = {0};
 
     if (o->man && (name == NULL || strcmp(name, "dscq") == 0))
-        return help_man(call, NULL, err);
+        return cli__help_man(call, NULL, err);
     if (name == NULL) {
-        help_overview(&s);
-        return help_print(call, &s, err);
+        cli__help_overview(&s);
+        return cli__help_print(call, &s, err);
     }
     const cli_cmd *cmd = cli_find(name);
     if (cmd != NULL && o->man)
-        return help_man(call, cmd, err);
+        return cli__help_man(call, cmd, err);
     if (cmd != NULL) {
         build_command(&s, cmd);
-        return help_print(call, &s, err);
+        return cli__help_print(call, &s, err);
     }
     for (size_t i = 0; cli_topics[i] != NULL; i++)
         if (!o->man && strcmp(cli_topics[i]->name, name) == 0)
             return cli_topics[i]->print(call, err);
-    if (!o->man && help_lookup(&s, name) > 0)
-        return help_print(call, &s, err);
+    if (!o->man && cli__help_lookup(&s, name) > 0)
+        return cli__help_print(call, &s, err);
     dscq_str_free(&s);
     return no_such_page(name, err);
 }

@@ -1,4 +1,6 @@
 #include "cmd.h"
+#include "dscq/export/packed_onnx.h"
+#include "dscq/export/unpack.h"
 #include "dscq/flow/kind.h"
 #include "dscq/pack/pack.h"
 
@@ -51,9 +53,9 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     const size_t length = strlen(path);
     const int onnx = is_npz && length > 5 && strcmp(path + length - 5, ".onnx") == 0;
     if (onnx)
-        DSCQ_TRY(dscq_pack_write_onnx(path, q, err));
+        DSCQ_TRY(dscq_export_packed_onnx(path, q, err));
     else if (is_npz)
-        DSCQ_TRY(dscq_pack_unpack_npz(path, q, err));
+        DSCQ_TRY(dscq_export_npz(path, q, err));
     else
         DSCQ_TRY(dscq_pack_write(path, q, &form, err));
     cli_out_text(call, "wrote %s\n", path);

@@ -45,9 +45,9 @@ static void show(cli_call *call, const char *what, const char *key, const scored
     cli_out_real(call, key, s->map);
 }
 
-dscq_status eval_boxes(cli_call *call, const eval_options *o, dscq_project *p,
-                       const dscq_qmodel *q, const dscq_run_options *ro,
-                       dscq_error *err)
+dscq_status cli__eval_boxes(cli_call *call, const eval_options *o, dscq_project *p,
+                            const dscq_qmodel *q, const dscq_run_options *ro,
+                            dscq_error *err)
 {
     const dscq_ap_rule rule = (dscq_ap_rule)o->rule;
     const dscq_split split = (dscq_split)o->split;

@@ -25,9 +25,9 @@ static void image_line(dscq_str *s, const dscq_eval *e, const dscq_dataset *d,
                   (int)dscq_eval_predictions(e, &n)[i], name);
 }
 
-dscq_status eval_write_predictions(cli_call *call, const char *path, const dscq_eval *e,
-                                   const dscq_dataset *d, dscq_split split,
-                                   dscq_error *err)
+dscq_status cli__eval_write_predictions(cli_call *call, const char *path,
+                                        const dscq_eval *e, const dscq_dataset *d,
+                                        dscq_split split, dscq_error *err)
 {
     dscq_str s = {0};
     size_t n;
@@ -92,8 +92,8 @@ static dscq_status read_baseline(int32_t *out, const char *text, const char *pat
     return DSCQ_OK;
 }
 
-void eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
-                    const int32_t *before, const int32_t *now)
+void cli__eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
+                         const int32_t *before, const int32_t *now)
 {
     size_t n;
     const int32_t *label = dscq_eval_labels(e, &n);
@@ -119,8 +119,8 @@ void eval_show_pair(cli_call *call, const eval_pair *p, const dscq_eval *e,
         cli_out_real(call, p->p_key, t.p);
 }
 
-dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
-                         const dscq_dataset *d, dscq_split split, dscq_error *err)
+dscq_status cli__eval_against(cli_call *call, const char *path, const dscq_eval *e,
+                              const dscq_dataset *d, dscq_split split, dscq_error *err)
 {
     uint8_t *text = NULL;
     const char *start;
@@ -138,10 +138,10 @@ dscq_status eval_against(cli_call *call, const char *path, const dscq_eval *e,
         goto done;
     }
     DSCQ_TRY(read_baseline(before, start, path, e, d, split, n, err));
-    eval_show_pair(call,
-                   &(eval_pair){"this run", "this", "the earlier", "earlier",
-                                "against_predictions", NULL},
-                   e, before, now);
+    cli__eval_show_pair(call,
+                        &(eval_pair){"this run", "this", "the earlier", "earlier",
+                                     "against_predictions", NULL},
+                        e, before, now);
 done:
     dscq_free(before);
     dscq_free(text);

@@ -95,7 +95,7 @@ static void put_option(dscq_str *s, const cli_opt *o)
         dscq_str_add(s, is_json ? "\\fR]" : "\\fR");
     }
     dscq_str_add(s, "\n");
-    help_option_text(text, sizeof text, o);
+    cli__help_option_text(text, sizeof text, o);
     put_words(s, text);
 }
 
@@ -184,7 +184,7 @@ static void main_page(dscq_str *s)
     put_exit_codes(s);
 }
 
-dscq_status help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err)
+dscq_status cli__help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err)
 {
     dscq_str s = {0};
 
@@ -192,5 +192,5 @@ dscq_status help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err)
         command_page(&s, cmd);
     else
         main_page(&s);
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }

@@ -10,7 +10,7 @@ static void pad(dscq_str *out, int n)
         dscq_str_add_bytes(out, " ", 1);
 }
 
-void help_fill(dscq_str *out, const char *text, int at, int indent)
+void cli__help_fill(dscq_str *out, const char *text, int at, int indent)
 {
     int at_start = 1; /* of a paragraph or of the text */
 
@@ -46,7 +46,7 @@ void help_fill(dscq_str *out, const char *text, int at, int indent)
     dscq_str_add(out, "\n");
 }
 
-void help_item(dscq_str *out, const char *name, const char *text, int column)
+void cli__help_item(dscq_str *out, const char *name, const char *text, int column)
 {
     int at = 2 + (int)strlen(name);
 
@@ -55,10 +55,10 @@ void help_item(dscq_str *out, const char *name, const char *text, int column)
         dscq_str_add(out, "\n");
         at = 0;
     }
-    help_fill(out, text, at, column);
+    cli__help_fill(out, text, at, column);
 }
 
-void help_option_form(char *out, size_t cap, const cli_opt *o)
+void cli__help_option_form(char *out, size_t cap, const cli_opt *o)
 {
     char letter[8] = "    ";
     const char *value = o->kind == CLI_FLAG            ? ""
@@ -75,7 +75,7 @@ void help_option_form(char *out, size_t cap, const cli_opt *o)
                        *value != '\0' ? " " : "", value);
 }
 
-void help_option_text(char *out, size_t cap, const cli_opt *o)
+void cli__help_option_text(char *out, size_t cap, const cli_opt *o)
 {
     const char *d = o->key.dflt;
 
@@ -85,7 +85,7 @@ void help_option_text(char *out, size_t cap, const cli_opt *o)
         (void)snprintf(out, cap, "%s (default %s)", o->key.help, d);
 }
 
-dscq_status help_print(cli_call *call, dscq_str *s, dscq_error *err)
+dscq_status cli__help_print(cli_call *call, dscq_str *s, dscq_error *err)
 {
     dscq_status status = DSCQ_OK;
 
@@ -97,7 +97,7 @@ dscq_status help_print(cli_call *call, dscq_str *s, dscq_error *err)
     return status;
 }
 
-const char *help_group_title(cli_group group)
+const char *cli__help_group_title(cli_group group)
 {
     static const char *const k_title[] = {
         "Networks and data", "Compression and packing", "Hardware, energy, reports",

@@ -25,7 +25,7 @@ static dscq_status no_command(dscq_error *err)
 {
     dscq_str s = {0};
 
-    help_overview(&s);
+    cli__help_overview(&s);
     if (s.text != NULL && !s.bad)
         (void)fprintf(stderr, "%s\n", s.text);
     dscq_str_free(&s);

@@ -2,9 +2,12 @@
 #include "project.h"
 
 #include "dscq/base/io.h"
+#include "dscq/search/search.h"
 
 #include <stdio.h>
 #include <string.h>
+
+const dscq_project_section *const cli_sections[CLI_SECTIONS] = {&dscq_search_section};
 
 dscq_status cli_project_open(dscq_project **out, cli_call *call, dscq_error *err)
 {
@@ -21,6 +24,8 @@ dscq_status cli_project_open_for(dscq_project **out, cli_call *call,
                                     .has_seed = c->seed >= 0,
                                     .seed = c->seed >= 0 ? (uint64_t)c->seed : 0,
                                     .recipe = recipe[0] != '\0' ? recipe : NULL,
+                                    .section = cli_sections,
+                                    .section_count = CLI_SECTIONS,
                                     .use = c->print_config ? DSCQ_PROJECT_PLAN : use,
                                     .log = call->log};
     char path[DSCQ_PATH_MAX];

@@ -1,13 +1,17 @@
 /*
  * project.h - opening a net.cfg for a command: the same everywhere.
  */
-#ifndef DSCQ_CLI_PROJECT_H
-#define DSCQ_CLI_PROJECT_H
+#ifndef CLI_PROJECT_H
+#define CLI_PROJECT_H
 
 #include "cmd.h"
 #include "dscq/flow/folder.h"
 #include "dscq/flow/project.h"
 #include "dscq/flow/train.h"
+
+/* Sections of net.cfg that modules above flow read. */
+enum { CLI_SECTIONS = 1 };
+extern const dscq_project_section *const cli_sections[CLI_SECTIONS];
 
 /* call->arg[0]: a file, or a name under data/nets. --set and --seed applied. */
 dscq_status cli_project_open(dscq_project **out, cli_call *call, dscq_error *err);

@@ -1,13 +1,13 @@
 /*
  * simulate.h - what `simulate` and `report` share: options, the run, the totals.
  */
-#ifndef DSCQ_CLI_SIMULATE_H
-#define DSCQ_CLI_SIMULATE_H
+#ifndef CLI_SIMULATE_H
+#define CLI_SIMULATE_H
 
 #include "cmd.h"
 #include "dscq/flow/kind.h"
 #include "dscq/flow/simulate.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 typedef struct cli_simulate_options {
     char machine[DSCQ_PATH_MAX], config[DSCQ_PATH_MAX], trace[DSCQ_PATH_MAX];

@@ -3,15 +3,15 @@
 #include "dscq/compress/method.h"
 #include "dscq/compress/settings.h"
 #include "dscq/data/dataset.h"
+#include "dscq/dram/config.h"
+#include "dscq/dram/dram.h"
 #include "dscq/energy/energy.h"
-#include "dscq/flow/search.h"
-#include "dscq/hw/dram.h"
-#include "dscq/hw/dram_config.h"
 #include "dscq/hw/machine.h"
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 #include "dscq/nn/train.h"
 #include "dscq/pack/encoding.h"
+#include "dscq/search/search.h"
 #include "dscq/sense/sense.h"
 #include "help.h"
 
@@ -70,7 +70,7 @@ static void put_key(dscq_str *s, const char *name, const dscq_key *k)
     else
         (void)snprintf(text, sizeof text, "%s (%s%s%s)", k->help, range,
                        *k->dflt != '\0' ? "; default " : "", k->dflt);
-    help_item(s, name, text, NAME_COLUMN);
+    cli__help_item(s, name, text, NAME_COLUMN);
 }
 
 static void put_keys(dscq_str *s, const dscq_key *keys)
@@ -90,7 +90,7 @@ static void put_layer(dscq_str *s, const dscq_layer_ops *ops)
     dscq_str_addf(s, "%s[%s]%s%s%s\n  ", s->len > 0 ? "\n" : "", ops->name,
                   ops->alias != NULL ? ", also [" : "",
                   ops->alias != NULL ? ops->alias : "", ops->alias != NULL ? "]" : "");
-    help_fill(s, ops->summary, 2, 2);
+    cli__help_fill(s, ops->summary, 2, 2);
     if (ops->keys != NULL)
         put_keys(s, ops->keys);
 }
@@ -104,7 +104,7 @@ static dscq_status print_layers(cli_call *call, dscq_error *err)
     dscq_str_add(&s,
                  "\nBeside their own, sections take these where they make sense:\n");
     put_keys(&s, dscq_layer_common_keys(~0U));
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_layers = {
@@ -113,10 +113,10 @@ const cli_topic cli_topic_layers = {
 static void put_method(dscq_str *s, const dscq_method *m)
 {
     dscq_str_addf(s, "%s%s\n  ", s->len > 0 ? "\n" : "", m->name);
-    help_fill(s, m->summary, 2, 2);
+    cli__help_fill(s, m->summary, 2, 2);
     if (m->source != NULL) {
         dscq_str_add(s, "  ");
-        help_fill(s, m->source, 2, 2);
+        cli__help_fill(s, m->source, 2, 2);
     }
     if (m->keys != NULL && *m->keys != '\0')
         dscq_str_addf(s, "  keys of [compress] beside p and b: %s\n", m->keys);
@@ -130,7 +130,7 @@ static dscq_status print_methods(cli_call *call, dscq_error *err)
         put_method(&s, dscq_method_at(i));
     put_section(&s, "compress", dscq_compress_keys);
     put_section(&s, "compress_layer", dscq_layer_keys);
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 static dscq_status print_search(cli_call *call, dscq_error *err)
@@ -141,8 +141,8 @@ static dscq_status print_search(cli_call *call, dscq_error *err)
     put_section(&s, "search", dscq_search_keys);
     dscq_str_add(&s, "\nWhat is measured of a trial:\n");
     for (int m = 0; m < DSCQ_METRICS; m++)
-        help_item(&s, dscq_metric_name(m), dscq_metric_text(m), NAME_COLUMN);
-    return help_print(call, &s, err);
+        cli__help_item(&s, dscq_metric_name(m), dscq_metric_text(m), NAME_COLUMN);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_search = {"search", "keys of [sensitivity] and [search]",
@@ -161,9 +161,10 @@ static dscq_status print_data(cli_call *call, dscq_error *err)
             "left out is\ncounted: `dscq check NET.cfg` before training says it "
             "all.\n\nTypes:\n");
     for (size_t i = 0; i < dscq_data_type_count(); i++)
-        help_item(&s, dscq_data_type_name(i), dscq_data_type_summary(i), NAME_COLUMN);
+        cli__help_item(&s, dscq_data_type_name(i), dscq_data_type_summary(i),
+                       NAME_COLUMN);
     put_section(&s, "data", dscq_data_keys);
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_data = {"data", "data sets: types and keys", print_data};
@@ -174,7 +175,7 @@ static dscq_status print_train(cli_call *call, dscq_error *err)
 
     put_section(&s, "net", dscq_net_keys);
     put_section(&s, "train", dscq_train_keys);
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_train = {"training", "keys of [net] and [train]",
@@ -187,7 +188,7 @@ static dscq_status print_machine(cli_call *call, dscq_error *err)
     dscq_str_add(&s, "A file under data/machines/:\n");
     put_section(&s, "machine", dscq_machine_keys());
     put_section(&s, "schedule", dscq_schedule_keys());
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_machine = {"machine", "the accelerator: keys", print_machine};
@@ -198,12 +199,12 @@ static dscq_status print_dram(cli_call *call, dscq_error *err)
 
     dscq_str_add(&s, "Rule sets:\n");
     for (int i = 0; i < dscq_dram_policy_count(); i++)
-        help_item(&s, dscq_dram_policy_name(i), dscq_dram_policy_summary(i),
-                  NAME_COLUMN);
+        cli__help_item(&s, dscq_dram_policy_name(i), dscq_dram_policy_summary(i),
+                       NAME_COLUMN);
     put_section(&s, "device", dscq_dram_device_keys());
     put_section(&s, "controller", dscq_dram_controller_keys());
     put_section(&s, "termination", dscq_dram_termination_keys());
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_dram = {"memory", "DRAM: rule sets and keys", print_dram};
@@ -222,11 +223,11 @@ static dscq_status print_energy(cli_call *call, dscq_error *err)
 
     dscq_str_add(&s, "A file under data/energy/ has one [coefficient] section each:\n");
     for (size_t i = 0; i < sizeof k_coefficients / sizeof k_coefficients[0]; i++)
-        help_item(&s, k_coefficients[i].name, k_coefficients[i].text, NAME_COLUMN);
+        cli__help_item(&s, k_coefficients[i].name, k_coefficients[i].text, NAME_COLUMN);
     dscq_str_add(&s, "\nCounters they are multiplied with, and the others:\n");
     for (int i = 0; i < dscq_counter_count(); i++)
-        help_item(&s, dscq_counter_name(i), dscq_counter_text(i), NAME_COLUMN);
-    return help_print(call, &s, err);
+        cli__help_item(&s, dscq_counter_name(i), dscq_counter_text(i), NAME_COLUMN);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_energy = {"energy", "coefficients and counters",
@@ -239,7 +240,7 @@ static void put_encoding(dscq_str *s, const dscq_pack_encoding_info *e)
     (void)snprintf(text, sizeof text, "%s. %s; %g a cycle, %ld table bits: %s",
                    e->summary, dscq_pack_kind_name(e->kind), e->hw_entries_per_cycle,
                    (long)e->hw_table_bits, e->hw_note);
-    help_item(s, e->name, text, NAME_COLUMN);
+    cli__help_item(s, e->name, text, NAME_COLUMN);
 }
 
 static dscq_status print_encodings(cli_call *call, dscq_error *err)
@@ -252,7 +253,7 @@ static dscq_status print_encodings(cli_call *call, dscq_error *err)
     for (int32_t i = 0; i < dscq_pack_encoding_count(); i++)
         if (dscq_pack_encoding_at(i) != NULL)
             put_encoding(&s, dscq_pack_encoding_at(i));
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_encodings = {"encodings", "how weights are stored",
@@ -290,7 +291,7 @@ static dscq_status print_keys(cli_call *call, dscq_error *err)
     list_sections(all);
     for (size_t i = 0; i < SECTIONS; i++)
         put_section(&s, all[i].name, all[i].keys);
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_keys = {"keys", "every key of a net.cfg and a machine file",
@@ -416,17 +417,17 @@ static int find_names(dscq_str *s, const char *word)
         }
     for (int i = 0; i < dscq_dram_policy_count(); i++)
         if (strcmp(dscq_dram_policy_name(i), word) == 0) {
-            help_item(s, word, dscq_dram_policy_summary(i), NAME_COLUMN);
+            cli__help_item(s, word, dscq_dram_policy_summary(i), NAME_COLUMN);
             found++;
         }
     for (int i = 0; i < dscq_counter_count(); i++)
         if (strcmp(dscq_counter_name(i), word) == 0) {
-            help_item(s, word, dscq_counter_text(i), NAME_COLUMN);
+            cli__help_item(s, word, dscq_counter_text(i), NAME_COLUMN);
             found++;
         }
     for (size_t i = 0; i < sizeof k_coefficients / sizeof *k_coefficients; i++)
         if (strcmp(k_coefficients[i].name, word) == 0) {
-            help_item(s, word, k_coefficients[i].text, NAME_COLUMN);
+            cli__help_item(s, word, k_coefficients[i].text, NAME_COLUMN);
             found++;
         }
     return found;
@@ -444,17 +445,17 @@ static int find_options(dscq_str *s, const char *word)
             const char letter[3] = {'-', row[i]->letter, '\0'};
             if (strcmp(row[i]->key.name, word) != 0 && strcmp(letter, word) != 0)
                 continue;
-            help_option_form(form, sizeof form, row[i]);
-            help_option_text(text, sizeof text, row[i]);
+            cli__help_option_form(form, sizeof form, row[i]);
+            cli__help_option_text(text, sizeof text, row[i]);
             dscq_str_addf(s, "dscq %s\n", cli_commands[c]->name);
-            help_item(s, form, text, NAME_COLUMN);
+            cli__help_item(s, form, text, NAME_COLUMN);
             found++;
         }
     }
     return found;
 }
 
-int help_lookup(dscq_str *s, const char *word)
+int cli__help_lookup(dscq_str *s, const char *word)
 {
     return find_options(s, word) + find_keys(s, word) + find_layer_keys(s, word) +
            find_names(s, word);

@@ -13,12 +13,12 @@ static dscq_status print_options(cli_call *call, dscq_error *err)
     dscq_str_add(&s, "These mean the same in every command that takes them:\n\n");
     const size_t n = cli_common_options(row, &k_all);
     for (size_t i = 0; i < n; i++) {
-        help_option_form(form, sizeof form, row[i]);
-        help_option_text(text, sizeof text, row[i]);
-        help_item(&s, form, text, 34);
+        cli__help_option_form(form, sizeof form, row[i]);
+        cli__help_option_text(text, sizeof text, row[i]);
+        cli__help_item(&s, form, text, 34);
     }
     dscq_str_add(&s, "\n");
-    help_fill(
+    cli__help_fill(
         &s,
         "Names are written in full: no beginning of one is accepted, so that a "
         "script does not break when an option is added. '--' ends the options. A "
@@ -31,7 +31,7 @@ static dscq_status print_options(cli_call *call, dscq_error *err)
         "event: progress (what, done, total, note), message or warning (text), "
         "error (text, exit_code).",
         0, 0);
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_options = {"options", "the options that commands share",
@@ -52,12 +52,12 @@ static dscq_status print_exit_codes(cli_call *call, dscq_error *err)
 
     for (size_t i = 0; i < sizeof k_codes / sizeof k_codes[0]; i++) {
         (void)snprintf(code, sizeof code, "%3d", k_codes[i].code);
-        help_item(&s, code, k_codes[i].text, 8);
+        cli__help_item(&s, code, k_codes[i].text, 8);
     }
     dscq_str_add(&s,
                  "\n3 and 6 mean: it ran, and the answer is no. The others mean: it "
                  "did not run.\n");
-    return help_print(call, &s, err);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_exit_codes = {"exit-codes", "what the exit codes mean",
@@ -67,11 +67,11 @@ static dscq_status print_environment(cli_call *call, dscq_error *err)
 {
     dscq_str s = {0};
 
-    help_item(&s, "DSCQ_DATA", "folder with nets/, machines/, boards/, dram/, energy/",
-              16);
-    help_item(&s, "NO_COLOR", "not empty: no colours on the terminal", 16);
-    help_item(&s, "TERM", "'dumb' or not set: no progress bars", 16);
-    return help_print(call, &s, err);
+    cli__help_item(&s, "DSCQ_DATA",
+                   "folder with nets/, machines/, boards/, dram/, energy/", 16);
+    cli__help_item(&s, "NO_COLOR", "not empty: no colours on the terminal", 16);
+    cli__help_item(&s, "TERM", "'dumb' or not set: no progress bars", 16);
+    return cli__help_print(call, &s, err);
 }
 
 const cli_topic cli_topic_environment = {

@@ -83,37 +83,37 @@ struct dscq_compressor {
 /* ---- what most methods do with a layer (layer.c) -------------------------- */
 
 /* used = mask ? w : 0; kept is counted. */
-void compress_copy_masked(dscq_clayer *l);
+void compress__copy_masked(dscq_clayer *l);
 /* The copy in the rule's form from mask and w: linear grid (steps below 8 bits are
  * chosen again every 64 steps) or binary blocks; a codebook rule gives the masked
  * weights themselves. */
-void compress_copy_form(dscq_compressor *c, dscq_clayer *l, int worker);
+void compress__copy_form(dscq_compressor *c, dscq_clayer *l, int worker);
 /* Master weights of pruned positions to zero: fixed masks stay fixed. */
-void compress_zero_pruned(dscq_clayer *l);
+void compress__zero_pruned(dscq_clayer *l);
 /* Gradient of pruned weights to zero. */
-void compress_mask_gradient(dscq_compressor *c, dscq_clayer *l, float *dw);
+void compress__mask_gradient(dscq_compressor *c, dscq_clayer *l, float *dw);
 /* mask: the rate's smallest magnitudes pruned, held respected. */
-void compress_mask_rate(dscq_compressor *c, dscq_clayer *l, double rate, int worker);
+void compress__mask_rate(dscq_compressor *c, dscq_clayer *l, double rate, int worker);
 /* Pruning rate among the weights that an earlier stage left. */
-double compress_rate_left(const dscq_clayer *l, double p);
+double compress__rate_left(const dscq_clayer *l, double p);
 /* Integers by the rule's form from mask and w: k-means codebook, linear, binary. */
-dscq_status compress_freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
-                                 dscq_error *err);
+dscq_status compress__freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
+                                  dscq_error *err);
 /* A codebook from real levels (in units of scale[k] when per channel, else NULL) with
  * the edges between them (NULL: midpoints). */
-dscq_status compress_freeze_levels(dscq_clayer *l, const double *level, int32_t n,
-                                   const double *edge, const double *scale,
-                                   dscq_error *err);
+dscq_status compress__freeze_levels(dscq_clayer *l, const double *level, int32_t n,
+                                    const double *edge, const double *scale,
+                                    dscq_error *err);
 /* The rule is not CLIP-Q's own business: linear or binary. */
-int compress_is_plain(const dscq_clayer *l);
+int compress__is_plain(const dscq_clayer *l);
 /* For methods of uniform codes: codebook rules become linear ones. */
-void compress_all_linear(dscq_compressor *c);
+void compress__all_linear(dscq_compressor *c);
 
 /* ---- all learned values and masks, to go back to (snapshot.c) -------------- */
 
-dscq_status compress_snapshot_take(compress_snapshot *s, const dscq_compressor *c,
-                                   double score, dscq_error *err);
-void compress_snapshot_restore(dscq_compressor *c, const compress_snapshot *s);
-void compress_snapshot_free(compress_snapshot *s);
+dscq_status compress__snapshot_take(compress_snapshot *s, const dscq_compressor *c,
+                                    double score, dscq_error *err);
+void compress__snapshot_restore(dscq_compressor *c, const compress_snapshot *s);
+void compress__snapshot_free(compress_snapshot *s);
 
 #endif

@@ -154,8 +154,8 @@ void dscq_compressor_destroy(dscq_compressor *c)
         dscq_free(c->work[i].score);
         dscq_free(c->work[i].order);
     }
-    compress_snapshot_free(&c->good);
-    compress_snapshot_free(&c->peak);
+    compress__snapshot_free(&c->good);
+    compress__snapshot_free(&c->peak);
     dscq_settings_destroy(c->settings);
     dscq_free(c->layer);
     dscq_free(c->layer_of);
@@ -192,7 +192,7 @@ static dscq_status hold_masks(dscq_compressor *c, dscq_error *err)
         if (l->held == NULL && (l->held = dscq_malloc(n, 1)) == NULL)
             return dscq_fail_nomem(err, "pruning mask", n);
         memcpy(l->held, l->mask, n);
-        compress_zero_pruned(l);
+        compress__zero_pruned(l);
     }
     return DSCQ_OK;
 }
@@ -391,12 +391,12 @@ static void freeze_task(void *ctx, size_t task, int worker)
     const dscq_method *m = method_of(c);
 
     err->code = m->freeze != NULL ? m->freeze(c, l, worker, err)
-                                  : compress_freeze_form(c, l, worker, err);
+                                  : compress__freeze_form(c, l, worker, err);
     if (err->code != DSCQ_OK)
         return;
     integers_task(c, task, worker);
     memcpy(l->mask, l->q->mask, l->w->count);
-    compress_zero_pruned(l);
+    compress__zero_pruned(l);
 }
 
 /* Without training every stage acts once, at its full strength. */

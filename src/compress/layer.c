@@ -8,19 +8,19 @@
 
 enum { REFRESH = 64, KMEANS_ROUNDS = 100 };
 
-int compress_is_plain(const dscq_clayer *l)
+int compress__is_plain(const dscq_clayer *l)
 {
     return l->rule.form != DSCQ_W_CODEBOOK;
 }
 
-void compress_all_linear(dscq_compressor *c)
+void compress__all_linear(dscq_compressor *c)
 {
     for (size_t i = 0; i < c->layers; i++)
         if (c->layer[i].rule.form == DSCQ_W_CODEBOOK)
             c->layer[i].rule.form = DSCQ_W_LINEAR;
 }
 
-void compress_copy_masked(dscq_clayer *l)
+void compress__copy_masked(dscq_clayer *l)
 {
     const size_t n = l->w->count;
 
@@ -31,14 +31,14 @@ void compress_copy_masked(dscq_clayer *l)
     }
 }
 
-void compress_zero_pruned(dscq_clayer *l)
+void compress__zero_pruned(dscq_clayer *l)
 {
     for (size_t i = 0; i < l->w->count; i++)
         if (!l->mask[i])
             l->w->w[i] = 0.0F;
 }
 
-void compress_mask_gradient(dscq_compressor *c, dscq_clayer *l, float *dw)
+void compress__mask_gradient(dscq_compressor *c, dscq_clayer *l, float *dw)
 {
     (void)c;
     for (size_t i = 0; i < l->w->count; i++)
@@ -46,7 +46,7 @@ void compress_mask_gradient(dscq_compressor *c, dscq_clayer *l, float *dw)
             dw[i] = 0.0F;
 }
 
-double compress_rate_left(const dscq_clayer *l, double p)
+double compress__rate_left(const dscq_clayer *l, double p)
 {
     size_t left = 0;
 
@@ -59,7 +59,7 @@ double compress_rate_left(const dscq_clayer *l, double p)
     return cut > 0.0 && left > 0 ? cut / (double)left : 0.0;
 }
 
-void compress_mask_rate(dscq_compressor *c, dscq_clayer *l, double rate, int worker)
+void compress__mask_rate(dscq_compressor *c, dscq_clayer *l, double rate, int worker)
 {
     if (rate > 0.0 || l->held != NULL)
         dscq_mask_magnitude(l->mask, l->w->w, l->held, l->w->count, rate,
@@ -106,12 +106,12 @@ static dscq_wquant *form_of(dscq_compressor *c, dscq_clayer *l, int worker)
     return q;
 }
 
-void compress_copy_form(dscq_compressor *c, dscq_clayer *l, int worker)
+void compress__copy_form(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     const dscq_wquant *q;
 
     if (l->rule.form == DSCQ_W_CODEBOOK) {
-        compress_copy_masked(l);
+        compress__copy_masked(l);
         return;
     }
     q = form_of(c, l, worker);
@@ -124,9 +124,9 @@ void compress_copy_form(dscq_compressor *c, dscq_clayer *l, int worker)
         l->kept += l->mask[i];
 }
 
-dscq_status compress_freeze_levels(dscq_clayer *l, const double *level, int32_t n,
-                                   const double *edge, const double *scale,
-                                   dscq_error *err)
+dscq_status compress__freeze_levels(dscq_clayer *l, const double *level, int32_t n,
+                                    const double *edge, const double *scale,
+                                    dscq_error *err)
 {
     dscq_wquant *q;
     const dscq_status status =
@@ -154,11 +154,11 @@ static dscq_status freeze_kmeans(dscq_clayer *l, dscq_error *err)
 
     if (n < 0)
         return dscq_fail_nomem(err, "k-means", 20ULL * l->w->count);
-    return compress_freeze_levels(l, level, n, NULL, NULL, err);
+    return compress__freeze_levels(l, level, n, NULL, NULL, err);
 }
 
-dscq_status compress_freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
-                                 dscq_error *err)
+dscq_status compress__freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
+                                  dscq_error *err)
 {
     if (l->rule.form == DSCQ_W_CODEBOOK)
         return freeze_kmeans(l, err);

@@ -57,7 +57,7 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
     (void)err;
     c->phase = -1;
     for (size_t i = 0; i < c->layers; i++)
-        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+        compress__mask_rate(c, &c->layer[i], 0.0, 0);
     return DSCQ_OK;
 }
 
@@ -71,7 +71,7 @@ static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
     if (sparse)
         return global_masks(c, err);
     for (size_t i = 0; i < c->layers; i++) /* pruned weights grow again from 0 */
-        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+        compress__mask_rate(c, &c->layer[i], 0.0, 0);
     return DSCQ_OK;
 }
 
@@ -79,8 +79,8 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     (void)c;
     (void)worker;
-    compress_zero_pruned(l);
-    compress_copy_masked(l);
+    compress__zero_pruned(l);
+    compress__copy_masked(l);
 }
 
 const dscq_method dscq_method_acdc = {
@@ -92,5 +92,5 @@ const dscq_method dscq_method_acdc = {
     .begin = begin,
     .step = step,
     .layer = layer,
-    .gradient = compress_mask_gradient,
+    .gradient = compress__mask_gradient,
 };

@@ -28,7 +28,7 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
 /* Which blocks keep 8 bits is decided again every 64 steps (layer.c). */
 static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
-    compress_copy_form(c, l, worker);
+    compress__copy_form(c, l, worker);
 }
 
 const dscq_method dscq_method_binary = {

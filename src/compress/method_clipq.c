@@ -52,7 +52,7 @@ static void clip(dscq_compressor *c, dscq_clayer *l, int worker, dscq_clip *out,
         c->settings->all.partition == DSCQ_PART_ENTROPY || l->mark != 0.0;
 
     dscq_clipq(out, used, l->mask, view_of(l, work->v), l->w->count,
-               compress_rate_left(l, l->rule.p), l->rule.b,
+               compress__rate_left(l, l->rule.p), l->rule.b,
                entropy ? DSCQ_PART_ENTROPY : DSCQ_PART_WIDTH, work->clip);
     l->kept = out->kept;
 }
@@ -62,9 +62,9 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
     const size_t per = l->w->count / (size_t)l->w->k;
     dscq_clip found;
 
-    if (compress_is_plain(l)) {
-        compress_mask_rate(c, l, l->rule.p, worker);
-        compress_copy_form(c, l, worker);
+    if (compress__is_plain(l)) {
+        compress__mask_rate(c, l, l->rule.p, worker);
+        compress__copy_form(c, l, worker);
         return;
     }
     clip(c, l, worker, &found, l->used);
@@ -79,13 +79,13 @@ static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
 {
     dscq_clip found;
 
-    if (compress_is_plain(l)) {
-        compress_mask_rate(c, l, l->rule.p, worker);
-        return compress_freeze_form(c, l, worker, err);
+    if (compress__is_plain(l)) {
+        compress__mask_rate(c, l, l->rule.p, worker);
+        return compress__freeze_form(c, l, worker, err);
     }
     clip(c, l, worker, &found, NULL);
-    return compress_freeze_levels(l, found.level, found.level_count, found.edge,
-                                  l->rule.per_channel ? l->scale : NULL, err);
+    return compress__freeze_levels(l, found.level, found.level_count, found.edge,
+                                   l->rule.per_channel ? l->scale : NULL, err);
 }
 
 const dscq_method dscq_method_clipq = {

@@ -27,7 +27,7 @@ static dscq_status cluster(dscq_clayer *l, dscq_error *err)
 
     if (k < 0)
         return dscq_fail_nomem(err, "k-means", 20ULL * n);
-    status = compress_freeze_levels(l, level, k, NULL, NULL, err);
+    status = compress__freeze_levels(l, level, k, NULL, NULL, err);
     if (status != DSCQ_OK)
         return status;
     dscq_wquant_assign(l->q, l->w->w);
@@ -46,12 +46,12 @@ static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
 {
     if (c->phase < 0) { /* one cut, as in the paper */
         for (size_t i = 0; i < c->layers; i++)
-            compress_mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
+            compress__mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
         c->phase = 0;
     }
     if (c->phase == 0 && t >= k_prune_part) {
         for (size_t i = 0; i < c->layers; i++)
-            if (!compress_is_plain(&c->layer[i])) {
+            if (!compress__is_plain(&c->layer[i])) {
                 const dscq_status status = cluster(&c->layer[i], err);
                 if (status != DSCQ_OK)
                     return status;
@@ -63,8 +63,8 @@ static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
 
 static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
-    compress_zero_pruned(l);
-    compress_copy_form(c, l, worker);
+    compress__zero_pruned(l);
+    compress__copy_form(c, l, worker);
 }
 
 /* Every weight of a cluster moves by the cluster's mean gradient, so a cluster stays
@@ -74,8 +74,8 @@ static void gradient(dscq_compressor *c, dscq_clayer *l, float *dw)
     double sum[DSCQ_CODEBOOK_MAX] = {0.0};
     size_t number[DSCQ_CODEBOOK_MAX] = {0};
 
-    compress_mask_gradient(c, l, dw);
-    if (c->phase < 1 || compress_is_plain(l))
+    compress__mask_gradient(c, l, dw);
+    if (c->phase < 1 || compress__is_plain(l))
         return;
     for (size_t i = 0; i < l->w->count; i++) {
         sum[l->q->code[i]] += (double)dw[i];
@@ -96,8 +96,8 @@ static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
     size_t number[DSCQ_CODEBOOK_MAX] = {0};
     int32_t n = 0;
 
-    if (compress_is_plain(l) || c->phase < 1)
-        return compress_freeze_form(c, l, worker, err);
+    if (compress__is_plain(l) || c->phase < 1)
+        return compress__freeze_form(c, l, worker, err);
     for (size_t i = 0; i < l->w->count; i++) {
         sum[l->q->code[i]] += (double)l->w->w[i];
         number[l->q->code[i]]++;
@@ -105,7 +105,7 @@ static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
     for (int32_t e = 1; e < l->q->codebook_count; e++)
         if (number[e] > 0)
             level[n++] = sum[e] / (double)number[e];
-    return compress_freeze_levels(l, level, n, NULL, NULL, err);
+    return compress__freeze_levels(l, level, n, NULL, NULL, err);
 }
 
 const dscq_method dscq_method_deep_compression = {

@@ -36,18 +36,18 @@ static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
 static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     if (l->mark != 0.0 || c->step == c->stage_begin)
-        compress_mask_rate(c, l, l->rate, worker);
-    compress_zero_pruned(l);
+        compress__mask_rate(c, l, l->rate, worker);
+    compress__zero_pruned(l);
     if (l->rate < l->rule.p)
-        compress_copy_masked(l); /* still pruning: floats learn faster */
+        compress__copy_masked(l); /* still pruning: floats learn faster */
     else
-        compress_copy_form(c, l, worker);
+        compress__copy_form(c, l, worker);
 }
 
 static dscq_status begin(dscq_compressor *c, dscq_error *err)
 {
     (void)err;
-    compress_all_linear(c);
+    compress__all_linear(c);
     for (size_t i = 0; i < c->layers; i++)
         c->layer[i].rate = -1.0; /* the first step makes a mask */
     return DSCQ_OK;
@@ -62,7 +62,7 @@ const dscq_method dscq_method_magnitude = {
     .begin = begin,
     .step = step,
     .layer = layer,
-    .gradient = compress_mask_gradient,
+    .gradient = compress__mask_gradient,
 };
 
 /* ---- uniform codes alone ----------------------------------------------------- */
@@ -70,17 +70,17 @@ const dscq_method dscq_method_magnitude = {
 static dscq_status begin_uniform(dscq_compressor *c, dscq_error *err)
 {
     (void)err;
-    compress_all_linear(c);
+    compress__all_linear(c);
     for (size_t i = 0; i < c->layers; i++) {
         c->layer[i].rule.p = 0.0;
-        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+        compress__mask_rate(c, &c->layer[i], 0.0, 0);
     }
     return DSCQ_OK;
 }
 
 static void layer_uniform(dscq_compressor *c, dscq_clayer *l, int worker)
 {
-    compress_copy_form(c, l, worker);
+    compress__copy_form(c, l, worker);
 }
 
 const dscq_method dscq_method_uniform = {
@@ -112,10 +112,10 @@ static void layer_balance(dscq_compressor *c, dscq_clayer *l, int worker)
                                c->settings->all.lanes, c->settings->all.tile,
                                c->work[worker].clip);
         else
-            compress_mask_rate(c, l, l->rate, worker);
+            compress__mask_rate(c, l, l->rate, worker);
     }
-    compress_zero_pruned(l);
-    compress_copy_form(c, l, worker);
+    compress__zero_pruned(l);
+    compress__copy_form(c, l, worker);
 }
 
 const dscq_method dscq_method_balance = {
@@ -127,5 +127,5 @@ const dscq_method dscq_method_balance = {
     .begin = begin_balance,
     .step = step,
     .layer = layer_balance,
-    .gradient = compress_mask_gradient,
+    .gradient = compress__mask_gradient,
 };

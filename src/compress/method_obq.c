@@ -6,15 +6,15 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
     (void)err;
     for (size_t i = 0; i < c->layers; i++) /* rows are independent: a step for each */
         c->layer[i].rule.per_channel |= c->layer[i].rule.form == DSCQ_W_CODEBOOK;
-    compress_all_linear(c);
+    compress__all_linear(c);
     for (size_t i = 0; i < c->layers; i++)
-        compress_mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
+        compress__mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
     return DSCQ_OK;
 }
 
 static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
-    compress_copy_form(c, l, worker);
+    compress__copy_form(c, l, worker);
 }
 
 const dscq_method dscq_method_obq = {

@@ -9,7 +9,7 @@ enum { MAX_UNDONE = 2 };
 static void everything(dscq_compressor *c, double part)
 {
     for (size_t i = 0; i < c->layers; i++)
-        compress_mask_rate(c, &c->layer[i], c->layer[i].rule.p * part, 0);
+        compress__mask_rate(c, &c->layer[i], c->layer[i].rule.p * part, 0);
 }
 
 /* Everything under alpha times the position of its layer's peak goes. */
@@ -24,8 +24,8 @@ static void cut_valley(dscq_compressor *c)
         peak = dscq_peak_magnitude(l->w->w, l->mask, l->w->count);
         if (dscq_mask_threshold(l->mask, l->w->w, l->held, l->w->count,
                                 c->alpha * peak) == 0)
-            compress_mask_rate(c, l, l->rule.p, 0); /* an odd histogram: as before */
-        compress_zero_pruned(l);
+            compress__mask_rate(c, l, l->rule.p, 0); /* an odd histogram: as before */
+        compress__zero_pruned(l);
     }
 }
 
@@ -64,8 +64,8 @@ static void cut_largest(dscq_compressor *c)
         return;
     dscq_clayer *l = &c->layer[c->position];
     const double kept = (double)kept_of(l) / (double)l->w->count;
-    compress_mask_rate(c, l, 1.0 - kept * c->settings->all.density_step, 0);
-    compress_zero_pruned(l);
+    compress__mask_rate(c, l, 1.0 - kept * c->settings->all.density_step, 0);
+    compress__zero_pruned(l);
 }
 
 /* The next, stronger cut. */
@@ -95,7 +95,7 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
     everything(c, c->steps == 0 ? 1.0 : 0.0);
     if (c->steps == 0)
         return DSCQ_OK;
-    status = compress_snapshot_take(&c->good, c, c->score0, err);
+    status = compress__snapshot_take(&c->good, c, c->score0, err);
     if (status != DSCQ_OK)
         return status;
     if (c->settings->all.peak != DSCQ_PEAK_ACCURACY)
@@ -110,14 +110,14 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     (void)c;
     (void)worker;
-    compress_zero_pruned(l);
-    compress_copy_masked(l);
+    compress__zero_pruned(l);
+    compress__copy_masked(l);
 }
 
 /* A round that lost too much: back, and be gentler, or give the layer up. */
 static void undo(dscq_compressor *c)
 {
-    compress_snapshot_restore(c, &c->good);
+    compress__snapshot_restore(c, &c->good);
     if (c->settings->all.peak == DSCQ_PEAK_SIZE && c->position >= 0) {
         c->layer[c->position].mark = 1.0;
         return;
@@ -134,12 +134,12 @@ static dscq_status epoch(dscq_compressor *c, double score, dscq_error *err)
     if (c->done)
         return DSCQ_OK;
     if (!c->peak.valid || score > c->peak.score)
-        status = compress_snapshot_take(&c->peak, c, score, err);
+        status = compress__snapshot_take(&c->peak, c, score, err);
     if (status != DSCQ_OK || --c->round_left > 0)
         return status;
     if (c->peak.score >= c->score0 - c->settings->all.acc_loss) {
-        compress_snapshot_restore(c, &c->peak); /* the best of the round goes on */
-        status = compress_snapshot_take(&c->good, c, c->peak.score, err);
+        compress__snapshot_restore(c, &c->peak); /* the best of the round goes on */
+        status = compress__snapshot_take(&c->good, c, c->peak.score, err);
     } else {
         undo(c);
     }
@@ -159,6 +159,6 @@ const dscq_method dscq_method_peak = {
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_SCORED,
     .begin = begin,
     .layer = layer,
-    .gradient = compress_mask_gradient,
+    .gradient = compress__mask_gradient,
     .epoch = epoch,
 };

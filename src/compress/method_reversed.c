@@ -45,8 +45,8 @@ static dscq_status with_group(dscq_compressor *c, double factor, dscq_error *err
         dscq_clayer *l = &c->layer[group[i]];
         const double rate = factor > 0.0 ? 1.0 - (1.0 - l->rate) * factor : l->rule.p;
 
-        compress_mask_rate(c, l, rate, 0);
-        compress_zero_pruned(l);
+        compress__mask_rate(c, l, rate, 0);
+        compress__zero_pruned(l);
     }
     c->round_left = c->settings->all.round_epochs;
     dscq_free(group);
@@ -66,10 +66,10 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
     n = cut_order(c, order);
     dscq_free(order);
     for (size_t i = 0; i < c->layers; i++)
-        compress_mask_rate(c, &c->layer[i], 0.0, 0);
+        compress__mask_rate(c, &c->layer[i], 0.0, 0);
     if (c->steps == 0) { /* no training: one cut of everything */
         for (size_t i = 0; i < c->layers; i++)
-            compress_mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
+            compress__mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
         return DSCQ_OK;
     }
     epochs = (int64_t)((c->stage_end[c->at] - c->stage_begin) / c->steps_per_epoch);
@@ -79,7 +79,7 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
     c->rounds_max = n > 0 ? (int32_t)(rounds / ((n + c->group - 1) / c->group)) : 1;
     c->position = 0;
     c->round = 0;
-    status = compress_snapshot_take(&c->good, c, c->score0, err);
+    status = compress__snapshot_take(&c->good, c, c->score0, err);
     return status == DSCQ_OK ? with_group(c, 0.0, err) : status;
 }
 
@@ -87,8 +87,8 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     (void)c;
     (void)worker;
-    compress_zero_pruned(l);
-    compress_copy_masked(l);
+    compress__zero_pruned(l);
+    compress__copy_masked(l);
 }
 
 static dscq_status epoch(dscq_compressor *c, double score, dscq_error *err)
@@ -99,10 +99,10 @@ static dscq_status epoch(dscq_compressor *c, double score, dscq_error *err)
     if (c->done || --c->round_left > 0)
         return DSCQ_OK;
     if (accepted) {
-        status = compress_snapshot_take(&c->good, c, score, err);
+        status = compress__snapshot_take(&c->good, c, score, err);
         c->round++;
     } else {
-        compress_snapshot_restore(c, &c->good);
+        compress__snapshot_restore(c, &c->good);
     }
     if (status != DSCQ_OK)
         return status;
@@ -121,6 +121,6 @@ const dscq_method dscq_method_reversed = {
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_SCORED,
     .begin = begin,
     .layer = layer,
-    .gradient = compress_mask_gradient,
+    .gradient = compress__mask_gradient,
     .epoch = epoch,
 };

@@ -57,13 +57,13 @@ static dscq_status make_room(compress_snapshot *s, const dscq_compressor *c,
     s->rate = dscq_malloc(c->layers, sizeof *s->rate);
     if (s->data != NULL && s->mask != NULL && s->rate != NULL)
         return DSCQ_OK;
-    compress_snapshot_free(s);
+    compress__snapshot_free(s);
     return dscq_fail_nomem(err, "snapshot of the weights",
                            4ULL * walk(NULL, c->model, 1));
 }
 
-dscq_status compress_snapshot_take(compress_snapshot *s, const dscq_compressor *c,
-                                   double score, dscq_error *err)
+dscq_status compress__snapshot_take(compress_snapshot *s, const dscq_compressor *c,
+                                    double score, dscq_error *err)
 {
     const dscq_status status = make_room(s, c, err);
     size_t at = 0;
@@ -80,7 +80,7 @@ dscq_status compress_snapshot_take(compress_snapshot *s, const dscq_compressor *
     return DSCQ_OK;
 }
 
-void compress_snapshot_restore(dscq_compressor *c, const compress_snapshot *s)
+void compress__snapshot_restore(dscq_compressor *c, const compress_snapshot *s)
 {
     size_t at = 0;
 
@@ -93,7 +93,7 @@ void compress_snapshot_restore(dscq_compressor *c, const compress_snapshot *s)
     }
 }
 
-void compress_snapshot_free(compress_snapshot *s)
+void compress__snapshot_free(compress_snapshot *s)
 {
     dscq_free(s->data);
     dscq_free(s->mask);

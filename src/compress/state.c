@@ -195,7 +195,7 @@ static void snapshot_io(state_io *io, dscq_compressor *c, compress_snapshot *s,
     if (io->status != DSCQ_OK)
         return;
     if (valid && io->from != NULL) /* room for it; the contents come below */
-        io->status = compress_snapshot_take(s, c, 0.0, io->err);
+        io->status = compress__snapshot_take(s, c, 0.0, io->err);
     s->valid = valid != 0;
     if (!valid || io->status != DSCQ_OK)
         return;

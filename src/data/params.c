@@ -1,12 +1,12 @@
 /* The [data] section: its keys, and the table of formats behind `type`. */
 #include "data_internal.h"
 
-#define DSCQ_READER(id) extern const data_reader data_reader_##id;
+#define DSCQ_READER(id) extern const data_reader data__reader_##id;
 #include "readers.def"
 #undef DSCQ_READER
 
 static const data_reader *const k_readers[] = {
-#define DSCQ_READER(id) &data_reader_##id,
+#define DSCQ_READER(id) &data__reader_##id,
 #include "readers.def"
 #undef DSCQ_READER
 };

@@ -184,7 +184,7 @@ static dscq_status open_cifar100(data_part *part, data_open *o, dscq_error *err)
     return open_form(part, o, o->params->fine ? &k_fine : &k_coarse, err);
 }
 
-const data_reader data_reader_cifar10 = {
+const data_reader data__reader_cifar10 = {
     .name = "cifar10",
     .summary = "CIFAR-10 binary files, or the folder that holds them",
     .has_size = 1,
@@ -193,7 +193,7 @@ const data_reader data_reader_cifar10 = {
     .fetch = data__fetch_raw,
 };
 
-const data_reader data_reader_cifar100 = {
+const data_reader data__reader_cifar100 = {
     .name = "cifar100",
     .summary = "CIFAR-100 binary files; fine = 0 for the 20 coarse classes",
     .has_size = 1,

@@ -89,7 +89,7 @@ done:
     return status;
 }
 
-const data_reader data_reader_coco = {
+const data_reader data__reader_coco = {
     .name = "coco",
     .summary = "COCO: a folder of pictures, *_labels = instances JSON",
     .has_boxes = 1,

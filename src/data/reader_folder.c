@@ -172,7 +172,7 @@ done:
     return status;
 }
 
-const data_reader data_reader_folder = {
+const data_reader data__reader_folder = {
     .name = "folder",
     .summary = "one sub-folder of pictures (PNG, JPEG, BMP, WebP) per class",
     .needs_source = 1,
@@ -180,7 +180,7 @@ const data_reader data_reader_folder = {
     .fetch = data__fetch_file,
 };
 
-const data_reader data_reader_flat = {
+const data_reader data__reader_flat = {
     .name = "flat",
     .summary = "one folder; the class is in the file name (CLASS_NUMBER.jpg)",
     .needs_source = 1,
@@ -188,7 +188,7 @@ const data_reader data_reader_flat = {
     .fetch = data__fetch_file,
 };
 
-const data_reader data_reader_images = {
+const data_reader data__reader_images = {
     .name = "images",
     .summary = "one folder of pictures without labels, for calibration",
     .needs_source = 1,

@@ -146,7 +146,7 @@ done:
     return status;
 }
 
-const data_reader data_reader_idx = {
+const data_reader data__reader_idx = {
     .name = "idx",
     .summary = "IDX image and label files (MNIST), plain or .gz",
     .has_size = 1,

@@ -259,7 +259,7 @@ done:
     return status;
 }
 
-const data_reader data_reader_list = {
+const data_reader data__reader_list = {
     .name = "list",
     .summary = "a text or CSV list: picture, class number or name",
     .needs_source = 1,

@@ -283,14 +283,14 @@ done:
     return status;
 }
 
-const data_reader data_reader_signs = {
+const data_reader data__reader_signs = {
     .name = "signs",
     .summary = "generated road-sign-like pictures; nothing to download",
     .open = open_signs,
     .fetch = fetch_one,
 };
 
-const data_reader data_reader_signs_detect = {
+const data_reader data__reader_signs_detect = {
     .name = "signs_detect",
     .summary = "generated scenes of several signs with boxes",
     .has_boxes = 1,

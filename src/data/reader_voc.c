@@ -188,7 +188,7 @@ done:
     return status;
 }
 
-const data_reader data_reader_voc = {
+const data_reader data__reader_voc = {
     .name = "voc",
     .summary = "Pascal VOC: boxes in XML; root folder or ImageSets/Main/LIST.txt",
     .has_boxes = 1,

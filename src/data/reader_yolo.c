@@ -245,7 +245,7 @@ done:
     return status;
 }
 
-const data_reader data_reader_yolo = {
+const data_reader data__reader_yolo = {
     .name = "yolo",
     .summary = "pictures with a text of 'class cx cy w h' each; folder or list file",
     .has_boxes = 1,

@@ -65,7 +65,7 @@ dscq_status flow__agree(flow_agreement *out, dscq_project *p, dscq_model *origin
 
     *out = (flow_agreement){.has_top1 = s.classes > 0};
     DSCQ_TRY(dscq_project_dataset(&s.d, p, o->log, err));
-    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
     const dscq_exec_options eo = {
         .batch = 1, .raw_outputs = 1, .pool = pool, .kernels = kernels};
     DSCQ_TRY(dscq_exec_create(&s.exec, origin, &eo, err));

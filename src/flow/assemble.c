@@ -2,8 +2,8 @@
  * network. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
+#include "dscq/build/build.h"
 #include "dscq/compress/calibrate.h"
-#include "dscq/pack/build.h"
 #include "flow_internal.h"
 
 #include <math.h>
@@ -41,7 +41,7 @@ static dscq_qinput input_of(const dscq_preproc *p)
 }
 
 /* Outputs whose steps were too fine for what comes in. */
-static void say_widened(const flow_parts *parts, const double *wider)
+static void say_widened(const dscq_flow_parts *parts, const double *wider)
 {
     for (int32_t i = 0; i < dscq_model_nodes(parts->model); i++)
         if (wider[i] > 1.0)
@@ -53,7 +53,8 @@ static void say_widened(const flow_parts *parts, const double *wider)
                 parts->edge[i + 1].bits - log2(wider[i]), (int)parts->edge[i + 1].bits);
 }
 
-dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err)
+dscq_status dscq_flow_assemble(dscq_qmodel **out, const dscq_flow_parts *parts,
+                               dscq_error *err)
 {
     const int32_t nodes = dscq_model_nodes(parts->model);
     dscq_build_edge *edge = dscq_calloc(2 * (size_t)nodes, sizeof *edge);
@@ -90,7 +91,7 @@ dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_erro
         input = input_of(parts->preproc);
         spec.preprocess = &input;
     }
-    DSCQ_TRY(dscq_pack_build(out, parts->model, &spec, err));
+    DSCQ_TRY(dscq_build_qmodel(out, parts->model, &spec, err));
     say_widened(parts, wider);
 done:
     dscq_free(wider);

@@ -25,10 +25,10 @@ done:
     return status;
 }
 
-dscq_status flow__calibrate(dscq_aquant *grid, dscq_project *p,
-                            const dscq_compressor *c, dscq_pool *pool,
-                            const dscq_kernels *kernels, const dscq_log *log,
-                            dscq_error *err)
+dscq_status dscq_flow_calibrate(dscq_aquant *grid, dscq_project *p,
+                                const dscq_compressor *c, dscq_pool *pool,
+                                const dscq_kernels *kernels, const dscq_log *log,
+                                dscq_error *err)
 {
     const dscq_settings *s = dscq_compressor_settings(c);
     dscq_model *m = dscq_project_model(p);

@@ -25,9 +25,10 @@ static dscq_status train_or_take_over(dscq_train_result *out, dscq_project *p,
     dscq_status status;
 
     if (o->out_dir[0] != '\0' && o->resume) {
-        DSCQ_TRY(flow__begin(p, o, FLOW_TRAINED, NULL, err)); /* made with these? */
+        DSCQ_TRY(
+            dscq_flow_begin(p, o, DSCQ_FLOW_TRAINED, NULL, err)); /* made with these? */
         if (flow__float_is_done(o->out_dir)) {
-            DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+            DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
             dscq_log_printf(o->log, DSCQ_LOG_INFO, "%s: float network taken over",
                             path);
             return dscq_model_load(dscq_project_model(p), path, DSCQ_MATCH_EXACT, NULL,
@@ -39,9 +40,9 @@ done:
     return status;
 }
 
-dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
-                                const dscq_run_options *o, int is_tuned,
-                                dscq_error *err)
+dscq_status dscq_flow_float_network(dscq_train_result *out, dscq_project *p,
+                                    const dscq_run_options *o, int is_tuned,
+                                    dscq_error *err)
 {
     if (o->weights != NULL && is_tuned)
         return flow__tuned_weights(p, o->weights, o->log, err);
@@ -186,7 +187,7 @@ static dscq_status write_packed(dscq_compress_result *out, const dscq_qmodel *q,
     if (o->packed != NULL)
         (void)dscq_str_copy(out->packed_path, sizeof out->packed_path, o->packed);
     else if (o->run.out_dir[0] != '\0')
-        DSCQ_TRY(flow__path(out->packed_path, o->run.out_dir, "packed.bin", err));
+        DSCQ_TRY(dscq_flow_path(out->packed_path, o->run.out_dir, "packed.bin", err));
     if (out->packed_path[0] != '\0')
         DSCQ_TRY(dscq_file_write(out->packed_path, data, bytes, err));
 done:
@@ -202,7 +203,7 @@ static dscq_status write_layers(const dscq_table *layers, const char *dir,
     dscq_status status;
 
     DSCQ_TRY(dscq_write_csv(&text, layers, err));
-    DSCQ_TRY(flow__path(path, dir, "layers.csv", err));
+    DSCQ_TRY(dscq_flow_path(path, dir, "layers.csv", err));
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
 done:
     dscq_str_free(&text);
@@ -224,7 +225,7 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
     dscq_str meta = {0};
     dscq_status status;
 
-    DSCQ_TRY(flow__pool(&pool, &kernels, run, err));
+    DSCQ_TRY(dscq_flow_pool(&pool, &kernels, run, err));
     DSCQ_TRY(dscq_project_dataset(&d, p, run->log, err));
     DSCQ_TRY(flow__tune_init(&tune, p, pool, kernels, run->out_dir, run->log, err));
     dscq_compressor_use(tune.compressor, 0);
@@ -239,16 +240,16 @@ static dscq_status tune_and_pack(dscq_compress_result *out, dscq_qmodel **q,
     DSCQ_TRY(dscq_compressor_sizes(&out->values_bytes, &out->entropy_bytes,
                                    tune.compressor, err));
     DSCQ_TRY(make_meta(&meta, p, d, out->valid_float, out->valid_tuned, err));
-    const flow_parts parts = {.model = dscq_project_model(p),
-                              .compressor = tune.compressor,
-                              .edge = tune.edge,
-                              .preproc = dscq_dataset_preproc(d),
-                              .dataset = d,
-                              .class_count = dscq_dataset_classes(d),
-                              .logit_bits = p->settings->all.logit_b,
-                              .meta = meta.text,
-                              .log = tune.log};
-    DSCQ_TRY(flow__assemble(q, &parts, err));
+    const dscq_flow_parts parts = {.model = dscq_project_model(p),
+                                   .compressor = tune.compressor,
+                                   .edge = tune.edge,
+                                   .preproc = dscq_dataset_preproc(d),
+                                   .dataset = d,
+                                   .class_count = dscq_dataset_classes(d),
+                                   .logit_bits = p->settings->all.logit_b,
+                                   .meta = meta.text,
+                                   .log = tune.log};
+    DSCQ_TRY(dscq_flow_assemble(q, &parts, err));
     (*q)->float_bytes = dscq_model_float_bytes(flow__trained(p));
     DSCQ_TRY(dscq_infer_make_digests(*q, EMBEDDED_INPUTS, NULL, err));
 done:
@@ -280,8 +281,8 @@ static dscq_status begin(dscq_project *p, const dscq_compress_options *o,
 
     (void)snprintf(profile, sizeof profile, "--profile=%.60s\n",
                    o->profile != NULL ? o->profile : "machine");
-    DSCQ_TRY(flow__begin_float(p, &o->run, err));
-    DSCQ_TRY(flow__begin(p, &o->run, FLOW_COMPRESSED, profile, err));
+    DSCQ_TRY(dscq_flow_begin_float(p, &o->run, err));
+    DSCQ_TRY(dscq_flow_begin(p, &o->run, DSCQ_FLOW_COMPRESSED, profile, err));
 done:
     return status;
 }
@@ -305,11 +306,11 @@ dscq_status dscq_flow_compress(dscq_compress_result *out, dscq_table **layers,
     DSCQ_TRY(begin(p, o, err));
     DSCQ_TRY(dscq_project_dataset(&d, p, o->run.log, err));
     out->has_truth = flow__has_truth(p, d);
-    DSCQ_TRY(
-        flow__float_network(&out->train, p, &o->run, p->settings->all.epochs > 0, err));
+    DSCQ_TRY(dscq_flow_float_network(&out->train, p, &o->run,
+                                     p->settings->all.epochs > 0, err));
     if (!o->is_part) {
-        DSCQ_TRY(flow__keep_float(p, &o->run, FLOW_COMPRESSED, err));
-        DSCQ_TRY(flow__write_net_cfg(p, &o->run, err));
+        DSCQ_TRY(dscq_flow_keep_float(p, &o->run, DSCQ_FLOW_COMPRESSED, err));
+        DSCQ_TRY(dscq_flow_write_net_cfg(p, &o->run, err));
     }
     const dscq_split split = measured_part(d, o);
     out->split = dscq_split_name(split);

@@ -10,8 +10,8 @@
 
 static const size_t k_curve_bytes_max = (size_t)16 << 20;
 
-dscq_status flow__path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
-                       dscq_error *err)
+dscq_status dscq_flow_path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
+                           dscq_error *err)
 {
     return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
 }
@@ -45,7 +45,7 @@ dscq_status flow__curve_path(char out[DSCQ_PATH_MAX], const char *dir, const cha
     char name[64];
 
     snprintf(name, sizeof name, "%s.%s", stem, ending);
-    return flow__path(out, dir, name, err);
+    return dscq_flow_path(out, dir, name, err);
 }
 
 void flow__curve_load(flow_curve *c, const char *dir, const char *stem, uint32_t epochs)

@@ -23,7 +23,7 @@ static dscq_status drawing_path(char out[DSCQ_PATH_MAX], const char *dir,
     if (dot != NULL && dot != base)
         *dot = '\0';
     memcpy(name + strlen(name), ".png", sizeof ".png");
-    return flow__path(out, dir, name, err);
+    return dscq_flow_path(out, dir, name, err);
 }
 
 dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,

@@ -11,23 +11,15 @@
 #include "dscq/data/batch.h"
 #include "dscq/flow/compress.h"
 #include "dscq/flow/project.h"
-#include "dscq/flow/search.h"
+#include "dscq/flow/steps.h"
 #include "dscq/flow/train.h"
+#include "dscq/hw/machine.h"
 #include "dscq/report/plot.h"
 #include "dscq/sense/sense.h"
 
 /* Sections of a net.cfg that are not layers. */
 #define FLOW_SECTIONS                                                                  \
     "data|train|compress|compress_layer|sensitivity|search|machine|schedule"
-
-/* What a run's folder gets, one after the other: record.c. */
-typedef enum flow_stage {
-    FLOW_TRAINED,    /* the float network                     */
-    FLOW_SENSED,     /* the table of sensitivity              */
-    FLOW_SEARCHED,   /* trials and finalists                  */
-    FLOW_COMPRESSED, /* the smaller network, fine-tuning, packed.bin */
-    FLOW_STAGES
-} flow_stage;
 
 struct dscq_project {
     char path[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX];
@@ -39,15 +31,17 @@ struct dscq_project {
     int has_data;
     char
         unsaid[16]; /* of an imported network: "mean and std" not given; "": all said */
-    int is_data_sure;          /* [data] has a type that there is */
-    dscq_settings *settings;   /* [compress], [compress_layer], those of the recipe */
-    dscq_config *recipe;       /* NULL: none                                        */
-    dscq_config *searched;     /* recipe that a search found; NULL: none            */
-    dscq_sense_params sense;   /* [sensitivity] */
-    dscq_search_params search; /* [search] */
+    int is_data_sure;        /* [data] has a type that there is */
+    dscq_settings *settings; /* [compress], [compress_layer], those of the recipe */
+    dscq_config *recipe;     /* NULL: none                                        */
+    dscq_config *searched;   /* recipe that a search found; NULL: none            */
+    dscq_sense_params sense; /* [sensitivity] */
+    const dscq_project_section *section[DSCQ_PROJECT_SECTIONS]; /* of others ... */
+    void *section_params[DSCQ_PROJECT_SECTIONS];                /* and what they say */
+    size_t section_count;
     dscq_dataset *dataset, *calibration; /* the latter: data.calibrate, or NULL */
     char sha256[65];
-    char *record[FLOW_STAGES]; /* settings that a stage began with; NULL: none */
+    char *record[DSCQ_FLOW_STAGES]; /* settings that a stage began with; NULL: none */
 };
 
 /* DSCQ_TRY for what a listener of p->cfg may take: then it is as if all were well. */
@@ -75,8 +69,11 @@ void flow__warn_dead_keys(const dscq_machine *m, const dscq_config *c,
  * flow__bind_more(), which adds them to the settings. */
 dscq_status flow__load_recipe(dscq_project *p, const char *path, dscq_error *err);
 
-/* Sections bound by the later stages. */
-dscq_status flow__bind_more(dscq_project *p, dscq_error *err);
+/* Sections bound by the later stages, and those of other modules. */
+dscq_status flow__bind_more(dscq_project *p, const dscq_project_options *o,
+                            dscq_error *err);
+/* The sections of other modules as options, for another project of the same run. */
+dscq_project_options flow__same_sections(const dscq_project *p);
 void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),
                       void *ctx);
 
@@ -203,15 +200,6 @@ dscq_status flow__score_run(double *out, flow_score *s, dscq_error *err);
 dscq_status flow__score_boxes(double *map_out, double *per_class, flow_score *s,
                               dscq_ap_rule rule, dscq_error *err);
 
-/* ---- compress.c ----------------------------------------------------------- */
-
-/* The float network of a project: from given weights, an earlier run's float.ckpt
- * (resume), or training (then *out says how it went). is_tuned: it is trained further
- * before anybody measures it, so given weights need not fit every layer. */
-dscq_status flow__float_network(dscq_train_result *out, dscq_project *p,
-                                const dscq_run_options *o, int is_tuned,
-                                dscq_error *err);
-
 /* ---- curve.c: one row an epoch, kept across --resume --------------------- */
 
 typedef struct flow_curve {
@@ -288,25 +276,9 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                             const dscq_log *log, dscq_error *err);
 dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
                            dscq_error *err);
-/* How many seconds fine-tuning and its evaluations take: a few steps are measured on a
- * copy of the network, nothing is kept. 0 without fine-tuning. */
-dscq_status flow__tune_seconds(double *out, dscq_project *p, dscq_pool *pool,
-                               const dscq_kernels *kernels, double (*now)(void),
-                               dscq_error *err);
 void flow__tune_clear(flow_tune *t);
 /* post.c: what [compress] asks for after the freeze, from pictures alone. */
 dscq_status flow__post(flow_tune *t, dscq_error *err);
-
-/* Set every grid with bits != 0 as fake quantisation. grid: [dscq_grid_count()]. */
-dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *grid, int32_t nodes,
-                                 dscq_error *err);
-/* Grids of the input, of every node's output and in front of its table with the weights
- * in use, from images of the training part, by the rule of [compress] and its ranges.
- * grid: [dscq_grid_count()]. */
-dscq_status flow__calibrate(dscq_aquant *grid, dscq_project *p,
-                            const dscq_compressor *c, dscq_pool *pool,
-                            const dscq_kernels *kernels, const dscq_log *log,
-                            dscq_error *err);
 
 /* ---- ranges.c: grids that an import wrote down ---- */
 
@@ -317,80 +289,6 @@ int32_t flow__codes_bits(int64_t lo, int64_t hi);
  * DSCQ_FORMAT "file:line: ...", also where the settings say other bits of a layer. */
 dscq_status flow__use_ranges(dscq_aquant *grid, const dscq_project *p,
                              const dscq_settings *s, dscq_error *err);
-
-/* ---- judge.c: some images of a part, and which of them a network gets right -- */
-
-enum { FLOW_JUDGE_BATCH = 100 };
-
-/* A fixed, evenly spread choice of images; several threads may read it. */
-typedef struct flow_pick {
-    dscq_dataset *dataset;
-    dscq_split split;
-    uint32_t *index; /* [count] */
-    int32_t *answer; /* [count], what is right; NULL: the data's labels */
-    size_t count;
-} flow_pick;
-/* Whether a layer has batch norm, whose statistics can be measured again. */
-int flow__has_norm(const dscq_model *m);
-/* want 0: all. DSCQ_FORMAT when the part is empty. */
-dscq_status flow__pick_init(flow_pick *pick, dscq_project *p, dscq_split split,
-                            size_t want, const dscq_log *log, dscq_error *err);
-void flow__pick_clear(flow_pick *pick);
-/* Where the data have no labels, right is what the unchanged network m answers: scores
- * become agreement with it. DSCQ_UNSUPPORTED when it is no classifier. Does nothing
- * when there are labels. */
-dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
-                               dscq_pool *pool, const dscq_kernels *kernels,
-                               dscq_error *err);
-
-/* Batches of a choice, in its order, for one thread; zero-initialise. */
-typedef struct flow_pick_feed {
-    const flow_pick *pick;
-    int32_t batch;
-    float *x;       /* [batch][h][w][c] */
-    int32_t *label; /* [batch] */
-} flow_pick_feed;
-dscq_status flow__pick_feed_init(flow_pick_feed *f, const flow_pick *pick,
-                                 int32_t batch, dscq_error *err);
-void flow__pick_feed_clear(flow_pick_feed *f);
-/* A dscq_batch_fn; ctx is the feed; the epoch makes no difference. */
-dscq_status flow__pick_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
-                             size_t number, dscq_error *err);
-/* right[pick->count]: 1 where the largest logit of a classifier is the answer's. The
- * engine's batch is at least the feed's. */
-dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
-                        dscq_error *err);
-
-/* ---- sense_run.c, sensitivity.c -------------------------------------------------- */
-
-#define FLOW_SENSE_JOURNAL "sensitivity.json"
-/* Every cell of [sensitivity] for the project's model as it is; the journal is in
- * o->out_dir. *out is owned by the caller. */
-dscq_status flow__sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
-                        const dscq_kernels *kernels, const dscq_run_options *o,
-                        dscq_error *err);
-/* "match, p, b" of the rows from `first` on, as a file that --recipe reads. */
-dscq_status flow__recipe_write(const dscq_settings *s, size_t first, const char *about,
-                               const char *path, dscq_error *err);
-dscq_status flow__write_csv(const dscq_table *t, const char *dir, const char *name,
-                            dscq_error *err);
-/* dir/stem.svg and dir/stem.png. */
-dscq_status flow__write_picture(const dscq_picture *picture, const char *dir,
-                                const char *stem, dscq_error *err);
-
-/* ---- assemble.c ------------------------------------------------------------ */
-
-typedef struct flow_parts {
-    const dscq_model *model;
-    const dscq_compressor *compressor; /* frozen */
-    const dscq_aquant *edge;           /* [dscq_grid_count] */
-    const dscq_preproc *preproc;       /* NULL: the input is not an image */
-    dscq_dataset *dataset;             /* class names; NULL: none */
-    int32_t class_count, logit_bits;
-    const char *meta;
-    const dscq_log *log; /* NULL: says nothing */
-} flow_parts;
-dscq_status flow__assemble(dscq_qmodel **out, const flow_parts *parts, dscq_error *err);
 
 /* ---- agree.c: against the float network, where nobody knows the truth ----- */
 
@@ -442,50 +340,14 @@ dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *i
 
 /* ---- record.c: which settings made what lies in a run's folder ------------ */
 
-/* A stage begins in o->out_dir: refuses the folder of a finished run (DSCQ_ARG) unless
- * resume or force is set; with resume, DSCQ_FORMAT when a setting that decides the
- * result is another than the one it was begun with, naming both; else states of an
- * earlier run are removed and the settings written down. `more`: further lines
- * "key=value\n", or NULL. Nothing when out_dir is "". */
-dscq_status flow__begin(dscq_project *p, const dscq_run_options *o, flow_stage stage,
-                        const char *more, dscq_error *err);
-/* The lines of a stage: every setting that decides what it makes, and digests of data,
- * weights and files. */
-dscq_status flow__record_text(dscq_str *to, dscq_project *p, const dscq_run_options *o,
-                              flow_stage stage, dscq_error *err);
-/* The stage of training, when this run has one: before anything else begins. */
-dscq_status flow__begin_float(dscq_project *p, const dscq_run_options *o,
-                              dscq_error *err);
-/* o->out_dir/float.ckpt holds the weights that the run starts from, wherever they came
- * from. DSCQ_ARG: there are others, and force is not set. */
-dscq_status flow__keep_float(const dscq_project *p, const dscq_run_options *o,
-                             flow_stage stage, dscq_error *err);
-/* Names and values of all arrays. */
-void flow__digest_network(dscq_sha256 *h, const dscq_model *m);
-/* "section.key=value" for every row that may not change; all: for every one. */
-void flow__record_keys(dscq_str *to, const char *section, const void *params,
-                       const dscq_key *keys, int all);
 /* float.ckpt is what this stage put there; is it what training ended with? */
-dscq_status flow__float_done(const char *dir, flow_stage stage, dscq_error *err);
+dscq_status flow__float_done(const char *dir, dscq_flow_stage stage, dscq_error *err);
 int flow__float_is_done(const char *dir);
-
-/* net_cfg.c: o->out_dir/net.cfg, unless one of somebody else is there. */
-dscq_status flow__write_net_cfg(const dscq_project *p, const dscq_run_options *o,
-                                dscq_error *err);
-
-/* Folders of a search's finalists: finalist-N. */
-#define FLOW_FINALIST "finalist-"
 
 /* ---- small things --------------------------------------------------------- */
 
-/* The pool and kernel family that a run was asked to use. */
-dscq_status flow__pool(dscq_pool **pool, const dscq_kernels **kernels,
-                       const dscq_run_options *o, dscq_error *err);
 /* Make out_dir; refuse when `marker` is there and neither resume nor force is set. */
 dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
                               dscq_error *err);
-/* "dir/name" into out. */
-dscq_status flow__path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
-                       dscq_error *err);
 
 #endif

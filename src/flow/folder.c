@@ -21,8 +21,9 @@ static size_t sweep(const char *dir)
     if (dscq_dir_list(&d, dir, NULL) != DSCQ_OK)
         return gone;
     for (size_t i = 0; i < d.count; i++)
-        if (strncmp(d.name[i], FLOW_FINALIST, sizeof FLOW_FINALIST - 1) == 0 &&
-            flow__path(path, dir, d.name[i], NULL) == DSCQ_OK)
+        if (strncmp(d.name[i], DSCQ_FLOW_FINALIST, sizeof DSCQ_FLOW_FINALIST - 1) ==
+                0 &&
+            dscq_flow_path(path, dir, d.name[i], NULL) == DSCQ_OK)
             gone += dscq_writer_sweep(path);
     dscq_dir_free(&d);
     return gone;
@@ -39,7 +40,7 @@ dscq_status dscq_folder_open(dscq_folder **out, const char *dir, const char *wha
     if (dir[0] == '\0')
         return DSCQ_OK;
     DSCQ_TRY(dscq_path_make_dirs(dir, err));
-    DSCQ_TRY(flow__path(path, dir, "run.lock", err));
+    DSCQ_TRY(dscq_flow_path(path, dir, "run.lock", err));
     f = dscq_calloc(1, sizeof *f);
     if (f == NULL)
         return dscq_fail_nomem(err, "a folder", sizeof *f);

@@ -2,13 +2,13 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/str.h"
+#include "dscq/export/net_cfg.h"
 #include "dscq/flow/folder.h"
 #include "dscq/flow/import.h"
 #include "dscq/flow/kind.h"
-#include "dscq/import/cfg.h"
 #include "dscq/import/darknet.h"
-#include "dscq/import/onnx.h"
 #include "dscq/nn/checkpoint.h"
+#include "dscq/onnx/onnx.h"
 #include "dscq/report/writers.h"
 #include "flow_internal.h"
 
@@ -149,7 +149,7 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
         *out = NULL;
     DSCQ_TRY(dscq_flow_read_network(&m, refused, &ranges, o, err));
     dscq_str_addf(&text, "# Imported from %s\n\n", dscq_path_base(o->network));
-    DSCQ_TRY(dscq_model_write_cfg(&text, m, DSCQ_CFG_IMPORTED, err));
+    DSCQ_TRY(dscq_export_net_cfg(&text, m, DSCQ_CFG_IMPORTED, err));
     if (o->data != NULL && o->data[0] != '\0')
         dscq_str_addf(&text, "\n[data]\n%s", o->data);
     if (text.bad)
@@ -186,7 +186,7 @@ dscq_status dscq_flow_export_darknet(const dscq_model *m, const char *stem,
 
     if (strlen(stem) + 16 > sizeof path)
         return dscq_fail(err, DSCQ_ARG, "%s: path is too long", stem);
-    DSCQ_TRY(dscq_model_write_cfg(
+    DSCQ_TRY(dscq_export_net_cfg(
         &text, m,
         dialect == DSCQ_DARKNET_PJREDDIE ? DSCQ_CFG_PJREDDIE : DSCQ_CFG_DARKNET, err));
     snprintf(path, sizeof path, "%s.weights", stem);

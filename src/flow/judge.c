@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-int flow__has_norm(const dscq_model *m)
+int dscq_flow_has_norm(const dscq_model *m)
 {
     for (int32_t i = 0; i < dscq_model_nodes(m); i++)
         if (dscq_model_node(m, i)->normalised)
@@ -11,8 +11,8 @@ int flow__has_norm(const dscq_model *m)
     return 0;
 }
 
-dscq_status flow__pick_init(flow_pick *pick, dscq_project *p, dscq_split split,
-                            size_t want, const dscq_log *log, dscq_error *err)
+dscq_status dscq_flow_pick_init(dscq_flow_pick *pick, dscq_project *p, dscq_split split,
+                                size_t want, const dscq_log *log, dscq_error *err)
 {
     dscq_status status;
 
@@ -36,42 +36,42 @@ done:
     return status;
 }
 
-void flow__pick_clear(flow_pick *pick)
+void dscq_flow_pick_clear(dscq_flow_pick *pick)
 {
     dscq_free(pick->index);
     dscq_free(pick->answer);
     memset(pick, 0, sizeof *pick);
 }
 
-dscq_status flow__pick_feed_init(flow_pick_feed *f, const flow_pick *pick,
-                                 int32_t batch, dscq_error *err)
+dscq_status dscq_flow_pick_feed_init(dscq_flow_pick_feed *f, const dscq_flow_pick *pick,
+                                     int32_t batch, dscq_error *err)
 {
     const size_t floats = dscq_preproc_floats(dscq_dataset_preproc(pick->dataset));
 
-    *f = (flow_pick_feed){.pick = pick, .batch = batch};
+    *f = (dscq_flow_pick_feed){.pick = pick, .batch = batch};
     if (pick->count < (size_t)batch)
         f->batch = (int32_t)pick->count;
     f->x = dscq_malloc((size_t)f->batch * floats, sizeof *f->x);
     f->label = dscq_malloc((size_t)f->batch, sizeof *f->label);
     if (f->x == NULL || f->label == NULL) {
-        flow__pick_feed_clear(f);
+        dscq_flow_pick_feed_clear(f);
         return dscq_fail_nomem(err, "a batch of images",
                                (size_t)batch * floats * sizeof *f->x);
     }
     return DSCQ_OK;
 }
 
-void flow__pick_feed_clear(flow_pick_feed *f)
+void dscq_flow_pick_feed_clear(dscq_flow_pick_feed *f)
 {
     dscq_free(f->x);
     dscq_free(f->label);
     memset(f, 0, sizeof *f);
 }
 
-dscq_status flow__pick_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
-                             size_t number, dscq_error *err)
+dscq_status dscq_flow_pick_batch(void *ctx, dscq_train_batch *out, uint32_t epoch,
+                                 size_t number, dscq_error *err)
 {
-    flow_pick_feed *f = ctx;
+    dscq_flow_pick_feed *f = ctx;
     const size_t first = number * (size_t)f->batch, all = f->pick->count;
     const size_t left = first < all ? all - first : 0;
     const size_t n = left < (size_t)f->batch ? left : (size_t)f->batch;
@@ -102,7 +102,7 @@ static int32_t largest(const float *y, int32_t n)
 /* The class of every image into answer[], or whether it is the right one into right[];
  * one of them is NULL. */
 static dscq_status classify(int32_t *answer, uint8_t *right, dscq_exec *e,
-                            flow_pick_feed *f, dscq_error *err)
+                            dscq_flow_pick_feed *f, dscq_error *err)
 {
     const int32_t *const truth = f->pick->answer;
     dscq_train_batch b;
@@ -110,7 +110,7 @@ static dscq_status classify(int32_t *answer, uint8_t *right, dscq_exec *e,
 
     dscq_exec_refresh(e);
     for (size_t number = 0, at = 0;; number++) {
-        const dscq_status status = flow__pick_batch(f, &b, 0, number, err);
+        const dscq_status status = dscq_flow_pick_batch(f, &b, 0, number, err);
 
         if (status != DSCQ_OK || b.n == 0)
             return status;
@@ -127,18 +127,18 @@ static dscq_status classify(int32_t *answer, uint8_t *right, dscq_exec *e,
     }
 }
 
-dscq_status flow__judge(uint8_t *right, dscq_exec *e, flow_pick_feed *f,
-                        dscq_error *err)
+dscq_status dscq_flow_judge(uint8_t *right, dscq_exec *e, dscq_flow_pick_feed *f,
+                            dscq_error *err)
 {
     return classify(NULL, right, e, f, err);
 }
 
-dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
-                               dscq_pool *pool, const dscq_kernels *kernels,
-                               dscq_error *err)
+dscq_status dscq_flow_pick_answers(dscq_flow_pick *pick, dscq_project *p, dscq_model *m,
+                                   dscq_pool *pool, const dscq_kernels *kernels,
+                                   dscq_error *err)
 {
     dscq_exec_options eo = {.raw_outputs = 1, .pool = pool, .kernels = kernels};
-    flow_pick_feed f = {0};
+    dscq_flow_pick_feed f = {0};
     dscq_exec *e = NULL;
     dscq_status status;
 
@@ -149,7 +149,7 @@ dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
                          "%s: the pictures have no labels and the network is no "
                          "classifier, so no answer is right or wrong",
                          dscq_project_path(p));
-    DSCQ_TRY(flow__pick_feed_init(&f, pick, FLOW_JUDGE_BATCH, err));
+    DSCQ_TRY(dscq_flow_pick_feed_init(&f, pick, DSCQ_FLOW_JUDGE_BATCH, err));
     eo.batch = f.batch;
     DSCQ_TRY(dscq_exec_create(&e, m, &eo, err));
     int32_t *answer = dscq_malloc(pick->count, sizeof *answer);
@@ -161,6 +161,6 @@ dscq_status flow__pick_answers(flow_pick *pick, dscq_project *p, dscq_model *m,
     DSCQ_TRY(classify(answer, NULL, e, &f, err));
 done:
     dscq_exec_destroy(e);
-    flow__pick_feed_clear(&f);
+    dscq_flow_pick_feed_clear(&f);
     return status;
 }

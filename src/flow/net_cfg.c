@@ -106,8 +106,8 @@ static int is_ours(const char *path)
            n == sizeof head && memcmp(head, k_head, n) == 0;
 }
 
-dscq_status flow__write_net_cfg(const dscq_project *p, const dscq_run_options *o,
-                                dscq_error *err)
+dscq_status dscq_flow_write_net_cfg(const dscq_project *p, const dscq_run_options *o,
+                                    dscq_error *err)
 {
     char path[DSCQ_PATH_MAX];
     dscq_str text = {0};
@@ -115,7 +115,7 @@ dscq_status flow__write_net_cfg(const dscq_project *p, const dscq_run_options *o
 
     if (o->out_dir[0] == '\0')
         return DSCQ_OK;
-    DSCQ_TRY(flow__path(path, o->out_dir, "net.cfg", err));
+    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "net.cfg", err));
     if (dscq_path_is_same(path, p->path)) /* an import's, say */
         return DSCQ_OK;
     if (dscq_path_exists(path) && !is_ours(path)) {

@@ -23,6 +23,14 @@ dscq_model *dscq_project_model(dscq_project *p)
     return p->model;
 }
 
+dscq_model *dscq_project_swap_model(dscq_project *p, dscq_model *m)
+{
+    dscq_model *const was = p->model;
+
+    p->model = m;
+    return was;
+}
+
 dscq_config *dscq_project_config(dscq_project *p)
 {
     return p->cfg;
@@ -293,7 +301,7 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
     FLOW_HEAR(settle_size(p, err));
     if (o != NULL && o->recipe != NULL)
         DSCQ_TRY(flow__load_recipe(p, o->recipe, err));
-    DSCQ_TRY(flow__bind_more(p, err));
+    DSCQ_TRY(flow__bind_more(p, o, err));
     if (p->model != NULL)
         FLOW_HEAR(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
     DSCQ_TRY(digest_config(p, o, err));
@@ -318,7 +326,9 @@ void dscq_project_destroy(dscq_project *p)
     dscq_config_destroy(p->cfg);
     dscq_config_destroy(p->recipe);
     dscq_config_destroy(p->searched);
-    for (int s = 0; s < FLOW_STAGES; s++)
+    for (size_t i = 0; i < p->section_count; i++)
+        dscq_free(p->section_params[i]);
+    for (int s = 0; s < DSCQ_FLOW_STAGES; s++)
         dscq_free(p->record[s]);
     dscq_free(p);
 }

@@ -40,8 +40,8 @@ static int is_read_later(const char *key)
     return 0;
 }
 
-void flow__record_keys(dscq_str *to, const char *section, const void *params,
-                       const dscq_key *keys, int all)
+void dscq_flow_record_keys(dscq_str *to, const char *section, const void *params,
+                           const dscq_key *keys, int all)
 {
     char name[2 * DSCQ_NAME_MAX], value[VALUE_MAX];
 
@@ -159,10 +159,11 @@ done:
     return status;
 }
 
-dscq_status flow__record_text(dscq_str *to, dscq_project *p, const dscq_run_options *o,
-                              flow_stage stage, dscq_error *err)
+dscq_status dscq_flow_record_text(dscq_str *to, dscq_project *p,
+                                  const dscq_run_options *o, dscq_flow_stage stage,
+                                  dscq_error *err)
 {
-    const int all = stage == FLOW_SEARCHED || stage == FLOW_COMPRESSED;
+    const int all = stage == DSCQ_FLOW_SEARCHED || stage == DSCQ_FLOW_COMPRESSED;
     const dscq_kernels *kernels = dscq_kernels_get(o->kernels);
     char digest[17];
     dscq_dataset *d;
@@ -173,8 +174,8 @@ dscq_status flow__record_text(dscq_str *to, dscq_project *p, const dscq_run_opti
     DSCQ_TRY(dscq_project_dataset(&d, p, o->log, err));
     dscq_dataset_digest(digest, d);
     put(to, "the data (pictures, labels)", digest);
-    if (stage != FLOW_SENSED) {
-        flow__record_keys(to, "train", &p->train, dscq_train_keys, 0);
+    if (stage != DSCQ_FLOW_SENSED) {
+        dscq_flow_record_keys(to, "train", &p->train, dscq_train_keys, 0);
         DSCQ_TRY(put_contents(to, "train.teacher", p->dir, p->train.teacher, err));
         DSCQ_TRY(
             put_contents(to, "train.teacher_net", p->dir, p->train.teacher_net, err));
@@ -184,11 +185,13 @@ dscq_status flow__record_text(dscq_str *to, dscq_project *p, const dscq_run_opti
         DSCQ_TRY(
             put_contents(to, "compress.ranges", p->dir, p->settings->all.ranges, err));
     }
-    if (stage == FLOW_SENSED ||
-        stage == FLOW_SEARCHED) /* what is probed decides trials */
-        flow__record_keys(to, "sensitivity", &p->sense, dscq_sense_keys, all);
-    if (stage == FLOW_SEARCHED)
-        flow__record_keys(to, "search", &p->search, dscq_search_keys, 0);
+    if (stage == DSCQ_FLOW_SENSED ||
+        stage == DSCQ_FLOW_SEARCHED) /* what is probed decides trials */
+        dscq_flow_record_keys(to, "sensitivity", &p->sense, dscq_sense_keys, all);
+    if (stage == DSCQ_FLOW_SEARCHED)
+        for (size_t i = 0; i < p->section_count; i++)
+            dscq_flow_record_keys(to, p->section[i]->name, p->section_params[i],
+                                  p->section[i]->keys, 0);
     DSCQ_TRY(put_weights(to, o->weights, err));
     put(to, "the float kernels", kernels != NULL ? kernels->name : "?");
     if (to->bad)
@@ -197,7 +200,7 @@ done:
     return status;
 }
 
-void flow__digest_network(dscq_sha256 *h, const dscq_model *m)
+void dscq_flow_digest_network(dscq_sha256 *h, const dscq_model *m)
 {
     for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
         const dscq_node *n = dscq_model_node(m, i);

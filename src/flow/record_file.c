@@ -24,14 +24,15 @@ typedef struct stage_row {
     const char *gone;   /* of them, those that a fresh start removes             */
 } stage_row;
 
-static const stage_row k_stage[FLOW_STAGES] = {
-    [FLOW_TRAINED] = {"train", "train.ckpt", "train.ckpt", "train.ckpt"},
-    [FLOW_SENSED] = {"sensitivity", FLOW_SENSE_JOURNAL, FLOW_SENSE_JOURNAL, ""},
-    [FLOW_SEARCHED] = {"search", "search.json packed.bin", "search.json packed.bin",
-                       ""},
-    [FLOW_COMPRESSED] = {"compress", "packed.bin tune.ckpt channels.ckpt",
-                         "tune.ckpt channels.ckpt small.ckpt packed.bin",
-                         "tune.ckpt channels.ckpt small.ckpt"},
+static const stage_row k_stage[DSCQ_FLOW_STAGES] = {
+    [DSCQ_FLOW_TRAINED] = {"train", "train.ckpt", "train.ckpt", "train.ckpt"},
+    [DSCQ_FLOW_SENSED] = {"sensitivity", DSCQ_FLOW_SENSE_JOURNAL,
+                          DSCQ_FLOW_SENSE_JOURNAL, ""},
+    [DSCQ_FLOW_SEARCHED] = {"search", "search.json packed.bin",
+                            "search.json packed.bin", ""},
+    [DSCQ_FLOW_COMPRESSED] = {"compress", "packed.bin tune.ckpt channels.ckpt",
+                              "tune.ckpt channels.ckpt small.ckpt packed.bin",
+                              "tune.ckpt channels.ckpt small.ckpt"},
 };
 
 /* ---- lines and parts ------------------------------------------------------------- */
@@ -76,7 +77,7 @@ static dscq_status read_file(char **text, const char *dir, dscq_error *err)
     dscq_status status;
 
     *text = NULL;
-    DSCQ_TRY(flow__path(path, dir, k_file, err));
+    DSCQ_TRY(dscq_flow_path(path, dir, k_file, err));
     if (!dscq_path_exists(path))
         return DSCQ_OK;
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
@@ -86,7 +87,7 @@ done:
 }
 
 /* The file with the part of one stage replaced. */
-static dscq_status write_part(const char *dir, const char *old, flow_stage stage,
+static dscq_status write_part(const char *dir, const char *old, dscq_flow_stage stage,
                               const char *lines, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX];
@@ -95,7 +96,7 @@ static dscq_status write_part(const char *dir, const char *old, flow_stage stage
 
     dscq_str_add(&text, "# The settings that made the files of this folder, for "
                         "--resume to compare.\n");
-    for (int s = 0; s < FLOW_STAGES; s++) {
+    for (int s = 0; s < DSCQ_FLOW_STAGES; s++) {
         size_t bytes = 0;
         const char *part =
             s == (int)stage ? lines : part_of(old, k_stage[s].name, &bytes);
@@ -104,7 +105,7 @@ static dscq_status write_part(const char *dir, const char *old, flow_stage stage
         dscq_str_addf(&text, "\n[%s]\n", k_stage[s].name);
         dscq_str_add_bytes(&text, part, s == (int)stage ? strlen(lines) : bytes);
     }
-    DSCQ_TRY(flow__path(path, dir, k_file, err));
+    DSCQ_TRY(dscq_flow_path(path, dir, k_file, err));
     status = text.bad ? dscq_fail_nomem(err, "the settings", text.len)
                       : dscq_file_write(path, text.text, text.len, err);
 done:
@@ -212,40 +213,40 @@ static int word_at(char out[DSCQ_NAME_MAX], const char *words, size_t k)
     return out[0] != '\0';
 }
 
-static int has_state(const char *dir, flow_stage stage)
+static int has_state(const char *dir, dscq_flow_stage stage)
 {
     char name[DSCQ_NAME_MAX], path[DSCQ_PATH_MAX];
 
     for (size_t k = 0; word_at(name, k_stage[stage].state, k); k++)
-        if (flow__path(path, dir, name, NULL) == DSCQ_OK && dscq_path_exists(path))
+        if (dscq_flow_path(path, dir, name, NULL) == DSCQ_OK && dscq_path_exists(path))
             return 1;
     return 0;
 }
 
 /* A state of other settings must not be found by a later --resume. */
-static void remove_states(const dscq_run_options *o, flow_stage stage)
+static void remove_states(const dscq_run_options *o, dscq_flow_stage stage)
 {
     char name[DSCQ_NAME_MAX], path[DSCQ_PATH_MAX];
     dscq_dir d = {0};
 
     for (size_t k = 0; word_at(name, k_stage[stage].gone, k); k++)
-        if (flow__path(path, o->out_dir, name, NULL) == DSCQ_OK &&
+        if (dscq_flow_path(path, o->out_dir, name, NULL) == DSCQ_OK &&
             (o->weights == NULL || !dscq_path_is_same(path, o->weights)))
             (void)remove(path);
-    if (stage != FLOW_COMPRESSED || dscq_dir_list(&d, o->out_dir, NULL) != DSCQ_OK)
+    if (stage != DSCQ_FLOW_COMPRESSED || dscq_dir_list(&d, o->out_dir, NULL) != DSCQ_OK)
         return;
     for (size_t i = 0; i < d.count; i++) { /* tune.STEP.state */
         const size_t n = strlen(d.name[i]);
         if (n > 11 && strncmp(d.name[i], "tune.", 5) == 0 &&
             strcmp(d.name[i] + n - 6, ".state") == 0 &&
-            flow__path(path, o->out_dir, d.name[i], NULL) == DSCQ_OK)
+            dscq_flow_path(path, o->out_dir, d.name[i], NULL) == DSCQ_OK)
             (void)remove(path);
     }
     dscq_dir_free(&d);
 }
 
 /* Whether a stage's lines give this digest for `key`. */
-static int has_digest(const char *text, flow_stage stage, const char *key,
+static int has_digest(const char *text, dscq_flow_stage stage, const char *key,
                       const char *digest)
 {
     size_t bytes = 0, n = 0;
@@ -263,14 +264,14 @@ static dscq_status spare_float(const dscq_run_options *o, const char *old,
     char path[DSCQ_PATH_MAX], digest[65];
     dscq_status status;
 
-    DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
     if (o->force || !dscq_path_exists(path) ||
         (o->weights != NULL && dscq_path_is_same(path, o->weights)))
         return DSCQ_OK;
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
-    for (int s = 0; s < FLOW_STAGES; s++)
-        if (has_digest(old, (flow_stage)s, k_float_key, digest) ||
-            has_digest(old, (flow_stage)s, k_before_key, digest))
+    for (int s = 0; s < DSCQ_FLOW_STAGES; s++)
+        if (has_digest(old, (dscq_flow_stage)s, k_float_key, digest) ||
+            has_digest(old, (dscq_flow_stage)s, k_before_key, digest))
             return DSCQ_OK;
     return dscq_fail(err, DSCQ_ARG,
                      "%.200s exists and no run of this folder made it: start from it "
@@ -289,20 +290,20 @@ static dscq_status write_trained(const dscq_run_options *o, const char *old,
     dscq_status status;
 
     dscq_str_add(&part, lines);
-    DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
     if (dscq_path_exists(path)) {
         DSCQ_TRY(dscq_sha256_file(digest, path, err));
         dscq_str_addf(&part, "%s=%s\n", k_before_key, digest);
     }
     status = part.bad ? dscq_fail_nomem(err, "the settings", part.len)
-                      : write_part(o->out_dir, old, FLOW_TRAINED, part.text, err);
+                      : write_part(o->out_dir, old, DSCQ_FLOW_TRAINED, part.text, err);
 done:
     dscq_str_free(&part);
     return status;
 }
 
 /* What the state itself carries; it may have come here without settings.txt. */
-static dscq_status record_of_state(char **out, const char *dir, flow_stage stage,
+static dscq_status record_of_state(char **out, const char *dir, dscq_flow_stage stage,
                                    dscq_error *err)
 {
     char name[DSCQ_NAME_MAX], path[DSCQ_PATH_MAX];
@@ -312,7 +313,7 @@ static dscq_status record_of_state(char **out, const char *dir, flow_stage stage
     for (size_t k = 0; *out == NULL && word_at(name, k_stage[stage].state, k); k++) {
         const char *dot = strrchr(name, '.'), *text;
 
-        DSCQ_TRY(flow__path(path, dir, name, err));
+        DSCQ_TRY(dscq_flow_path(path, dir, name, err));
         if (dot == NULL || strcmp(dot, ".ckpt") != 0 || !dscq_path_exists(path))
             continue;
         DSCQ_TRY(dscq_checkpoint_read(&c, path, err));
@@ -327,8 +328,8 @@ done:
     return status;
 }
 
-static dscq_status go_on(dscq_project *p, const dscq_run_options *o, flow_stage stage,
-                         const char *old, dscq_error *err)
+static dscq_status go_on(dscq_project *p, const dscq_run_options *o,
+                         dscq_flow_stage stage, const char *old, dscq_error *err)
 {
     const char *now = p->record[stage], *part = NULL;
     difference d = {0};
@@ -348,7 +349,7 @@ static dscq_status go_on(dscq_project *p, const dscq_run_options *o, flow_stage 
     }
     compare(&d, now, strlen(now), part, bytes, 0);
     compare(&d, part, bytes, now, strlen(now), 1);
-    if (d.count > 0 && stage == FLOW_TRAINED && may_grow(p, &d))
+    if (d.count > 0 && stage == DSCQ_FLOW_TRAINED && may_grow(p, &d))
         status = write_part(o->out_dir, old, stage, now, err);
     else if (d.count > 0)
         status = refuse(o->out_dir, &d, err);
@@ -359,12 +360,12 @@ done:
 
 /* The lines of this run, kept with the project for the checkpoints to carry. */
 static dscq_status note_record(dscq_project *p, const dscq_run_options *o,
-                               flow_stage stage, const char *more, dscq_error *err)
+                               dscq_flow_stage stage, const char *more, dscq_error *err)
 {
     dscq_str now = {0};
     dscq_status status;
 
-    DSCQ_TRY(flow__record_text(&now, p, o, stage, err));
+    DSCQ_TRY(dscq_flow_record_text(&now, p, o, stage, err));
     dscq_str_add(&now, more != NULL ? more : "");
     if (now.bad)
         DSCQ_TRY(dscq_fail_nomem(err, "the settings", now.len));
@@ -376,8 +377,8 @@ done:
     return status;
 }
 
-dscq_status flow__begin(dscq_project *p, const dscq_run_options *o, flow_stage stage,
-                        const char *more, dscq_error *err)
+dscq_status dscq_flow_begin(dscq_project *p, const dscq_run_options *o,
+                            dscq_flow_stage stage, const char *more, dscq_error *err)
 {
     char name[DSCQ_NAME_MAX], *old = NULL;
     dscq_status status;
@@ -392,10 +393,10 @@ dscq_status flow__begin(dscq_project *p, const dscq_run_options *o, flow_stage s
         DSCQ_TRY(go_on(p, o, stage, old, err));
         goto done;
     }
-    if (stage == FLOW_TRAINED)
+    if (stage == DSCQ_FLOW_TRAINED)
         DSCQ_TRY(spare_float(o, old, err));
     remove_states(o, stage);
-    status = stage == FLOW_TRAINED
+    status = stage == DSCQ_FLOW_TRAINED
                  ? write_trained(o, old, p->record[stage], err)
                  : write_part(o->out_dir, old, stage, p->record[stage], err);
 done:
@@ -403,24 +404,24 @@ done:
     return status;
 }
 
-dscq_status flow__begin_float(dscq_project *p, const dscq_run_options *o,
-                              dscq_error *err)
+dscq_status dscq_flow_begin_float(dscq_project *p, const dscq_run_options *o,
+                                  dscq_error *err)
 {
     const int is_trained = o->weights == NULL && p->train.epochs > 0;
 
-    return is_trained ? flow__begin(p, o, FLOW_TRAINED, NULL, err) : DSCQ_OK;
+    return is_trained ? dscq_flow_begin(p, o, DSCQ_FLOW_TRAINED, NULL, err) : DSCQ_OK;
 }
 
 /* ---- the float network that a stage ended with ----------------------------------- */
 
-dscq_status flow__float_done(const char *dir, flow_stage stage, dscq_error *err)
+dscq_status flow__float_done(const char *dir, dscq_flow_stage stage, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX], digest[65], *old = NULL;
     dscq_str part = {0};
     size_t bytes = 0;
     dscq_status status;
 
-    DSCQ_TRY(flow__path(path, dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_flow_path(path, dir, "float.ckpt", err));
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
     DSCQ_TRY(read_file(&old, dir, err));
     const char *lines = part_of(old, k_stage[stage].name, &bytes);
@@ -443,11 +444,11 @@ int flow__float_is_done(const char *dir)
 {
     char path[DSCQ_PATH_MAX], digest[65], *old = NULL;
 
-    if (flow__path(path, dir, "float.ckpt", NULL) != DSCQ_OK ||
+    if (dscq_flow_path(path, dir, "float.ckpt", NULL) != DSCQ_OK ||
         !dscq_path_exists(path) || dscq_sha256_file(digest, path, NULL) != DSCQ_OK ||
         read_file(&old, dir, NULL) != DSCQ_OK)
         return 0;
-    const int is = has_digest(old, FLOW_TRAINED, k_float_key, digest);
+    const int is = has_digest(old, DSCQ_FLOW_TRAINED, k_float_key, digest);
     dscq_free(old);
     return is;
 }
@@ -464,8 +465,8 @@ static int holds(const char *path, const dscq_model *m)
         dscq_model_load(other, path, DSCQ_MATCH_EXACT, NULL, NULL) == DSCQ_OK) {
         dscq_sha256_init(&x);
         dscq_sha256_init(&y);
-        flow__digest_network(&x, m);
-        flow__digest_network(&y, other);
+        dscq_flow_digest_network(&x, m);
+        dscq_flow_digest_network(&y, other);
         dscq_sha256_end(a, &x);
         dscq_sha256_end(b, &y);
         is = strcmp(a, b) == 0;
@@ -474,15 +475,15 @@ static int holds(const char *path, const dscq_model *m)
     return is;
 }
 
-dscq_status flow__keep_float(const dscq_project *p, const dscq_run_options *o,
-                             flow_stage stage, dscq_error *err)
+dscq_status dscq_flow_keep_float(const dscq_project *p, const dscq_run_options *o,
+                                 dscq_flow_stage stage, dscq_error *err)
 {
     char path[DSCQ_PATH_MAX], *old = NULL;
     dscq_status status;
 
     if (o->out_dir[0] == '\0')
         return DSCQ_OK;
-    DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
     if (dscq_path_exists(path) && holds(path, p->model))
         return DSCQ_OK;
     if (dscq_path_exists(path)) {

@@ -3,6 +3,7 @@
 #include "dscq/compress/settings.h"
 #include "flow_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char k_layer_section[] = "compress_layer";
@@ -49,23 +50,62 @@ done:
     return status;
 }
 
-/* A time that cannot be read is found now, not when the search begins. */
-static dscq_status check_budget(const dscq_project *p, dscq_error *err)
+static dscq_status bind_other(dscq_project *p, const dscq_project_section *row,
+                              dscq_error *err)
 {
-    const int at = dscq_config_find(p->cfg, "search");
-    char where[DSCQ_PATH_MAX + DSCQ_NAME_MAX];
-    double seconds;
+    void *params = dscq_calloc(1, row->bytes);
+    dscq_status status;
 
-    if (p->search.budget[0] == '\0' ||
-        dscq_parse_duration(&seconds, p->search.budget, err) == DSCQ_OK)
-        return DSCQ_OK;
-    if (err != NULL)
-        err->code = DSCQ_FORMAT; /* like any other value of a key */
-    dscq_config_key_origin(where, sizeof where, p->cfg, (size_t)at, "budget");
-    return dscq_fail_at(err, "%s: budget", where);
+    if (params == NULL)
+        return dscq_fail_nomem(err, "the settings", row->bytes);
+    p->section[p->section_count] = row;
+    p->section_params[p->section_count++] = params;
+    FLOW_HEAR(bind_section(params, p, row->name, row->keys, err));
+    if (row->check != NULL)
+        FLOW_HEAR(row->check(params, p->cfg, dscq_config_find(p->cfg, row->name), err));
+done:
+    return status;
 }
 
-dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
+void *dscq_project_section_params(dscq_project *p, const dscq_project_section *section)
+{
+    for (size_t i = 0; i < p->section_count; i++)
+        if (p->section[i] == section)
+            return p->section_params[i];
+    return NULL;
+}
+
+dscq_project_options flow__same_sections(const dscq_project *p)
+{
+    return (dscq_project_options){.section = p->section,
+                                  .section_count = p->section_count};
+}
+
+const dscq_settings *dscq_project_settings(const dscq_project *p)
+{
+    return p->settings;
+}
+
+dscq_status dscq_project_use_recipe(dscq_project *p, size_t rows, const char *path,
+                                    dscq_error *err)
+{
+    dscq_settings *more = NULL;
+    dscq_status status;
+
+    dscq_config_destroy(p->searched);
+    p->searched = NULL;
+    p->settings->layer_count = rows;
+    DSCQ_TRY(dscq_config_load(&p->searched, path, err));
+    DSCQ_TRY(dscq_settings_from_config(&more, p->searched, err));
+    for (size_t i = 0; i < more->layer_count; i++)
+        DSCQ_TRY(dscq_settings_add(p->settings, &more->layer[i], err));
+done:
+    dscq_settings_destroy(more);
+    return status;
+}
+
+dscq_status flow__bind_more(dscq_project *p, const dscq_project_options *o,
+                            dscq_error *err)
 {
     flow_machine_file file;
     dscq_rule *rules = NULL;
@@ -82,8 +122,9 @@ dscq_status flow__bind_more(dscq_project *p, dscq_error *err)
             FLOW_HEAR(dscq_fail_at(err, "%s", p->path));
     }
     FLOW_HEAR(bind_section(&p->sense, p, "sensitivity", dscq_sense_keys, err));
-    FLOW_HEAR(bind_section(&p->search, p, "search", dscq_search_keys, err));
-    FLOW_HEAR(check_budget(p, err));
+    assert(o == NULL || o->section_count <= DSCQ_PROJECT_SECTIONS);
+    for (size_t i = 0; o != NULL && i < o->section_count; i++)
+        DSCQ_TRY(bind_other(p, o->section[i], err));
     FLOW_HEAR(flow__machine_section(&file, p->cfg, err));
 done:
     return status;
@@ -118,8 +159,11 @@ void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *
     if (sense >= 0)
         dscq_config_print_section(p->cfg, sense, "sensitivity", &p->sense,
                                   dscq_sense_keys, put, ctx);
-    const int search = dscq_config_find(p->cfg, "search");
-    if (search >= 0)
-        dscq_config_print_section(p->cfg, search, "search", &p->search,
-                                  dscq_search_keys, put, ctx);
+    for (size_t i = 0; i < p->section_count; i++) {
+        const dscq_project_section *other = p->section[i];
+        const int at = dscq_config_find(p->cfg, other->name);
+        if (at >= 0)
+            dscq_config_print_section(p->cfg, at, other->name, p->section_params[i],
+                                      other->keys, put, ctx);
+    }
 }

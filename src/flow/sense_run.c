@@ -11,13 +11,13 @@ enum { NORM_BATCH = 64 };
 /* What a worker of the measurement needs beside its copy of the network. */
 typedef struct worker {
     dscq_exec *exec;
-    flow_pick_feed images, norm;
+    dscq_flow_pick_feed images, norm;
 } worker;
 
 typedef struct sense_job {
     const dscq_model *origin;
     const dscq_kernels *kernels;
-    flow_pick judged, trained;
+    dscq_flow_pick judged, trained;
     int has_norm; /* batch norm is measured again */
     worker *worker;
 } sense_job;
@@ -41,9 +41,10 @@ static dscq_status worker_start(worker *w, const sense_job *j, dscq_model *m,
 {
     dscq_status status;
 
-    DSCQ_TRY(flow__pick_feed_init(&w->images, &j->judged, FLOW_JUDGE_BATCH, err));
+    DSCQ_TRY(
+        dscq_flow_pick_feed_init(&w->images, &j->judged, DSCQ_FLOW_JUDGE_BATCH, err));
     if (j->has_norm)
-        DSCQ_TRY(flow__pick_feed_init(&w->norm, &j->trained, NORM_BATCH, err));
+        DSCQ_TRY(dscq_flow_pick_feed_init(&w->norm, &j->trained, NORM_BATCH, err));
     const dscq_exec_options eo = {
         .batch = w->images.batch, .raw_outputs = 1, .kernels = j->kernels};
     DSCQ_TRY(dscq_exec_create(&w->exec, m, &eo, err));
@@ -54,7 +55,7 @@ done:
 static dscq_status measure_norm(dscq_model *m, const sense_job *j, worker *w,
                                 dscq_error *err)
 {
-    const dscq_post_data data = {.next = flow__pick_batch,
+    const dscq_post_data data = {.next = dscq_flow_pick_batch,
                                  .ctx = &w->norm,
                                  .batch = w->norm.batch,
                                  .kernels = j->kernels};
@@ -76,7 +77,7 @@ static dscq_status evaluate(void *ctx, int number, dscq_model *m, uint8_t *right
         DSCQ_TRY(worker_start(w, j, m, err));
     if (j->has_norm)
         DSCQ_TRY(measure_norm(m, j, w, err));
-    DSCQ_TRY(flow__judge(right, w->exec, &w->images, err));
+    DSCQ_TRY(dscq_flow_judge(right, w->exec, &w->images, err));
 done:
     if (j->has_norm)
         restore_norm(m, j->origin);
@@ -97,17 +98,17 @@ static void job_clear(sense_job *j, int workers)
 {
     for (int i = 0; j->worker != NULL && i < workers; i++) {
         dscq_exec_destroy(j->worker[i].exec);
-        flow__pick_feed_clear(&j->worker[i].images);
-        flow__pick_feed_clear(&j->worker[i].norm);
+        dscq_flow_pick_feed_clear(&j->worker[i].images);
+        dscq_flow_pick_feed_clear(&j->worker[i].norm);
     }
     dscq_free(j->worker);
-    flow__pick_clear(&j->judged);
-    flow__pick_clear(&j->trained);
+    dscq_flow_pick_clear(&j->judged);
+    dscq_flow_pick_clear(&j->trained);
 }
 
-dscq_status flow__sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
-                        const dscq_kernels *kernels, const dscq_run_options *o,
-                        dscq_error *err)
+dscq_status dscq_flow_sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
+                            const dscq_kernels *kernels, const dscq_run_options *o,
+                            dscq_error *err)
 {
     const dscq_model *m = dscq_project_model(p);
     const int workers = dscq_pool_threads(pool);
@@ -117,21 +118,21 @@ dscq_status flow__sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
 
     *out = NULL;
     DSCQ_TRY(check_project(p, err));
-    j.has_norm = p->sense.norm_images > 0 && flow__has_norm(m);
-    DSCQ_TRY(flow__pick_init(&j.judged, p, DSCQ_SPLIT_VALID, (size_t)p->sense.images,
-                             o->log, err));
-    DSCQ_TRY(
-        flow__pick_answers(&j.judged, p, dscq_project_model(p), pool, kernels, err));
+    j.has_norm = p->sense.norm_images > 0 && dscq_flow_has_norm(m);
+    DSCQ_TRY(dscq_flow_pick_init(&j.judged, p, DSCQ_SPLIT_VALID,
+                                 (size_t)p->sense.images, o->log, err));
+    DSCQ_TRY(dscq_flow_pick_answers(&j.judged, p, dscq_project_model(p), pool, kernels,
+                                    err));
     if (j.has_norm)
-        DSCQ_TRY(flow__pick_init(&j.trained, p, DSCQ_SPLIT_TRAIN,
-                                 (size_t)p->sense.norm_images, o->log, err));
+        DSCQ_TRY(dscq_flow_pick_init(&j.trained, p, DSCQ_SPLIT_TRAIN,
+                                     (size_t)p->sense.norm_images, o->log, err));
     j.worker = dscq_calloc((size_t)workers, sizeof *j.worker);
     if (j.worker == NULL) {
         status = dscq_fail_nomem(err, "sensitivity", (size_t)workers * sizeof(worker));
         goto done;
     }
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(flow__path(journal, o->out_dir, FLOW_SENSE_JOURNAL, err));
+        DSCQ_TRY(dscq_flow_path(journal, o->out_dir, DSCQ_FLOW_SENSE_JOURNAL, err));
     dscq_dataset_digest(digest, j.judged.dataset);
     (void)snprintf(what, sizeof what, "%s %zu/%zu %s", digest, j.judged.count,
                    j.trained.count, kernels->name);

@@ -19,32 +19,32 @@ void dscq_sensitivity_clear(dscq_sensitivity_result *r)
     memset(r, 0, sizeof *r);
 }
 
-dscq_status flow__write_csv(const dscq_table *t, const char *dir, const char *name,
-                            dscq_error *err)
+dscq_status dscq_flow_write_csv(const dscq_table *t, const char *dir, const char *name,
+                                dscq_error *err)
 {
     char path[DSCQ_PATH_MAX];
     dscq_str text = {0};
     dscq_status status;
 
     DSCQ_TRY(dscq_write_csv(&text, t, err));
-    DSCQ_TRY(flow__path(path, dir, name, err));
+    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
 done:
     dscq_str_free(&text);
     return status;
 }
 
-dscq_status flow__write_picture(const dscq_picture *picture, const char *dir,
-                                const char *stem, dscq_error *err)
+dscq_status dscq_flow_write_picture(const dscq_picture *picture, const char *dir,
+                                    const char *stem, dscq_error *err)
 {
     char name[DSCQ_NAME_MAX], path[DSCQ_PATH_MAX];
     dscq_status status;
 
     (void)snprintf(name, sizeof name, "%s.svg", stem);
-    DSCQ_TRY(flow__path(path, dir, name, err));
+    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
     DSCQ_TRY(dscq_picture_write_svg(picture, path, err));
     (void)snprintf(name, sizeof name, "%s.png", stem);
-    DSCQ_TRY(flow__path(path, dir, name, err));
+    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
     DSCQ_TRY(dscq_picture_write_png(picture, path, err));
 done:
     return status;
@@ -128,7 +128,7 @@ static dscq_status draw_map(const dscq_sense *s, const dscq_model *model,
                             .row_count = s->layers,
                             .column_count = m.columns};
     DSCQ_TRY(dscq_plot_heat(&picture, &axes, &heat, err));
-    DSCQ_TRY(flow__write_picture(picture, dir, "sensitivity", err));
+    DSCQ_TRY(dscq_flow_write_picture(picture, dir, "sensitivity", err));
 done:
     dscq_picture_destroy(picture);
     dscq_free(m.row);
@@ -140,8 +140,8 @@ done:
 
 /* ---- recipe ------------------------------------------------------------- */
 
-dscq_status flow__recipe_write(const dscq_settings *s, size_t first, const char *about,
-                               const char *path, dscq_error *err)
+dscq_status dscq_flow_recipe_write(const dscq_settings *s, size_t first,
+                                   const char *about, const char *path, dscq_error *err)
 {
     dscq_str text = {0};
     char word[64];
@@ -187,7 +187,7 @@ static dscq_status write_recipe(dscq_sensitivity_result *out, const dscq_sense *
                    "expected loss of at most %g",
                    p->sense.max_loss);
     if (out->recipe[0] != '\0')
-        DSCQ_TRY(flow__recipe_write(recipe, 0, about, out->recipe, err));
+        DSCQ_TRY(dscq_flow_recipe_write(recipe, 0, about, out->recipe, err));
 done:
     dscq_settings_destroy(recipe);
     return status;
@@ -205,19 +205,19 @@ dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
     dscq_status status;
 
     memset(out, 0, sizeof *out);
-    DSCQ_TRY(flow__begin_float(p, o, err));
-    DSCQ_TRY(flow__begin(p, o, FLOW_SENSED, NULL, err));
+    DSCQ_TRY(dscq_flow_begin_float(p, o, err));
+    DSCQ_TRY(dscq_flow_begin(p, o, DSCQ_FLOW_SENSED, NULL, err));
     if (o->out_dir[0] != '\0' && !o->resume) { /* force: start afresh */
-        DSCQ_TRY(flow__path(journal, o->out_dir, FLOW_SENSE_JOURNAL, err));
+        DSCQ_TRY(dscq_flow_path(journal, o->out_dir, DSCQ_FLOW_SENSE_JOURNAL, err));
         (void)remove(journal);
     }
     if (recipe != NULL)
         (void)dscq_str_copy(out->recipe, sizeof out->recipe, recipe);
     else if (o->out_dir[0] != '\0')
-        DSCQ_TRY(flow__path(out->recipe, o->out_dir, "recipe.cfg", err));
-    DSCQ_TRY(flow__float_network(&train, p, o, 0, err));
-    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
-    DSCQ_TRY(flow__sense(&s, p, pool, kernels, o, err));
+        DSCQ_TRY(dscq_flow_path(out->recipe, o->out_dir, "recipe.cfg", err));
+    DSCQ_TRY(dscq_flow_float_network(&train, p, o, 0, err));
+    DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
+    DSCQ_TRY(dscq_flow_sense(&s, p, pool, kernels, o, err));
     out->images = s->images;
     out->has_truth = flow__has_truth(p, p->dataset);
     out->score = (double)s->base_right / (double)s->images;
@@ -226,8 +226,8 @@ dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
     DSCQ_TRY(write_recipe(out, s, p, o->log, err));
     if (o->out_dir[0] == '\0')
         goto done;
-    DSCQ_TRY(flow__write_csv(out->cells, o->out_dir, "sensitivity.csv", err));
-    DSCQ_TRY(flow__write_csv(out->layers, o->out_dir, "verdicts.csv", err));
+    DSCQ_TRY(dscq_flow_write_csv(out->cells, o->out_dir, "sensitivity.csv", err));
+    DSCQ_TRY(dscq_flow_write_csv(out->layers, o->out_dir, "verdicts.csv", err));
     DSCQ_TRY(draw_map(s, dscq_project_model(p), &p->sense, o->out_dir, err));
 done:
     dscq_sense_destroy(s);

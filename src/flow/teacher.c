@@ -36,6 +36,7 @@ static dscq_status load(flow_teacher *t, dscq_project *p, const dscq_log *log,
                         dscq_error *err)
 {
     const dscq_train_params *tp = dscq_project_train(p);
+    const dscq_project_options same = flow__same_sections(p);
     char net[DSCQ_PATH_MAX], weights[DSCQ_PATH_MAX];
     dscq_status status;
 
@@ -47,7 +48,7 @@ static dscq_status load(flow_teacher *t, dscq_project *p, const dscq_log *log,
         goto done;
     }
     DSCQ_TRY(dscq_path_locate(net, sizeof net, p->dir, tp->teacher_net, err));
-    DSCQ_TRY(dscq_project_open(&t->project, net, NULL, err));
+    DSCQ_TRY(dscq_project_open(&t->project, net, &same, err));
     t->model = dscq_project_model(t->project);
     DSCQ_TRY(same_outputs(dscq_project_model(p), t->model, net, err));
     DSCQ_TRY(dscq_project_load_weights(t->project, weights, log, err));

@@ -23,12 +23,12 @@ typedef struct train_run {
     dscq_error curve_error;
     dscq_trainer *trainer;
     dscq_train_params params;
-    flow_stage stage;
+    dscq_flow_stage stage;
     int self_taught; /* without a teacher's file: by the network before it was cut */
 } train_run;
 
-dscq_status flow__pool(dscq_pool **pool, const dscq_kernels **kernels,
-                       const dscq_run_options *o, dscq_error *err)
+dscq_status dscq_flow_pool(dscq_pool **pool, const dscq_kernels **kernels,
+                           const dscq_run_options *o, dscq_error *err)
 {
     *kernels = dscq_kernels_get(o->kernels);
     if (*kernels == NULL)
@@ -93,7 +93,7 @@ dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
     if (o->out_dir[0] == '\0')
         return DSCQ_OK;
     DSCQ_TRY(dscq_path_make_dirs(o->out_dir, err));
-    DSCQ_TRY(flow__path(path, o->out_dir, marker, err));
+    DSCQ_TRY(dscq_flow_path(path, o->out_dir, marker, err));
     if (dscq_path_exists(path) && !o->resume && !o->force)
         return dscq_fail(err, DSCQ_ARG,
                          "%s exists: --resume continues that run, --force replaces it, "
@@ -110,7 +110,7 @@ static dscq_status open_run(train_run *r, dscq_error *err)
         DSCQ_LOADER_SHUFFLE | DSCQ_LOADER_AUGMENT | DSCQ_LOADER_DROP_LAST;
     dscq_status status;
 
-    DSCQ_TRY(flow__pool(&r->pool, &r->kernels, r->o, err));
+    DSCQ_TRY(dscq_flow_pool(&r->pool, &r->kernels, r->o, err));
     DSCQ_TRY(dscq_project_dataset(&d, r->p, r->o->log, err));
     const size_t images = dscq_dataset_count(d, DSCQ_SPLIT_TRAIN);
     if (images < (size_t)r->params.batch)
@@ -168,17 +168,17 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
                             const dscq_run_options *o, dscq_error *err)
 {
     train_run r = {
-        .p = p, .o = o, .stage = FLOW_TRAINED, .params = *dscq_project_train(p)};
+        .p = p, .o = o, .stage = DSCQ_FLOW_TRAINED, .params = *dscq_project_train(p)};
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 
     memset(out, 0, sizeof *out);
-    DSCQ_TRY(flow__begin(p, o, FLOW_TRAINED, NULL, err));
-    DSCQ_TRY(flow__write_net_cfg(p, o, err));
+    DSCQ_TRY(dscq_flow_begin(p, o, DSCQ_FLOW_TRAINED, NULL, err));
+    DSCQ_TRY(dscq_flow_write_net_cfg(p, o, err));
     if (o->weights != NULL)
         DSCQ_TRY(dscq_project_start_weights(p, o->weights, o->log, err));
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(flow__path(r.params.save, o->out_dir, "train.ckpt", err));
+        DSCQ_TRY(dscq_flow_path(r.params.save, o->out_dir, "train.ckpt", err));
     DSCQ_TRY(open_run(&r, err));
     DSCQ_TRY(continue_run(&r, err));
     DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
@@ -192,9 +192,9 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     out->kernels = r.kernels->name;
     DSCQ_TRY(flow__score_run(&out->valid_score, &r.score, err));
     if (o->out_dir[0] != '\0') {
-        DSCQ_TRY(flow__path(path, o->out_dir, "float.ckpt", err));
+        DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
         DSCQ_TRY(dscq_model_save(dscq_project_model(p), path, err));
-        DSCQ_TRY(flow__float_done(o->out_dir, FLOW_TRAINED, err));
+        DSCQ_TRY(flow__float_done(o->out_dir, DSCQ_FLOW_TRAINED, err));
     }
 done:
     close_run(&r);
@@ -204,13 +204,16 @@ done:
 dscq_status flow__train_small(dscq_project *p, const dscq_train_params *params,
                               const dscq_run_options *o, dscq_error *err)
 {
-    train_run r = {
-        .p = p, .o = o, .params = *params, .stage = FLOW_COMPRESSED, .self_taught = 1};
+    train_run r = {.p = p,
+                   .o = o,
+                   .params = *params,
+                   .stage = DSCQ_FLOW_COMPRESSED,
+                   .self_taught = 1};
     dscq_status status = DSCQ_OK;
 
     r.params.save[0] = '\0';
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(flow__path(r.params.save, o->out_dir, "channels.ckpt", err));
+        DSCQ_TRY(dscq_flow_path(r.params.save, o->out_dir, "channels.ckpt", err));
     DSCQ_TRY(open_run(&r, err));
     DSCQ_TRY(continue_run(&r, err));
     DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
@@ -229,7 +232,7 @@ dscq_status dscq_flow_eval(dscq_eval **out, dscq_project *p, dscq_split split,
     dscq_status status;
 
     *out = NULL;
-    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
     DSCQ_TRY(flow__score_init(&score, p, split, pool, kernels, o->log, err));
     if (score.is_detector) {
         status = dscq_fail(err, DSCQ_ARG, "%s is a detector: it has no top-1",
@@ -266,7 +269,7 @@ dscq_status dscq_flow_eval_boxes(double *map_out, double *per_class, dscq_projec
     flow_score score = {0};
     dscq_status status;
 
-    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
     DSCQ_TRY(flow__score_init(&score, p, split, pool, kernels, o->log, err));
     score.strict = 1;
     DSCQ_TRY(flow__score_boxes(map_out, per_class, &score, rule, err));
@@ -330,7 +333,7 @@ dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_projec
     dscq_status status;
 
     *layers = NULL;
-    DSCQ_TRY(flow__pool(&pool, &kernels, o, err));
+    DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
     DSCQ_TRY(dscq_table_create(&mem, "memory", err));
     dscq_table_add_text(mem, "use", "");
     dscq_table_add_int(mem, "batch", "");

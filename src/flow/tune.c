@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-dscq_status flow__quantise_edges(dscq_exec *e, const dscq_aquant *grid, int32_t nodes,
-                                 dscq_error *err)
+dscq_status dscq_flow_quantise_edges(dscq_exec *e, const dscq_aquant *grid,
+                                     int32_t nodes, dscq_error *err)
 {
     dscq_status status = DSCQ_OK;
 
@@ -37,10 +37,10 @@ static dscq_status use_edges(flow_tune *t, dscq_error *err)
     dscq_status status = DSCQ_OK;
 
     if (t->trainer != NULL)
-        DSCQ_TRY(flow__quantise_edges(dscq_trainer_exec(t->trainer), t->edge, t->nodes,
-                                      err));
+        DSCQ_TRY(dscq_flow_quantise_edges(dscq_trainer_exec(t->trainer), t->edge,
+                                          t->nodes, err));
     if (t->score.exec != NULL)
-        DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
+        DSCQ_TRY(dscq_flow_quantise_edges(t->score.exec, t->edge, t->nodes, err));
 done:
     return status;
 }
@@ -52,8 +52,8 @@ static dscq_status quantise_activations(flow_tune *t, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
-    DSCQ_TRY(flow__calibrate(t->edge, t->project, t->compressor, t->pool, t->kernels,
-                             t->log, err));
+    DSCQ_TRY(dscq_flow_calibrate(t->edge, t->project, t->compressor, t->pool,
+                                 t->kernels, t->log, err));
     DSCQ_TRY(use_edges(t, err));
     t->has_edges = 1;
     if (t->trainer != NULL)
@@ -90,7 +90,7 @@ static dscq_status after_backward(void *ctx, dscq_model *m, dscq_exec *e, uint64
         t->ranges, t->edge, e,
         t->project->settings->all.range_rate *
             dscq_train_rate(&t->params, step, dscq_loader_batches(t->feed.loader)));
-    return flow__quantise_edges(e, t->edge, t->nodes, err);
+    return dscq_flow_quantise_edges(e, t->edge, t->nodes, err);
 }
 
 /* Batches with the float teacher's answers beside them. */
@@ -114,7 +114,7 @@ static dscq_status state_path(char out[DSCQ_PATH_MAX], const flow_tune *t,
     char name[64];
 
     snprintf(name, sizeof name, "tune.%llu.state", (unsigned long long)step);
-    return flow__path(out, t->dir, name, err);
+    return dscq_flow_path(out, t->dir, name, err);
 }
 
 static dscq_status save_edges(const dscq_aquant *edge, int32_t nodes, const char *what,
@@ -278,7 +278,7 @@ static dscq_status init_training(flow_tune *t, dscq_dataset *d, dscq_error *err)
     const dscq_train_hooks hooks = {
         .ctx = t, .before_step = before_step, .after_backward = after_backward};
     dscq_trainer_set_hooks(t->trainer, &hooks);
-    dscq_trainer_set_record(t->trainer, t->project->record[FLOW_COMPRESSED]);
+    dscq_trainer_set_record(t->trainer, t->project->record[DSCQ_FLOW_COMPRESSED]);
 done:
     return status;
 }
@@ -310,7 +310,7 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     t->params.ema = 0;
     t->params.save[0] = '\0';
     if (dir[0] != '\0')
-        DSCQ_TRY(flow__path(t->save, dir, "tune.ckpt", err));
+        DSCQ_TRY(dscq_flow_path(t->save, dir, "tune.ckpt", err));
     t->edge = dscq_calloc(dscq_grid_count(t->nodes), sizeof *t->edge);
     t->best_edge = dscq_calloc(dscq_grid_count(t->nodes), sizeof *t->best_edge);
     if (t->edge == NULL || t->best_edge == NULL)
@@ -367,7 +367,7 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
 
     DSCQ_TRY(dscq_compressor_apply(t->compressor, err));
     if (t->has_edges && t->score.exec != NULL) /* ranges may have moved */
-        DSCQ_TRY(flow__quantise_edges(t->score.exec, t->edge, t->nodes, err));
+        DSCQ_TRY(dscq_flow_quantise_edges(t->score.exec, t->edge, t->nodes, err));
     DSCQ_TRY(flow__score_run(&score, &t->score, err));
     if (t->has_edges && score > t->best_score) {
         DSCQ_TRY(copy_weights(t->best, dscq_project_model(t->project), err));
@@ -491,9 +491,9 @@ done:
     return status;
 }
 
-dscq_status flow__tune_seconds(double *out, dscq_project *p, dscq_pool *pool,
-                               const dscq_kernels *kernels, double (*now)(void),
-                               dscq_error *err)
+dscq_status dscq_flow_tune_seconds(double *out, dscq_project *p, dscq_pool *pool,
+                                   const dscq_kernels *kernels, double (*now)(void),
+                                   dscq_error *err)
 {
     const double epochs = p->settings->all.epochs;
     dscq_model *const own = p->model;

@@ -1,6 +1,6 @@
 /* Weight streams back into weights: decode.c (a tile), decode_lane.c (one lane). */
-#ifndef DSCQ_HW_DECODE_H
-#define DSCQ_HW_DECODE_H
+#ifndef HW_DECODE_H
+#define HW_DECODE_H
 
 #include "dscq/hw/program.h"
 

@@ -1,8 +1,8 @@
 /* Shared inside hw/: the running simulation, its decoded weights, its data path. */
-#ifndef DSCQ_HW_INTERNAL_H
-#define DSCQ_HW_INTERNAL_H
+#ifndef HW_INTERNAL_H
+#define HW_INTERNAL_H
 
-#include "datapath_kernels.h"
+#include "datapath/kernels.h"
 #include "dscq/hw/lanes.h"
 #include "dscq/hw/memory.h"
 #include "dscq/hw/program.h"

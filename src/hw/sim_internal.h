@@ -1,6 +1,6 @@
 /* The state of one run: shared by sim.c, sim_dma.c and sim_table.c. */
-#ifndef DSCQ_HW_SIM_INTERNAL_H
-#define DSCQ_HW_SIM_INTERNAL_H
+#ifndef HW_SIM_INTERNAL_H
+#define HW_SIM_INTERNAL_H
 
 #include "hw_internal.h"
 

@@ -1,7 +1,7 @@
 /* One body, compiled for the CPU at hand: plain C that the compiler turns into
  * vectors. Integer arithmetic only, so every version gives the same result. */
-#ifndef DSCQ_HW_SIMD_H
-#define DSCQ_HW_SIMD_H
+#ifndef HW_SIMD_H
+#define HW_SIMD_H
 
 #if defined(__GNUC__)
 #define DSCQ_HW_INLINE inline __attribute__((always_inline))

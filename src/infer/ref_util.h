@@ -1,6 +1,6 @@
 /* The few steps that several operations share (docs/arithmetic.md sections 1, 3). */
-#ifndef REF_UTIL_H
-#define REF_UTIL_H
+#ifndef INFER_REF_UTIL_H
+#define INFER_REF_UTIL_H
 
 #include "infer_internal.h"
 

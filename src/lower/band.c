@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-int32_t low__bands_find(const low_bands *b, int32_t tensor)
+int32_t lower__bands_find(const low_bands *b, int32_t tensor)
 {
     for (int32_t i = 0; i < b->count; i++)
         if (b->tensor[i] == tensor)
@@ -16,7 +16,7 @@ int32_t low__bands_find(const low_bands *b, int32_t tensor)
 
 static int add_tensor(low_bands *b, int32_t tensor)
 {
-    if (low__bands_find(b, tensor) >= 0)
+    if (lower__bands_find(b, tensor) >= 0)
         return 1;
     if (b->count == LOWER_STAGE_MAX * 4)
         return 0;
@@ -24,7 +24,7 @@ static int add_tensor(low_bands *b, int32_t tensor)
     return 1;
 }
 
-void low__bands_clear(low_bands *b)
+void lower__bands_clear(low_bands *b)
 {
     dscq_free(b->end);
     dscq_free(b->low);
@@ -63,16 +63,16 @@ static void fill_ends(low_bands *b, const lowering *l, int32_t first, int32_t la
     }
     for (int32_t o = last; o >= first; o--) {
         const dscq_hw_op *op = &l->p->op[o];
-        const int32_t y = low__bands_find(b, op->out);
+        const int32_t y = lower__bands_find(b, op->out);
         /* rows that nobody reads are computed all the same: it is the workload */
         b->end[y * n + b->bands] = l->p->tensor[op->out].h;
         for (int32_t i = 0; i < op->in_count; i++) {
-            const int32_t x = low__bands_find(b, op->in[i]);
+            const int32_t x = lower__bands_find(b, op->in[i]);
             for (int32_t s = 1; s <= b->bands; s++) {
                 int32_t lo, hi;
                 if (b->end[y * n + s] == 0)
                     continue;
-                low__rows(l->p, o, i, 0, b->end[y * n + s], &lo, &hi);
+                lower__rows(l->p, o, i, 0, b->end[y * n + s], &lo, &hi);
                 b->end[x * n + s] = max32(b->end[x * n + s], hi);
             }
         }
@@ -89,15 +89,15 @@ static void fill_lows(low_bands *b, const lowering *l, int32_t first, int32_t la
             b->low[i * n + s] = b->end[i * n + s - 1];
     for (int32_t o = first; o <= last; o++) {
         const dscq_hw_op *op = &l->p->op[o];
-        const int32_t y = low__bands_find(b, op->out), h = l->p->tensor[op->out].h;
+        const int32_t y = lower__bands_find(b, op->out), h = l->p->tensor[op->out].h;
         for (int32_t i = 0; i < op->in_count; i++) {
-            const int32_t x = low__bands_find(b, op->in[i]);
+            const int32_t x = lower__bands_find(b, op->in[i]);
             for (int32_t s = 1; s <= b->bands; s++) {
                 const int32_t from = b->end[y * n + s - 1];
                 int32_t lo, hi;
                 if (from >= h)
                     continue;
-                low__rows(l->p, o, i, from, from + 1, &lo, &hi);
+                lower__rows(l->p, o, i, from, from + 1, &lo, &hi);
                 if (lo < b->low[x * n + s])
                     b->low[x * n + s] = lo;
             }
@@ -105,8 +105,8 @@ static void fill_lows(low_bands *b, const lowering *l, int32_t first, int32_t la
     }
 }
 
-dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
-                            int32_t last, int32_t bands, dscq_error *err)
+dscq_status lower__bands_make(low_bands *b, const lowering *l, int32_t first,
+                              int32_t last, int32_t bands, dscq_error *err)
 {
     memset(b, 0, sizeof *b);
     b->bands = bands;
@@ -122,7 +122,7 @@ dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
     b->end = dscq_calloc(cells, sizeof *b->end);
     b->low = dscq_calloc(cells, sizeof *b->low);
     if (b->end == NULL || b->low == NULL) {
-        low__bands_clear(b);
+        lower__bands_clear(b);
         return dscq_fail_nomem(err, "band rows", cells * 8);
     }
     fill_ends(b, l, first, last);

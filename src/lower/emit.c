@@ -31,17 +31,17 @@ static dscq_status emit_stage(low_emitter *e, const low_spaces *v, int32_t at)
     if (s->kept)
         start_weights(e, s);
     if (s->strip > 0)
-        return low__emit_strips(e, v, at);
+        return lower__emit_strips(e, v, at);
     if (s->flow == LOW_GROUPS)
-        return low__emit_groups(e, v, at);
-    DSCQ_TRY(low__bands_make(&b, e->l, s->first, s->last, s->bands, e->l->err));
-    DSCQ_TRY(low__open_rings(e, v, at, &b));
+        return lower__emit_groups(e, v, at);
+    DSCQ_TRY(lower__bands_make(&b, e->l, s->first, s->last, s->bands, e->l->err));
+    DSCQ_TRY(lower__open_rings(e, v, at, &b));
     if (s->flow == LOW_BANDS)
-        DSCQ_TRY(low__emit_bands(e, s, &b));
+        DSCQ_TRY(lower__emit_bands(e, s, &b));
     else
-        DSCQ_TRY(low__emit_tiles_first(e, v, at, &b));
+        DSCQ_TRY(lower__emit_tiles_first(e, v, at, &b));
 done:
-    low__bands_clear(&b);
+    lower__bands_clear(&b);
     return status;
 }
 
@@ -57,7 +57,7 @@ static void place_in_dram(lowering *l, int32_t frames)
         dscq_hw_tensor *x = &p->tensor[t];
         const low_tensor *low = &l->tensor[t];
         const int32_t s =
-            low->first_op >= 0 ? low__stage_of(l, low->first_op) : LOWER_NONE;
+            low->first_op >= 0 ? lower__stage_of(l, low->first_op) : LOWER_NONE;
         const int leaves = s != LOWER_NONE && low->last_op > l->stage[s].last;
         x->in_dram = low->is_input || low->is_output || (leaves && !low->stays);
         if (!x->in_dram)
@@ -126,7 +126,7 @@ static dscq_status start_frame(low_emitter *e, int32_t frame)
     return DSCQ_OK;
 }
 
-dscq_status low__emit(lowering *l, int32_t frames)
+dscq_status lower__emit(lowering *l, int32_t frames)
 {
     low_emitter e = {0};
     low_spaces v = {0};
@@ -134,17 +134,17 @@ dscq_status low__emit(lowering *l, int32_t frames)
 
     for (int32_t s = 0; s < l->stage_count; s++)
         if (l->stage[s].flow == LOW_GROUPS)
-            DSCQ_TRY(low__regroup(l, l->stage[s].first, l->stage[s].last,
-                                  l->stage[s].group));
+            DSCQ_TRY(lower__regroup(l, l->stage[s].first, l->stage[s].last,
+                                    l->stage[s].group));
     DSCQ_TRY(emitter_create(&e, l));
-    DSCQ_TRY(low__place_all(&e, &v));
+    DSCQ_TRY(lower__place_all(&e, &v));
     place_in_dram(l, frames);
     for (int32_t f = 0; f < frames; f++) {
         DSCQ_TRY(start_frame(&e, f));
         for (int32_t s = 0; s < l->stage_count; s++)
             DSCQ_TRY(emit_stage(&e, &v, s));
     }
-    low__deal_tickets(&e);
+    lower__deal_tickets(&e);
 done:
     emitter_clear(&e);
     dscq_free(v.s);

@@ -153,7 +153,7 @@ static int by_key(const void *a, const void *b)
     return x->order < y->order ? -1 : 1;
 }
 
-void low__deal_tickets(low_emitter *e)
+void lower__deal_tickets(low_emitter *e)
 {
     if (e->ticket_count > 0)
         qsort(e->tickets, e->ticket_count, sizeof *e->tickets, by_key);
@@ -168,8 +168,8 @@ static uint64_t store_key_of(const low_emitter *e, uint32_t count)
     return count == 0 ? 0 : e->store_key[count - 1];
 }
 
-dscq_status low__emit_load(low_emitter *e, int32_t op, int32_t ring, int32_t a,
-                           int32_t b)
+dscq_status lower__emit_load(low_emitter *e, int32_t op, int32_t ring, int32_t a,
+                             int32_t b)
 {
     const dscq_hw_ring *r = &e->p->ring[ring];
     const uint32_t *stored = e->stored_count[r->tensor];
@@ -197,8 +197,8 @@ done:
     return status;
 }
 
-dscq_status low__emit_store(low_emitter *e, int32_t op, int32_t ring, int32_t a,
-                            int32_t b)
+dscq_status lower__emit_store(low_emitter *e, int32_t op, int32_t ring, int32_t a,
+                              int32_t b)
 {
     const dscq_hw_ring *r = &e->p->ring[ring];
     dscq_hw_cmd *c;
@@ -285,7 +285,7 @@ done:
 
 /* ---- compute ------------------------------------------------------------ */
 
-dscq_status low__emit_compute(low_emitter *e, const low_job *j)
+dscq_status lower__emit_compute(low_emitter *e, const low_job *j)
 {
     dscq_program *p = e->p;
     const dscq_hw_op *op = &p->op[j->op];
@@ -310,7 +310,7 @@ dscq_status low__emit_compute(low_emitter *e, const low_job *j)
         const dscq_hw_ring *r = &p->ring[j->ring_in[i]];
         int32_t lo, hi;
         c->ring_in[i] = j->ring_in[i];
-        low__rows(p, j->op, i, y0, y1, &lo, &hi);
+        lower__rows(p, j->op, i, y0, y1, &lo, &hi);
         touch_rows(e, c, j->ring_in[i], lo, hi, r->c0, r->c0 + r->c_count, 0, count);
     }
     int32_t c0 = out->c0, c1 = out->c0 + out->c_count;
@@ -333,7 +333,7 @@ done:
 }
 
 /* One tile, or all pieces of one, over pixels [first, last). */
-dscq_status low__emit_tile(low_emitter *e, low_job j, int32_t tile)
+dscq_status lower__emit_tile(low_emitter *e, low_job j, int32_t tile)
 {
     const low_op *low = &e->l->op[j.op];
     const dscq_hw_op *op = &e->p->op[j.op];
@@ -343,7 +343,7 @@ dscq_status low__emit_tile(low_emitter *e, low_job j, int32_t tile)
 
     if (pieces == 1) {
         j.wtile = first;
-        return low__emit_compute(e, &j);
+        return lower__emit_compute(e, &j);
     }
     const int32_t vectors = max32(1, e->l->m->acc_rows / e->p->wtile[first].rows);
     const int32_t end = j.last;
@@ -353,7 +353,7 @@ dscq_status low__emit_tile(low_emitter *e, low_job j, int32_t tile)
             j.wtile = first + i;
             j.flags = (uint8_t)((i > 0 ? DSCQ_CMD_ACC_RESUME : 0) |
                                 (i + 1 < pieces ? DSCQ_CMD_ACC_KEEP : 0));
-            DSCQ_TRY(low__emit_compute(e, &j));
+            DSCQ_TRY(lower__emit_compute(e, &j));
         }
         j.first = j.last;
     }
@@ -361,30 +361,30 @@ done:
     return status;
 }
 
-int32_t low__tiles_of(const low_emitter *e, int32_t op)
+int32_t lower__tiles_of(const low_emitter *e, int32_t op)
 {
     const low_op *low = &e->l->op[op];
 
     return low->wtile_count / (low->k_pieces > 1 ? low->k_pieces : 1);
 }
 
-dscq_status low__emit_all_tiles(low_emitter *e, low_job j, int backwards)
+dscq_status lower__emit_all_tiles(low_emitter *e, low_job j, int backwards)
 {
-    const int32_t tiles = low__tiles_of(e, j.op);
+    const int32_t tiles = lower__tiles_of(e, j.op);
     dscq_status status = DSCQ_OK;
 
     j.wtile = LOWER_NONE;
     if (tiles == 0)
-        return low__emit_compute(e, &j);
+        return lower__emit_compute(e, &j);
     for (int32_t i = 0; i < tiles; i++)
-        DSCQ_TRY(low__emit_tile(e, j, backwards ? tiles - 1 - i : i));
+        DSCQ_TRY(lower__emit_tile(e, j, backwards ? tiles - 1 - i : i));
 done:
     return status;
 }
 
 /* ---- rings -------------------------------------------------------------- */
 
-dscq_status low__new_ring(low_emitter *e, dscq_hw_ring *r, int32_t *out)
+dscq_status lower__new_ring(low_emitter *e, dscq_hw_ring *r, int32_t *out)
 {
     lowering *l = e->l;
     dscq_program *p = e->p;

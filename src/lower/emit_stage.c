@@ -8,7 +8,7 @@
 
 /* ---- stages ------------------------------------------------------------- */
 
-low_slot *low__slot_of(low_emitter *e, int32_t tensor)
+low_slot *lower__slot_of(low_emitter *e, int32_t tensor)
 {
     for (int32_t i = 0; i < e->slot_count; i++)
         if (e->slots[i].tensor == tensor)
@@ -17,8 +17,8 @@ low_slot *low__slot_of(low_emitter *e, int32_t tensor)
     return NULL;
 }
 
-dscq_status low__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
-                            const low_bands *b)
+dscq_status lower__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
+                              const low_bands *b)
 {
     const lowering *l = e->l;
     const low_stage *s = &l->stage[at];
@@ -34,19 +34,19 @@ dscq_status low__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
         if (!l->tensor[t].stays && s->flow != LOW_BANDS && t == l->p->op[s->first].out)
             continue; /* regions in turn */
         if (l->tensor[t].stays) {
-            r = low__ring_shape(l, t, x->h, 0, x->w);
-            r.base = low__base_of(v, t, LOWER_NONE, 0);
+            r = lower__ring_shape(l, t, x->h, 0, x->w);
+            r.base = lower__base_of(v, t, LOWER_NONE, 0);
         } else {
-            r = low__ring_shape(l, t, low__rows_of(l, s, b, i), 0, x->w);
-            r.base = low__base_of(v, t, at, 0);
+            r = lower__ring_shape(l, t, lower__rows_of(l, s, b, i), 0, x->w);
+            r.base = lower__base_of(v, t, at, 0);
         }
-        DSCQ_TRY(low__new_ring(e, &r, &n->ring));
+        DSCQ_TRY(lower__new_ring(e, &r, &n->ring));
     }
 done:
     return status;
 }
 
-int low__comes_from_dram(const lowering *l, int32_t t, const low_stage *s)
+int lower__comes_from_dram(const lowering *l, int32_t t, const low_stage *s)
 {
     const low_tensor *x = &l->tensor[t];
 
@@ -64,18 +64,18 @@ static dscq_status ensure(low_emitter *e, int32_t op, low_slot *s, int32_t lo,
     if (lo >= hi || (lo >= s->have_lo && hi <= s->have_hi))
         return DSCQ_OK;
     if (lo > s->have_hi || hi < s->have_lo || s->have_lo == s->have_hi) {
-        DSCQ_TRY(low__emit_load(e, op, s->ring, lo, hi));
+        DSCQ_TRY(lower__emit_load(e, op, s->ring, lo, hi));
         s->have_lo = lo;
         s->have_hi = hi;
         return DSCQ_OK;
     }
     if (hi > s->have_hi) {
-        DSCQ_TRY(low__emit_load(e, op, s->ring, s->have_hi, hi));
+        DSCQ_TRY(lower__emit_load(e, op, s->ring, s->have_hi, hi));
         s->have_hi = hi;
         s->have_lo = max32(s->have_lo, hi - rows);
     }
     if (lo < s->have_lo) {
-        DSCQ_TRY(low__emit_load(e, op, s->ring, lo, s->have_lo));
+        DSCQ_TRY(lower__emit_load(e, op, s->ring, lo, s->have_lo));
         s->have_lo = lo;
         s->have_hi = min32(s->have_hi, lo + rows);
     }
@@ -87,10 +87,10 @@ static low_job job_of(low_emitter *e, int32_t op)
 {
     const dscq_hw_op *o = &e->p->op[op];
     low_job j = {
-        .op = op, .wtile = LOWER_NONE, .ring_out = low__slot_of(e, o->out)->ring};
+        .op = op, .wtile = LOWER_NONE, .ring_out = lower__slot_of(e, o->out)->ring};
 
     for (int32_t i = 0; i < o->in_count; i++)
-        j.ring_in[i] = low__slot_of(e, o->in[i])->ring;
+        j.ring_in[i] = lower__slot_of(e, o->in[i])->ring;
     return j;
 }
 
@@ -127,10 +127,10 @@ static dscq_status ensure_inputs(low_emitter *e, const low_stage *s, int32_t op,
 
     for (int32_t i = 0; i < o->in_count; i++) {
         int32_t lo, hi;
-        if (!low__comes_from_dram(e->l, o->in[i], s))
+        if (!lower__comes_from_dram(e->l, o->in[i], s))
             continue;
-        low__rows(e->p, op, i, a, b, &lo, &hi);
-        DSCQ_TRY(ensure(e, op, low__slot_of(e, o->in[i]), lo, hi));
+        lower__rows(e->p, op, i, a, b, &lo, &hi);
+        DSCQ_TRY(ensure(e, op, lower__slot_of(e, o->in[i]), lo, hi));
     }
 done:
     return status;
@@ -140,21 +140,21 @@ static dscq_status store_rows(low_emitter *e, const low_stage *s, int32_t op,
                               int32_t rows)
 {
     const int32_t t = e->p->op[op].out;
-    low_slot *x = low__slot_of(e, t);
+    low_slot *x = lower__slot_of(e, t);
     dscq_status status = DSCQ_OK;
 
-    if (!e->p->tensor[t].in_dram || !low__moves_through_dram(e->l, t, s))
+    if (!e->p->tensor[t].in_dram || !lower__moves_through_dram(e->l, t, s))
         return DSCQ_OK;
     /* the last writer of a joined tensor stores it */
     if (op < s->last && e->p->op[op + 1].out == t)
         return DSCQ_OK;
-    DSCQ_TRY(low__emit_store(e, op, x->ring, x->stored, rows));
+    DSCQ_TRY(lower__emit_store(e, op, x->ring, x->stored, rows));
     x->stored = max32(x->stored, rows);
 done:
     return status;
 }
 
-dscq_status low__emit_bands(low_emitter *e, const low_stage *s, const low_bands *b)
+dscq_status lower__emit_bands(low_emitter *e, const low_stage *s, const low_bands *b)
 {
     const int32_t n = b->bands + 1;
     const int single = s->first == s->last;
@@ -162,7 +162,7 @@ dscq_status low__emit_bands(low_emitter *e, const low_stage *s, const low_bands 
 
     for (int32_t k = 1; k <= b->bands; k++)
         for (int32_t op = s->first; op <= s->last; op++) {
-            const int32_t y = low__bands_find(b, e->p->op[op].out);
+            const int32_t y = lower__bands_find(b, e->p->op[op].out);
             const int32_t a = b->end[y * n + k - 1], z = b->end[y * n + k];
             const int by_vector = single && whole_rings(e, op);
             low_job j = job_of(e, op);
@@ -171,7 +171,7 @@ dscq_status low__emit_bands(low_emitter *e, const low_stage *s, const low_bands 
             DSCQ_TRY(ensure_inputs(e, s, op, a, z));
             j.first = pixel_end(e, op, a, by_vector);
             j.last = pixel_end(e, op, z, by_vector);
-            DSCQ_TRY(low__emit_all_tiles(e, j, e->l->scan && k % 2 == 0 && !s->kept));
+            DSCQ_TRY(lower__emit_all_tiles(e, j, e->l->scan && k % 2 == 0 && !s->kept));
             DSCQ_TRY(store_rows(e, s, op, j.last / e->p->tensor[e->p->op[op].out].w));
         }
 done:
@@ -179,17 +179,17 @@ done:
 }
 
 /* Tiles outermost: the whole input stays, or streams again for every tile. */
-dscq_status low__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t at,
-                                  const low_bands *b)
+dscq_status lower__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t at,
+                                    const low_bands *b)
 {
     const low_stage *s = &e->l->stage[at];
     const int32_t op = s->first, t = e->p->op[op].out, n = b->bands + 1;
     const int stays = e->l->tensor[t].stays;
-    const int32_t y = low__bands_find(b, t), w = e->p->tensor[t].w;
+    const int32_t y = lower__bands_find(b, t), w = e->p->tensor[t].w;
     int32_t turn = 0;
     dscq_status status = DSCQ_OK;
 
-    for (int32_t tile = 0; tile < low__tiles_of(e, op); tile++) {
+    for (int32_t tile = 0; tile < lower__tiles_of(e, op); tile++) {
         const int backwards = e->l->scan && tile % 2 == 1;
         for (int32_t i = 1; i <= b->bands; i++) {
             const int32_t k = backwards ? b->bands + 1 - i : i;
@@ -199,19 +199,19 @@ dscq_status low__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t a
             if (z <= a)
                 continue;
             if (!stays) {
-                dscq_hw_ring r =
-                    low__ring_shape(e->l, t, low__band_rows(e->l, t, s->bands), 0, w);
+                dscq_hw_ring r = lower__ring_shape(
+                    e->l, t, lower__band_rows(e->l, t, s->bands), 0, w);
                 r.c0 = x->m_first;
                 r.c_count = x->m_count;
-                r.base = low__base_of(v, t, at, turn++ % 2);
-                DSCQ_TRY(low__new_ring(e, &r, &j.ring_out));
+                r.base = lower__base_of(v, t, at, turn++ % 2);
+                DSCQ_TRY(lower__new_ring(e, &r, &j.ring_out));
             }
             DSCQ_TRY(ensure_inputs(e, s, op, a, z));
             j.first = a * w;
             j.last = z * w;
-            DSCQ_TRY(low__emit_tile(e, j, tile));
-            if (e->p->tensor[t].in_dram && low__moves_through_dram(e->l, t, s))
-                DSCQ_TRY(low__emit_store(e, op, j.ring_out, a, z));
+            DSCQ_TRY(lower__emit_tile(e, j, tile));
+            if (e->p->tensor[t].in_dram && lower__moves_through_dram(e->l, t, s))
+                DSCQ_TRY(lower__emit_store(e, op, j.ring_out, a, z));
         }
     }
 done:
@@ -228,20 +228,20 @@ static dscq_status strip_ring(low_emitter *e, const low_spaces *v, int32_t at,
     const int32_t t = i < 0 ? op->out : op->in[i];
     int32_t rows, width, lo = cols[0], hi = cols[1];
 
-    low__strip_size(l, s, i, &rows, &width);
+    lower__strip_size(l, s, i, &rows, &width);
     if (i >= 0)
-        low__columns(l->p, s->first, i, cols[0], cols[1], &lo, &hi);
+        lower__columns(l->p, s->first, i, cols[0], cols[1], &lo, &hi);
     if (hi <= lo) { /* a strip that sees only padding: hold any column */
         lo = min32(lo, l->p->tensor[t].w - 1);
         hi = lo + 1;
     }
-    dscq_hw_ring r = low__ring_shape(l, t, rows, lo, hi - lo);
+    dscq_hw_ring r = lower__ring_shape(l, t, rows, lo, hi - lo);
     if (s->chan > 0) {
         r.c0 = chan[0];
         r.c_count = chan[1] - chan[0];
     }
-    r.base = low__base_of(v, t, at, 0);
-    return low__new_ring(e, &r, out);
+    r.base = lower__base_of(v, t, at, 0);
+    return lower__new_ring(e, &r, out);
 }
 
 static dscq_status emit_strip(low_emitter *e, const low_spaces *v, int32_t at,
@@ -250,7 +250,7 @@ static dscq_status emit_strip(low_emitter *e, const low_spaces *v, int32_t at,
     const low_stage *s = &e->l->stage[at];
     const dscq_hw_op *op = &e->p->op[s->first];
     const int32_t h = e->p->tensor[op->out].h, w = cols[1] - cols[0];
-    const int32_t step = low__band_rows(e->l, op->out, s->bands);
+    const int32_t step = lower__band_rows(e->l, op->out, s->bands);
     dscq_status status = DSCQ_OK;
 
     e->slot_count = 0;
@@ -265,15 +265,15 @@ static dscq_status emit_strip(low_emitter *e, const low_spaces *v, int32_t at,
         DSCQ_TRY(ensure_inputs(e, s, s->first, a, z));
         j.first = a * w;
         j.last = z * w;
-        DSCQ_TRY(low__emit_all_tiles(e, j, 0));
+        DSCQ_TRY(lower__emit_all_tiles(e, j, 0));
         if (e->p->tensor[op->out].in_dram)
-            DSCQ_TRY(low__emit_store(e, s->first, j.ring_out, a, z));
+            DSCQ_TRY(lower__emit_store(e, s->first, j.ring_out, a, z));
     }
 done:
     return status;
 }
 
-dscq_status low__emit_strips(low_emitter *e, const low_spaces *v, int32_t at)
+dscq_status lower__emit_strips(low_emitter *e, const low_spaces *v, int32_t at)
 {
     const low_stage *s = &e->l->stage[at];
     const dscq_hw_tensor *y = &e->p->tensor[e->p->op[s->first].out];

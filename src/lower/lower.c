@@ -110,13 +110,13 @@ static dscq_status plan_and_emit(lowering *l, int32_t frames)
     for (int tries = 0; tries < 64 && status == DSCQ_ARG; tries++) {
         l->group_failed = 0;
         l->m = &less;
-        status = low__plan(l);
+        status = lower__plan(l);
         if (status == DSCQ_ARG && tries > 0)
             break; /* the last message but one was the cause */
         if (status != DSCQ_OK)
             goto done;
         l->m = whole;
-        status = low__emit(l, frames);
+        status = lower__emit(l, frames);
         if (!l->group_failed)
             less.act_bytes = less.act_bytes * 15 / 16 / unit * unit;
         if (less.act_bytes < unit)
@@ -150,7 +150,7 @@ static dscq_status check_on_chip(const lowering *l)
 dscq_status dscq_lower_check(const dscq_qmodel *q, const dscq_machine *m,
                              dscq_error *err)
 {
-    return low__check(q, m, err);
+    return lower__check(q, m, err);
 }
 
 dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
@@ -165,7 +165,7 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
     if (schedule_out != NULL)
         *schedule_out = NULL;
     DSCQ_TRY(dscq_machine_check(m, err));
-    DSCQ_TRY(low__check(q, m, err));
+    DSCQ_TRY(lower__check(q, m, err));
     DSCQ_TRY(dscq_program_create(&l.p, err));
     dscq_str_copy(l.p->name, sizeof l.p->name, q->name);
     dscq_str_copy(l.p->machine_name, sizeof l.p->machine_name, m->name);
@@ -173,20 +173,20 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
     l.scan = m->schedule.order != 1;
     DSCQ_TRY(copy_tensors(&l));
     if (m->engine == 1) {
-        DSCQ_TRY(low__pipeline(&l, schedule_out));
+        DSCQ_TRY(lower__pipeline(&l, schedule_out));
         *program_out = l.p;
         l.p = NULL;
         goto done;
     }
     DSCQ_TRY(set_prices(&l));
-    DSCQ_TRY(low__make_ops(&l));
+    DSCQ_TRY(lower__make_ops(&l));
     find_lives(&l);
-    DSCQ_TRY(low__make_weights(&l));
+    DSCQ_TRY(lower__make_weights(&l));
     DSCQ_TRY(check_on_chip(&l));
     DSCQ_TRY(plan_and_emit(&l, frames));
     DSCQ_TRY(dscq_program_check(l.p, err));
     if (schedule_out != NULL)
-        DSCQ_TRY(low__table(schedule_out, &l, err));
+        DSCQ_TRY(lower__table(schedule_out, &l, err));
     *program_out = l.p;
     l.p = NULL;
 done:

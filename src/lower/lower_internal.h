@@ -1,6 +1,6 @@
 /* Shared inside lower/: the network as machine operations, the plan, the emitter. */
-#ifndef DSCQ_LOWER_INTERNAL_H
-#define DSCQ_LOWER_INTERNAL_H
+#ifndef LOWER_INTERNAL_H
+#define LOWER_INTERNAL_H
 
 #include "dscq/energy/energy.h"
 #include "dscq/hw/machine.h"
@@ -76,13 +76,13 @@ typedef struct lowering {
 } lowering;
 
 /* ops.c */
-dscq_status low__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err);
-dscq_status low__make_ops(lowering *l);
+dscq_status lower__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err);
+dscq_status lower__make_ops(lowering *l);
 /* Input rows [*lo, *hi) of input i that output rows [a, b) need, on the map. */
-void low__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
-               int32_t *lo, int32_t *hi);
-void low__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
-                  int32_t *lo, int32_t *hi);
+void lower__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
+                 int32_t *lo, int32_t *hi);
+void lower__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
+                    int32_t *lo, int32_t *hi);
 
 /* stream.c */
 typedef struct low_choice {
@@ -104,37 +104,37 @@ typedef struct low_tile_job {
     int16_t *value;
 } low_tile_job;
 
-low_choice low__choose_encoding(const lowering *l, const dscq_qweights *w);
-dscq_status low__write_streams(low_tile_job *j);
-size_t low__column_at(const low_tile_job *j, int32_t k);
+low_choice lower__choose_encoding(const lowering *l, const dscq_qweights *w);
+dscq_status lower__write_streams(low_tile_job *j);
+size_t lower__column_at(const low_tile_job *j, int32_t k);
 
 /* weights.c: shape and weight tiles of every operation, or of one */
-dscq_status low__make_conv(lowering *l, int32_t at);
+dscq_status lower__make_conv(lowering *l, int32_t at);
 /* Cycles of a one-pixel vector for each number of lanes, and the encoding. */
-dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
-                       double *vector_cycles, low_choice *enc);
-dscq_status low__make_weights(lowering *l);
+dscq_status lower__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
+                         double *vector_cycles, low_choice *enc);
+dscq_status lower__make_weights(lowering *l);
 /* Tiles of a block for LOW_GROUPS: `group` middle channels each. */
-dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group);
+dscq_status lower__regroup(lowering *l, int32_t first, int32_t last, int32_t group);
 /* Lanes for a projection whose sums all stay in the accumulators; 0: none. */
-int32_t low__holding_lanes(const lowering *l, int32_t op);
+int32_t lower__holding_lanes(const lowering *l, int32_t op);
 /* shape.c: dscq_hw_wtile_is_wide() of the whole layer. */
-int low__is_wide(const lowering *l, int32_t op);
+int lower__is_wide(const lowering *l, int32_t op);
 /* Cycles of one vector and of one command when op runs on `lanes` lanes;
  * stored[k * channels + m] = 1 where a weight is stored. */
-dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
-                           int32_t columns, int32_t lanes, double *vector_cycles,
-                           double *fixed_cycles);
+dscq_status lower__try_shape(lowering *l, int32_t op, const uint8_t *stored,
+                             int32_t columns, int32_t lanes, double *vector_cycles,
+                             double *fixed_cycles);
 /* Which channel sits where: place[row * lanes + lane] = index or -1. */
-dscq_status low__deal(int32_t *place, int32_t rows, int32_t lanes,
-                      const int32_t *entries, int32_t channels, int balance,
-                      dscq_error *err);
+dscq_status lower__deal(int32_t *place, int32_t rows, int32_t lanes,
+                        const int32_t *entries, int32_t channels, int balance,
+                        dscq_error *err);
 
 /* plan.c, band.c */
-dscq_status low__plan(lowering *l);
-int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width);
-int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t width,
-                        int32_t channels);
+dscq_status lower__plan(lowering *l);
+int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width);
+int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
+                          int32_t width, int32_t channels);
 
 /* need.c */
 enum { CUT_DRAM, CUT_CHIP, CUTS };
@@ -144,15 +144,15 @@ typedef struct low_need {
     double bytes;  /* DRAM traffic of activations */
 } low_need;
 
-int64_t low__whole_bytes(const lowering *l, int32_t t);
-uint64_t low__dram_bytes(const lowering *l, int32_t t);
-int low__crosses(const lowering *l, int32_t t, int32_t at);
-int low__is_block(const lowering *l, int32_t first, int32_t last);
-low_need low__group_need(const lowering *l, int32_t first, int32_t last,
-                         const int cut[2], int32_t group);
-int low__separable(const dscq_hw_op *op);
-int64_t low__strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
-                         int32_t chan);
+int64_t lower__whole_bytes(const lowering *l, int32_t t);
+uint64_t lower__dram_bytes(const lowering *l, int32_t t);
+int lower__crosses(const lowering *l, int32_t t, int32_t at);
+int lower__is_block(const lowering *l, int32_t first, int32_t last);
+low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
+                           const int cut[2], int32_t group);
+int lower__separable(const dscq_hw_op *op);
+int64_t lower__strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
+                           int32_t chan);
 
 /* The rows of every tensor of a stage, band by band. Tensors by program index in
  * `tensor`; end[i * (bands + 1) + s] = rows there after s bands. */
@@ -163,10 +163,10 @@ typedef struct low_bands {
     int32_t *end, *low;
 } low_bands;
 
-dscq_status low__bands_make(low_bands *b, const lowering *l, int32_t first,
-                            int32_t last, int32_t bands, dscq_error *err);
-void low__bands_clear(low_bands *b);
-int32_t low__bands_find(const low_bands *b, int32_t tensor);
+dscq_status lower__bands_make(low_bands *b, const lowering *l, int32_t first,
+                              int32_t last, int32_t bands, dscq_error *err);
+void lower__bands_clear(low_bands *b);
+int32_t lower__bands_find(const low_bands *b, int32_t tensor);
 
 static inline int32_t ceil_div(int64_t a, int64_t b)
 {
@@ -249,37 +249,38 @@ typedef struct low_spaces {
 } low_spaces;
 
 /* emit_command.c, place.c, emit_stage.c, emit_block.c */
-dscq_status low__emit_load(low_emitter *e, int32_t op, int32_t ring, int32_t a,
-                           int32_t b);
-dscq_status low__emit_store(low_emitter *e, int32_t op, int32_t ring, int32_t a,
-                            int32_t b);
-dscq_status low__emit_compute(low_emitter *e, const low_job *j);
-dscq_status low__emit_tile(low_emitter *e, low_job j, int32_t tile);
-dscq_status low__emit_all_tiles(low_emitter *e, low_job j, int backwards);
-int32_t low__tiles_of(const low_emitter *e, int32_t op);
-dscq_status low__new_ring(low_emitter *e, dscq_hw_ring *r, int32_t *out);
-void low__deal_tickets(low_emitter *e);
-dscq_status low__place_all(low_emitter *e, low_spaces *v);
-int64_t low__base_of(const low_spaces *v, int32_t tensor, int32_t stage, int32_t part);
-dscq_hw_ring low__ring_shape(const lowering *l, int32_t t, int32_t rows, int32_t x0,
-                             int32_t width);
-int low__moves_through_dram(const lowering *l, int32_t t, const low_stage *s);
-int32_t low__band_rows(const lowering *l, int32_t tensor, int32_t bands);
-int32_t low__stage_of(const lowering *l, int32_t op);
-void low__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t *rows,
-                     int32_t *width);
-int32_t low__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
-                     int32_t i);
-int32_t low__group_out_rows(const lowering *l, int32_t tensor);
-low_slot *low__slot_of(low_emitter *e, int32_t tensor);
-int low__comes_from_dram(const lowering *l, int32_t t, const low_stage *s);
-dscq_status low__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
-                            const low_bands *b);
-dscq_status low__emit_bands(low_emitter *e, const low_stage *s, const low_bands *b);
-dscq_status low__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t at,
-                                  const low_bands *b);
-dscq_status low__emit_strips(low_emitter *e, const low_spaces *v, int32_t at);
-dscq_status low__emit_groups(low_emitter *e, const low_spaces *v, int32_t at);
+dscq_status lower__emit_load(low_emitter *e, int32_t op, int32_t ring, int32_t a,
+                             int32_t b);
+dscq_status lower__emit_store(low_emitter *e, int32_t op, int32_t ring, int32_t a,
+                              int32_t b);
+dscq_status lower__emit_compute(low_emitter *e, const low_job *j);
+dscq_status lower__emit_tile(low_emitter *e, low_job j, int32_t tile);
+dscq_status lower__emit_all_tiles(low_emitter *e, low_job j, int backwards);
+int32_t lower__tiles_of(const low_emitter *e, int32_t op);
+dscq_status lower__new_ring(low_emitter *e, dscq_hw_ring *r, int32_t *out);
+void lower__deal_tickets(low_emitter *e);
+dscq_status lower__place_all(low_emitter *e, low_spaces *v);
+int64_t lower__base_of(const low_spaces *v, int32_t tensor, int32_t stage,
+                       int32_t part);
+dscq_hw_ring lower__ring_shape(const lowering *l, int32_t t, int32_t rows, int32_t x0,
+                               int32_t width);
+int lower__moves_through_dram(const lowering *l, int32_t t, const low_stage *s);
+int32_t lower__band_rows(const lowering *l, int32_t tensor, int32_t bands);
+int32_t lower__stage_of(const lowering *l, int32_t op);
+void lower__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t *rows,
+                       int32_t *width);
+int32_t lower__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
+                       int32_t i);
+int32_t lower__group_out_rows(const lowering *l, int32_t tensor);
+low_slot *lower__slot_of(low_emitter *e, int32_t tensor);
+int lower__comes_from_dram(const lowering *l, int32_t t, const low_stage *s);
+dscq_status lower__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
+                              const low_bands *b);
+dscq_status lower__emit_bands(low_emitter *e, const low_stage *s, const low_bands *b);
+dscq_status lower__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t at,
+                                    const low_bands *b);
+dscq_status lower__emit_strips(low_emitter *e, const low_spaces *v, int32_t at);
+dscq_status lower__emit_groups(low_emitter *e, const low_spaces *v, int32_t at);
 
 /* pipeline.c, pipeline_size.c: engine = pipeline */
 typedef struct low_board {
@@ -288,19 +289,19 @@ typedef struct low_board {
     int is_board;
 } low_board;
 
-dscq_status low__pipeline(lowering *l, dscq_table **schedule_out);
+dscq_status lower__pipeline(lowering *l, dscq_table **schedule_out);
 /* Lanes, vector and width of every stage: the shortest frame that fits (or
  * target_fps); *interval: its cycles, estimated. */
-dscq_status low__size_stages(lowering *l, const low_board *b, double *interval);
-dscq_status low__pipe_table(dscq_table **out, const lowering *l, dscq_error *err);
-dscq_pipe_cost low__stage_cost(const lowering *l, const dscq_pipe_stage *s);
-dscq_resources low__fifos_need(const lowering *l, int32_t stage, int32_t lanes,
-                               int32_t vector, int32_t post);
+dscq_status lower__size_stages(lowering *l, const low_board *b, double *interval);
+dscq_status lower__pipe_table(dscq_table **out, const lowering *l, dscq_error *err);
+dscq_pipe_cost lower__stage_cost(const lowering *l, const dscq_pipe_stage *s);
+dscq_resources lower__fifos_need(const lowering *l, int32_t stage, int32_t lanes,
+                                 int32_t vector, int32_t post);
 
 /* emit.c */
-dscq_status low__emit(lowering *l, int32_t frames);
+dscq_status lower__emit(lowering *l, int32_t frames);
 
 /* table.c */
-dscq_status low__table(dscq_table **out, const lowering *l, dscq_error *err);
+dscq_status lower__table(dscq_table **out, const lowering *l, dscq_error *err);
 
 #endif

@@ -1,21 +1,21 @@
 /* What tensors, blocks in groups and strips take of the activation buffer. */
 #include "lower_internal.h"
 
-int64_t low__whole_bytes(const lowering *l, int32_t t)
+int64_t lower__whole_bytes(const lowering *l, int32_t t)
 {
     const dscq_hw_tensor *x = &l->p->tensor[t];
 
-    return low__ring_bytes(l, t, x->h, x->w, x->c);
+    return lower__ring_bytes(l, t, x->h, x->w, x->c);
 }
 
-uint64_t low__dram_bytes(const lowering *l, int32_t t)
+uint64_t lower__dram_bytes(const lowering *l, int32_t t)
 {
     const dscq_hw_tensor *x = &l->p->tensor[t];
 
     return (uint64_t)x->h * (uint64_t)x->w * (uint64_t)x->c * (uint64_t)x->elem_bytes;
 }
 
-int low__crosses(const lowering *l, int32_t t, int32_t at)
+int lower__crosses(const lowering *l, int32_t t, int32_t at)
 {
     const low_tensor *x = &l->tensor[t];
 
@@ -23,7 +23,7 @@ int low__crosses(const lowering *l, int32_t t, int32_t at)
 }
 
 /* [expand] depthwise project, nothing of the middle used elsewhere. */
-int low__is_block(const lowering *l, int32_t first, int32_t last)
+int lower__is_block(const lowering *l, int32_t first, int32_t last)
 {
     const dscq_hw_op *op = l->p->op;
     const int32_t n = last - first + 1, dw = last - 1;
@@ -52,8 +52,8 @@ static int32_t group_out_rows(int32_t h)
 
 /* What a block in groups of `group` middle channels takes; 0 rings: its weights do not
  * fit twice. */
-low_need low__group_need(const lowering *l, int32_t first, int32_t last,
-                         const int cut[2], int32_t group)
+low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
+                           const int cut[2], int32_t group)
 {
     const dscq_hw_op *op = l->p->op;
     low_need n = {0, 0};
@@ -69,38 +69,39 @@ low_need low__group_need(const lowering *l, int32_t first, int32_t last,
         return n;
     for (int32_t o = first; o < last; o++) {
         const dscq_hw_tensor *t = &l->p->tensor[op[o].out];
-        n.rings += low__ring_bytes(l, op[o].out, t->h, t->w, group);
+        n.rings += lower__ring_bytes(l, op[o].out, t->h, t->w, group);
     }
     const int32_t ins[2] = {op[first].in[0],
                             op[last].has_residual ? op[last].in[1] : op[first].in[0]};
     for (int i = 0; i < 2; i++) {
         if (i == 1 && ins[1] == ins[0])
             continue;
-        n.rings += low__whole_bytes(l, ins[i]);
+        n.rings += lower__whole_bytes(l, ins[i]);
         if (cut[0] == CUT_DRAM || l->tensor[ins[i]].is_input)
-            n.bytes += (double)low__dram_bytes(l, ins[i]);
+            n.bytes += (double)lower__dram_bytes(l, ins[i]);
     }
     const int32_t out = op[last].out;
     const dscq_hw_tensor *y = &l->p->tensor[out];
     const int stays = cut[1] == CUT_CHIP && l->tensor[out].last_op > last;
-    n.rings += low__ring_bytes(l, out, stays ? y->h : group_out_rows(y->h), y->w, y->c);
+    n.rings +=
+        lower__ring_bytes(l, out, stays ? y->h : group_out_rows(y->h), y->w, y->c);
     if (!stays || l->tensor[out].is_output)
-        n.bytes += (double)low__dram_bytes(l, out);
+        n.bytes += (double)lower__dram_bytes(l, out);
     for (int32_t t = 0; t < l->p->tensor_count; t++)
-        if (t != ins[0] && t != ins[1] && low__crosses(l, t, first) &&
+        if (t != ins[0] && t != ins[1] && lower__crosses(l, t, first) &&
             l->tensor[t].last_op > last && cut[0] == CUT_CHIP && cut[1] == CUT_CHIP)
-            n.rings += low__whole_bytes(l, t);
+            n.rings += lower__whole_bytes(l, t);
     return n;
 }
 
-int low__separable(const dscq_hw_op *op)
+int lower__separable(const dscq_hw_op *op)
 {
     return op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL ||
            op->mode == DSCQ_HW_LUT;
 }
 
-int64_t low__strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
-                         int32_t chan)
+int64_t lower__strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t width,
+                           int32_t chan)
 {
     const dscq_hw_op *op = &l->p->op[o];
     const int32_t w = l->p->tensor[op->out].w, h = l->p->tensor[op->out].h;
@@ -111,18 +112,18 @@ int64_t low__strip_bytes(const lowering *l, int32_t o, int32_t rows, int32_t wid
     for (int32_t i = 0; i < op->in_count; i++) {
         const dscq_hw_tensor *x = &l->p->tensor[op->in[i]];
         int32_t need = 0, wide = 0;
-        low__rows(l->p, o, i, mid, mid + rows < h ? mid + rows : h, &lo, &hi);
+        lower__rows(l->p, o, i, mid, mid + rows < h ? mid + rows : h, &lo, &hi);
         need = hi - lo;
-        low__rows(l->p, o, i, 0, rows < h ? rows : h, &lo, &hi);
+        lower__rows(l->p, o, i, 0, rows < h ? rows : h, &lo, &hi);
         need = hi - lo > need ? hi - lo : need;
         for (int32_t at = 0; at < w; at += width) {
-            low__columns(l->p, o, i, at, at + width < w ? at + width : w, &lo, &hi);
+            lower__columns(l->p, o, i, at, at + width < w ? at + width : w, &lo, &hi);
             wide = hi - lo > wide ? hi - lo : wide;
         }
         const int32_t c = chan > 0 ? chan : x->c;
         need = need < 1 ? 1 : need > x->h ? x->h : need;
-        sum += low__ring_bytes(l, op->in[i], need, wide < 1 ? 1 : wide, c);
+        sum += lower__ring_bytes(l, op->in[i], need, wide < 1 ? 1 : wide, c);
     }
-    return sum + low__ring_bytes(l, op->out, rows, width < w ? width : w,
-                                 chan > 0 ? chan : l->p->tensor[op->out].c);
+    return sum + lower__ring_bytes(l, op->out, rows, width < w ? width : w,
+                                   chan > 0 ? chan : l->p->tensor[op->out].c);
 }

@@ -54,7 +54,7 @@ static dscq_status check_conv(const dscq_qmodel *q, const dscq_qnode *n,
     return status;
 }
 
-dscq_status low__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err)
+dscq_status lower__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err)
 {
     dscq_status status = DSCQ_OK;
 
@@ -365,7 +365,7 @@ static int join_residual(maker *k)
     return 1;
 }
 
-dscq_status low__make_ops(lowering *l)
+dscq_status lower__make_ops(lowering *l)
 {
     dscq_status status = DSCQ_OK;
 
@@ -420,8 +420,8 @@ static void range(const dscq_hw_op *op, int32_t i, axis x, int32_t a, int32_t b,
     *hi = *hi < *lo ? *lo : *hi;
 }
 
-void low__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
-               int32_t *lo, int32_t *hi)
+void lower__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
+                 int32_t *lo, int32_t *hi)
 {
     const dscq_hw_op *o = &p->op[op];
     const axis x = {o->kernel_h,   o->stride_h,           o->pad_top,
@@ -430,8 +430,8 @@ void low__rows(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t 
     range(o, i, x, a, b, lo, hi);
 }
 
-void low__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
-                  int32_t *lo, int32_t *hi)
+void lower__columns(const dscq_program *p, int32_t op, int32_t i, int32_t a, int32_t b,
+                    int32_t *lo, int32_t *hi)
 {
     const dscq_hw_op *o = &p->op[op];
     const axis x = {o->kernel_w,   o->stride_w,           o->pad_left,

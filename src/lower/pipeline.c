@@ -89,7 +89,7 @@ static dscq_status windows(lowering *l, dscq_pipe_fifo *f)
     for (int32_t n = 0; n < to->rows; n++) {
         int32_t lo = n, hi = n + 1;
         if (to->kind != DSCQ_PIPE_STORE)
-            low__rows(l->p, f->op, f->port, n, n + 1, &lo, &hi);
+            lower__rows(l->p, f->op, f->port, n, n + 1, &lo, &hi);
         hi = max32(hi, had);
         lo = max32(min32(lo, had), low);
         f->lo[n] = low = lo;
@@ -311,7 +311,7 @@ static dscq_status make_weights(lowering *l)
         one.weight_bytes = FREE_BYTES;
         l->m = &one;
         s->wtile_first = l->p->wtile_count;
-        status = low__make_conv(l, s->op_first);
+        status = lower__make_conv(l, s->op_first);
         l->m = whole;
         if (status != DSCQ_OK)
             break;
@@ -434,7 +434,7 @@ done:
     return status;
 }
 
-dscq_pipe_cost low__stage_cost(const lowering *l, const dscq_pipe_stage *s)
+dscq_pipe_cost lower__stage_cost(const lowering *l, const dscq_pipe_stage *s)
 {
     const dscq_hw_op *op = &l->p->op[s->op_first];
     dscq_pipe_cost c = {.post = s->post,
@@ -465,8 +465,8 @@ dscq_pipe_cost low__stage_cost(const lowering *l, const dscq_pipe_stage *s)
     return c;
 }
 
-dscq_resources low__fifos_need(const lowering *l, int32_t stage, int32_t lanes,
-                               int32_t vector, int32_t post)
+dscq_resources lower__fifos_need(const lowering *l, int32_t stage, int32_t lanes,
+                                 int32_t vector, int32_t post)
 {
     const dscq_pipe *pipe = l->p->pipe;
     dscq_resources sum = {0};
@@ -498,10 +498,10 @@ static void sum_needs(lowering *l, dscq_resources *total)
     for (int32_t i = 0; i < pipe->stage_count; i++) {
         dscq_pipe_stage *s = &pipe->stage[i];
         const dscq_resources fifos =
-            low__fifos_need(l, i, s->lanes, s->vector, s->post);
+            lower__fifos_need(l, i, s->lanes, s->vector, s->post);
         s->need = (dscq_resources){0};
         if (s->kind >= DSCQ_PIPE_LANES) {
-            const dscq_pipe_cost c = low__stage_cost(l, s);
+            const dscq_pipe_cost c = lower__stage_cost(l, s);
             s->need = dscq_pipe_stage_need(&c, l->m);
         }
         dscq_resources_add(&s->need, &fifos);
@@ -544,7 +544,7 @@ static dscq_status size_and_build(lowering *l)
     DSCQ_TRY(board_of(l, &b));
     for (int tries = 0; tries < 12; tries++) {
         const low_board now = b;
-        DSCQ_TRY(low__size_stages(l, &now, &interval));
+        DSCQ_TRY(lower__size_stages(l, &now, &interval));
         drop_weights(l->p);
         for (int32_t o = 0; o < l->p->op_count; o++)
             l->op[o] = (low_op){.node = l->op[o].node};
@@ -583,7 +583,7 @@ static dscq_status open_pipe(lowering *l)
     return DSCQ_OK;
 }
 
-dscq_status low__pipeline(lowering *l, dscq_table **schedule_out)
+dscq_status lower__pipeline(lowering *l, dscq_table **schedule_out)
 {
     const dscq_machine *given = l->m;
     dscq_machine own = *given;
@@ -594,7 +594,7 @@ dscq_status low__pipeline(lowering *l, dscq_table **schedule_out)
     own.act_word_bytes = 64;
     own.post_entries = 4096;
     l->m = &own;
-    DSCQ_TRY(low__make_ops(l));
+    DSCQ_TRY(lower__make_ops(l));
     DSCQ_TRY(open_pipe(l));
     make_stages(l);
     DSCQ_TRY(make_fifos(l));
@@ -609,7 +609,7 @@ dscq_status low__pipeline(lowering *l, dscq_table **schedule_out)
     DSCQ_TRY(dscq_program_check(l->p, l->err));
     DSCQ_TRY(dscq_pipe_check(l->p->pipe, l->err));
     if (schedule_out != NULL)
-        DSCQ_TRY(low__pipe_table(schedule_out, l, l->err));
+        DSCQ_TRY(lower__pipe_table(schedule_out, l, l->err));
 done:
     l->m = given;
     return status;

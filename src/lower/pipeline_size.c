@@ -95,14 +95,14 @@ static shape conv_shape(const lowering *l, const conv_facts *k, int32_t lanes,
                                  .entry_bits = bits,
                                  .depth =
                                      (int32_t)(stream * (dense ? 1.0 : 1.1) / bits) + 1,
-                                 .is_wide = low__is_wide(l, k->s->op_first),
+                                 .is_wide = lower__is_wide(l, k->s->op_first),
                                  .is_dense = dense};
     shape s = {.lanes = lanes,
                .vector = vector,
                .post = post,
                .cycles = row * k->s->rows,
                .need = dscq_pipe_stage_need(&cost, l->m)};
-    const dscq_resources fifos = low__fifos_need(l, k->stage, lanes, vector, post);
+    const dscq_resources fifos = lower__fifos_need(l, k->stage, lanes, vector, post);
 
     dscq_resources_add(&s.need, &fifos);
     s.cost = share(&s.need, &k->b->most);
@@ -130,7 +130,7 @@ static dscq_status conv_choices(choices *c, lowering *l, int32_t stage,
     for (int i = 0; i < LANES; i++)
         if (k_lanes[i] <= k.channels)
             lanes[count++] = k_lanes[i];
-    DSCQ_TRY(low__probe(l, s->op_first, lanes, count, times, &k.enc));
+    DSCQ_TRY(lower__probe(l, s->op_first, lanes, count, times, &k.enc));
     k.weights = (double)n->weights->count;
     k.code_bits = n->weights->bits;
     for (int32_t i = 0; i < count; i++) {
@@ -167,13 +167,13 @@ static dscq_status vector_choices(choices *c, lowering *l, int32_t stage,
                 work = work * (op->span + 1) / 2;
             row += (double)ceil_div((int64_t)work, one.post) + 1;
         }
-        const dscq_pipe_cost cost = low__stage_cost(l, &one);
+        const dscq_pipe_cost cost = lower__stage_cost(l, &one);
         shape x = {.lanes = 1,
                    .vector = 1,
                    .post = one.post,
                    .cycles = row * s->rows,
                    .need = dscq_pipe_stage_need(&cost, l->m)};
-        const dscq_resources fifos = low__fifos_need(l, stage, 1, 1, one.post);
+        const dscq_resources fifos = lower__fifos_need(l, stage, 1, 1, one.post);
         dscq_resources_add(&x.need, &fifos);
         x.cost = share(&x.need, &b->most);
         DSCQ_TRY(add_shape(c, x, l->err));
@@ -282,7 +282,7 @@ static dscq_status choose(lowering *l, choices *c, int32_t n, const low_board *b
     return *interval > 0 ? DSCQ_OK : refuse(l, c, n, b);
 }
 
-dscq_status low__size_stages(lowering *l, const low_board *b, double *interval)
+dscq_status lower__size_stages(lowering *l, const low_board *b, double *interval)
 {
     dscq_pipe *pipe = l->p->pipe;
     const int32_t n = pipe->stage_count;

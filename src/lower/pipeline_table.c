@@ -46,7 +46,7 @@ static void fill_row(dscq_table *t, const lowering *l, int32_t i)
     dscq_table_set_int(t, row, "lut", s->need.lut);
 }
 
-dscq_status low__pipe_table(dscq_table **out, const lowering *l, dscq_error *err)
+dscq_status lower__pipe_table(dscq_table **out, const lowering *l, dscq_error *err)
 {
     dscq_status status = dscq_table_create(out, "schedule", err);
 

@@ -68,7 +68,7 @@ static int place_spaces(low_spaces *v, int64_t room, int64_t *peak)
     return *peak <= room;
 }
 
-int32_t low__stage_of(const lowering *l, int32_t op)
+int32_t lower__stage_of(const lowering *l, int32_t op)
 {
     for (int32_t s = 0; s < l->stage_count; s++)
         if (op >= l->stage[s].first && op <= l->stage[s].last)
@@ -76,7 +76,7 @@ int32_t low__stage_of(const lowering *l, int32_t op)
     return LOWER_NONE;
 }
 
-int low__moves_through_dram(const lowering *l, int32_t t, const low_stage *s)
+int lower__moves_through_dram(const lowering *l, int32_t t, const low_stage *s)
 {
     const low_tensor *x = &l->tensor[t];
     const int made = !x->is_input && x->first_op >= s->first;
@@ -84,7 +84,7 @@ int low__moves_through_dram(const lowering *l, int32_t t, const low_stage *s)
     return !made || x->is_output || x->last_op > s->last;
 }
 
-int32_t low__band_rows(const lowering *l, int32_t tensor, int32_t bands)
+int32_t lower__band_rows(const lowering *l, int32_t tensor, int32_t bands)
 {
     return ceil_div(l->p->tensor[tensor].h, bands);
 }
@@ -99,36 +99,36 @@ static int32_t widest_tile(const lowering *l, int32_t o)
 }
 
 /* Rows of a stage ring: the need, and a band more where DRAM is on the other side. */
-int32_t low__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
-                     int32_t i)
+int32_t lower__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
+                       int32_t i)
 {
     const int32_t t = b->tensor[i], h = l->p->tensor[t].h;
     int32_t rows = b->ring_rows[i];
 
     if (s->flow == LOW_FEATURES && t != l->p->op[s->first].out)
         return h;
-    if (low__moves_through_dram(l, t, s))
-        rows += low__band_rows(l, t, s->bands);
+    if (lower__moves_through_dram(l, t, s))
+        rows += lower__band_rows(l, t, s->bands);
     return min32(rows, h);
 }
 
 /* Largest window of strip columns and rows of input i (or the output, i < 0). */
-void low__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t *rows,
-                     int32_t *width)
+void lower__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t *rows,
+                       int32_t *width)
 {
     const dscq_hw_op *op = &l->p->op[s->first];
     const dscq_hw_tensor *y = &l->p->tensor[op->out];
-    const int32_t band = low__band_rows(l, op->out, s->bands);
+    const int32_t band = lower__band_rows(l, op->out, s->bands);
     int32_t lo, hi;
 
     *rows = i < 0 ? band : 1;
     *width = i < 0 ? min32(s->strip, y->w) : 1;
     for (int32_t a = 0; i >= 0 && a < y->h; a += band) {
-        low__rows(l->p, s->first, i, a, min32(a + band, y->h), &lo, &hi);
+        lower__rows(l->p, s->first, i, a, min32(a + band, y->h), &lo, &hi);
         *rows = max32(*rows, hi - lo);
     }
     for (int32_t a = 0; i >= 0 && a < y->w; a += s->strip) {
-        low__columns(l->p, s->first, i, a, min32(a + s->strip, y->w), &lo, &hi);
+        lower__columns(l->p, s->first, i, a, min32(a + s->strip, y->w), &lo, &hi);
         *width = max32(*width, hi - lo);
     }
 }
@@ -144,10 +144,10 @@ static dscq_status spaces_of_strip(low_emitter *e, low_spaces *v, int32_t at)
         const int32_t t = i < 0 ? op->out : op->in[i];
         const int32_t chan = s->chan > 0 ? s->chan : l->p->tensor[t].c;
         int32_t rows, width;
-        low__strip_size(l, s, i, &rows, &width);
+        lower__strip_size(l, s, i, &rows, &width);
         DSCQ_TRY(
             add_space(e, v,
-                      (low_space){.bytes = low__ring_bytes(l, t, rows, width, chan),
+                      (low_space){.bytes = lower__ring_bytes(l, t, rows, width, chan),
                                   .from = at,
                                   .to = at,
                                   .tensor = t,
@@ -157,7 +157,7 @@ done:
     return status;
 }
 
-int32_t low__group_out_rows(const lowering *l, int32_t tensor)
+int32_t lower__group_out_rows(const lowering *l, int32_t tensor)
 {
     const int32_t h = l->p->tensor[tensor].h;
 
@@ -186,10 +186,10 @@ static dscq_status spaces_of_groups(low_emitter *e, low_spaces *v, int32_t at)
                 continue;
             done[n++] = t;
             const int32_t rows =
-                t == op[s->last].out ? low__group_out_rows(l, t) : x->h;
+                t == op[s->last].out ? lower__group_out_rows(l, t) : x->h;
             DSCQ_TRY(
                 add_space(e, v,
-                          (low_space){.bytes = low__ring_bytes(
+                          (low_space){.bytes = lower__ring_bytes(
                                           l, t, rows, x->w, middle ? s->group : x->c),
                                       .from = at,
                                       .to = at,
@@ -211,7 +211,7 @@ static dscq_status spaces_of_stage(low_emitter *e, low_spaces *v, int32_t at)
         return spaces_of_strip(e, v, at);
     if (s->flow == LOW_GROUPS)
         return spaces_of_groups(e, v, at);
-    DSCQ_TRY(low__bands_make(&b, l, s->first, s->last, s->bands, l->err));
+    DSCQ_TRY(lower__bands_make(&b, l, s->first, s->last, s->bands, l->err));
     for (int32_t i = 0; i < b.count; i++) {
         const int32_t t = b.tensor[i];
         const dscq_hw_tensor *x = &l->p->tensor[t];
@@ -219,22 +219,22 @@ static dscq_status spaces_of_stage(low_emitter *e, low_spaces *v, int32_t at)
         if (l->tensor[t].stays)
             continue;
         if (s->flow != LOW_BANDS && t == l->p->op[s->first].out) {
-            n.bytes = low__ring_bytes(l, t, low__band_rows(l, t, s->bands), x->w,
-                                      widest_tile(l, s->first));
+            n.bytes = lower__ring_bytes(l, t, lower__band_rows(l, t, s->bands), x->w,
+                                        widest_tile(l, s->first));
             DSCQ_TRY(add_space(e, v, n)); /* two, used in turn */
             n.part = 1;
             DSCQ_TRY(add_space(e, v, n));
             continue;
         }
-        n.bytes = low__ring_bytes(l, t, low__rows_of(l, s, &b, i), x->w, x->c);
+        n.bytes = lower__ring_bytes(l, t, lower__rows_of(l, s, &b, i), x->w, x->c);
         DSCQ_TRY(add_space(e, v, n));
     }
 done:
-    low__bands_clear(&b);
+    lower__bands_clear(&b);
     return status;
 }
 
-dscq_status low__place_all(low_emitter *e, low_spaces *v)
+dscq_status lower__place_all(low_emitter *e, low_spaces *v)
 {
     lowering *l = e->l;
     dscq_status status = DSCQ_OK;
@@ -243,13 +243,13 @@ dscq_status low__place_all(low_emitter *e, low_spaces *v)
         const low_tensor *x = &l->tensor[t];
         const dscq_hw_tensor *h = &l->p->tensor[t];
         if (x->stays)
-            DSCQ_TRY(
-                add_space(e, v,
-                          (low_space){.bytes = low__ring_bytes(l, t, h->h, h->w, h->c),
-                                      .from = low__stage_of(l, x->first_op),
-                                      .to = low__stage_of(l, x->last_op),
-                                      .tensor = t,
-                                      .stage = LOWER_NONE}));
+            DSCQ_TRY(add_space(
+                e, v,
+                (low_space){.bytes = lower__ring_bytes(l, t, h->h, h->w, h->c),
+                            .from = lower__stage_of(l, x->first_op),
+                            .to = lower__stage_of(l, x->last_op),
+                            .tensor = t,
+                            .stage = LOWER_NONE}));
     }
     for (int32_t s = 0; s < l->stage_count; s++)
         DSCQ_TRY(spaces_of_stage(e, v, s));
@@ -259,7 +259,7 @@ done:
     return status;
 }
 
-int64_t low__base_of(const low_spaces *v, int32_t tensor, int32_t stage, int32_t part)
+int64_t lower__base_of(const low_spaces *v, int32_t tensor, int32_t stage, int32_t part)
 {
     for (size_t i = 0; i < v->count; i++)
         if (v->s[i].tensor == tensor && v->s[i].stage == stage && v->s[i].part == part)
@@ -268,8 +268,8 @@ int64_t low__base_of(const low_spaces *v, int32_t tensor, int32_t stage, int32_t
     return 0;
 }
 
-dscq_hw_ring low__ring_shape(const lowering *l, int32_t t, int32_t rows, int32_t x0,
-                             int32_t width)
+dscq_hw_ring lower__ring_shape(const lowering *l, int32_t t, int32_t rows, int32_t x0,
+                               int32_t width)
 {
     dscq_hw_ring r;
 
@@ -279,6 +279,6 @@ dscq_hw_ring low__ring_shape(const lowering *l, int32_t t, int32_t rows, int32_t
     r.x0 = x0;
     r.width = width;
     r.c_count = l->p->tensor[t].c;
-    r.line_bytes = low__line_bytes(l, t, width);
+    r.line_bytes = lower__line_bytes(l, t, width);
     return r;
 }

@@ -7,21 +7,21 @@
 #include <math.h>
 #include <string.h>
 
-int32_t low__line_bytes(const lowering *l, int32_t tensor, int32_t width)
+int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width)
 {
     const int32_t word = l->m->act_word_bytes;
 
     return ceil_div((int64_t)width * l->p->tensor[tensor].elem_bytes, word) * word;
 }
 
-int64_t low__ring_bytes(const lowering *l, int32_t tensor, int32_t rows, int32_t width,
-                        int32_t channels)
+int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
+                          int32_t width, int32_t channels)
 {
     const dscq_hw_ring r = {.tensor = tensor,
                             .rows = rows,
                             .width = width,
                             .c_count = channels,
-                            .line_bytes = low__line_bytes(l, tensor, width)};
+                            .line_bytes = lower__line_bytes(l, tensor, width)};
 
     const int64_t bytes = dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
 
@@ -63,7 +63,7 @@ static int64_t crossing(const lowering *l, int32_t at)
     for (int32_t t = 0; t < l->p->tensor_count; t++) {
         const low_tensor *x = &l->tensor[t];
         if (!x->is_input && x->first_op < at && x->last_op >= at)
-            sum += low__whole_bytes(l, t);
+            sum += lower__whole_bytes(l, t);
     }
     return sum;
 }
@@ -85,9 +85,9 @@ static low_need need_of(const lowering *l, const low_bands *b, int32_t first,
                  : !x->is_input && left == CUT_CHIP && (!out || right == CUT_CHIP);
         const int on_chip_left = !made && !x->is_input && left == CUT_CHIP;
         if (stays || on_chip_left) {
-            n.rings += low__whole_bytes(l, t);
+            n.rings += lower__whole_bytes(l, t);
             if (made && x->is_output)
-                n.bytes += (double)low__dram_bytes(l, t);
+                n.bytes += (double)lower__dram_bytes(l, t);
             continue;
         }
         const int moves = !made || out || x->is_output;
@@ -95,15 +95,15 @@ static low_need need_of(const lowering *l, const low_bands *b, int32_t first,
         if (moves && slack)
             rows += ceil_div(ht->h, b->bands);
         rows = rows > ht->h ? ht->h : rows;
-        n.rings += low__ring_bytes(l, t, rows, ht->w, ht->c);
+        n.rings += lower__ring_bytes(l, t, rows, ht->w, ht->c);
         if (moves)
-            n.bytes += (double)low__dram_bytes(l, t);
+            n.bytes += (double)lower__dram_bytes(l, t);
     }
     /* whole tensors that only pass by */
     for (int32_t t = 0; t < l->p->tensor_count; t++)
-        if (low__bands_find(b, t) < 0 && low__crosses(l, t, first) &&
+        if (lower__bands_find(b, t) < 0 && lower__crosses(l, t, first) &&
             l->tensor[t].last_op > last && left == CUT_CHIP && right == CUT_CHIP)
-            n.rings += low__whole_bytes(l, t);
+            n.rings += lower__whole_bytes(l, t);
     return n;
 }
 
@@ -155,7 +155,7 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
     const int32_t tiles = low->wtile_count > 0 ? low->wtile_count : 1;
     const double weights = (double)low->weight_bytes;
     const double in_dram = l->tensor[op->in[0]].is_input || left == CUT_DRAM
-                               ? (double)low__dram_bytes(l, op->in[0])
+                               ? (double)lower__dram_bytes(l, op->in[0])
                                : 0;
 
     f.kept = low->weight_buffer <= l->m->weight_bytes;
@@ -174,13 +174,13 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
         /* the whole input stays; an output that goes to DRAM only needs its tile */
         f.rings = 0;
         for (int32_t i = 0; i < op->in_count; i++)
-            f.rings += low__whole_bytes(l, op->in[i]);
+            f.rings += lower__whole_bytes(l, op->in[i]);
         const dscq_hw_tensor *y = &l->p->tensor[op->out];
         const int to_dram = l->tensor[op->out].last_op > o && right == CUT_DRAM;
         f.rings += to_dram || l->tensor[op->out].last_op <= o
-                       ? 2 * low__ring_bytes(l, op->out, ceil_div(y->h, b->bands), y->w,
-                                             widest_tile(l, o))
-                       : low__whole_bytes(l, op->out);
+                       ? 2 * lower__ring_bytes(l, op->out, ceil_div(y->h, b->bands),
+                                               y->w, widest_tile(l, o))
+                       : lower__whole_bytes(l, op->out);
     }
     return f;
 }
@@ -246,7 +246,7 @@ static double stage_cycles(const lowering *l, const low_bands *b, int32_t first,
     double sum = 0;
 
     for (int32_t o = first; o <= last; o++) {
-        const int32_t y = low__bands_find(b, l->p->op[o].out);
+        const int32_t y = lower__bands_find(b, l->p->op[o].out);
         if (first == last && l->op[o].wtile_count > 0) { /* cut by pixels, no tails */
             sum += row_cycles(l, o, l->p->tensor[l->p->op[o].out].h) +
                    (b->bands - 1) * (double)l->m->command_cycles;
@@ -310,14 +310,14 @@ static void try_groups(planner *pl, int32_t first, int32_t last, int left, int r
     const int cut[2] = {left, right};
     const int32_t middle = l->p->tensor[l->p->op[last - 1].out].c;
 
-    if (l->op[last].no_group || !low__is_block(l, first, last) ||
-        low__holding_lanes(l, last) == 0 || l->m->acc_banks < 2)
+    if (l->op[last].no_group || !lower__is_block(l, first, last) ||
+        lower__holding_lanes(l, last) == 0 || l->m->acc_banks < 2)
         return;
     for (size_t i = 0; i < sizeof k_groups / sizeof k_groups[0]; i++) {
         const int32_t group = k_groups[i];
         if (group >= middle)
             continue;
-        const low_need n = low__group_need(l, first, last, cut, group);
+        const low_need n = lower__group_need(l, first, last, cut, group);
         if (n.rings == 0 || n.rings > pl->room)
             continue;
         low_stage s = {.first = first,
@@ -365,7 +365,7 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
         if (bands == tried)
             break;
         tried = bands;
-        DSCQ_TRY(low__bands_make(&b, l, first, last, bands, l->err));
+        DSCQ_TRY(lower__bands_make(&b, l, first, last, bands, l->err));
         for (int left = 0; left < CUTS; left++)
             for (int right = 0; right < CUTS; right++) {
                 if (pl->best[first * CUTS + left] > 1e299 ||
@@ -377,7 +377,7 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
                 else
                     try_fused(pl, &b, first, last, left, right);
             }
-        low__bands_clear(&b);
+        lower__bands_clear(&b);
     }
     for (int left = 0; left < CUTS && first < last; left++)
         for (int right = 0; right < CUTS; right++)
@@ -408,14 +408,15 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     low_stage s = {.first = o, .last = o, .flow = LOW_BANDS};
     int32_t chan = 0, width = w;
 
-    while (width > 1 && low__strip_bytes(l, o, 1, width, 0) > pl->room)
+    while (width > 1 && lower__strip_bytes(l, o, 1, width, 0) > pl->room)
         width = (width + 1) / 2;
-    int64_t need = low__strip_bytes(l, o, 1, width, 0);
-    if (need > pl->room && low__separable(op)) {
+    int64_t need = lower__strip_bytes(l, o, 1, width, 0);
+    if (need > pl->room && lower__separable(op)) {
         width = w;
-        for (chan = all; chan > 1 && low__strip_bytes(l, o, 1, width, chan) > pl->room;)
+        for (chan = all;
+             chan > 1 && lower__strip_bytes(l, o, 1, width, chan) > pl->room;)
             chan = (chan + 1) / 2;
-        need = low__strip_bytes(l, o, 1, width, chan);
+        need = lower__strip_bytes(l, o, 1, width, chan);
     }
     if (need > pl->room || (l->op[o].k_pieces > 1 && width < w))
         return dscq_fail(
@@ -427,15 +428,15 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     s.strip = width;
     s.chan = chan;
     int32_t rows = l->p->tensor[op->out].h;
-    while (rows > 1 && low__strip_bytes(l, o, rows, width, chan) > pl->room)
+    while (rows > 1 && lower__strip_bytes(l, o, rows, width, chan) > pl->room)
         rows = (rows + 1) / 2;
     s.bands = ceil_div(l->p->tensor[op->out].h, rows);
     s.kept = l->op[o].weight_buffer <= l->m->weight_bytes;
     const int32_t strips = ceil_div(w, width);
     s.bytes =
-        (double)low__dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
+        (double)lower__dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
     for (int32_t i = 0; i < op->in_count; i++)
-        s.bytes += 1.5 * (double)low__dram_bytes(l, op->in[i]);
+        s.bytes += 1.5 * (double)lower__dram_bytes(l, op->in[i]);
     const double cost =
         price(l, row_cycles(l, o, rows) * s.bands * strips, s.bytes, &s.cycles);
     consider(pl, o, o, CUT_DRAM, CUT_DRAM, &s, cost);
@@ -526,7 +527,7 @@ static dscq_status take_path(planner *pl)
         const int32_t i = at * CUTS + cut;
         l->stage[--n] = pl->stage[i];
         for (int32_t t = 0; t < l->p->tensor_count && cut == CUT_DRAM; t++)
-            if (low__crosses(l, t, at))
+            if (lower__crosses(l, t, at))
                 l->tensor[t].stays = 0;
         cut = pl->from_cut[i];
         at = pl->from[i];
@@ -545,7 +546,7 @@ static void mark_inner(lowering *l)
         }
 }
 
-dscq_status low__plan(lowering *l)
+dscq_status lower__plan(lowering *l)
 {
     planner pl = {.room = l->m->act_bytes};
     dscq_status status;

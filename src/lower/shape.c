@@ -23,9 +23,9 @@ static int more_entries(const void *a, const void *b)
 }
 
 /* Longest first to the lane that has least, each lane at most `rows` channels. */
-dscq_status low__deal(int32_t *place, int32_t rows, int32_t lanes,
-                      const int32_t *entries, int32_t channels, int balance,
-                      dscq_error *err)
+dscq_status lower__deal(int32_t *place, int32_t rows, int32_t lanes,
+                        const int32_t *entries, int32_t channels, int balance,
+                        dscq_error *err)
 {
     int64_t load[DSCQ_LANES_MAX] = {0};
     int32_t used[DSCQ_LANES_MAX] = {0};
@@ -74,7 +74,7 @@ static int32_t read_cycles(const lowering *l, const dscq_hw_op *op, int32_t pixe
     return words <= m->act_banks ? 1 : ceil_div(words, m->act_banks);
 }
 
-int low__is_wide(const lowering *l, int32_t op)
+int lower__is_wide(const lowering *l, int32_t op)
 {
     const dscq_qweights *w = l->q->node[l->op[op].node].weights;
 
@@ -125,8 +125,8 @@ static dscq_status count_work(int32_t *kept_out, trial *t, const uint8_t *stored
     for (int32_t k = 0; k < columns; k++)
         for (int32_t m = 0; m < count; m++)
             t->entries[m] += stored[(size_t)k * (size_t)channels + (size_t)(m0 + m)];
-    const dscq_status status = low__deal(t->place, rows, lanes, t->entries, count,
-                                         t->l->m->schedule.balance, t->l->err);
+    const dscq_status status = lower__deal(t->place, rows, lanes, t->entries, count,
+                                           t->l->m->schedule.balance, t->l->err);
     if (status != DSCQ_OK)
         return status;
     for (int32_t k = 0; k < columns; k++) {
@@ -244,9 +244,9 @@ static void try_depthwise(trial *t, const dscq_hw_op *op, const uint8_t *stored,
              post_cycles(m, lanes, vector);
 }
 
-dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
-                           int32_t columns, int32_t lanes, double *vector_cycles,
-                           double *fixed_cycles)
+dscq_status lower__try_shape(lowering *l, int32_t op, const uint8_t *stored,
+                             int32_t columns, int32_t lanes, double *vector_cycles,
+                             double *fixed_cycles)
 {
     const dscq_hw_op *o = &l->p->op[op];
     const int depthwise = o->mode == DSCQ_HW_DEPTHWISE;
@@ -254,7 +254,7 @@ dscq_status low__try_shape(lowering *l, int32_t op, const uint8_t *stored,
     const int32_t channels = l->p->tensor[o->out].c / groups;
     trial t = {.l = l,
                .each = dscq_entry_cycles(l->m, l->m->multipliers / lanes,
-                                         low__is_wide(l, op))};
+                                         lower__is_wide(l, op))};
     dscq_status status = DSCQ_OK;
 
     *vector_cycles = *fixed_cycles = 0;

@@ -59,7 +59,7 @@ static low_choice gap_choice(double density, int32_t bits)
     return best;
 }
 
-low_choice low__choose_encoding(const lowering *l, const dscq_qweights *w)
+low_choice lower__choose_encoding(const lowering *l, const dscq_qweights *w)
 {
     const double density =
         w->count > 0 ? (double)dscq_qweights_nonzero(w) / (double)w->count : 0;
@@ -86,7 +86,7 @@ low_choice low__choose_encoding(const lowering *l, const dscq_qweights *w)
 /* ---- one lane's stream -------------------------------------------------- */
 
 /* OHWI index of column k, channel 0 of the tile's output channels aside. */
-size_t low__column_at(const low_tile_job *j, int32_t k)
+size_t lower__column_at(const low_tile_job *j, int32_t k)
 {
     const dscq_qweights *w = j->w;
 
@@ -228,7 +228,7 @@ static void put_constants(low_tile_job *j, uint8_t *at)
     }
 }
 
-dscq_status low__write_streams(low_tile_job *j)
+dscq_status lower__write_streams(low_tile_job *j)
 {
     lowering *l = j->l;
     dscq_hw_wtile *t = j->t;

@@ -50,7 +50,7 @@ static void fill_row(dscq_table *t, const lowering *l, const low_stage *s,
     }
 }
 
-dscq_status low__table(dscq_table **out, const lowering *l, dscq_error *err)
+dscq_status lower__table(dscq_table **out, const lowering *l, dscq_error *err)
 {
     dscq_status status = dscq_table_create(out, "schedule", err);
 

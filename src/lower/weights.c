@@ -42,7 +42,7 @@ static dscq_status tile_scratch(low_tile_job *j)
     if (j->column == NULL || j->code == NULL || j->value == NULL)
         return dscq_fail_nomem(j->l->err, "a weight tile", places * 4);
     for (int32_t k = 0; k < j->t->columns; k++)
-        j->column[k] = low__column_at(j, k);
+        j->column[k] = lower__column_at(j, k);
     return DSCQ_OK;
 }
 
@@ -113,12 +113,12 @@ static dscq_status make_tile(low_tile_job *j, piece x, low_choice enc)
     DSCQ_TRY(tile_scratch(j));
     count_entries(j, entries);
     /* pieces share their accumulators' places: dealt by number */
-    DSCQ_TRY(low__deal(t->channel, rows, lanes, entries, x.m_count,
-                       l->m->schedule.balance && !j->depthwise && low->k_pieces <= 1,
-                       l->err));
+    DSCQ_TRY(lower__deal(t->channel, rows, lanes, entries, x.m_count,
+                         l->m->schedule.balance && !j->depthwise && low->k_pieces <= 1,
+                         l->err));
     for (int32_t i = 0; i < rows * lanes; i++)
         t->channel[i] += t->channel[i] >= 0 ? x.m_first : 0;
-    DSCQ_TRY(low__write_streams(j));
+    DSCQ_TRY(lower__write_streams(j));
 done:
     tile_scratch_free(j);
     dscq_free(entries);
@@ -249,7 +249,7 @@ static dscq_status choose_shape(low_tile_job *j, low_choice enc)
         const double entries =
             all ? (double)j->w->count : (double)dscq_qweights_nonzero(j->w);
         const double vc = 1.2 * entries / only *
-                              dscq_entry_cycles(m, op->vector, low__is_wide(l, at)) +
+                              dscq_entry_cycles(m, op->vector, lower__is_wide(l, at)) +
                           columns;
         l->op[at].vector_cycles = vc;
         l->op[at].fixed_cycles = m->reconfigure_cycles + m->command_cycles;
@@ -275,7 +275,7 @@ static dscq_status choose_shape(low_tile_job *j, low_choice enc)
         if (best < 1e299 && lanes * (columns * enc.bits_per_weight / 8 * 1.1 + 24) >
                                 (double)m->weight_bytes / 2)
             continue;
-        DSCQ_TRY(low__try_shape(l, at, stored, columns, lanes, &vc, &fixed));
+        DSCQ_TRY(lower__try_shape(l, at, stored, columns, lanes, &vc, &fixed));
         const double cycles = vectors_of(op, y, m->multipliers / lanes) * vc + fixed;
         if (cycles < best) {
             best = cycles;
@@ -333,7 +333,7 @@ static dscq_status open_op(opened *o, lowering *l, int32_t at)
     return DSCQ_OK;
 }
 
-dscq_status low__make_conv(lowering *l, int32_t at)
+dscq_status lower__make_conv(lowering *l, int32_t at)
 {
     opened o;
     dscq_status status = open_op(&o, l, at);
@@ -341,7 +341,7 @@ dscq_status low__make_conv(lowering *l, int32_t at)
     if (status != DSCQ_OK)
         return status;
     const int32_t groups = o.job.depthwise ? 1 : l->q->node[l->op[at].node].groups;
-    const low_choice enc = low__choose_encoding(l, &o.w);
+    const low_choice enc = lower__choose_encoding(l, &o.w);
     DSCQ_TRY(choose_shape(&o.job, enc));
     l->op[at].wtile_first = l->p->wtile_count;
     for (int32_t g = 0; g < groups; g++)
@@ -367,8 +367,8 @@ static double binary_bits(const dscq_qweights *w)
     return bits / (double)w->count;
 }
 
-dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
-                       double *vector_cycles, low_choice *enc)
+dscq_status lower__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
+                         double *vector_cycles, low_choice *enc)
 {
     dscq_hw_op *op = &l->p->op[at];
     const dscq_qweights *w = l->q->node[l->op[at].node].weights;
@@ -381,7 +381,7 @@ dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t co
     uint8_t *stored = dscq_malloc((size_t)channels * (size_t)columns, 1);
     dscq_status status = DSCQ_OK;
 
-    *enc = low__choose_encoding(l, w);
+    *enc = lower__choose_encoding(l, w);
     if (codes == NULL || stored == NULL) {
         status = dscq_fail_nomem(l->err, "weight codes", w->count * 3);
         goto done;
@@ -397,8 +397,8 @@ dscq_status low__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t co
         double fixed;
         one.multipliers = lanes[i];
         l->m = &one;
-        status =
-            low__try_shape(l, at, stored, columns, lanes[i], &vector_cycles[i], &fixed);
+        status = lower__try_shape(l, at, stored, columns, lanes[i], &vector_cycles[i],
+                                  &fixed);
         l->m = whole;
         if (status != DSCQ_OK)
             goto done;
@@ -426,7 +426,7 @@ static void estimate_vector_op(lowering *l, int32_t at)
 
 /* ---- groups of middle channels (LOW_GROUPS) ----------------------------- */
 
-int32_t low__holding_lanes(const lowering *l, int32_t op)
+int32_t lower__holding_lanes(const lowering *l, int32_t op)
 {
     const dscq_hw_tensor *y = &l->p->tensor[l->p->op[op].out];
     int32_t best = 0;
@@ -486,7 +486,7 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
     const int depthwise = o.job.depthwise;
     const int32_t middle = by_input ? w->c : w->k;
     drop_tiles(l, at);
-    op->lanes = by_input ? low__holding_lanes(l, at) : filled_lanes(l, group);
+    op->lanes = by_input ? lower__holding_lanes(l, at) : filled_lanes(l, group);
     op->vector = l->m->multipliers / op->lanes;
     low->wtile_first = l->p->wtile_count;
     low->weight_bytes = 0;
@@ -497,7 +497,7 @@ static dscq_status cut_in_groups(lowering *l, int32_t at, int32_t group, int by_
         const piece x = by_input    ? (piece){0, w->k, c, n}
                         : depthwise ? (piece){c, n, c, n}
                                     : (piece){c, n, 0, w->c};
-        DSCQ_TRY(make_tile(&o.job, x, low__choose_encoding(l, w)));
+        DSCQ_TRY(make_tile(&o.job, x, lower__choose_encoding(l, w)));
         low->weight_bytes += o.job.t->stream_bytes;
         low->weight_buffer += (o.job.t->buffer_bytes + 63) / 64 * 64;
         if (o.job.t->buffer_bytes > l->m->weight_bytes)
@@ -515,7 +515,7 @@ done:
 
 /* All operations of the block, or none: DSCQ_ARG and their own tiles again when a tile
  * turns out larger than the weight buffer. */
-dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group)
+dscq_status lower__regroup(lowering *l, int32_t first, int32_t last, int32_t group)
 {
     dscq_status status = DSCQ_OK;
 
@@ -529,21 +529,21 @@ dscq_status low__regroup(lowering *l, int32_t first, int32_t last, int32_t group
         drop_tiles(l, o);
         l->op[o].weight_bytes = 0;
         l->op[o].weight_buffer = 0;
-        status = low__make_conv(l, o);
+        status = lower__make_conv(l, o);
         if (status != DSCQ_OK)
             return status;
     }
     return DSCQ_ARG;
 }
 
-dscq_status low__make_weights(lowering *l)
+dscq_status lower__make_weights(lowering *l)
 {
     dscq_status status = DSCQ_OK;
 
     for (int32_t i = 0; i < l->p->op_count; i++) {
         const dscq_hw_mode mode = l->p->op[i].mode;
         if (mode == DSCQ_HW_BROADCAST || mode == DSCQ_HW_DEPTHWISE)
-            DSCQ_TRY(low__make_conv(l, i));
+            DSCQ_TRY(lower__make_conv(l, i));
         else
             estimate_vector_op(l, i);
     }

@@ -1,6 +1,6 @@
 /* The engine's insides, shared by exec_*.c. */
-#ifndef DSCQ_NN_EXEC_INTERNAL_H
-#define DSCQ_NN_EXEC_INTERNAL_H
+#ifndef NN_EXEC_INTERNAL_H
+#define NN_EXEC_INTERNAL_H
 
 #include "dscq/nn/exec.h"
 #include "nn_internal.h"

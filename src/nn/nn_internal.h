@@ -1,6 +1,6 @@
 /* Shared inside the module: the model's insides and helpers of the layers. */
-#ifndef DSCQ_NN_INTERNAL_H
-#define DSCQ_NN_INTERNAL_H
+#ifndef NN_INTERNAL_H
+#define NN_INTERNAL_H
 
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"

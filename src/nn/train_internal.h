@@ -1,6 +1,6 @@
 /* The trainer's insides, shared by train_*.c. */
-#ifndef DSCQ_NN_TRAIN_INTERNAL_H
-#define DSCQ_NN_TRAIN_INTERNAL_H
+#ifndef NN_TRAIN_INTERNAL_H
+#define NN_TRAIN_INTERNAL_H
 
 #include "dscq/base/spill.h"
 #include "dscq/nn/train.h"

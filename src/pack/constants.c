@@ -5,8 +5,8 @@
  * is leading zeros and repetition, and on a narrow network it weighs as much as all
  * positions of its weights.
  */
-#include "arith.h"
 #include "dscq/base/alloc.h"
+#include "enc/arith.h"
 #include "format.h"
 
 enum {
@@ -143,7 +143,7 @@ static int code_entry(constants *s, dscq_qnode *n, int32_t i, int decoding)
         if (n->scale_key != NULL)
             n->scale_key[i] = (int32_t)key;
     }
-    return !fault && b >= -(1 << 23) && b < 1 << 23 && key <= PACK_MAX_ELEMENTS;
+    return !fault && b >= -(1 << 23) && b < 1 << 23 && key <= DSCQ_QNET_MAX_ELEMENTS;
 }
 
 /* Table entries as steps from the one before. */
@@ -175,7 +175,7 @@ int pack__codes_constants(const dscq_qmodel *m, const dscq_pack_options *o)
            (o->profile == DSCQ_PACK_KEEP && m->coded_constants);
 }
 
-void pack__put_coded_constants(pack_buf *b, const dscq_qmodel *m, pack_choice *sizes)
+void pack__put_coded_constants(dscq_buf *b, const dscq_qmodel *m, pack_choice *sizes)
 {
     constants *s = dscq_malloc(1, sizeof *s);
 
@@ -205,13 +205,13 @@ void pack__put_coded_constants(pack_buf *b, const dscq_qmodel *m, pack_choice *s
 /* A convolution has one entry a channel and at least one weight for each, so the bound
  * on weights holds for them too. */
 static dscq_status get_entries(constants *s, dscq_qnode *n, uint64_t *budget,
-                               pack_reader *r, dscq_error *err)
+                               dscq_reader *r, dscq_error *err)
 {
     const uint32_t count = code_number(&s->c, &s->count, 0, 1);
 
     if (n->op == DSCQ_Q_CONV ? (int64_t)count != n->weights->k || count > *budget
-                             : count > PACK_MAX_ENTRIES) {
-        pack_fail(r, "scale entries");
+                             : count > DSCQ_QNET_MAX_ENTRIES) {
+        dscq_get_fail(r, "scale entries");
         return DSCQ_OK;
     }
     *budget -= n->op == DSCQ_Q_CONV ? count : 0;
@@ -223,17 +223,17 @@ static dscq_status get_entries(constants *s, dscq_qnode *n, uint64_t *budget,
         return status;
     for (int32_t i = 0; i < n->scale_count && r->bad == NULL; i++)
         if (!code_entry(s, n, i, 1) || s->c.past > 4)
-            pack_fail(r, "scale entry");
+            dscq_get_fail(r, "scale entry");
     return DSCQ_OK;
 }
 
 static dscq_status get_table(constants *s, dscq_qnode *n, const dscq_qtensor *y,
-                             pack_reader *r, dscq_error *err)
+                             dscq_reader *r, dscq_error *err)
 {
     const uint32_t count = r->bad != NULL ? 0 : code_number(&s->c, &s->entries, 0, 1);
 
-    if (count > PACK_MAX_TABLE)
-        pack_fail(r, "table entries");
+    if (count > DSCQ_QNET_MAX_TABLE)
+        dscq_get_fail(r, "table entries");
     if (count == 0 || r->bad != NULL)
         return DSCQ_OK;
     n->table = dscq_calloc(count, sizeof *n->table);
@@ -241,11 +241,11 @@ static dscq_status get_table(constants *s, dscq_qnode *n, const dscq_qtensor *y,
         return dscq_fail_nomem(err, "table", count * sizeof *n->table);
     n->table_count = (int32_t)count;
     if (!code_table(s, n, y, 1))
-        pack_fail(r, "table entry");
+        dscq_get_fail(r, "table entry");
     return DSCQ_OK;
 }
 
-dscq_status pack__get_coded_constants(dscq_qmodel *m, pack_reader *r,
+dscq_status pack__get_coded_constants(dscq_qmodel *m, dscq_reader *r,
                                       uint64_t file_bytes, dscq_error *err)
 {
     uint64_t budget = PACK_WEIGHT_SLACK + file_bytes * PACK_WEIGHTS_PER_BYTE;
@@ -262,7 +262,7 @@ dscq_status pack__get_coded_constants(dscq_qmodel *m, pack_reader *r,
         DSCQ_TRY(get_table(s, n, &m->tensor[n->output], r, err));
     }
     if (r->bad == NULL && !arith_decode_done(&s->c))
-        pack_fail(r, "coded constants");
+        dscq_get_fail(r, "coded constants");
     r->pos = r->len;
     m->coded_constants = 1;
 done:

@@ -2,6 +2,7 @@
 #include "format.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 typedef struct diff_ctx {
     dscq_table *t;

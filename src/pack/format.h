@@ -3,7 +3,7 @@
 #define PACK_FORMAT_H
 
 #include "dscq/pack/pack.h"
-#include "encoding.h"
+#include "enc/encoding.h"
 #include "pack_internal.h"
 
 enum {
@@ -67,21 +67,21 @@ dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *
 
 /* The section of one kind as bytes. `sizes` (NULL: not wanted): one entry a node;
  * constants for every node, the rest for nodes with weights. */
-dscq_status pack__put_section(pack_buf *b, int section, const dscq_qmodel *m,
+dscq_status pack__put_section(dscq_buf *b, int section, const dscq_qmodel *m,
                               const dscq_pack_options *o, pack_choice *sizes,
                               dscq_error *err);
 /* Into m, NET having been read first. Faults of the bytes are left in r. */
-dscq_status pack__get_section(dscq_qmodel *m, int section, pack_reader *r,
+dscq_status pack__get_section(dscq_qmodel *m, int section, dscq_reader *r,
                               uint64_t file_bytes, dscq_error *err);
 /* QNTC: the constants, entropy coded. */
-void pack__put_coded_constants(pack_buf *b, const dscq_qmodel *m, pack_choice *sizes);
-dscq_status pack__get_coded_constants(dscq_qmodel *m, pack_reader *r,
+void pack__put_coded_constants(dscq_buf *b, const dscq_qmodel *m, pack_choice *sizes);
+dscq_status pack__get_coded_constants(dscq_qmodel *m, dscq_reader *r,
                                       uint64_t file_bytes, dscq_error *err);
 /* Does a file of these options have QNTC instead of QNT? */
 int pack__codes_constants(const dscq_qmodel *m, const dscq_pack_options *o);
-dscq_status pack__get_weights(dscq_qmodel *m, pack_reader *r, uint64_t file_bytes,
+dscq_status pack__get_weights(dscq_qmodel *m, dscq_reader *r, uint64_t file_bytes,
                               dscq_error *err);
-dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,
+dscq_status pack__put_weights(dscq_buf *b, const dscq_qmodel *m,
                               const dscq_pack_options *o, pack_choice *sizes,
                               dscq_error *err);
 

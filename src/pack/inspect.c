@@ -1,6 +1,8 @@
 /* What is in a network, as a table. */
 #include "format.h"
 
+#include <stdio.h>
+
 static void shape_text(char *out, size_t cap, const dscq_qtensor *t)
 {
     (void)snprintf(out, cap, "%dx%dx%d", t->h, t->w, t->c);

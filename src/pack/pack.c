@@ -6,10 +6,12 @@
 #include "dscq/base/io.h"
 #include "format.h"
 
+#include <stdio.h>
+
 /* ---- writing ---- */
 
 typedef struct sections {
-    pack_buf body[PACK_S_COUNT];
+    dscq_buf body[PACK_S_COUNT];
     size_t bytes; /* of the whole file */
     uint32_t count;
 } sections;
@@ -49,39 +51,39 @@ done:
 static void free_sections(sections *s)
 {
     for (int i = 0; i < PACK_S_COUNT; i++)
-        pack_buf_free(&s->body[i]);
+        dscq_buf_free(&s->body[i]);
 }
 
-static void put_file(pack_buf *b, const sections *s)
+static void put_file(dscq_buf *b, const sections *s)
 {
-    pack_buf table = {0}, head = {0};
+    dscq_buf table = {0}, head = {0};
 
     for (int i = 0; i < PACK_S_COUNT; i++) {
         if (!is_written(s, i))
             continue;
-        pack_put(&table, pack__sections[i].tag, 4);
-        pack_put_u(&table, pack__sections[i].required ? PACK_REQUIRED : 0, 4);
-        pack_put_u(&table, s->body[i].len, 8);
-        pack_put_u(&table, dscq_crc32(0, s->body[i].data, s->body[i].len), 4);
-        pack_put_u(&table, 0, 4);
+        dscq_put(&table, pack__sections[i].tag, 4);
+        dscq_put_u(&table, pack__sections[i].required ? PACK_REQUIRED : 0, 4);
+        dscq_put_u(&table, s->body[i].len, 8);
+        dscq_put_u(&table, dscq_crc32(0, s->body[i].data, s->body[i].len), 4);
+        dscq_put_u(&table, 0, 4);
     }
-    pack_put(&head, PACK_MAGIC, 8);
-    pack_put_u(&head, PACK_MAJOR, 2);
-    pack_put_u(&head, is_written(s, PACK_S_QNTC) ? 1 : 0,
+    dscq_put(&head, PACK_MAGIC, 8);
+    dscq_put_u(&head, PACK_MAJOR, 2);
+    dscq_put_u(&head, is_written(s, PACK_S_QNTC) ? 1 : 0,
                2); /* lowest that has it all */
-    pack_put_u(&head, s->count, 4);
-    pack_put_u(&head, s->bytes, 8);
-    pack_put_u(&head, dscq_crc32(0, table.data, table.len), 4);
-    pack_put_u(&head, dscq_crc32(0, head.data, head.len), 4);
-    pack_reserve(b, s->bytes);
-    pack_put(b, head.data, head.len);
-    pack_put(b, table.data, table.len);
+    dscq_put_u(&head, s->count, 4);
+    dscq_put_u(&head, s->bytes, 8);
+    dscq_put_u(&head, dscq_crc32(0, table.data, table.len), 4);
+    dscq_put_u(&head, dscq_crc32(0, head.data, head.len), 4);
+    dscq_buf_reserve(b, s->bytes);
+    dscq_put(b, head.data, head.len);
+    dscq_put(b, table.data, table.len);
     for (int i = 0; i < PACK_S_COUNT; i++)
         if (is_written(s, i))
-            pack_put(b, s->body[i].data, s->body[i].len);
+            dscq_put(b, s->body[i].data, s->body[i].len);
     b->bad |= head.bad | table.bad;
-    pack_buf_free(&head);
-    pack_buf_free(&table);
+    dscq_buf_free(&head);
+    dscq_buf_free(&table);
 }
 
 static const dscq_pack_options k_keep = {DSCQ_PACK_KEEP, -1, 0};
@@ -90,7 +92,7 @@ dscq_status dscq_pack_encode(uint8_t **data, size_t *bytes, const dscq_qmodel *m
                              const dscq_pack_options *options, dscq_error *err)
 {
     sections s = {0};
-    pack_buf b = {0};
+    dscq_buf b = {0};
     dscq_status status;
 
     *data = NULL;
@@ -106,7 +108,7 @@ dscq_status dscq_pack_encode(uint8_t **data, size_t *bytes, const dscq_qmodel *m
     b.data = NULL;
 done:
     free_sections(&s);
-    pack_buf_free(&b);
+    dscq_buf_free(&b);
     return status;
 }
 
@@ -140,7 +142,7 @@ typedef struct toc {
 static dscq_status read_header(toc *t, const uint8_t *data, size_t bytes,
                                dscq_error *err)
 {
-    pack_reader r = {data, bytes, 0, NULL};
+    dscq_reader r = {data, bytes, 0, NULL};
 
     if (bytes < PACK_HEADER_BYTES)
         return dscq_fail(err, DSCQ_FORMAT, "%zu bytes are too few for a packed network",
@@ -156,12 +158,12 @@ static dscq_status read_header(toc *t, const uint8_t *data, size_t bytes,
                              ? "a packed network damaged by a text-mode transfer"
                              : "not a packed network (the first 8 bytes differ)");
     r.pos = 8;
-    const unsigned major = (unsigned)pack_u(&r, 2, "version");
-    const unsigned minor = (unsigned)pack_u(&r, 2, "version");
-    t->count = (uint32_t)pack_u(&r, 4, "sections");
-    const uint64_t total = pack_u(&r, 8, "file bytes");
-    const uint32_t table_crc = (uint32_t)pack_u(&r, 4, "checksum");
-    const uint32_t head_crc = (uint32_t)pack_u(&r, 4, "checksum");
+    const unsigned major = (unsigned)dscq_get_u(&r, 2, "version");
+    const unsigned minor = (unsigned)dscq_get_u(&r, 2, "version");
+    t->count = (uint32_t)dscq_get_u(&r, 4, "sections");
+    const uint64_t total = dscq_get_u(&r, 8, "file bytes");
+    const uint32_t table_crc = (uint32_t)dscq_get_u(&r, 4, "checksum");
+    const uint32_t head_crc = (uint32_t)dscq_get_u(&r, 4, "checksum");
     if (head_crc != dscq_crc32(0, data, PACK_HEADER_BYTES - 4))
         return dscq_fail(err, DSCQ_FORMAT,
                          "header: checksum differs; the file is damaged");
@@ -184,7 +186,7 @@ static dscq_status read_header(toc *t, const uint8_t *data, size_t bytes,
 
 static dscq_status read_toc(toc *t, const uint8_t *data, size_t bytes, dscq_error *err)
 {
-    pack_reader r = {data, bytes, PACK_HEADER_BYTES, NULL};
+    dscq_reader r = {data, bytes, PACK_HEADER_BYTES, NULL};
     const dscq_status status = read_header(t, data, bytes, err);
     if (status != DSCQ_OK)
         return status;
@@ -192,12 +194,12 @@ static dscq_status read_toc(toc *t, const uint8_t *data, size_t bytes, dscq_erro
     size_t offset = PACK_HEADER_BYTES + (size_t)t->count * PACK_ENTRY_BYTES;
     for (uint32_t i = 0; i < t->count; i++) {
         entry *e = &t->e[i];
-        memcpy(e->tag, pack_take(&r, 4, "tag"), 4);
+        memcpy(e->tag, dscq_get_bytes(&r, 4, "tag"), 4);
         e->tag[4] = '\0';
-        e->flags = (uint32_t)pack_u(&r, 4, "flags");
-        e->bytes = pack_u(&r, 8, "bytes");
-        e->crc = (uint32_t)pack_u(&r, 4, "checksum");
-        const uint64_t reserved = pack_u(&r, 4, "reserved");
+        e->flags = (uint32_t)dscq_get_u(&r, 4, "flags");
+        e->bytes = dscq_get_u(&r, 8, "bytes");
+        e->crc = (uint32_t)dscq_get_u(&r, 4, "checksum");
+        const uint64_t reserved = dscq_get_u(&r, 4, "reserved");
         for (int c = 0; c < 4; c++)
             if (e->tag[c] < ' ' || e->tag[c] > '~')
                 return dscq_fail(err, DSCQ_FORMAT, "section %u: its tag is not text",
@@ -281,10 +283,10 @@ static dscq_status decode_owned(dscq_qmodel **out, uint8_t *data, size_t bytes,
     for (int s = 0; s < PACK_S_COUNT; s++) {
         if (found[s] == NULL)
             continue;
-        pack_reader r = {data + found[s]->offset, (size_t)found[s]->bytes, 0, NULL};
+        dscq_reader r = {data + found[s]->offset, (size_t)found[s]->bytes, 0, NULL};
         DSCQ_TRY(pack__get_section(m, s, &r, bytes, err));
         if (r.bad == NULL && r.pos != r.len)
-            pack_fail(&r, "bytes behind its end");
+            dscq_get_fail(&r, "bytes behind its end");
         if (r.bad != NULL) {
             status =
                 dscq_fail(err, DSCQ_FORMAT, "section '%s': %s", found[s]->tag, r.bad);
@@ -294,7 +296,7 @@ static dscq_status decode_owned(dscq_qmodel **out, uint8_t *data, size_t bytes,
     DSCQ_TRY(dscq_qmodel_check(m, err));
     for (int32_t i = 0; i < m->node_count; i++)
         if (m->node[i].weights != NULL)
-            DSCQ_TRY(pack__check_packed(m, &m->node[i], err));
+            DSCQ_TRY(dscq_qweights_check(m, &m->node[i], err));
     m->file = data;
     *out = m;
     return DSCQ_OK;

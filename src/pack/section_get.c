@@ -4,67 +4,67 @@
 
 enum { TENSOR_MIN = 15, NODE_MIN = 5, INPUT_MIN = 2, OUTPUT_MIN = 3 };
 
-static void get_tensor(dscq_qtensor *t, pack_reader *r)
+static void get_tensor(dscq_qtensor *t, dscq_reader *r)
 {
-    pack_text(r, t->name, sizeof t->name, "tensor name");
-    t->h = pack_int(r, 1, PACK_MAX_SIDE, "tensor rows");
-    t->w = pack_int(r, 1, PACK_MAX_SIDE, "tensor columns");
-    t->c = pack_int(r, 1, PACK_MAX_CHANNELS, "tensor channels");
-    const uint64_t kind = pack_u(r, 1, "tensor bits");
+    dscq_get_text(r, t->name, sizeof t->name, "tensor name");
+    t->h = dscq_get_int(r, 1, DSCQ_QNET_MAX_SIDE, "tensor rows");
+    t->w = dscq_get_int(r, 1, DSCQ_QNET_MAX_SIDE, "tensor columns");
+    t->c = dscq_get_int(r, 1, DSCQ_QNET_MAX_CHANNELS, "tensor channels");
+    const uint64_t kind = dscq_get_u(r, 1, "tensor bits");
     t->bits = (int32_t)(kind & 0x7f);
     t->is_signed = (int32_t)(kind >> 7);
-    const int64_t zero = pack_zigzag(r, "tensor zero point");
+    const int64_t zero = dscq_get_zigzag(r, "tensor zero point");
     if (zero < INT16_MIN || zero > UINT16_MAX || t->bits < 4 || t->bits > 16)
-        pack_fail(r, "tensor bits or zero point");
+        dscq_get_fail(r, "tensor bits or zero point");
     t->zero_point = r->bad != NULL ? 0 : (int32_t)zero;
-    t->scale = pack_real(r, "tensor scale");
+    t->scale = dscq_get_real(r, "tensor scale");
 }
 
-static void get_fields(dscq_qnode *n, pack_reader *r)
+static void get_fields(dscq_qnode *n, dscq_reader *r)
 {
     for (size_t i = 0; i < pack__field_count; i++) {
         const pack_field_row *f = &pack__fields[i];
         if (!pack__field_in(f, n->op))
             continue;
-        const int64_t v =
-            f->is_signed ? pack_zigzag(r, f->name) : (int64_t)pack_varint(r, f->name);
+        const int64_t v = f->is_signed ? dscq_get_zigzag(r, f->name)
+                                       : (int64_t)dscq_get_varint(r, f->name);
         if (v < -65536 || v > 1 << 24)
-            pack_fail(r, f->name);
+            dscq_get_fail(r, f->name);
         *pack__field(f, n) = r->bad != NULL ? 0 : (int32_t)v;
     }
 }
 
-static void get_node(dscq_qmodel *m, dscq_qnode *n, int32_t *kernel, pack_reader *r)
+static void get_node(dscq_qmodel *m, dscq_qnode *n, int32_t *kernel, dscq_reader *r)
 {
-    n->op = (dscq_qop)pack_u(r, 1, "operation");
-    pack_text(r, n->name, sizeof n->name, "node name");
-    n->input_count = pack_int(r, 1, DSCQ_QNODE_INPUTS, "number of node inputs");
+    n->op = (dscq_qop)dscq_get_u(r, 1, "operation");
+    dscq_get_text(r, n->name, sizeof n->name, "node name");
+    n->input_count = dscq_get_int(r, 1, DSCQ_QNODE_INPUTS, "number of node inputs");
     for (int32_t i = 0; i < n->input_count; i++)
-        n->input[i] = pack_int(r, 0, m->tensor_count - 1, "node input");
-    n->output = pack_int(r, 0, m->tensor_count - 1, "node output");
+        n->input[i] = dscq_get_int(r, 0, m->tensor_count - 1, "node input");
+    n->output = dscq_get_int(r, 0, m->tensor_count - 1, "node output");
     if (n->op >= DSCQ_Q_COUNT)
-        pack_fail(r, "operation");
+        dscq_get_fail(r, "operation");
     if (r->bad != NULL)
         return;
     if (n->name[0] == '\0')
         memcpy(n->name, m->tensor[n->output].name, sizeof n->name);
     else if (strcmp(n->name, m->tensor[n->output].name) == 0)
-        pack_fail(r, "node name");
+        dscq_get_fail(r, "node name");
     get_fields(n, r);
     if (n->op == DSCQ_Q_CONV) {
-        kernel[0] = pack_int(r, 1, PACK_MAX_SIDE, "kernel rows");
-        kernel[1] = pack_int(r, 1, PACK_MAX_SIDE, "kernel columns");
+        kernel[0] = dscq_get_int(r, 1, DSCQ_QNET_MAX_SIDE, "kernel rows");
+        kernel[1] = dscq_get_int(r, 1, DSCQ_QNET_MAX_SIDE, "kernel columns");
     }
 }
 
 /* The weights' shape follows from the tensors; their values come later. */
 static dscq_status shape_weights(dscq_qmodel *m, dscq_qnode *n, const int32_t *kernel,
-                                 pack_reader *r, dscq_error *err)
+                                 dscq_reader *r, dscq_error *err)
 {
     const int32_t c = m->tensor[n->input[0]].c;
 
     if (n->groups < 1 || c % n->groups != 0) {
-        pack_fail(r, "groups");
+        dscq_get_fail(r, "groups");
         return DSCQ_OK;
     }
     n->weights = dscq_calloc(1, sizeof *n->weights);
@@ -77,20 +77,21 @@ static dscq_status shape_weights(dscq_qmodel *m, dscq_qnode *n, const int32_t *k
     return DSCQ_OK;
 }
 
-static dscq_status get_net(dscq_qmodel *m, pack_reader *r, dscq_error *err)
+static dscq_status get_net(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
 {
     dscq_status status;
 
-    pack_text(r, m->name, sizeof m->name, "name of the network");
-    m->float_bytes = pack_varint(r, "float bytes");
-    const size_t tensors = pack_count(r, PACK_MAX_TENSORS, TENSOR_MIN, "tensors");
+    dscq_get_text(r, m->name, sizeof m->name, "name of the network");
+    m->float_bytes = dscq_get_varint(r, "float bytes");
+    const size_t tensors =
+        dscq_get_count(r, DSCQ_QNET_MAX_TENSORS, TENSOR_MIN, "tensors");
     m->tensor = dscq_calloc(tensors, sizeof *m->tensor);
     if (m->tensor == NULL)
         return dscq_fail_nomem(err, "tensors", tensors * sizeof *m->tensor);
     m->tensor_count = (int32_t)tensors;
     for (size_t i = 0; i < tensors && r->bad == NULL; i++)
         get_tensor(&m->tensor[i], r);
-    const size_t nodes = pack_count(r, PACK_MAX_NODES, NODE_MIN, "nodes");
+    const size_t nodes = dscq_get_count(r, DSCQ_QNET_MAX_NODES, NODE_MIN, "nodes");
     m->node = dscq_calloc(nodes, sizeof *m->node);
     if (m->node == NULL)
         return dscq_fail_nomem(err, "nodes", nodes * sizeof *m->node);
@@ -116,9 +117,9 @@ static int32_t sign_extend(uint64_t v, unsigned bits)
     return (int32_t)((int64_t)(v ^ (uint64_t)half) - half);
 }
 
-static dscq_status get_scales(dscq_qnode *n, pack_reader *r, dscq_error *err)
+static dscq_status get_scales(dscq_qnode *n, dscq_reader *r, dscq_error *err)
 {
-    const size_t count = pack_count(r, PACK_MAX_CHANNELS, 3, "scale entries");
+    const size_t count = dscq_get_count(r, DSCQ_QNET_MAX_CHANNELS, 3, "scale entries");
 
     if (r->bad != NULL || count == 0)
         return DSCQ_OK;
@@ -127,17 +128,17 @@ static dscq_status get_scales(dscq_qnode *n, pack_reader *r, dscq_error *err)
     if (status != DSCQ_OK)
         return status;
     for (size_t k = 0; k < count; k++)
-        n->mult[k] = (int16_t)sign_extend(pack_u(r, 2, "multiplier"), 16);
+        n->mult[k] = (int16_t)sign_extend(dscq_get_u(r, 2, "multiplier"), 16);
     for (size_t k = 0; k < count; k++)
-        n->shift[k] = (uint8_t)pack_u(r, 1, "shift");
+        n->shift[k] = (uint8_t)dscq_get_u(r, 1, "shift");
     for (size_t k = 0; n->bias != NULL && k < count; k++)
-        n->bias[k] = sign_extend(pack_u(r, 3, "bias"), 24);
+        n->bias[k] = sign_extend(dscq_get_u(r, 3, "bias"), 24);
     for (size_t k = 0; n->scale_key != NULL && k < count; k++)
-        n->scale_key[k] = pack_int(r, 1, PACK_MAX_ELEMENTS, "pooling count");
+        n->scale_key[k] = dscq_get_int(r, 1, DSCQ_QNET_MAX_ELEMENTS, "pooling count");
     return DSCQ_OK;
 }
 
-static dscq_status get_constants(dscq_qmodel *m, pack_reader *r, dscq_error *err)
+static dscq_status get_constants(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
 {
     for (int32_t i = 0; i < m->node_count && r->bad == NULL; i++) {
         dscq_qnode *n = &m->node[i];
@@ -147,7 +148,8 @@ static dscq_status get_constants(dscq_qmodel *m, pack_reader *r, dscq_error *err
         const dscq_status status = get_scales(n, r, err);
         if (status != DSCQ_OK)
             return status;
-        const size_t count = pack_count(r, PACK_MAX_TABLE, entry, "table entries");
+        const size_t count =
+            dscq_get_count(r, DSCQ_QNET_MAX_TABLE, entry, "table entries");
         if (r->bad != NULL || count == 0)
             continue;
         n->table = dscq_calloc(count, sizeof *n->table);
@@ -155,37 +157,37 @@ static dscq_status get_constants(dscq_qmodel *m, pack_reader *r, dscq_error *err
             return dscq_fail_nomem(err, "table", count * sizeof *n->table);
         n->table_count = (int32_t)count;
         for (size_t k = 0; k < count; k++) {
-            const uint64_t v = pack_u(r, entry, "table entry");
+            const uint64_t v = dscq_get_u(r, entry, "table entry");
             n->table[k] = is_signed ? sign_extend(v, entry * 8) : (int32_t)v;
         }
     }
     return DSCQ_OK;
 }
 
-static void get_input(const dscq_qmodel *m, dscq_qinput *in, pack_reader *r)
+static void get_input(const dscq_qmodel *m, dscq_qinput *in, dscq_reader *r)
 {
-    in->tensor = pack_int(r, 0, m->tensor_count - 1, "input tensor");
-    in->is_image = (int32_t)pack_u(r, 1, "input kind");
+    in->tensor = dscq_get_int(r, 0, m->tensor_count - 1, "input tensor");
+    in->is_image = (int32_t)dscq_get_u(r, 1, "input kind");
     if (in->is_image != 1)
         return;
-    in->resize_mode = (int32_t)pack_u(r, 1, "resize mode");
-    in->resize_filter = (int32_t)pack_u(r, 1, "resize filter");
-    in->colour_order = (int32_t)pack_u(r, 1, "colour order");
-    in->fill = (int32_t)pack_u(r, 1, "letterbox fill");
-    in->scale = pack_real(r, "pixel scale");
+    in->resize_mode = (int32_t)dscq_get_u(r, 1, "resize mode");
+    in->resize_filter = (int32_t)dscq_get_u(r, 1, "resize filter");
+    in->colour_order = (int32_t)dscq_get_u(r, 1, "colour order");
+    in->fill = (int32_t)dscq_get_u(r, 1, "letterbox fill");
+    in->scale = dscq_get_real(r, "pixel scale");
     for (int c = 0; c < 4; c++)
-        in->mean[c] = pack_real(r, "mean");
+        in->mean[c] = dscq_get_real(r, "mean");
     for (int c = 0; c < 4; c++)
-        in->std[c] = pack_real(r, "deviation");
+        in->std[c] = dscq_get_real(r, "deviation");
     for (int c = 0; c < 4; c++)
-        in->mult[c] = sign_extend(pack_u(r, 4, "pixel multiplier"), 32);
+        in->mult[c] = sign_extend(dscq_get_u(r, 4, "pixel multiplier"), 32);
     for (int c = 0; c < 4; c++)
-        in->offset[c] = sign_extend(pack_u(r, 4, "pixel offset"), 32);
+        in->offset[c] = sign_extend(dscq_get_u(r, 4, "pixel offset"), 32);
 }
 
-static dscq_status get_ends(dscq_qmodel *m, pack_reader *r, dscq_error *err)
+static dscq_status get_ends(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
 {
-    const size_t inputs = pack_count(r, PACK_MAX_ENDS, INPUT_MIN, "inputs");
+    const size_t inputs = dscq_get_count(r, DSCQ_QNET_MAX_ENDS, INPUT_MIN, "inputs");
 
     m->input = dscq_calloc(inputs, sizeof *m->input);
     if (m->input == NULL)
@@ -193,26 +195,26 @@ static dscq_status get_ends(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     m->input_count = (int32_t)inputs;
     for (size_t i = 0; i < inputs && r->bad == NULL; i++)
         get_input(m, &m->input[i], r);
-    const size_t outputs = pack_count(r, PACK_MAX_ENDS, OUTPUT_MIN, "outputs");
+    const size_t outputs = dscq_get_count(r, DSCQ_QNET_MAX_ENDS, OUTPUT_MIN, "outputs");
     m->output = dscq_calloc(outputs, sizeof *m->output);
     if (m->output == NULL)
         return dscq_fail_nomem(err, "outputs", outputs * sizeof *m->output);
     m->output_count = (int32_t)outputs;
     for (size_t i = 0; i < outputs && r->bad == NULL; i++) {
         dscq_qoutput *o = &m->output[i];
-        o->tensor = pack_int(r, 0, m->tensor_count - 1, "output tensor");
-        pack_text(r, o->role, sizeof o->role, "output role");
-        pack_text(r, o->params, sizeof o->params, "output settings");
+        o->tensor = dscq_get_int(r, 0, m->tensor_count - 1, "output tensor");
+        dscq_get_text(r, o->role, sizeof o->role, "output role");
+        dscq_get_text(r, o->params, sizeof o->params, "output settings");
     }
     return DSCQ_OK;
 }
 
-static dscq_status get_classes(dscq_qmodel *m, pack_reader *r, dscq_error *err)
+static dscq_status get_classes(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
 {
-    const size_t count = pack_count(r, PACK_MAX_CLASSES, 2, "class names");
+    const size_t count = dscq_get_count(r, DSCQ_QNET_MAX_CLASSES, 2, "class names");
 
     if (count == 0) { /* then the section is left out */
-        pack_fail(r, "class names");
+        dscq_get_fail(r, "class names");
         return DSCQ_OK;
     }
     m->class_name = dscq_calloc(count, sizeof *m->class_name);
@@ -220,39 +222,39 @@ static dscq_status get_classes(dscq_qmodel *m, pack_reader *r, dscq_error *err)
         return dscq_fail_nomem(err, "class names", count * sizeof *m->class_name);
     m->class_count = (int32_t)count;
     for (size_t i = 0; i < count && r->bad == NULL; i++)
-        pack_text(r, m->class_name[i], sizeof *m->class_name, "class name");
+        dscq_get_text(r, m->class_name[i], sizeof *m->class_name, "class name");
     return DSCQ_OK;
 }
 
-static dscq_status get_meta(dscq_qmodel *m, pack_reader *r, dscq_error *err)
+static dscq_status get_meta(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
 {
-    if (r->len > PACK_MAX_META || memchr(r->buf, 0, r->len) != NULL) {
-        pack_fail(r, "meta data text");
+    if (r->len > DSCQ_QNET_MAX_META || memchr(r->buf, 0, r->len) != NULL) {
+        dscq_get_fail(r, "meta data text");
         return DSCQ_OK;
     }
     m->meta = dscq_calloc(r->len + 1, 1);
     if (m->meta == NULL)
         return dscq_fail_nomem(err, "meta data", r->len);
-    memcpy(m->meta, pack_take(r, r->len, "meta data text"), r->len);
+    memcpy(m->meta, dscq_get_bytes(r, r->len, "meta data text"), r->len);
     return DSCQ_OK;
 }
 
 /* Codes of all inputs of one embedded input. */
-static void get_digest_input(const dscq_qmodel *m, uint8_t *data, pack_reader *r)
+static void get_digest_input(const dscq_qmodel *m, uint8_t *data, dscq_reader *r)
 {
     for (int32_t j = 0; j < m->input_count; j++) {
         const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
         const size_t count = dscq_qtensor_count(t);
         const unsigned each = t->bits > 8 ? 2 : 1;
         for (size_t k = 0; k < count; k++)
-            dscq_qtensor_put(t, data, k, (int32_t)pack_u(r, each, "digest input"));
+            dscq_qtensor_put(t, data, k, (int32_t)dscq_get_u(r, each, "digest input"));
         data += dscq_qtensor_room(t);
     }
 }
 
-static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
+static dscq_status get_digests(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
 {
-    const size_t n = (size_t)pack_int(r, 1, PACK_MAX_DIGESTS, "digest inputs");
+    const size_t n = (size_t)dscq_get_int(r, 1, DSCQ_QNET_MAX_DIGESTS, "digest inputs");
     const size_t each = dscq_qmodel_digest_bytes(m);
     const size_t digests = n * (size_t)m->node_count;
     const int is_standard = r->len - r->pos == digests * 4;
@@ -261,7 +263,7 @@ static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     for (int32_t j = 0; j < m->input_count; j++)
         stored += dscq_qtensor_bytes(&m->tensor[m->input[j].tensor]);
     if (r->bad == NULL && !is_standard && r->len - r->pos != stored * n + digests * 4)
-        pack_fail(r, "length of the digests");
+        dscq_get_fail(r, "length of the digests");
     if (r->bad != NULL)
         return DSCQ_OK;
     m->digest_input = is_standard ? NULL : dscq_calloc(n, each);
@@ -271,12 +273,12 @@ static dscq_status get_digests(dscq_qmodel *m, pack_reader *r, dscq_error *err)
     for (size_t i = 0; !is_standard && i < n; i++)
         get_digest_input(m, m->digest_input + i * each, r);
     for (size_t i = 0; i < digests; i++)
-        m->digest[i] = (uint32_t)pack_u(r, 4, "digest");
+        m->digest[i] = (uint32_t)dscq_get_u(r, 4, "digest");
     m->digest_inputs = (int32_t)n;
     return DSCQ_OK;
 }
 
-dscq_status pack__get_section(dscq_qmodel *m, int section, pack_reader *r,
+dscq_status pack__get_section(dscq_qmodel *m, int section, dscq_reader *r,
                               uint64_t file_bytes, dscq_error *err)
 {
     switch (section) {

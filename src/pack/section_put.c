@@ -3,146 +3,146 @@
 
 #include <string.h>
 
-static void put_tensor(pack_buf *b, const dscq_qtensor *t)
+static void put_tensor(dscq_buf *b, const dscq_qtensor *t)
 {
-    pack_put_text(b, t->name);
-    pack_put_varint(b, (uint64_t)t->h);
-    pack_put_varint(b, (uint64_t)t->w);
-    pack_put_varint(b, (uint64_t)t->c);
-    pack_put_u(b, (uint64_t)t->bits | (uint64_t)t->is_signed << 7, 1);
-    pack_put_zigzag(b, t->zero_point);
-    pack_put_real(b, t->scale);
+    dscq_put_text(b, t->name);
+    dscq_put_varint(b, (uint64_t)t->h);
+    dscq_put_varint(b, (uint64_t)t->w);
+    dscq_put_varint(b, (uint64_t)t->c);
+    dscq_put_u(b, (uint64_t)t->bits | (uint64_t)t->is_signed << 7, 1);
+    dscq_put_zigzag(b, t->zero_point);
+    dscq_put_real(b, t->scale);
 }
 
-static void put_node(pack_buf *b, const dscq_qmodel *m, const dscq_qnode *n)
+static void put_node(dscq_buf *b, const dscq_qmodel *m, const dscq_qnode *n)
 {
     dscq_qnode copy = *n;
 
-    pack_put_u(b, (uint64_t)n->op, 1);
-    pack_put_text(b, strcmp(n->name, m->tensor[n->output].name) == 0 ? "" : n->name);
-    pack_put_varint(b, (uint64_t)n->input_count);
+    dscq_put_u(b, (uint64_t)n->op, 1);
+    dscq_put_text(b, strcmp(n->name, m->tensor[n->output].name) == 0 ? "" : n->name);
+    dscq_put_varint(b, (uint64_t)n->input_count);
     for (int32_t i = 0; i < n->input_count; i++)
-        pack_put_varint(b, (uint64_t)n->input[i]);
-    pack_put_varint(b, (uint64_t)n->output);
+        dscq_put_varint(b, (uint64_t)n->input[i]);
+    dscq_put_varint(b, (uint64_t)n->output);
     for (size_t i = 0; i < pack__field_count; i++) {
         const pack_field_row *f = &pack__fields[i];
         if (!pack__field_in(f, n->op))
             continue;
         const int32_t v = *pack__field(f, &copy);
         if (f->is_signed)
-            pack_put_zigzag(b, v);
+            dscq_put_zigzag(b, v);
         else
-            pack_put_varint(b, (uint64_t)v);
+            dscq_put_varint(b, (uint64_t)v);
     }
     if (n->weights != NULL) {
-        pack_put_varint(b, (uint64_t)n->weights->r);
-        pack_put_varint(b, (uint64_t)n->weights->s);
+        dscq_put_varint(b, (uint64_t)n->weights->r);
+        dscq_put_varint(b, (uint64_t)n->weights->s);
     }
 }
 
-static void put_net(pack_buf *b, const dscq_qmodel *m)
+static void put_net(dscq_buf *b, const dscq_qmodel *m)
 {
-    pack_put_text(b, m->name);
-    pack_put_varint(b, m->float_bytes);
-    pack_put_varint(b, (uint64_t)m->tensor_count);
+    dscq_put_text(b, m->name);
+    dscq_put_varint(b, m->float_bytes);
+    dscq_put_varint(b, (uint64_t)m->tensor_count);
     for (int32_t i = 0; i < m->tensor_count; i++)
         put_tensor(b, &m->tensor[i]);
-    pack_put_varint(b, (uint64_t)m->node_count);
+    dscq_put_varint(b, (uint64_t)m->node_count);
     for (int32_t i = 0; i < m->node_count; i++)
         put_node(b, m, &m->node[i]);
 }
 
-static void put_constants(pack_buf *b, const dscq_qmodel *m, pack_choice *sizes)
+static void put_constants(dscq_buf *b, const dscq_qmodel *m, pack_choice *sizes)
 {
     for (int32_t i = 0; i < m->node_count; i++) {
         const dscq_qnode *n = &m->node[i];
         const size_t start = b->len;
         const unsigned entry =
             n->op == DSCQ_Q_LRN || m->tensor[n->output].bits > 8 ? 2 : 1;
-        pack_put_varint(b, (uint64_t)n->scale_count);
+        dscq_put_varint(b, (uint64_t)n->scale_count);
         for (int32_t k = 0; k < n->scale_count; k++)
-            pack_put_u(b, (uint16_t)n->mult[k], 2);
+            dscq_put_u(b, (uint16_t)n->mult[k], 2);
         for (int32_t k = 0; k < n->scale_count; k++)
-            pack_put_u(b, n->shift[k], 1);
+            dscq_put_u(b, n->shift[k], 1);
         for (int32_t k = 0; n->op == DSCQ_Q_CONV && k < n->scale_count; k++)
-            pack_put_u(b, (uint32_t)n->bias[k] & 0xffffff, 3);
+            dscq_put_u(b, (uint32_t)n->bias[k] & 0xffffff, 3);
         for (int32_t k = 0; n->op == DSCQ_Q_AVGPOOL && k < n->scale_count; k++)
-            pack_put_varint(b, (uint64_t)n->scale_key[k]);
-        pack_put_varint(b, (uint64_t)n->table_count);
+            dscq_put_varint(b, (uint64_t)n->scale_key[k]);
+        dscq_put_varint(b, (uint64_t)n->table_count);
         for (int32_t k = 0; k < n->table_count; k++)
-            pack_put_u(b, (uint32_t)n->table[k], entry);
+            dscq_put_u(b, (uint32_t)n->table[k], entry);
         if (sizes != NULL)
             sizes[i].size.constants = (uint64_t)(b->len - start) * 8;
     }
 }
 
-static void put_input(pack_buf *b, const dscq_qinput *in)
+static void put_input(dscq_buf *b, const dscq_qinput *in)
 {
-    pack_put_varint(b, (uint64_t)in->tensor);
-    pack_put_u(b, (uint64_t)in->is_image, 1);
+    dscq_put_varint(b, (uint64_t)in->tensor);
+    dscq_put_u(b, (uint64_t)in->is_image, 1);
     if (!in->is_image)
         return;
-    pack_put_u(b, (uint64_t)in->resize_mode, 1);
-    pack_put_u(b, (uint64_t)in->resize_filter, 1);
-    pack_put_u(b, (uint64_t)in->colour_order, 1);
-    pack_put_u(b, (uint64_t)in->fill, 1);
-    pack_put_real(b, in->scale);
+    dscq_put_u(b, (uint64_t)in->resize_mode, 1);
+    dscq_put_u(b, (uint64_t)in->resize_filter, 1);
+    dscq_put_u(b, (uint64_t)in->colour_order, 1);
+    dscq_put_u(b, (uint64_t)in->fill, 1);
+    dscq_put_real(b, in->scale);
     for (int c = 0; c < 4; c++)
-        pack_put_real(b, in->mean[c]);
+        dscq_put_real(b, in->mean[c]);
     for (int c = 0; c < 4; c++)
-        pack_put_real(b, in->std[c]);
+        dscq_put_real(b, in->std[c]);
     for (int c = 0; c < 4; c++)
-        pack_put_u(b, (uint32_t)in->mult[c], 4);
+        dscq_put_u(b, (uint32_t)in->mult[c], 4);
     for (int c = 0; c < 4; c++)
-        pack_put_u(b, (uint32_t)in->offset[c], 4);
+        dscq_put_u(b, (uint32_t)in->offset[c], 4);
 }
 
-static void put_ends(pack_buf *b, const dscq_qmodel *m)
+static void put_ends(dscq_buf *b, const dscq_qmodel *m)
 {
-    pack_put_varint(b, (uint64_t)m->input_count);
+    dscq_put_varint(b, (uint64_t)m->input_count);
     for (int32_t i = 0; i < m->input_count; i++)
         put_input(b, &m->input[i]);
-    pack_put_varint(b, (uint64_t)m->output_count);
+    dscq_put_varint(b, (uint64_t)m->output_count);
     for (int32_t i = 0; i < m->output_count; i++) {
-        pack_put_varint(b, (uint64_t)m->output[i].tensor);
-        pack_put_text(b, m->output[i].role);
-        pack_put_text(b, m->output[i].params);
+        dscq_put_varint(b, (uint64_t)m->output[i].tensor);
+        dscq_put_text(b, m->output[i].role);
+        dscq_put_text(b, m->output[i].params);
     }
 }
 
-static void put_classes(pack_buf *b, const dscq_qmodel *m)
+static void put_classes(dscq_buf *b, const dscq_qmodel *m)
 {
-    pack_put_varint(b, (uint64_t)m->class_count);
+    dscq_put_varint(b, (uint64_t)m->class_count);
     for (int32_t i = 0; i < m->class_count; i++)
-        pack_put_text(b, m->class_name[i]);
+        dscq_put_text(b, m->class_name[i]);
 }
 
-static void put_digest_input(pack_buf *b, const dscq_qmodel *m, const uint8_t *data)
+static void put_digest_input(dscq_buf *b, const dscq_qmodel *m, const uint8_t *data)
 {
     for (int32_t j = 0; j < m->input_count; j++) {
         const dscq_qtensor *t = &m->tensor[m->input[j].tensor];
         const size_t count = dscq_qtensor_count(t);
         for (size_t k = 0; k < count; k++)
-            pack_put_u(b, (uint32_t)dscq_qtensor_get(t, data, k), t->bits > 8 ? 2 : 1);
+            dscq_put_u(b, (uint32_t)dscq_qtensor_get(t, data, k), t->bits > 8 ? 2 : 1);
         data += dscq_qtensor_room(t);
     }
 }
 
-static void put_digests(pack_buf *b, const dscq_qmodel *m)
+static void put_digests(dscq_buf *b, const dscq_qmodel *m)
 {
     const size_t each = dscq_qmodel_digest_bytes(m);
     const int is_stored =
         m->digest_input != NULL &&
         !dscq_qmodel_is_standard(m, m->digest_input, m->digest_inputs);
 
-    pack_put_varint(b, (uint64_t)m->digest_inputs);
+    dscq_put_varint(b, (uint64_t)m->digest_inputs);
     for (int32_t i = 0; is_stored && i < m->digest_inputs; i++)
         put_digest_input(b, m, m->digest_input + (size_t)i * each);
     for (int32_t i = 0; i < m->digest_inputs * m->node_count; i++)
-        pack_put_u(b, m->digest[i], 4);
+        dscq_put_u(b, m->digest[i], 4);
 }
 
-dscq_status pack__put_section(pack_buf *b, int section, const dscq_qmodel *m,
+dscq_status pack__put_section(dscq_buf *b, int section, const dscq_qmodel *m,
                               const dscq_pack_options *o, pack_choice *sizes,
                               dscq_error *err)
 {
@@ -167,7 +167,7 @@ dscq_status pack__put_section(pack_buf *b, int section, const dscq_qmodel *m,
         break;
     case PACK_S_META:
         if (m->meta != NULL)
-            pack_put(b, m->meta, strlen(m->meta));
+            dscq_put(b, m->meta, strlen(m->meta));
         break;
     case PACK_S_DIG:
         if (m->digest_inputs > 0)

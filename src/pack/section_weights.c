@@ -13,22 +13,22 @@ static unsigned entry_bytes(const dscq_qweights *w)
     return 1;
 }
 
-static void put_form(pack_buf *b, const dscq_qweights *w)
+static void put_form(dscq_buf *b, const dscq_qweights *w)
 {
     if (w->form == DSCQ_FORM_CODEBOOK) {
         const unsigned bytes = entry_bytes(w);
-        pack_put_varint(b, (uint64_t)w->codebook_count);
-        pack_put_u(b, bytes, 1);
+        dscq_put_varint(b, (uint64_t)w->codebook_count);
+        dscq_put_u(b, bytes, 1);
         for (int32_t i = 1; i < w->codebook_count; i++)
-            pack_put_u(b, (uint16_t)w->codebook[i], bytes);
+            dscq_put_u(b, (uint16_t)w->codebook[i], bytes);
     } else if (w->form == DSCQ_FORM_BINARY) {
-        pack_put_varint(b, (uint64_t)w->block);
+        dscq_put_varint(b, (uint64_t)w->block);
         for (int32_t k = 0; k < w->k; k++)
-            pack_put_u(b, (uint16_t)w->level[k], 2);
+            dscq_put_u(b, (uint16_t)w->level[k], 2);
     }
 }
 
-static dscq_status put_layer(pack_buf *b, const dscq_qweights *w,
+static dscq_status put_layer(dscq_buf *b, const dscq_qweights *w,
                              const dscq_pack_options *o, pack_choice *choice,
                              dscq_error *err)
 {
@@ -41,13 +41,13 @@ static dscq_status put_layer(pack_buf *b, const dscq_qweights *w,
     pack__layer_of(&l, w);
     DSCQ_TRY(dscq_qweights_codes(w, code, err));
     DSCQ_TRY(pack__choose(choice, &l, code, w, o, err));
-    pack_put_u(b, (uint64_t)choice->encoding, 1);
-    pack_put_u(b, (uint64_t)w->form, 1);
-    pack_put_u(b, (uint64_t)w->bits, 1);
-    pack_put_varint(b, (uint64_t)choice->arg);
+    dscq_put_u(b, (uint64_t)choice->encoding, 1);
+    dscq_put_u(b, (uint64_t)w->form, 1);
+    dscq_put_u(b, (uint64_t)w->bits, 1);
+    dscq_put_varint(b, (uint64_t)choice->arg);
     put_form(b, w);
     const uint64_t bytes = dscq_pack_size_bits(&choice->size) / 8; /* costs are exact */
-    pack_put_varint(b, bytes);
+    dscq_put_varint(b, bytes);
     const size_t start = b->len;
     DSCQ_TRY(pack__encoding(choice->encoding)->encode(b, &l, choice->arg, code, err));
     if (!b->bad && b->len - start != bytes)
@@ -59,7 +59,7 @@ done:
     return status;
 }
 
-dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,
+dscq_status pack__put_weights(dscq_buf *b, const dscq_qmodel *m,
                               const dscq_pack_options *o, pack_choice *sizes,
                               dscq_error *err)
 {
@@ -74,7 +74,7 @@ dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,
         if (sizes != NULL) {
             const dscq_qweights *w = m->node[i].weights;
             const uint64_t payload = dscq_pack_size_bits(&choice.size);
-            pack_buf form = {.counting = 1};
+            dscq_buf form = {.counting = 1};
             put_form(&form, w);
             choice.size.codebooks += (uint64_t)form.len * 8;
             choice.size.headers +=
@@ -88,30 +88,30 @@ dscq_status pack__put_weights(pack_buf *b, const dscq_qmodel *m,
 
 /* ---- reading ---- */
 
-static void get_codebook(dscq_qweights *w, pack_reader *r)
+static void get_codebook(dscq_qweights *w, dscq_reader *r)
 {
-    w->codebook_count = pack_int(r, 1, 256, "codebook entries");
-    const unsigned bytes = (unsigned)pack_u(r, 1, "bytes of a codebook entry");
+    w->codebook_count = dscq_get_int(r, 1, 256, "codebook entries");
+    const unsigned bytes = (unsigned)dscq_get_u(r, 1, "bytes of a codebook entry");
     if (bytes != 1 && bytes != 2)
-        pack_fail(r, "bytes of a codebook entry");
+        dscq_get_fail(r, "bytes of a codebook entry");
     if (w->bits > 8 || w->codebook_count > 1 << w->bits)
-        pack_fail(r, "codebook entries");
+        dscq_get_fail(r, "codebook entries");
     for (int32_t i = 1; i < w->codebook_count && r->bad == NULL; i++) {
-        const uint64_t v = pack_u(r, bytes, "codebook entry");
+        const uint64_t v = dscq_get_u(r, bytes, "codebook entry");
         w->codebook[i] = bytes == 1 ? (int8_t)(uint8_t)v : (int16_t)(uint16_t)v;
     }
     if (r->bad == NULL && bytes != entry_bytes(w))
-        pack_fail(r, "bytes of a codebook entry");
+        dscq_get_fail(r, "bytes of a codebook entry");
 }
 
-static dscq_status get_levels(dscq_qweights *w, pack_reader *r, dscq_error *err)
+static dscq_status get_levels(dscq_qweights *w, dscq_reader *r, dscq_error *err)
 {
     const size_t per = w->count / (size_t)w->k;
 
-    w->block = pack_int(r, 1, PACK_MAX_ELEMENTS, "weights of a block");
+    w->block = dscq_get_int(r, 1, DSCQ_QNET_MAX_ELEMENTS, "weights of a block");
     if (r->bad != NULL)
         return DSCQ_OK;
-    const uint8_t *raw = pack_take(r, (size_t)w->k * 2, "binary levels");
+    const uint8_t *raw = dscq_get_bytes(r, (size_t)w->k * 2, "binary levels");
     if (r->bad != NULL)
         return DSCQ_OK;
     w->block_count = (per + (size_t)w->block - 1) / (size_t)w->block * (size_t)w->k;
@@ -124,28 +124,28 @@ static dscq_status get_levels(dscq_qweights *w, pack_reader *r, dscq_error *err)
     return DSCQ_OK;
 }
 
-static void get_head(dscq_qweights *w, pack_reader *r)
+static void get_head(dscq_qweights *w, dscq_reader *r)
 {
-    const int32_t encoding = (int32_t)pack_u(r, 1, "encoding");
+    const int32_t encoding = (int32_t)dscq_get_u(r, 1, "encoding");
     const pack_encoding *e = pack__encoding(encoding);
 
-    w->form = (dscq_qform)pack_u(r, 1, "weight form");
-    w->bits = (int32_t)pack_u(r, 1, "bits of a code");
+    w->form = (dscq_qform)dscq_get_u(r, 1, "weight form");
+    w->bits = (int32_t)dscq_get_u(r, 1, "bits of a code");
     if (e == NULL)
-        pack_fail(r, "encoding");
+        dscq_get_fail(r, "encoding");
     if (w->form > DSCQ_FORM_BINARY)
-        pack_fail(r, "weight form");
+        dscq_get_fail(r, "weight form");
     if (w->bits < 1 ||
         (w->bits > 8 && !(w->bits == 16 && w->form == DSCQ_FORM_LINEAR)) ||
         (w->form == DSCQ_FORM_BINARY && w->bits != 1))
-        pack_fail(r, "bits of a code");
+        dscq_get_fail(r, "bits of a code");
     w->encoding = r->bad != NULL ? -1 : encoding;
     w->encoding_arg =
-        e == NULL ? 0 : pack_int(r, e->arg_min, e->arg_max, "encoding argument");
+        e == NULL ? 0 : dscq_get_int(r, e->arg_min, e->arg_max, "encoding argument");
 }
 
-/* The payload stays where it is: pack__check_packed() looks into it. */
-static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, pack_reader *r,
+/* The payload stays where it is: dscq_qweights_check() looks into it. */
+static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, dscq_reader *r,
                              dscq_error *err)
 {
     pack_layer l;
@@ -154,9 +154,10 @@ static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, pack_reader *r,
 
     get_head(w, r);
     count *= (uint64_t)w->c; /* at most 2^28 * 2^20 */
-    if (count > PACK_MAX_ELEMENTS || count * (uint64_t)w->k > PACK_MAX_ELEMENTS ||
+    if (count > DSCQ_QNET_MAX_ELEMENTS ||
+        count * (uint64_t)w->k > DSCQ_QNET_MAX_ELEMENTS ||
         count * (uint64_t)w->k > *budget)
-        pack_fail(r, "number of weights");
+        dscq_get_fail(r, "number of weights");
     if (r->bad != NULL)
         return DSCQ_OK;
     w->count = (size_t)count * (size_t)w->k;
@@ -165,25 +166,26 @@ static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, pack_reader *r,
         get_codebook(w, r);
     else if (w->form == DSCQ_FORM_BINARY)
         DSCQ_TRY(get_levels(w, r, err));
-    const uint64_t bytes = pack_varint(r, "bytes of packed weights");
+    const uint64_t bytes = dscq_get_varint(r, "bytes of packed weights");
     if (bytes > r->len - r->pos)
-        pack_fail(r, "bytes of packed weights");
+        dscq_get_fail(r, "bytes of packed weights");
     pack__layer_of(&l, w);
     const pack_encoding *e = pack__encoding(w->encoding);
     if (r->bad == NULL && !e->fits(&l))
-        pack_fail(r, "an encoding that cannot hold this layer");
+        dscq_get_fail(r, "an encoding that cannot hold this layer");
     if (r->bad != NULL)
         return DSCQ_OK;
-    w->packed = pack_take(r, (size_t)bytes, "weights");
+    w->packed = dscq_get_bytes(r, (size_t)bytes, "weights");
     w->packed_bytes = (size_t)bytes;
     w->packed_encoding = w->encoding;
     w->packed_arg = w->encoding_arg;
+    w->decode = pack__decode;
     return DSCQ_OK;
 done:
     return status;
 }
 
-dscq_status pack__get_weights(dscq_qmodel *m, pack_reader *r, uint64_t file_bytes,
+dscq_status pack__get_weights(dscq_qmodel *m, dscq_reader *r, uint64_t file_bytes,
                               dscq_error *err)
 {
     uint64_t budget = PACK_WEIGHT_SLACK + file_bytes * PACK_WEIGHTS_PER_BYTE;

@@ -4,24 +4,24 @@
 #include <stdio.h>
 #include <string.h>
 
-const uint32_t axes__colour[AXES_COLOURS] = {0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7,
-                                             0xe69f00, 0x56b4e9, 0x444444, 0xf0e442,
-                                             0x8c564b, 0x9999ff};
+const uint32_t report__axes_colour[AXES_COLOURS] = {
+    0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00,
+    0x56b4e9, 0x444444, 0xf0e442, 0x8c564b, 0x9999ff};
 
-void scale__start(scale *s, int is_log)
+void report__scale_start(scale *s, int is_log)
 {
     *s = (scale){.is_log = is_log, .empty = 1, .hi = 1, .lo = is_log ? 0.1 : 0};
 }
 
-int scale__can_show(const scale *s, double v)
+int report__scale_can_show(const scale *s, double v)
 {
     /* far from the ends of the range, so that no step overflows or vanishes */
     return isfinite(v) && fabs(v) < 1e100 && (!s->is_log || v > 1e-100);
 }
 
-int scale__include(scale *s, double v)
+int report__scale_include(scale *s, double v)
 {
-    if (!scale__can_show(s, v))
+    if (!report__scale_can_show(s, v))
         return 0;
     if (s->empty || v < s->lo)
         s->lo = v;
@@ -40,7 +40,7 @@ static double step_of(const scale *s)
     return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
-void scale__round(scale *s)
+void report__scale_round(scale *s)
 {
     if (s->is_log) {
         s->lo = pow(10, floor(log10(s->lo) + 1e-9));
@@ -60,7 +60,7 @@ void scale__round(scale *s)
     s->hi = step * ceil(s->hi / step - 1e-9);
 }
 
-double scale__at(const scale *s, double v)
+double report__scale_at(const scale *s, double v)
 {
     const double part = s->is_log ? log10(v / s->lo) / log10(s->hi / s->lo)
                                   : (v - s->lo) / (s->hi - s->lo);
@@ -91,7 +91,7 @@ static void write_tick(tick *t, double v, double step)
                        step >= 1 ? 0 : (int)ceil(-log10(step) - 1e-9), v);
 }
 
-size_t scale__ticks(tick *out, const scale *s)
+size_t report__scale_ticks(tick *out, const scale *s)
 {
     size_t n = 0;
 
@@ -115,7 +115,7 @@ size_t scale__ticks(tick *out, const scale *s)
     return n;
 }
 
-void frame__place(frame *f, int key_rows, double below)
+void report__frame_place(frame *f, int key_rows, double below)
 {
     f->left = 76;
     f->right_edge = AXES_WIDTH - (f->has_right ? 76 : 24);
@@ -132,13 +132,13 @@ static void draw_y(const frame *f, dscq_picture *p, const scale *s, int is_right
     const double x = is_right ? f->right_edge + 8 : f->left - 8;
     const text_style style = {12, is_right ? ANCHOR_START : ANCHOR_END, INK, 0, 0};
     tick ticks[AXES_TICKS_MAX];
-    const size_t n = scale__ticks(ticks, s);
+    const size_t n = report__scale_ticks(ticks, s);
 
     for (size_t i = 0; i < n; i++) {
-        const double y = scale__at(s, ticks[i].v);
+        const double y = report__scale_at(s, ticks[i].v);
         if (!is_right)
-            picture__line(p, f->left, y, f->right_edge, y, FAINT, 1);
-        picture__text(p, x, y + 4, ticks[i].text, style);
+            report__picture_line(p, f->left, y, f->right_edge, y, FAINT, 1);
+        report__picture_text(p, x, y + 4, ticks[i].text, style);
     }
 }
 
@@ -146,41 +146,43 @@ static void draw_x(const frame *f, dscq_picture *p)
 {
     const text_style style = {12, ANCHOR_MIDDLE, INK, 0, 0};
     tick ticks[AXES_TICKS_MAX];
-    const size_t n = scale__ticks(ticks, &f->x);
+    const size_t n = report__scale_ticks(ticks, &f->x);
 
     for (size_t i = 0; i < n; i++) {
-        const double x = scale__at(&f->x, ticks[i].v);
-        picture__line(p, x, f->bottom, x, f->bottom + 5, INK, 1);
-        picture__text(p, x, f->bottom + 19, ticks[i].text, style);
+        const double x = report__scale_at(&f->x, ticks[i].v);
+        report__picture_line(p, x, f->bottom, x, f->bottom + 5, INK, 1);
+        report__picture_text(p, x, f->bottom + 19, ticks[i].text, style);
     }
 }
 
-void frame__draw(const frame *f, dscq_picture *p, const dscq_axes *axes,
-                 const char *right_label)
+void report__frame_draw(const frame *f, dscq_picture *p, const dscq_axes *axes,
+                        const char *right_label)
 {
     const double mid_x = (f->left + f->right_edge) / 2,
                  mid_y = (f->top + f->bottom) / 2;
     const text_style label = {13, ANCHOR_MIDDLE, INK, 0, 0};
     const text_style turned = {13, ANCHOR_MIDDLE, INK, 1, 0};
 
-    picture__text(p, mid_x, 26, axes->title,
-                  (text_style){16, ANCHOR_MIDDLE, INK, 0, 1});
+    report__picture_text(p, mid_x, 26, axes->title,
+                         (text_style){16, ANCHOR_MIDDLE, INK, 0, 1});
     draw_y(f, p, &f->y, 0);
     if (f->has_right)
         draw_y(f, p, &f->right, 1);
     if (!f->names_below)
         draw_x(f, p);
-    picture__line(p, f->left, f->bottom, f->right_edge, f->bottom, INK, 1);
-    picture__line(p, f->left, f->top, f->left, f->bottom, INK, 1);
+    report__picture_line(p, f->left, f->bottom, f->right_edge, f->bottom, INK, 1);
+    report__picture_line(p, f->left, f->top, f->left, f->bottom, INK, 1);
     if (f->has_right)
-        picture__line(p, f->right_edge, f->top, f->right_edge, f->bottom, INK, 1);
-    picture__text(p, mid_x, AXES_HEIGHT - 12, axes->x_label, label);
-    picture__text(p, 20, mid_y, axes->y_label, turned);
+        report__picture_line(p, f->right_edge, f->top, f->right_edge, f->bottom, INK,
+                             1);
+    report__picture_text(p, mid_x, AXES_HEIGHT - 12, axes->x_label, label);
+    report__picture_text(p, 20, mid_y, axes->y_label, turned);
     if (f->has_right)
-        picture__text(p, AXES_WIDTH - 8, mid_y, right_label, turned);
+        report__picture_text(p, AXES_WIDTH - 8, mid_y, right_label, turned);
 }
 
-int frame__key(const frame *f, dscq_picture *p, const char *const *name, size_t count)
+int report__frame_key(const frame *f, dscq_picture *p, const char *const *name,
+                      size_t count)
 {
     const double left = 76, right = AXES_WIDTH - 24;
     double x = left, y = 46;
@@ -197,9 +199,10 @@ int frame__key(const frame *f, dscq_picture *p, const char *const *name, size_t 
             rows++;
         }
         if (p != NULL) {
-            picture__rect(p, x, y - 9, 12, 10, axes__colour[i % AXES_COLOURS]);
-            picture__text(p, x + 18, y, name[i],
-                          (text_style){12, ANCHOR_START, INK, 0, 0});
+            report__picture_rect(p, x, y - 9, 12, 10,
+                                 report__axes_colour[i % AXES_COLOURS]);
+            report__picture_text(p, x + 18, y, name[i],
+                                 (text_style){12, ANCHOR_START, INK, 0, 0});
         }
         x += w + 10;
     }

@@ -1,8 +1,8 @@
 /*
  * axes.h - the frame that the three plots share: title, key, axes with round ticks.
  */
-#ifndef DSCQ_REPORT_AXES_H
-#define DSCQ_REPORT_AXES_H
+#ifndef REPORT_AXES_H
+#define REPORT_AXES_H
 
 #include "picture.h"
 
@@ -11,7 +11,7 @@ enum { AXES_WIDTH = 720, AXES_HEIGHT = 440, AXES_TICKS_MAX = 16, AXES_COLOURS = 
 enum { INK = 0x222222, GREY = 0x666666, FAINT = 0xdddddd };
 
 /* The first eight can be told apart by the colour-blind (Okabe, Ito 2008). */
-extern const uint32_t axes__colour[AXES_COLOURS];
+extern const uint32_t report__axes_colour[AXES_COLOURS];
 
 /* One direction: values [lo, hi] to pixels [at_lo, at_hi]. */
 typedef struct scale {
@@ -21,20 +21,20 @@ typedef struct scale {
     int empty; /* nothing was included yet */
 } scale;
 
-void scale__start(scale *s, int is_log);
+void report__scale_start(scale *s, int is_log);
 /* Widen to hold v; returns 0 for a value that cannot be shown. */
-int scale__include(scale *s, double v);
+int report__scale_include(scale *s, double v);
 /* Round the ends outwards to ticks. */
-void scale__round(scale *s);
-double scale__at(const scale *s, double v);
-int scale__can_show(const scale *s, double v);
+void report__scale_round(scale *s);
+double report__scale_at(const scale *s, double v);
+int report__scale_can_show(const scale *s, double v);
 
 typedef struct tick {
     double v;
     char text[24];
 } tick;
 /* Ticks from lo to hi; returns how many, at most AXES_TICKS_MAX. */
-size_t scale__ticks(tick *out, const scale *s);
+size_t report__scale_ticks(tick *out, const scale *s);
 
 typedef struct frame {
     scale x, y, right;
@@ -43,11 +43,12 @@ typedef struct frame {
 } frame;
 
 /* Place the plot area: room for the title, `key_rows` rows of key, labels. */
-void frame__place(frame *f, int key_rows, double below);
-void frame__draw(const frame *f, dscq_picture *p, const dscq_axes *axes,
-                 const char *right_label);
+void report__frame_place(frame *f, int key_rows, double below);
+void report__frame_draw(const frame *f, dscq_picture *p, const dscq_axes *axes,
+                        const char *right_label);
 
 /* The key: returns its number of rows; with a picture, draws it. */
-int frame__key(const frame *f, dscq_picture *p, const char *const *name, size_t count);
+int report__frame_key(const frame *f, dscq_picture *p, const char *const *name,
+                      size_t count);
 
 #endif

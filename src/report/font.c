@@ -103,7 +103,7 @@ static const uint8_t k_glyphs[][FONT_COLUMNS] = {
 };
 /* clang-format on */
 
-const uint8_t *font__glyph(char c)
+const uint8_t *report__font_glyph(char c)
 {
     return c < ' ' || c > '~' ? k_glyphs['~' + 1 - ' '] : k_glyphs[c - ' '];
 }

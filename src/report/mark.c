@@ -27,7 +27,7 @@ static void letters(const marked *m, int32_t x, int32_t y, int32_t dot,
                     const char *text, uint32_t colour)
 {
     for (; *text != '\0'; text++, x += FONT_ADVANCE * dot) {
-        const uint8_t *glyph = font__glyph(*text);
+        const uint8_t *glyph = report__font_glyph(*text);
         for (int32_t c = 0; c < FONT_COLUMNS; c++)
             for (int32_t r = 0; r < FONT_ROWS; r++)
                 if (glyph[c] >> r & 1U)

@@ -9,8 +9,8 @@
 
 enum { PNG_SCALE = 2 };
 
-dscq_status picture__create(dscq_picture **out, int32_t width, int32_t height,
-                            dscq_error *err)
+dscq_status report__picture_create(dscq_picture **out, int32_t width, int32_t height,
+                                   dscq_error *err)
 {
     dscq_picture *p = dscq_calloc(1, sizeof *p);
 
@@ -31,7 +31,7 @@ void dscq_picture_destroy(dscq_picture *p)
     dscq_free(p);
 }
 
-dscq_status picture__check(const dscq_picture *p, dscq_error *err)
+dscq_status report__picture_check(const dscq_picture *p, dscq_error *err)
 {
     if (p->bad || p->texts.bad)
         return dscq_fail(err, DSCQ_NOMEM, "out of memory: picture");
@@ -58,8 +58,8 @@ static void add(dscq_picture *p, shape s)
         p->shape[p->count++] = s;
 }
 
-void picture__line(dscq_picture *p, double x, double y, double x2, double y2,
-                   uint32_t colour, double width)
+void report__picture_line(dscq_picture *p, double x, double y, double x2, double y2,
+                          uint32_t colour, double width)
 {
     add(p, (shape){.kind = SHAPE_LINE,
                    .x = hundredths(x),
@@ -70,8 +70,8 @@ void picture__line(dscq_picture *p, double x, double y, double x2, double y2,
                    .width = hundredths(width)});
 }
 
-void picture__rect(dscq_picture *p, double x, double y, double w, double h,
-                   uint32_t colour)
+void report__picture_rect(dscq_picture *p, double x, double y, double w, double h,
+                          uint32_t colour)
 {
     add(p, (shape){.kind = SHAPE_RECT,
                    .x = hundredths(x),
@@ -81,8 +81,8 @@ void picture__rect(dscq_picture *p, double x, double y, double w, double h,
                    .colour = colour});
 }
 
-void picture__disc(dscq_picture *p, double x, double y, double r, uint32_t colour,
-                   double rim)
+void report__picture_disc(dscq_picture *p, double x, double y, double r,
+                          uint32_t colour, double rim)
 {
     add(p, (shape){.kind = SHAPE_DISC,
                    .x = hundredths(x),
@@ -92,8 +92,8 @@ void picture__disc(dscq_picture *p, double x, double y, double r, uint32_t colou
                    .width = hundredths(rim)});
 }
 
-void picture__text(dscq_picture *p, double x, double y, const char *text,
-                   text_style style)
+void report__picture_text(dscq_picture *p, double x, double y, const char *text,
+                          text_style style)
 {
     if (text == NULL || *text == '\0')
         return;
@@ -109,7 +109,7 @@ void picture__text(dscq_picture *p, double x, double y, const char *text,
     dscq_str_add_bytes(&p->texts, text, strlen(text) + 1);
 }
 
-const char *picture__text_of(const dscq_picture *p, const shape *s)
+const char *report__picture_text_of(const dscq_picture *p, const shape *s)
 {
     return p->texts.text + s->text;
 }
@@ -168,7 +168,7 @@ static void put_text(dscq_str *out, const dscq_picture *p, const shape *s)
         dscq_str_add(out, ")\"");
     }
     dscq_str_add(out, ">");
-    put_escaped(out, picture__text_of(p, s));
+    put_escaped(out, report__picture_text_of(p, s));
     dscq_str_add(out, "</text>\n");
 }
 
@@ -244,7 +244,7 @@ dscq_status dscq_picture_write_png(const dscq_picture *p, const char *path,
                                    dscq_error *err)
 {
     uint8_t *rgb = NULL;
-    dscq_status status = picture__raster(&rgb, p, PNG_SCALE, err);
+    dscq_status status = report__picture_raster(&rgb, p, PNG_SCALE, err);
 
     if (status == DSCQ_OK)
         status = dscq_png_write_rgb(path, rgb, (size_t)p->width * PNG_SCALE,

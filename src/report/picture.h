@@ -3,8 +3,8 @@
  * Coordinates are pixels of the SVG, y downwards, kept in hundredths so that the
  * text form does not depend on how a printf rounds.
  */
-#ifndef DSCQ_REPORT_PICTURE_H
-#define DSCQ_REPORT_PICTURE_H
+#ifndef REPORT_PICTURE_H
+#define REPORT_PICTURE_H
 
 #include "dscq/report/plot.h"
 
@@ -32,17 +32,17 @@ struct dscq_picture {
     int bad;        /* an allocation failed */
 };
 
-dscq_status picture__create(dscq_picture **out, int32_t width, int32_t height,
-                            dscq_error *err);
-/* Failures are remembered; picture__check() tells. */
-dscq_status picture__check(const dscq_picture *p, dscq_error *err);
+dscq_status report__picture_create(dscq_picture **out, int32_t width, int32_t height,
+                                   dscq_error *err);
+/* Failures are remembered; report__picture_check() tells. */
+dscq_status report__picture_check(const dscq_picture *p, dscq_error *err);
 
-void picture__line(dscq_picture *p, double x, double y, double x2, double y2,
-                   uint32_t colour, double width);
-void picture__rect(dscq_picture *p, double x, double y, double w, double h,
-                   uint32_t colour);
-void picture__disc(dscq_picture *p, double x, double y, double r, uint32_t colour,
-                   double rim);
+void report__picture_line(dscq_picture *p, double x, double y, double x2, double y2,
+                          uint32_t colour, double width);
+void report__picture_rect(dscq_picture *p, double x, double y, double w, double h,
+                          uint32_t colour);
+void report__picture_disc(dscq_picture *p, double x, double y, double r,
+                          uint32_t colour, double rim);
 
 typedef struct text_style {
     double size;
@@ -50,17 +50,17 @@ typedef struct text_style {
     uint32_t colour;
     int upright, bold;
 } text_style;
-void picture__text(dscq_picture *p, double x, double y, const char *text,
-                   text_style style);
-const char *picture__text_of(const dscq_picture *p, const shape *s);
+void report__picture_text(dscq_picture *p, double x, double y, const char *text,
+                          text_style style);
+const char *report__picture_text_of(const dscq_picture *p, const shape *s);
 
 /* A glyph: column c's bits, bit 0 at the top, bit 7 below the baseline; a box for
  * what is not ASCII. */
-const uint8_t *font__glyph(char c);
+const uint8_t *report__font_glyph(char c);
 enum { FONT_COLUMNS = 5, FONT_ROWS = 8, FONT_RISE = 7, FONT_ADVANCE = 6 };
 
 /* RGB pixels, `scale` a picture pixel; freed with dscq_free(). */
-dscq_status picture__raster(uint8_t **rgb, const dscq_picture *p, int scale,
-                            dscq_error *err);
+dscq_status report__picture_raster(uint8_t **rgb, const dscq_picture *p, int scale,
+                                   dscq_error *err);
 
 #endif

@@ -43,19 +43,21 @@ static void draw_bars(const frame *f, dscq_picture *p, const dscq_bars *b, int u
         double sum = 0;
         for (size_t k = 0; k < b->part_count; k++) {
             const double v = b->value[i * b->part_count + k];
-            const double y0 = scale__at(&f->y, sum), y1 = scale__at(&f->y, sum + v);
+            const double y0 = report__scale_at(&f->y, sum),
+                         y1 = report__scale_at(&f->y, sum + v);
             if (v > 0)
-                picture__rect(p, x - width / 2, y1, width, y0 - y1, axes__colour[k]);
+                report__picture_rect(p, x - width / 2, y1, width, y0 - y1,
+                                     report__axes_colour[k]);
             sum += v;
         }
         if (i % stride != 0)
             continue;
         if (upright)
-            picture__text(p, x + 4, f->bottom + 6, b->bar_name[i],
-                          (text_style){10, ANCHOR_END, INK, 1, 0});
+            report__picture_text(p, x + 4, f->bottom + 6, b->bar_name[i],
+                                 (text_style){10, ANCHOR_END, INK, 1, 0});
         else
-            picture__text(p, x, f->bottom + 17, b->bar_name[i],
-                          (text_style){12, ANCHOR_MIDDLE, INK, 0, 0});
+            report__picture_text(p, x, f->bottom + 17, b->bar_name[i],
+                                 (text_style){12, ANCHOR_MIDDLE, INK, 0, 0});
     }
 }
 
@@ -68,32 +70,33 @@ dscq_status dscq_plot_bar(dscq_picture **out, const dscq_axes *axes,
 
     *out = NULL;
     if (status != DSCQ_OK ||
-        (status = picture__create(&p, AXES_WIDTH, AXES_HEIGHT, err)) != DSCQ_OK)
+        (status = report__picture_create(&p, AXES_WIDTH, AXES_HEIGHT, err)) != DSCQ_OK)
         return status;
-    scale__start(&f.x, 0);
-    scale__start(&f.y, 0);
-    (void)scale__include(&f.y, 0);
+    report__scale_start(&f.x, 0);
+    report__scale_start(&f.y, 0);
+    (void)report__scale_include(&f.y, 0);
     for (size_t i = 0; i < bars->bar_count; i++) {
         double sum = 0;
         for (size_t k = 0; k < bars->part_count; k++)
             sum += bars->value[i * bars->part_count + k];
-        (void)scale__include(&f.y, sum);
+        (void)report__scale_include(&f.y, sum);
     }
-    scale__round(&f.y);
+    report__scale_round(&f.y);
     if (f.y.lo < 0) /* all bars are 0 */
         f.y.lo = 0;
     const double letters = (double)longest(bars);
     const int upright = letters * 7.2 > 600.0 / (double)bars->bar_count;
-    frame__place(&f,
-                 bars->part_count > 1
-                     ? frame__key(&f, NULL, bars->part_name, bars->part_count)
-                     : 0,
-                 upright ? fmin(10 + 6 * letters, 130) : 18);
-    frame__draw(&f, p, axes, NULL);
+    report__frame_place(
+        &f,
+        bars->part_count > 1
+            ? report__frame_key(&f, NULL, bars->part_name, bars->part_count)
+            : 0,
+        upright ? fmin(10 + 6 * letters, 130) : 18);
+    report__frame_draw(&f, p, axes, NULL);
     if (bars->part_count > 1)
-        (void)frame__key(&f, p, bars->part_name, bars->part_count);
+        (void)report__frame_key(&f, p, bars->part_name, bars->part_count);
     draw_bars(&f, p, bars, upright);
-    if ((status = picture__check(p, err)) != DSCQ_OK) {
+    if ((status = report__picture_check(p, err)) != DSCQ_OK) {
         dscq_picture_destroy(p);
         return status;
     }

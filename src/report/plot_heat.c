@@ -72,18 +72,19 @@ static void draw_row(dscq_picture *p, const dscq_heat *h, size_t row, double lef
     const double y = TOP + (double)row * CELL_H;
     char text[24];
 
-    picture__text(p, left - 6, y + CELL_H - 5, h->row_name[row],
-                  (text_style){10, ANCHOR_END, INK, 0, 0});
+    report__picture_text(p, left - 6, y + CELL_H - 5, h->row_name[row],
+                         (text_style){10, ANCHOR_END, INK, 0, 0});
     for (size_t c = 0; c < h->column_count; c++) {
         const double v = h->value[row * h->column_count + c];
         const double x = left + (double)c * CELL_W, t = most > 0 ? v / most : 0;
 
         if (!isfinite(v))
             continue;
-        picture__rect(p, x + 0.5, y + 0.5, CELL_W - 1, CELL_H - 1, colour_of(t));
+        report__picture_rect(p, x + 0.5, y + 0.5, CELL_W - 1, CELL_H - 1, colour_of(t));
         (void)snprintf(text, sizeof text, "%.1f", v == 0 ? 0.0 : v); /* no -0.0 */
-        picture__text(p, x + CELL_W / 2.0, y + CELL_H - 5, text,
-                      (text_style){9, ANCHOR_MIDDLE, t > 0.6 ? 0xffffff : INK, 0, 0});
+        report__picture_text(
+            p, x + CELL_W / 2.0, y + CELL_H - 5, text,
+            (text_style){9, ANCHOR_MIDDLE, t > 0.6 ? 0xffffff : INK, 0, 0});
     }
 }
 
@@ -99,21 +100,22 @@ dscq_status dscq_plot_heat(dscq_picture **out, const dscq_axes *axes,
     const double left = names_width(heat), most = largest(heat);
     const double right = left + (double)heat->column_count * CELL_W;
     const double bottom = TOP + (double)heat->row_count * CELL_H;
-    status =
-        picture__create(&p, (int32_t)(right + MARGIN), (int32_t)(bottom + MARGIN), err);
+    status = report__picture_create(&p, (int32_t)(right + MARGIN),
+                                    (int32_t)(bottom + MARGIN), err);
     if (status != DSCQ_OK)
         return status;
     if (axes->title != NULL)
-        picture__text(p, MARGIN, 22, axes->title,
-                      (text_style){14, ANCHOR_START, INK, 0, 1});
+        report__picture_text(p, MARGIN, 22, axes->title,
+                             (text_style){14, ANCHOR_START, INK, 0, 1});
     for (size_t c = 0; c < heat->column_count; c++)
-        picture__text(p, left + ((double)c + 0.5) * CELL_W + 4, TOP - 6,
-                      heat->column_name[c], (text_style){10, ANCHOR_START, INK, 1, 0});
+        report__picture_text(p, left + ((double)c + 0.5) * CELL_W + 4, TOP - 6,
+                             heat->column_name[c],
+                             (text_style){10, ANCHOR_START, INK, 1, 0});
     for (size_t r = 0; r < heat->row_count; r++)
         draw_row(p, heat, r, left, most);
-    picture__line(p, left, TOP, right, TOP, FAINT, 1);
-    picture__line(p, left, bottom, right, bottom, FAINT, 1);
-    if ((status = picture__check(p, err)) != DSCQ_OK) {
+    report__picture_line(p, left, TOP, right, TOP, FAINT, 1);
+    report__picture_line(p, left, bottom, right, bottom, FAINT, 1);
+    if ((status = report__picture_check(p, err)) != DSCQ_OK) {
         dscq_picture_destroy(p);
         return status;
     }

@@ -69,34 +69,35 @@ static void draw_points(const frame *f, dscq_picture *p, const dscq_points *poin
                         const point *front, size_t count)
 {
     for (size_t i = 0; i < points->count; i++)
-        if (scale__can_show(&f->x, points->x[i]) &&
-            scale__can_show(&f->y, points->y[i]))
-            picture__disc(p, scale__at(&f->x, points->x[i]),
-                          scale__at(&f->y, points->y[i]), 3.5, GREY, 1.2);
+        if (report__scale_can_show(&f->x, points->x[i]) &&
+            report__scale_can_show(&f->y, points->y[i]))
+            report__picture_disc(p, report__scale_at(&f->x, points->x[i]),
+                                 report__scale_at(&f->y, points->y[i]), 3.5, GREY, 1.2);
     double last_x = 0, last_y = 0;
     int drawn = 0;
     for (size_t k = 0; k < count; k++) {
         const double vx = points->x[front[k].i], vy = points->y[front[k].i];
-        if (!scale__can_show(&f->x, vx) || !scale__can_show(&f->y, vy))
+        if (!report__scale_can_show(&f->x, vx) || !report__scale_can_show(&f->y, vy))
             continue;
-        const double x = scale__at(&f->x, vx), y = scale__at(&f->y, vy);
+        const double x = report__scale_at(&f->x, vx), y = report__scale_at(&f->y, vy);
         if (drawn++ > 0) { /* what the last point offers holds until the next */
-            picture__line(p, last_x, last_y, x, last_y, axes__colour[0], 1.5);
-            picture__line(p, x, last_y, x, y, axes__colour[0], 1.5);
+            report__picture_line(p, last_x, last_y, x, last_y, report__axes_colour[0],
+                                 1.5);
+            report__picture_line(p, x, last_y, x, y, report__axes_colour[0], 1.5);
         }
         last_x = x;
         last_y = y;
     }
     for (size_t k = 0; k < count; k++) {
         const size_t i = front[k].i;
-        if (!scale__can_show(&f->x, points->x[i]) ||
-            !scale__can_show(&f->y, points->y[i]))
+        if (!report__scale_can_show(&f->x, points->x[i]) ||
+            !report__scale_can_show(&f->y, points->y[i]))
             continue;
-        const double x = scale__at(&f->x, points->x[i]);
-        const double y = scale__at(&f->y, points->y[i]);
+        const double x = report__scale_at(&f->x, points->x[i]);
+        const double y = report__scale_at(&f->y, points->y[i]);
         const int at_right = x > (f->left + f->right_edge) / 2;
-        picture__disc(p, x, y, 4.5, axes__colour[0], 0);
-        picture__text(
+        report__picture_disc(p, x, y, 4.5, report__axes_colour[0], 0);
+        report__picture_text(
             p, at_right ? x - 7 : x + 7, y - 7,
             points->label != NULL ? points->label[i] : NULL,
             (text_style){11, at_right ? ANCHOR_END : ANCHOR_START, INK, 0, 0});
@@ -112,25 +113,26 @@ dscq_status dscq_plot_pareto(dscq_picture **out, const dscq_axes *axes,
     frame f = {0};
 
     *out = NULL;
-    scale__start(&f.x, axes->log_x);
-    scale__start(&f.y, axes->log_y);
+    report__scale_start(&f.x, axes->log_x);
+    report__scale_start(&f.y, axes->log_y);
     for (size_t i = 0; i < points->count; i++)
-        if (scale__can_show(&f.x, points->x[i]) && scale__include(&f.y, points->y[i]))
-            (void)scale__include(&f.x, points->x[i]);
+        if (report__scale_can_show(&f.x, points->x[i]) &&
+            report__scale_include(&f.y, points->y[i]))
+            (void)report__scale_include(&f.x, points->x[i]);
     if (f.x.empty)
         return dscq_fail(err, DSCQ_ARG, "a plot without a point that can be shown");
     if (axes->zero_y && !axes->log_y)
-        (void)scale__include(&f.y, 0);
-    scale__round(&f.x);
-    scale__round(&f.y);
+        (void)report__scale_include(&f.y, 0);
+    report__scale_round(&f.x);
+    report__scale_round(&f.y);
     dscq_status status = find_front(&front, &count, points, err);
     if (status == DSCQ_OK)
-        status = picture__create(&p, AXES_WIDTH, AXES_HEIGHT, err);
+        status = report__picture_create(&p, AXES_WIDTH, AXES_HEIGHT, err);
     if (status == DSCQ_OK) {
-        frame__place(&f, 0, 20);
-        frame__draw(&f, p, axes, NULL);
+        report__frame_place(&f, 0, 20);
+        report__frame_draw(&f, p, axes, NULL);
         draw_points(&f, p, points, front, count);
-        status = picture__check(p, err);
+        status = report__picture_check(p, err);
     }
     dscq_free(front);
     if (status != DSCQ_OK) {

@@ -89,7 +89,7 @@ static size_t count_letters(const char *text)
 /* The baseline is at y; a glyph's cell is 6 x 9 of its own pixels. */
 static void draw_text(canvas *c, const dscq_picture *p, const shape *s)
 {
-    const char *text = picture__text_of(p, s);
+    const char *text = report__picture_text_of(p, s);
     const double dot = s->width * c->unit / 10.5;
     const double length = (double)count_letters(text) * FONT_ADVANCE * dot;
     double at = s->anchor == ANCHOR_START    ? 0
@@ -99,7 +99,7 @@ static void draw_text(canvas *c, const dscq_picture *p, const shape *s)
     const double thick = s->bold ? 1.5 * dot : dot;
 
     for (; *text != '\0'; text++) {
-        const uint8_t *glyph = font__glyph(*text);
+        const uint8_t *glyph = report__font_glyph(*text);
         if (!starts_letter(*text))
             continue;
         for (int col = 0; col < FONT_COLUMNS; col++)
@@ -155,8 +155,8 @@ static void shrink(uint8_t *out, const canvas *c)
         }
 }
 
-dscq_status picture__raster(uint8_t **rgb, const dscq_picture *p, int scale,
-                            dscq_error *err)
+dscq_status report__picture_raster(uint8_t **rgb, const dscq_picture *p, int scale,
+                                   dscq_error *err)
 {
     canvas c = {NULL, p->width * scale * FINE, p->height * scale * FINE,
                 scale * FINE / 100.0};

@@ -1,8 +1,8 @@
 /*
  * What the writers share.
  */
-#ifndef DSCQ_REPORT_INTERNAL_H
-#define DSCQ_REPORT_INTERNAL_H
+#ifndef REPORT_INTERNAL_H
+#define REPORT_INTERNAL_H
 
 #include "dscq/base/table.h"
 

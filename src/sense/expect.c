@@ -52,7 +52,7 @@ static int fit(curve *out, const dscq_sense *s)
     return out->a >= 0 && out->b >= 0 && out->a + out->b > 0;
 }
 
-void sense_expect(dscq_sense *s)
+void sense__expect(dscq_sense *s)
 {
     const double n = (double)s->images;
     curve c;

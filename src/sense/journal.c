@@ -38,8 +38,8 @@ static void digest(char out[HEX], const dscq_sense *s, const dscq_model *m,
     dscq_sha256_end(out, &h);
 }
 
-dscq_status sense_journal_write(const dscq_sense *s, const dscq_model *m,
-                                const dscq_sense_run *run, dscq_error *err)
+dscq_status sense__journal_write(const dscq_sense *s, const dscq_model *m,
+                                 const dscq_sense_run *run, dscq_error *err)
 {
     dscq_json *j, *cells;
     char hex[HEX], *text = NULL;
@@ -62,7 +62,7 @@ dscq_status sense_journal_write(const dscq_sense *s, const dscq_model *m,
             continue;
         row = dscq_json_object();
         dscq_json_put_text(row, "layer", dscq_model_node(m, c->node)->name);
-        dscq_json_put_text(row, "probe", sense_probe_name(c->probe));
+        dscq_json_put_text(row, "probe", sense__probe_name(c->probe));
         dscq_json_put_real(row, "value", c->value);
         dscq_json_put_int(row, "right", (int64_t)c->right);
         dscq_json_put_int(row, "lost", (int64_t)c->lost);
@@ -93,18 +93,18 @@ static void take_row(dscq_sense *s, const dscq_model *m, const dscq_json *row)
     for (size_t i = 0; i < s->cells; i++) {
         dscq_sense_cell *c = &s->cell[i];
 
-        if (c->value == value && strcmp(sense_probe_name(c->probe), probe) == 0 &&
+        if (c->value == value && strcmp(sense__probe_name(c->probe), probe) == 0 &&
             strcmp(dscq_model_node(m, c->node)->name, layer) == 0) {
             c->right = (uint64_t)right;
             c->lost = (uint64_t)lost;
             c->gained = (uint64_t)gained;
-            sense_finish(c, s->images);
+            sense__finish(c, s->images);
         }
     }
 }
 
-dscq_status sense_journal_read(dscq_sense *s, const dscq_model *m,
-                               const dscq_sense_run *run, dscq_error *err)
+dscq_status sense__journal_read(dscq_sense *s, const dscq_model *m,
+                                const dscq_sense_run *run, dscq_error *err)
 {
     dscq_json *j = NULL;
     char hex[HEX];

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-const char *sense_probe_name(dscq_probe p)
+const char *sense__probe_name(dscq_probe p)
 {
     static const char *const k_names[] = {"prune", "bits", "channels"};
 
@@ -80,7 +80,7 @@ static void probe_channels(sense_bench *b, dscq_weights *w, double keep)
     }
 }
 
-void sense_apply(sense_bench *b, const dscq_sense_cell *c, dscq_layer_kind kind)
+void sense__apply(sense_bench *b, const dscq_sense_cell *c, dscq_layer_kind kind)
 {
     dscq_weights *w = dscq_model_node(b->model, c->node)->weights;
     const size_t bytes = (size_t)w->channels * sizeof(float);
@@ -102,7 +102,7 @@ void sense_apply(sense_bench *b, const dscq_sense_cell *c, dscq_layer_kind kind)
     w->w_used = b->used;
 }
 
-void sense_restore(sense_bench *b, const dscq_sense_cell *c)
+void sense__restore(sense_bench *b, const dscq_sense_cell *c)
 {
     dscq_weights *w = dscq_model_node(b->model, c->node)->weights;
     const size_t bytes = (size_t)w->channels * sizeof(float);
@@ -137,7 +137,7 @@ static double sqnr8(const dscq_weights *w, int32_t scales)
     return noise > 0.0 && signal > 0.0 ? 10.0 * log10(signal / noise) : 200.0;
 }
 
-dscq_sense_layer sense_look(const dscq_model *m, int32_t node, dscq_layer_kind kind)
+dscq_sense_layer sense__look(const dscq_model *m, int32_t node, dscq_layer_kind kind)
 {
     const dscq_weights *w = dscq_model_node(m, node)->weights;
     const size_t per = w->count / (size_t)w->k;
@@ -173,7 +173,7 @@ void dscq_sense_interval(double *lo, double *hi, uint64_t lost, uint64_t gained,
     *hi = (b - g) / n + half;
 }
 
-void sense_finish(dscq_sense_cell *c, size_t images)
+void sense__finish(dscq_sense_cell *c, size_t images)
 {
     c->drop = ((double)c->lost - (double)c->gained) / (double)images;
     dscq_sense_interval(&c->lo, &c->hi, c->lost, c->gained, images);

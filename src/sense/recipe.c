@@ -122,7 +122,7 @@ dscq_status dscq_sense_table(dscq_table **out, const dscq_sense *s, const dscq_m
         dscq_table_set_text(t, row, "layer", dscq_model_node(m, c->node)->name);
         dscq_table_set_text(t, row, "kind",
                             dscq_layer_kind_name(layer_of(s, c->node)->kind));
-        dscq_table_set_text(t, row, "probe", sense_probe_name(c->probe));
+        dscq_table_set_text(t, row, "probe", sense__probe_name(c->probe));
         dscq_table_set_real(t, row, "value", c->value);
         if (!c->done)
             continue;

@@ -78,7 +78,7 @@ static dscq_status make(dscq_sense **out, const dscq_model *m,
         const dscq_node *n = dscq_model_node(m, i);
 
         if (n->weights->count > 0 && dscq_glob_match_any(p->layers, n->name))
-            s->layer[s->layers++] = sense_look(m, i, kinds[i]);
+            s->layer[s->layers++] = sense__look(m, i, kinds[i]);
     }
     s->images = images;
     s->cells = lay_out(s, NULL, p);
@@ -171,10 +171,10 @@ static void measure_cell(void *ctx, size_t task, int worker)
     sense_bench *b = &j->bench[worker];
     dscq_error *err = &j->error[task];
 
-    sense_apply(b, c, layer_of(j->s, c->node)->kind);
+    sense__apply(b, c, layer_of(j->s, c->node)->kind);
     err->code =
         j->run->eval(j->run->ctx, worker, b->model, b->right, j->s->images, err);
-    sense_restore(b, c);
+    sense__restore(b, c);
     if (err->code != DSCQ_OK)
         return;
     c->right = c->lost = c->gained = 0;
@@ -183,7 +183,7 @@ static void measure_cell(void *ctx, size_t task, int worker)
         c->lost += j->base[i] && !b->right[i];
         c->gained += !j->base[i] && b->right[i];
     }
-    sense_finish(c, j->s->images);
+    sense__finish(c, j->s->images);
 }
 
 /* As many cells as there are workers, then the journal, and so on. */
@@ -213,7 +213,7 @@ static dscq_status measure_all(job *j, const dscq_model *m, int workers,
             if (j->error[i].code != DSCQ_OK)
                 return dscq_fail(err, j->error[i].code, "%s", j->error[i].msg);
         done += n;
-        const dscq_status status = sense_journal_write(s, m, j->run, err);
+        const dscq_status status = sense__journal_write(s, m, j->run, err);
         if (status != DSCQ_OK)
             return status;
         if (dscq_log_stop(j->run->log))
@@ -250,9 +250,9 @@ dscq_status dscq_sense_measure(dscq_sense **out, const dscq_model *m,
     for (size_t i = 0; i < run->images; i++)
         s->base_right += base[i] != 0;
     j.base = base;
-    DSCQ_TRY(sense_journal_read(s, m, run, err));
+    DSCQ_TRY(sense__journal_read(s, m, run, err));
     DSCQ_TRY(measure_all(&j, m, workers, err));
-    sense_expect(s);
+    sense__expect(s);
     *out = s;
     s = NULL;
 done:

@@ -15,24 +15,24 @@ typedef struct sense_bench {
 } sense_bench;
 
 /* Change the layer as the cell says, in the bench's model; and back. */
-void sense_apply(sense_bench *b, const dscq_sense_cell *c, dscq_layer_kind kind);
-void sense_restore(sense_bench *b, const dscq_sense_cell *c);
+void sense__apply(sense_bench *b, const dscq_sense_cell *c, dscq_layer_kind kind);
+void sense__restore(sense_bench *b, const dscq_sense_cell *c);
 
 /* What the weights alone say. */
-dscq_sense_layer sense_look(const dscq_model *m, int32_t node, dscq_layer_kind kind);
+dscq_sense_layer sense__look(const dscq_model *m, int32_t node, dscq_layer_kind kind);
 
 /* Drop and interval from the counts. */
-void sense_finish(dscq_sense_cell *c, size_t images);
+void sense__finish(dscq_sense_cell *c, size_t images);
 
 /* expected of every cell that is done. */
-void sense_expect(dscq_sense *s);
+void sense__expect(dscq_sense *s);
 
 /* Journal: read what is done into s (absent file: nothing); write all that is. */
-dscq_status sense_journal_read(dscq_sense *s, const dscq_model *m,
-                               const dscq_sense_run *run, dscq_error *err);
-dscq_status sense_journal_write(const dscq_sense *s, const dscq_model *m,
+dscq_status sense__journal_read(dscq_sense *s, const dscq_model *m,
                                 const dscq_sense_run *run, dscq_error *err);
+dscq_status sense__journal_write(const dscq_sense *s, const dscq_model *m,
+                                 const dscq_sense_run *run, dscq_error *err);
 
-const char *sense_probe_name(dscq_probe p);
+const char *sense__probe_name(dscq_probe p);
 
 #endif

@@ -28,7 +28,7 @@ static dscq_json *written(const char *file, const int32_t *label)
     test_ok(cli_output_create(&call.out, &call, &err));
     test_ok(dscq_eval_create(&e, CLASSES, &err));
     test_ok(dscq_eval_add(e, k_logit, label, IMAGES, &err));
-    eval_show_pair(&call, &k_pair, e, k_before, k_now);
+    cli__eval_show_pair(&call, &k_pair, e, k_before, k_now);
     test_ok(cli_output_finish(&call, &err));
     cli_output_destroy(call.out);
     dscq_eval_destroy(e);

@@ -5,9 +5,9 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/str.h"
+#include "dscq/dram/config.h"
 #include "dscq/flow/simulate.h"
 #include "dscq/hw/board.h"
-#include "dscq/hw/dram_config.h"
 #include "qmodel_random.h"
 #include "support.h"
 

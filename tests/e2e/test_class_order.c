@@ -5,7 +5,7 @@
 #include "dscq/base/io.h"
 #include "dscq/data/image.h"
 #include "dscq/pack/pack.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 #include "program.h"
 
 #include <stdio.h>

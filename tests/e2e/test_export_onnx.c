@@ -3,9 +3,10 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
-#include "dscq/import/onnx.h"
-#include "dscq/import/onnx_build.h"
+#include "dscq/export/packed_onnx.h"
 #include "dscq/infer/reference.h"
+#include "dscq/onnx/build.h"
+#include "dscq/onnx/onnx.h"
 #include "dscq/pack/pack.h"
 #include "program.h"
 #include "qmodel_random.h"
@@ -64,7 +65,7 @@ static int check_model(const dscq_qmodel *m, dscq_rng *rng, double *far, size_t 
     const dscq_onnx_tensor *y[PORTS];
     dscq_onnx *f = NULL;
     dscq_error err = {0};
-    const dscq_status status = dscq_pack_write_onnx(path, m, &err);
+    const dscq_status status = dscq_export_packed_onnx(path, m, &err);
 
     if (status == DSCQ_UNSUPPORTED) {
         ck_assert_msg(strstr(err.msg, "layer '") != NULL, "%s", err.msg);

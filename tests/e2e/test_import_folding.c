@@ -2,8 +2,8 @@
  * that layer, in any order; where somebody else reads the map between, they are not.
  * The network gives what the graph does. */
 #include "dscq/base/rng.h"
-#include "dscq/import/onnx_build.h"
 #include "dscq/nn/exec.h"
+#include "dscq/onnx/build.h"
 #include "support.h"
 
 #include <math.h>

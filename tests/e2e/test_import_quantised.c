@@ -2,8 +2,8 @@
  * grids beside them; with those put on, a network gives what the graph itself does. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
-#include "dscq/import/onnx_build.h"
 #include "dscq/nn/exec.h"
+#include "dscq/onnx/build.h"
 #include "support.h"
 
 #include <math.h>

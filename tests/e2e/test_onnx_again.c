@@ -3,10 +3,10 @@
  * network that comes back is as near to the first as its 8-bit weights allow, and
  * packed on the file's own grids it is the packed one. */
 #include "dscq/base/rng.h"
-#include "dscq/import/onnx.h"
-#include "dscq/import/onnx_write.h"
+#include "dscq/export/float_onnx.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/exec.h"
+#include "dscq/onnx/onnx.h"
 #include "dscq/report/png.h"
 #include "program.h"
 
@@ -191,7 +191,7 @@ START_TEST(a_float_network_comes_back)
     if (!test_has(dscq_onnx_available(), "ONNX"))
         return;
     dscq_model *m = parse(k_nets[_i].body);
-    test_ok(dscq_onnx_write(m, test_path("a.onnx"), &err));
+    test_ok(dscq_export_float_onnx(m, test_path("a.onnx"), &err));
     dscq_model *back = imported(test_path("a.onnx"));
     const double db = agreement(m, back, &far);
     ck_assert_msg(far <= 1e-5, "%s: %g away, %.1f dB", k_nets[_i].body, far, db);

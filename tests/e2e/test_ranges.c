@@ -1,6 +1,6 @@
 /* The grids of a quantised network that was imported are those of the packed network
  * made from it, when compress.ranges names them. */
-#include "dscq/import/onnx.h"
+#include "dscq/onnx/onnx.h"
 #include "dscq/pack/pack.h"
 #include "support.h"
 

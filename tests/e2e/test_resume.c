@@ -6,8 +6,8 @@
 #include "dscq/base/keys.h"
 #include "dscq/compress/settings.h"
 #include "dscq/data/dataset.h"
-#include "dscq/flow/search.h"
 #include "dscq/nn/train.h"
+#include "dscq/search/search.h"
 #include "dscq/sense/sense.h"
 #include "program.h"
 

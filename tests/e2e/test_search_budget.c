@@ -3,9 +3,9 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
-#include "dscq/flow/search.h"
 #include "dscq/flow/sensitivity.h"
 #include "dscq/flow/simulate.h"
+#include "dscq/search/search.h"
 #include "program.h"
 
 #include <stdio.h>
@@ -80,7 +80,9 @@ static dscq_status run(dscq_search_result *found, const char *dir, const char *s
                        const char *const *set, size_t sets, dscq_error *err)
 {
     char net[1024], weights[1024], out[1024], table[1024];
-    const dscq_project_options po = {.set = set, .set_count = sets};
+    const dscq_project_section *const section = &dscq_search_section;
+    const dscq_project_options po = {
+        .set = set, .set_count = sets, .section = &section, .section_count = 1};
     dscq_compress_result packed;
     dscq_project *p = NULL;
 

@@ -4,8 +4,8 @@
 #include "dscq/base/config.h"
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
+#include "dscq/export/float_onnx.h"
 #include "dscq/import/darknet.h"
-#include "dscq/import/onnx_write.h"
 #include "dscq/nn/checkpoint.h"
 #include "program.h"
 
@@ -170,7 +170,8 @@ START_TEST(import_and_check_refuse_onnx_by_layer)
         dscq_error err = {0};
 
         spoil(m, &marked);
-        const dscq_status written = dscq_onnx_write(m, test_path("bad.onnx"), &err);
+        const dscq_status written =
+            dscq_export_float_onnx(m, test_path("bad.onnx"), &err);
         if (written == DSCQ_UNSUPPORTED) { /* a build without ONNX */
             dscq_model_destroy(m);
             return;

@@ -6,6 +6,8 @@
  * proportion to the file and no more; work is done where the network is small.
  */
 #include "dscq/base/alloc.h"
+#include "dscq/export/packed_onnx.h"
+#include "dscq/export/unpack.h"
 #include "dscq/flow/run.h"
 #include "dscq/flow/simulate.h"
 #include "dscq/infer/runtime.h"
@@ -99,8 +101,8 @@ static void unpack(const dscq_qmodel *m)
     dscq_error err;
 
     (void)snprintf(path, sizeof path, "/tmp/fuzz_flow_packed.%ld", (long)getpid());
-    (void)dscq_pack_unpack_npz(path, m, &err);
-    (void)dscq_pack_write_onnx(path, m, &err);
+    (void)dscq_export_npz(path, m, &err);
+    (void)dscq_export_packed_onnx(path, m, &err);
     (void)unlink(path);
 }
 

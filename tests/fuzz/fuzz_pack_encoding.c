@@ -1,7 +1,7 @@
 /* Every decoder of encodings.def. Input: encoding, k, r, s, c, bits, form, two bytes of
  * argument, then the payload. What is accepted must come back from the encoder. */
 #include "dscq/base/alloc.h"
-#include "encoding.h"
+#include "enc/encoding.h"
 
 #include <stdlib.h>
 
@@ -36,7 +36,7 @@ static void round_trip(const pack_encoding *e, const pack_layer *l, int32_t arg,
                        const uint16_t *code)
 {
     uint16_t *again = dscq_calloc(l->count, sizeof *again);
-    pack_buf b = {0};
+    dscq_buf b = {0};
 
     for (size_t i = 0; i < l->count; i++)
         if (l->codebook != NULL && code[i] >= l->codebook_count)
@@ -44,12 +44,12 @@ static void round_trip(const pack_encoding *e, const pack_layer *l, int32_t arg,
     if (again == NULL || e->encode(&b, l, arg, code, NULL) != DSCQ_OK || b.bad)
         goto done;
     static const uint8_t none[1] = {0}; /* an empty payload still has an address */
-    pack_reader r = {b.data != NULL ? b.data : none, b.len, 0, NULL};
+    dscq_reader r = {b.data != NULL ? b.data : none, b.len, 0, NULL};
     if (e->decode(again, l, arg, &r, NULL) != DSCQ_OK || r.bad != NULL ||
         memcmp(code, again, l->count * sizeof *code) != 0)
         abort();
 done:
-    pack_buf_free(&b);
+    dscq_buf_free(&b);
     dscq_free(again);
 }
 
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     l.block_high = high;
     if (high != NULL && code != NULL && e->fits(&l) && arg >= e->arg_min &&
         arg <= e->arg_max) {
-        pack_reader r = {data + HEAD, size - HEAD, 0, NULL};
+        dscq_reader r = {data + HEAD, size - HEAD, 0, NULL};
         if (e->decode(code, &l, arg, &r, NULL) == DSCQ_OK && r.bad == NULL)
             round_trip(e, &l, arg, code);
     }

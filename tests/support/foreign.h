@@ -6,8 +6,8 @@
 #define FOREIGN_H
 
 #include "dscq/base/json.h"
-#include "dscq/import/onnx.h"
 #include "dscq/nn/exec.h"
+#include "dscq/onnx/onnx.h"
 
 enum { FOREIGN_PATH = 512 };
 

@@ -2,11 +2,11 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/build/build.h"
 #include "dscq/compress/calibrate.h"
 #include "dscq/import/darknet.h"
-#include "dscq/import/onnx.h"
 #include "dscq/nn/exec.h"
-#include "dscq/pack/build.h"
+#include "dscq/onnx/onnx.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -104,7 +104,7 @@ dscq_status test_qmodel_calibrated(dscq_qmodel **out, dscq_model *m, int32_t ima
                                   .edge = edge,
                                   .before_act = edge + nodes,
                                   .weights = weights};
-    DSCQ_TRY(dscq_pack_build(out, m, &spec, err));
+    DSCQ_TRY(dscq_build_qmodel(out, m, &spec, err));
 done:
     for (int32_t i = 0; q != NULL && i < nodes; i++)
         dscq_wquant_destroy(q[i]);

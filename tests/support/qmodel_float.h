@@ -5,9 +5,9 @@
 #define DSCQ_TEST_QMODEL_FLOAT_H
 
 #include "dscq/nn/model.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
-/* *out is owned by the caller. Fails as dscq_pack_build() does. */
+/* *out is owned by the caller. Fails as dscq_build_qmodel() does. */
 dscq_status test_qmodel_from_float(dscq_qmodel **out, dscq_model *m, dscq_error *err);
 /* The same, calibrated on so many images. */
 dscq_status test_qmodel_calibrated(dscq_qmodel **out, dscq_model *m, int32_t images,

@@ -1,7 +1,7 @@
 #include "qmodel_random.h"
 
 #include "dscq/base/alloc.h"
-#include "dscq/pack/build.h"
+#include "dscq/build/build.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -183,7 +183,7 @@ static void conv_constants(gen *g, dscq_qnode *n, const dscq_qtensor *x,
             f = -f;
         if (below(g, 20) == 0)
             f = 0.0;
-        if (!dscq_pack_multiplier(&n->mult[k], &n->shift[k], f)) {
+        if (!dscq_qmultiplier(&n->mult[k], &n->shift[k], f)) {
             n->mult[k] = 0;
             n->shift[k] = 0;
         }
@@ -273,7 +273,7 @@ static int gen_add(gen *g, dscq_qnode *n)
                (below(g, 9) == 0 ? -1.0 : 1.0);
     if (dscq_qnode_reserve(n, want, 0, 0, g->err) != DSCQ_OK)
         return -1;
-    if (!dscq_pack_multipliers(n->mult, n->shift, f, want))
+    if (!dscq_qmultipliers(n->mult, n->shift, f, want))
         n->mult[0] = 1;
     for (int32_t i = 1; i < want; i++)
         n->shift[i] = n->shift[0];
@@ -295,10 +295,10 @@ static int gen_mul(gen *g, dscq_qnode *n)
     const dscq_qtensor *y = new_tensor(g, x->h, x->w, x->c);
     if (dscq_qnode_reserve(n, 1, 0, 0, g->err) != DSCQ_OK)
         return -1;
-    (void)dscq_pack_multiplier(n->mult, n->shift,
-                               factor_for(g, y,
-                                          spread_of(input_tensor(g, n, 0)) *
-                                              spread_of(input_tensor(g, n, 1))));
+    (void)dscq_qmultiplier(n->mult, n->shift,
+                           factor_for(g, y,
+                                      spread_of(input_tensor(g, n, 0)) *
+                                          spread_of(input_tensor(g, n, 1))));
     set_clamp(g, n, y);
     return 1;
 }
@@ -327,8 +327,8 @@ static int gen_concat(gen *g, dscq_qnode *n)
             n->shift[i] = 255;
             continue;
         }
-        (void)dscq_pack_multiplier(&n->mult[i], &n->shift[i],
-                                   factor_for(g, y, spread_of(x)));
+        (void)dscq_qmultiplier(&n->mult[i], &n->shift[i],
+                               factor_for(g, y, spread_of(x)));
     }
     set_clamp(g, n, y);
     return 1;
@@ -368,8 +368,8 @@ static int gen_pool(gen *g, dscq_qnode *n)
         return -1;
     for (int32_t i = 0; i < count; i++) {
         n->scale_key[i] = keys[i];
-        (void)dscq_pack_multiplier(&n->mult[i], &n->shift[i],
-                                   factor_for(g, y, spread_of(x)) / keys[i]);
+        (void)dscq_qmultiplier(&n->mult[i], &n->shift[i],
+                               factor_for(g, y, spread_of(x)) / keys[i]);
     }
     return 1;
 }

@@ -10,7 +10,7 @@
 #define QMODEL_RANDOM_H
 
 #include "dscq/base/rng.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 typedef struct qmodel_random_opts {
     int32_t nodes;        /* about so many; 1..200                              */

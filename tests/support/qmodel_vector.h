@@ -6,7 +6,7 @@
 #ifndef QMODEL_VECTOR_H
 #define QMODEL_VECTOR_H
 
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 typedef struct qmodel_vector {
     char name[96];

@@ -334,7 +334,7 @@ START_TEST(improvement_has_the_right_tail)
     dscq_bo_predict(b, x, 0, &mean, &s);
     ck_assert_double_gt(s, 0);
     for (double z = -2; z > -60; z -= 0.5) {
-        const double got = bo_acquisition(b, x, mean + z * s, 1) - log(s);
+        const double got = bo__acquisition(b, x, mean + z * s, 1) - log(s);
         ck_assert_msg(fabs(got - far_improvement(z)) < (z > -8 ? 1e-4 : 0.05),
                       "z = %g: %.6f, want %.6f", z, got, far_improvement(z));
     }

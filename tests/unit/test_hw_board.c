@@ -4,8 +4,8 @@
 #include "dscq/base/io.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/str.h"
+#include "dscq/dram/config.h"
 #include "dscq/hw/board.h"
-#include "dscq/hw/dram_config.h"
 #include "support.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Every family of kernels of the data path gives the numbers of plain arithmetic. */
-#include "../../src/hw/datapath_kernels.h"
+#include "../../src/hw/datapath/kernels.h"
 #include "dscq/base/rng.h"
 #include "support.h"
 

@@ -2,13 +2,13 @@
  * with all reasons at once. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
-#include "dscq/import/cfg.h"
+#include "dscq/export/float_onnx.h"
+#include "dscq/export/net_cfg.h"
 #include "dscq/import/darknet.h"
-#include "dscq/import/onnx.h"
-#include "dscq/import/onnx_build.h"
-#include "dscq/import/onnx_write.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/exec.h"
+#include "dscq/onnx/build.h"
+#include "dscq/onnx/onnx.h"
 #include "support.h"
 
 #include <math.h>
@@ -85,7 +85,7 @@ START_TEST(our_cfg_and_checkpoint_come_back)
     dscq_str text = {0};
     dscq_error err = {0};
 
-    ck_assert_msg(dscq_model_write_cfg(&text, a, DSCQ_CFG_OURS, &err) == DSCQ_OK, "%s",
+    ck_assert_msg(dscq_export_net_cfg(&text, a, DSCQ_CFG_OURS, &err) == DSCQ_OK, "%s",
                   err.msg);
     dscq_model *b = parse(text.text);
     ck_assert_int_eq(dscq_model_save(a, test_path("a.ckpt"), &err), DSCQ_OK);
@@ -126,7 +126,7 @@ START_TEST(darknet_cfg_and_weights_come_back)
     dscq_darknet_info info;
 
     give_statistics(a);
-    ck_assert_msg(dscq_model_write_cfg(&text, a, cfg[_i], &err) == DSCQ_OK, "%s",
+    ck_assert_msg(dscq_export_net_cfg(&text, a, cfg[_i], &err) == DSCQ_OK, "%s",
                   err.msg);
     ck_assert_ptr_null(strstr(text.text, "name="));
     ck_assert_int_eq(strstr(text.text, "dialect=pjreddie") != NULL, _i == 1);
@@ -177,11 +177,11 @@ START_TEST(pjreddies_variances_have_their_epsilon_outside_the_root)
     }
     dscq_free(data);
     /* AlexeyAB's has one epsilon only */
-    ck_assert_int_eq(dscq_model_write_cfg(&text, m, DSCQ_CFG_DARKNET, &err),
+    ck_assert_int_eq(dscq_export_net_cfg(&text, m, DSCQ_CFG_DARKNET, &err),
                      DSCQ_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "another epsilon than 1e-5"));
     dscq_str_free(&text);
-    ck_assert_int_eq(dscq_model_write_cfg(&text, m, DSCQ_CFG_PJREDDIE, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_export_net_cfg(&text, m, DSCQ_CFG_PJREDDIE, &err), DSCQ_OK);
     dscq_model *back = parse(text.text);
     ck_assert_msg(dscq_darknet_load(back, test_path("p.weights"), 0, NULL, &err) ==
                       DSCQ_OK,
@@ -226,10 +226,10 @@ START_TEST(what_only_the_younger_dialect_has_is_named)
 
     snprintf(net, sizeof net, "%s%s", NET, k_younger[_i].body);
     dscq_model *m = parse(net);
-    ck_assert_msg(dscq_model_write_cfg(&text, m, DSCQ_CFG_DARKNET, &err) == DSCQ_OK,
+    ck_assert_msg(dscq_export_net_cfg(&text, m, DSCQ_CFG_DARKNET, &err) == DSCQ_OK,
                   "%s", err.msg);
     dscq_str_free(&text);
-    ck_assert_int_eq(dscq_model_write_cfg(&text, m, DSCQ_CFG_PJREDDIE, &err),
+    ck_assert_int_eq(dscq_export_net_cfg(&text, m, DSCQ_CFG_PJREDDIE, &err),
                      DSCQ_UNSUPPORTED);
     snprintf(want, sizeof want,
              "layer 'a': a Darknet cfg of pjreddie's dialect cannot say %s; export the "
@@ -267,7 +267,7 @@ START_TEST(several_outputs_come_back)
 
     ck_assert_int_eq(dscq_model_add_output(a, 3, &err), DSCQ_OK);
     ck_assert_int_eq(dscq_model_add_output(a, 7, &err), DSCQ_OK);
-    ck_assert_int_eq(dscq_model_write_cfg(&text, a, DSCQ_CFG_OURS, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_export_net_cfg(&text, a, DSCQ_CFG_OURS, &err), DSCQ_OK);
     dscq_model *b = parse(text.text);
     ck_assert_int_eq(dscq_model_outputs(b), 2);
     ck_assert_str_eq(dscq_model_node(b, dscq_model_output(b, 0))->name, "d");
@@ -316,7 +316,7 @@ START_TEST(an_exported_network_comes_back)
     w->mean[1] = 0.25f;
     w->var[2] = 1.5f;
     w->beta[3] = -0.125f;
-    ck_assert_msg(dscq_onnx_write(a, test_path("a.onnx"), &err) == DSCQ_OK, "%s",
+    ck_assert_msg(dscq_export_float_onnx(a, test_path("a.onnx"), &err) == DSCQ_OK, "%s",
                   err.msg);
     ck_assert_msg(dscq_onnx_load(&f, test_path("a.onnx"), &err) == DSCQ_OK, "%s",
                   err.msg);

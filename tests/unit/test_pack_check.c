@@ -2,7 +2,8 @@
  * words that name it. The NumPy archive is a zip file that others can read. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
-#include "dscq/pack/npz.h"
+#include "dscq/export/npz.h"
+#include "dscq/export/unpack.h"
 #include "dscq/pack/pack.h"
 #include "qmodel_random.h"
 #include "support.h"
@@ -200,9 +201,9 @@ START_TEST(numpy_archives_are_zip_files)
     size_t na, nb;
     dscq_error err;
 
-    ck_assert_msg(dscq_pack_unpack_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_msg(dscq_export_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
     ck_assert_int_eq(dscq_file_read(&a, &na, path, 1 << 20, &err), DSCQ_OK);
-    ck_assert_msg(dscq_pack_unpack_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
+    ck_assert_msg(dscq_export_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
     ck_assert_int_eq(dscq_file_read(&b, &nb, path, 1 << 20, &err), DSCQ_OK);
     ck_assert_uint_eq(na, nb);
     ck_assert_mem_eq(a, b, na);

@@ -3,7 +3,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/rng.h"
 #include "dscq/pack/pack.h"
-#include "encoding.h"
+#include "enc/encoding.h"
 #include "qmodel_random.h"
 #include "support.h"
 
@@ -360,7 +360,7 @@ START_TEST(pairs_end_with_a_weight)
     w->codebook_count = 2;
     w->codebook[1] = 5;
     for (size_t i = 0; i < sizeof k_case / sizeof *k_case; i++) {
-        pack_reader r = {k_case[i].payload, k_case[i].bytes, 0, NULL};
+        dscq_reader r = {k_case[i].payload, k_case[i].bytes, 0, NULL};
         uint16_t code[9];
         pack_layer l;
         dscq_error err = {DSCQ_OK, ""};
@@ -394,11 +394,11 @@ START_TEST(a_place_of_a_kernel_is_given_once)
     w->codebook_count = 2;
     w->codebook[1] = 5;
     pack__layer_of(&l, w);
-    pack_reader good = {k_good, sizeof k_good, 0, NULL};
+    dscq_reader good = {k_good, sizeof k_good, 0, NULL};
     test_ok(zhang->decode(code, &l, 0, &good, &err));
     ck_assert_ptr_null(good.bad);
     ck_assert_uint_eq(code[4] + code[5], 2);
-    pack_reader twice = {k_twice, sizeof k_twice, 0, NULL};
+    dscq_reader twice = {k_twice, sizeof k_twice, 0, NULL};
     test_ok(zhang->decode(code, &l, 0, &twice, &err));
     ck_assert_str_eq(twice.bad, "kernel entry");
     dscq_qmodel_destroy(m);

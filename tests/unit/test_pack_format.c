@@ -3,11 +3,12 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
 #include "dscq/pack/pack.h"
-#include "encoding.h"
+#include "enc/encoding.h"
 #include "format.h"
 #include "qmodel_random.h"
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- docs/format.md ---- */
@@ -17,7 +18,7 @@ static const struct limit {
     const char *text;
 } k_limits[] = {
 #define X(id, value, text) {value, text},
-    PACK_LIMIT_LIST(X)
+    PACK_LIMIT_LIST(X) DSCQ_QNET_LIMITS(X)
 #undef X
 };
 enum { LIMITS = sizeof k_limits / sizeof *k_limits };
@@ -116,7 +117,7 @@ static void make_sample(sample *s, int32_t id, int32_t bits, dscq_rng *g)
 static int takes(const sample *s, int32_t id, int32_t arg, const uint8_t *data,
                  size_t bytes)
 {
-    pack_reader r = {data, bytes, 0, NULL};
+    dscq_reader r = {data, bytes, 0, NULL};
     uint16_t code[96] = {0};
     uint8_t high[8] = {0};
     pack_layer l = s->l;
@@ -132,7 +133,7 @@ static void check_payload(const sample *s, int32_t id, const char *name)
 {
     const pack_encoding *e = pack__encoding(id);
     dscq_pack_size size = {0};
-    pack_buf b = {0};
+    dscq_buf b = {0};
     int32_t arg = 0;
     dscq_error err;
 
@@ -153,7 +154,7 @@ static void check_payload(const sample *s, int32_t id, const char *name)
     if (bytes > 0)
         ck_assert_msg(!takes(s, id, arg, b.data, bytes - 1), "%s misses its last byte",
                       name);
-    pack_buf_free(&b);
+    dscq_buf_free(&b);
 }
 
 START_TEST(a_payload_is_used_up)
@@ -182,7 +183,7 @@ START_TEST(a_code_wider_than_the_layer_is_refused)
                           .count = 1,
                           .bits = 5,
                           .form = DSCQ_FORM_LINEAR};
-    pack_reader r = {fc, sizeof fc, 0, NULL};
+    dscq_reader r = {fc, sizeof fc, 0, NULL};
     uint16_t code;
     dscq_error err;
 
@@ -190,7 +191,7 @@ START_TEST(a_code_wider_than_the_layer_is_refused)
                          ->decode(&code, &l, 0, &r, &err),
                      DSCQ_OK);
     ck_assert_ptr_nonnull(r.bad);
-    r = (pack_reader){conv, sizeof conv, 0, NULL};
+    r = (dscq_reader){conv, sizeof conv, 0, NULL};
     ck_assert_int_eq(pack__encoding(dscq_pack_encoding_find("zhang_conv"))
                          ->decode(&code, &l, 0, &r, &err),
                      DSCQ_OK);

@@ -18,7 +18,7 @@ static dscq_sense_cell cell(double f, double drop, dscq_rng *rng)
         c.lost += u < (f + drop) / 2;
         c.gained += u >= (f + drop) / 2 && u < f;
     }
-    sense_finish(&c, IMAGES);
+    sense__finish(&c, IMAGES);
     return c;
 }
 
@@ -38,7 +38,7 @@ START_TEST(nearer_than_what_was_measured)
         const double f = 0.002 + 0.1 * i / CELLS;
         cells[i] = cell(f, truth(f), &rng);
     }
-    sense_expect(&s);
+    sense__expect(&s);
     for (int i = 0; i < CELLS; i++) {
         const double t = truth(0.002 + 0.1 * i / CELLS);
         own += pow(cells[i].drop - t, 2);
@@ -60,7 +60,7 @@ START_TEST(hard_cells_stay_what_they_are)
         cells[i] = cell(i == 7 ? 0.8 : f, i == 7 ? 0.6 : truth(f), &rng);
     }
     cells[9] = (dscq_sense_cell){.done = 1}; /* nothing changed */
-    sense_expect(&s);
+    sense__expect(&s);
     ck_assert_double_eq_tol(cells[7].expected, cells[7].drop, 0.01);
     ck_assert_double_eq(cells[9].expected, 0.0);
 }
@@ -75,7 +75,7 @@ START_TEST(few_cells_are_taken_as_they_are)
 
     for (int i = 0; i < 5; i++)
         cells[i] = cell(0.02, 0.01, &rng);
-    sense_expect(&s);
+    sense__expect(&s);
     for (int i = 0; i < 5; i++)
         ck_assert_double_eq(cells[i].expected, cells[i].drop);
 }

@@ -22,7 +22,7 @@ extern "C" {
 
 enum { DSCQ_CODEBOOK_MAX = 256 };
 
-/* Same order as dscq_qform (pack/qmodel.h). */
+/* Same order as dscq_qform (qnet/qmodel.h). */
 #define DSCQ_WFORM_CHOICES "codebook|linear|binary"
 typedef enum dscq_wform {
     DSCQ_W_CODEBOOK, /* value = codebook[code], codebook[0] = 0                  */

@@ -19,7 +19,7 @@
 #include "dscq/compress/method.h"
 #include "dscq/flow/train.h"
 #include "dscq/nn/eval.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stdint.h>
 

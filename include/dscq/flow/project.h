@@ -10,9 +10,11 @@
 #define DSCQ_FLOW_PROJECT_H
 
 #include "dscq/base/config.h"
+#include "dscq/base/keys.h"
 #include "dscq/base/log.h"
 #include "dscq/base/par.h"
 #include "dscq/base/status.h"
+#include "dscq/compress/settings.h"
 #include "dscq/data/dataset.h"
 #include "dscq/nn/model.h"
 #include "dscq/nn/train.h"
@@ -33,6 +35,18 @@ typedef enum dscq_project_use {
     DSCQ_PROJECT_PLAN   /* none: tables, settings, dry runs (dscq_model_fill())       */
 } dscq_project_use;
 
+/* A section of net.cfg that a module above reads ([search]): the project binds, checks,
+ * prints and records it as its own. */
+typedef struct dscq_project_section {
+    const char *name;
+    const dscq_key *keys;
+    size_t bytes; /* of the struct that the keys fill */
+    /* What the rows of keys cannot say; NULL: nothing. at: section of c, -1: absent. */
+    dscq_status (*check)(const void *params, const dscq_config *c, int at,
+                         dscq_error *err);
+} dscq_project_section;
+enum { DSCQ_PROJECT_SECTIONS = 4 /* of others, at most */ };
+
 typedef struct dscq_project_options {
     const char *const *set; /* "section.key=value" in the order given   */
     size_t set_count;
@@ -44,6 +58,8 @@ typedef struct dscq_project_options {
     const dscq_config_listener *listener;
     const char *recipe; /* file of [compress_layer] sections that come after those of
                            the cfg; NULL: none                                       */
+    const dscq_project_section *const *section; /* [section_count] of others */
+    size_t section_count;
     dscq_project_use use;
     const dscq_log *log; /* asked whether to stop; NULL: never                        */
 } dscq_project_options;
@@ -61,6 +77,18 @@ dscq_config *dscq_project_config(dscq_project *p);
 const dscq_train_params *dscq_project_train(const dscq_project *p);
 const dscq_data_params *dscq_project_data(const dscq_project *p);
 int dscq_project_has_data(const dscq_project *p); /* a [data] section stands there */
+/* [compress], [compress_layer] and those of the recipe; NULL: no such section. */
+const dscq_settings *dscq_project_settings(const dscq_project *p);
+/* What a section of another module says; NULL when the project was opened without it.
+ * The module may write down there what a value like "auto" came to: the manifest says
+ * it. */
+void *dscq_project_section_params(dscq_project *p, const dscq_project_section *section);
+/* The rows of a recipe file, behind the first `rows` of the settings, in place of what
+ * was there. The settings, NULL or not, are those of dscq_project_settings(). */
+dscq_status dscq_project_use_recipe(dscq_project *p, size_t rows, const char *path,
+                                    dscq_error *err);
+/* Another network of the same nodes in place of the project's; hands back that. */
+dscq_model *dscq_project_swap_model(dscq_project *p, dscq_model *m);
 const char *dscq_project_sha256(const dscq_project *p); /* of the effective text */
 /* A warning, once: the network is imported and [data] lacks mean or std, for which 0
  * and 1 are taken. 0: nothing to say. dscq_project_dataset() says it when nobody did.

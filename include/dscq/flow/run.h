@@ -8,7 +8,7 @@
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/data/image.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
 

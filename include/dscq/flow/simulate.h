@@ -12,7 +12,7 @@
 #include "dscq/hw/machine.h"
 #include "dscq/hw/pipeline.h"
 #include "dscq/hw/sim.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -23,7 +23,7 @@
 
 #include "dscq/base/keys.h"
 #include "dscq/base/status.h"
-#include "dscq/hw/dram.h"
+#include "dscq/dram/dram.h"
 
 #include <stdint.h>
 

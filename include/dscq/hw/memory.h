@@ -7,13 +7,13 @@
  *   simple  one bus: a burst starts when it is submitted and the bus is free, holds
  *           the bus for burst_bytes / mem_bytes_per_cycle cycles and is finished
  *           mem_latency_cycles after it left the bus (rules M1..M3)
- *   command the controller of hw/dram.h, its clock tied to the accelerator's
+ *   command the controller of dram/dram.h, its clock tied to the accelerator's
  */
 #ifndef DSCQ_HW_MEMORY_H
 #define DSCQ_HW_MEMORY_H
 
 #include "dscq/base/status.h"
-#include "dscq/hw/dram.h"
+#include "dscq/dram/dram.h"
 #include "dscq/hw/machine.h"
 
 #include <stdint.h>

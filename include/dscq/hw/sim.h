@@ -11,8 +11,8 @@
 
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
+#include "dscq/dram/dram.h"
 #include "dscq/hw/counters.h"
-#include "dscq/hw/dram.h"
 #include "dscq/hw/machine.h"
 #include "dscq/hw/program.h"
 

@@ -9,7 +9,7 @@
 #define DSCQ_INFER_REFERENCE_H
 
 #include "dscq/base/status.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -12,7 +12,7 @@
 #include "dscq/base/par.h"
 #include "dscq/base/status.h"
 #include "dscq/infer/reference.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
 #include <stdint.h>

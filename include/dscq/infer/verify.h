@@ -10,7 +10,7 @@
 
 #include "dscq/base/status.h"
 #include "dscq/infer/reference.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -13,7 +13,7 @@
 #include "dscq/base/table.h"
 #include "dscq/hw/machine.h"
 #include "dscq/hw/program.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #ifdef __cplusplus
 extern "C" {

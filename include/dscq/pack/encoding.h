@@ -1,15 +1,15 @@
 /*
  * pack/encoding.h - the weight encodings of the packed file and what they cost.
  *
- * Every encoding is lossless and is a row of src/pack/encodings.def with one file of
- * its own; docs/format.md section 6 describes each one byte by byte. Its number in
+ * Every encoding is lossless and is a row of src/pack/enc/encodings.def with one file
+ * of its own; docs/format.md section 6 describes each one byte by byte. Its number in
  * this table is its number in the file; rows are only ever added at the end.
  */
 #ifndef DSCQ_PACK_ENCODING_H
 #define DSCQ_PACK_ENCODING_H
 
 #include "dscq/base/status.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
 #include <stdint.h>

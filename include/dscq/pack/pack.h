@@ -12,7 +12,7 @@
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/pack/encoding.h"
-#include "dscq/pack/qmodel.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -94,19 +94,6 @@ dscq_status dscq_pack_node_table(dscq_table **out, const dscq_qmodel *m,
  * behaviour and meta data. Weights: how many codes differ and the first place. */
 dscq_status dscq_pack_diff(dscq_table **out, const dscq_qmodel *a, const dscq_qmodel *b,
                            dscq_error *err);
-/* An .npz (a stored zip of .npy): per node weights "<node>.value" int16 OHWI,
- * ".codebook", ".mult", ".shift", ".bias", ".real" float64 (value times the scale that
- * makes the layer's real weights up to the activation scales), tables. Atomic. */
-dscq_status dscq_pack_unpack_npz(const char *path, const dscq_qmodel *m,
-                                 dscq_error *err);
-/* An ONNX file, opset 13: float operators, weights as whole numbers behind a
- * DequantizeLinear (one scale a channel), activations of up to 8 bits between
- * QuantizeLinear and DequantizeLinear; wider ones stay real. Input and outputs are real
- * maps 1 x C x H x W, as after preprocessing. It computes what the file does but for
- * the last step of a rounding. DSCQ_UNSUPPORTED, by layer: constants of an lrn table
- * that are none of the usual ones. Atomic. */
-dscq_status dscq_pack_write_onnx(const char *path, const dscq_qmodel *m,
-                                 dscq_error *err);
 
 #ifdef __cplusplus
 }

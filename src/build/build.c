@@ -1,0 +1,488 @@
+/* The frame of the builder: tensors, inputs, outputs; the layer rows do the rest. */
+#include "build_internal.h"
+#include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
+#include "dscq/compress/calibrate.h"
+#include "dscq/nn/detect.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Several rows may share a function: no prototype twice matters, a table does. */
+static const struct {
+    const char *type;
+    build_fn *fn;
+} k_rows[] = {
+#define DSCQ_BUILD(name, fn) {name, build__##fn},
+#include "rows.def"
+#undef DSCQ_BUILD
+};
+
+double build__round(double v)
+{
+    return v < 0 ? -floor(-v + 0.5) : floor(v + 0.5);
+}
+
+void dscq_build_weights_from(dscq_build_weights *out, const dscq_wquant *q)
+{
+    *out = (dscq_build_weights){.value = q->value,
+                                .scale = q->scale,
+                                .scale_count = q->scale_count,
+                                .form = (dscq_qform)q->form,
+                                .bits = q->bits,
+                                .codebook = q->codebook,
+                                .codebook_count = q->codebook_count,
+                                .level = q->level,
+                                .block = q->block,
+                                .block_high = q->block_high,
+                                .encoding = -1};
+}
+
+dscq_status build__refuse(const build_ctx *b, const dscq_node *n, const char *fmt, ...)
+{
+    char text[320];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return dscq_fail(b->err, DSCQ_UNSUPPORTED, "layer '%s' (%s): %s", n->name, n->type,
+                     text);
+}
+
+int32_t build__input_of(const build_ctx *b, const dscq_node *n, int32_t j)
+{
+    return n->input[j] == DSCQ_INPUT ? b->input : b->tensor[n->input[j]];
+}
+
+const dscq_build_edge *build__edge_of(const build_ctx *b, int32_t i,
+                                      dscq_build_edge *store)
+{
+    const dscq_build_edge *e = &b->spec->edge[i];
+    const int32_t want = b->spec->logit_bits == 0 ? 16 : b->spec->logit_bits;
+
+    if (e->bits == 0)
+        return NULL;
+    if (!b->is_out[i] || e->bits >= want || !e->is_signed)
+        return e;
+    const int32_t finer = (want - e->bits) / 2;
+    *store = *e;
+    store->bits = want;
+    store->scale = ldexp(e->scale, -finer);
+    store->zero_point = e->zero_point * (1 << finer);
+    return store;
+}
+
+dscq_build_edge build__edge_from(const dscq_qtensor *t)
+{
+    return (dscq_build_edge){t->scale, t->zero_point, t->bits, t->is_signed};
+}
+
+dscq_status build__new_tensor(build_ctx *b, int32_t *out, const char *name,
+                              dscq_shape shape, const dscq_build_edge *edge)
+{
+    dscq_qtensor *t = &b->m->tensor[b->m->tensor_count];
+
+    if (!(edge->scale > 0.0) || edge->bits < 4 || edge->bits > 16)
+        return dscq_fail(
+            b->err, DSCQ_ARG,
+            "tensor '%s': scale %g, %d bits; want a scale above 0 and 4 to "
+            "16 bits",
+            name, edge->scale, edge->bits);
+    (void)dscq_str_clean(t->name, sizeof t->name, name);
+    t->h = shape.h;
+    t->w = shape.w;
+    t->c = shape.c;
+    t->bits = edge->bits;
+    t->is_signed = edge->is_signed;
+    t->zero_point = edge->zero_point;
+    const int32_t made = b->m->tensor_count - b->first_tensor;
+    t->scale = edge->scale * (made < BUILD_LAYER_TENSORS ? b->wider[made] : 1.0);
+    *out = b->m->tensor_count++;
+    return DSCQ_OK;
+}
+
+dscq_qnode *build__new_node(build_ctx *b, dscq_qop op, const char *name,
+                            const char *suffix, const int32_t *input, int32_t count,
+                            int32_t output)
+{
+    dscq_qnode *q = &b->m->node[b->m->node_count++];
+    const dscq_qtensor *y = &b->m->tensor[output];
+    const size_t room = sizeof q->name - 1 - strlen(suffix);
+
+    (void)dscq_str_clean(q->name, room + 1, name);
+    memcpy(q->name + strlen(q->name), suffix, strlen(suffix) + 1);
+    q->op = op;
+    for (int32_t i = 0; i < count; i++)
+        q->input[i] = input[i];
+    q->input_count = count;
+    q->output = output;
+    q->clamp_lo = dscq_qtensor_lo(y);
+    q->clamp_hi = dscq_qtensor_hi(y);
+    return q;
+}
+
+int build__fits(build_ctx *b, const dscq_qnode *q, double size, double most)
+{
+    const int32_t made = q->output - b->first_tensor;
+    const int32_t bits = b->m->tensor[q->output].bits;
+
+    assert(made >= 0 && made < BUILD_LAYER_TENSORS);
+    const double room = ldexp(1.0, bits > 8 ? bits - 8 : 0) / b->wider[made];
+    if (size <= most || room <= 1.0)
+        return 1;
+    b->want[made] = fmax(b->want[made], fmin(size / most, room));
+    return 0;
+}
+
+dscq_status build__set_scale(build_ctx *b, const dscq_node *n, dscq_qnode *q, int32_t k,
+                             double factor)
+{
+    if (isfinite(factor) && !build__fits(b, q, fabs(factor), BUILD_FACTOR_MAX))
+        return DSCQ_OK;
+    if (isfinite(factor)) /* 128 steps for every unit: 8 bits end after two */
+        factor = fmin(fmax(factor, -BUILD_FACTOR_MAX), BUILD_FACTOR_MAX);
+    if (!dscq_qmultiplier(&q->mult[k], &q->shift[k], factor))
+        return dscq_fail(
+            b->err, DSCQ_ARG,
+            "layer '%s': factor %g of entry %d; the scales do not fit each "
+            "other",
+            n->name, factor, k);
+    return DSCQ_OK;
+}
+
+/* ---- activations ---- */
+
+int build__is_clamp(dscq_act act)
+{
+    return act == DSCQ_ACT_LINEAR || act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6;
+}
+
+int build__set_act(const build_ctx *b, dscq_qnode *q, dscq_act act, double slope)
+{
+    const dscq_qtensor *y = &b->m->tensor[q->output];
+
+    if (act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6)
+        q->clamp_lo = y->zero_point;
+    if (act == DSCQ_ACT_RELU6) {
+        const double top = y->zero_point + build__round(6.0 / y->scale);
+        if (top < q->clamp_hi)
+            q->clamp_hi = (int32_t)top;
+    }
+    if (act == DSCQ_ACT_LEAKY) {
+        const double s = build__round(slope * 32768.0);
+        if (!(s >= 0.0 && s <= 32768.0))
+            return 0;
+        q->is_leaky = 1;
+        q->slope_q15 = (int32_t)s;
+    }
+    return build__is_clamp(act) || act == DSCQ_ACT_LEAKY;
+}
+
+/* In front of a table: the given edge, or what of it the output's can tell apart. */
+static dscq_build_edge edge_before(const build_ctx *b, int32_t i, const dscq_node *n,
+                                   const dscq_build_edge *after)
+{
+    const dscq_aquant out = {after->scale, after->zero_point, after->bits,
+                             after->is_signed};
+
+    if (b->spec->before_act != NULL && b->spec->before_act[i].bits != 0)
+        return b->spec->before_act[i];
+    const dscq_aquant a = dscq_aquant_before(n->act, n->act_slope, &out, 8);
+    return (dscq_build_edge){a.scale, a.zero_point, a.bits, a.is_signed};
+}
+
+dscq_status build__open_act(build_ctx *b, int32_t i, const dscq_node *n,
+                            int32_t *tensor, int *lut)
+{
+    dscq_build_edge store;
+    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+
+    *lut = dscq_node_has_table(n);
+    if (edge == NULL)
+        return dscq_fail(b->err, DSCQ_ARG, "layer '%s': its output has no scale",
+                         n->name);
+    if (!*lut)
+        return build__new_tensor(b, tensor, n->name, n->out, edge);
+    const dscq_build_edge before = edge_before(b, i, n, edge);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.59s.pre", n->name);
+    if (before.bits > 8)
+        return dscq_fail(b->err, DSCQ_ARG,
+                         "layer '%s': %d bits before its activation; a table takes 8",
+                         n->name, before.bits);
+    return build__new_tensor(b, tensor, name, n->out, &before);
+}
+
+static dscq_status fill_table(const build_ctx *b, dscq_qnode *q, dscq_act act,
+                              double slope)
+{
+    const dscq_qtensor *x = &b->m->tensor[q->input[0]], *y = &b->m->tensor[q->output];
+    const double lo = dscq_qtensor_lo(y), hi = dscq_qtensor_hi(y);
+
+    q->table_count = 1 << x->bits;
+    q->table = dscq_calloc((size_t)q->table_count, sizeof *q->table);
+    if (q->table == NULL)
+        return dscq_fail_nomem(b->err, "activation table",
+                               (size_t)q->table_count * sizeof *q->table);
+    for (int32_t i = 0; i < q->table_count; i++) {
+        const double v = x->scale * (i + dscq_qtensor_lo(x) - x->zero_point);
+        const double u =
+            build__round(dscq_act_value(act, slope, v) / y->scale) + y->zero_point;
+        q->table[i] = (int32_t)fmin(fmax(u, lo), hi);
+    }
+    return DSCQ_OK;
+}
+
+dscq_status build__close_act(build_ctx *b, int32_t i, const dscq_node *n,
+                             int32_t tensor, int lut)
+{
+    dscq_build_edge store;
+    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+    int32_t y = -1;
+
+    b->tensor[i] = tensor;
+    if (!lut)
+        return DSCQ_OK;
+    const dscq_status status = build__new_tensor(b, &y, n->name, n->out, edge);
+    if (status != DSCQ_OK)
+        return status;
+    dscq_qnode *q = build__new_node(b, DSCQ_Q_LUT, n->name, ".act", &tensor, 1, y);
+    b->tensor[i] = y;
+    return fill_table(b, q, n->act, n->act_slope);
+}
+
+/* ---- ends ---- */
+
+static int is_head(const dscq_node *n)
+{
+    return (n->ops->flags & (DSCQ_LAYER_HEAD | DSCQ_LAYER_SOFTMAX)) != 0;
+}
+
+/* Node whose tensor an output is: the head's input, through views. */
+static int32_t behind(const dscq_model *net, int32_t i)
+{
+    const dscq_node *n = dscq_model_node(net, i);
+
+    while (is_head(n) && n->input[0] != DSCQ_INPUT) {
+        i = n->input[0];
+        n = dscq_model_node(net, i);
+    }
+    return i;
+}
+
+static void mark_outputs(build_ctx *b)
+{
+    const int32_t nodes = dscq_model_nodes(b->net);
+
+    for (int32_t i = 0; i < dscq_model_outputs(b->net); i++)
+        b->is_out[behind(b->net, dscq_model_output(b->net, i))] = 1;
+    for (int32_t i = 0; i < nodes; i++) {
+        const dscq_node *n = dscq_model_node(b->net, i);
+        for (int32_t j = 0; j < n->input_count; j++)
+            if (n->input[j] != DSCQ_INPUT && !is_head(n))
+                b->is_out[n->input[j]] = 0;
+    }
+}
+
+static int32_t to_int32(double v)
+{
+    return (int32_t)fmin(fmax(build__round(v), -2147483648.0), 2147483647.0);
+}
+
+static dscq_status put_input(build_ctx *b)
+{
+    assert(b->m != NULL);
+    dscq_qinput *in = &b->m->input[0];
+    const dscq_shape shape = dscq_model_input(b->net);
+    const dscq_status status =
+        build__new_tensor(b, &b->input, "input", shape, &b->spec->input);
+
+    if (status != DSCQ_OK)
+        return status;
+    if (b->spec->preprocess != NULL)
+        *in = *b->spec->preprocess;
+    in->tensor = b->input;
+    for (int c = 0; c < 4; c++) {
+        const double std = in->std[c] == 0.0 ? 1.0 : in->std[c];
+        in->mult[c] = to_int32(65536.0 * in->scale / (std * b->spec->input.scale));
+        in->offset[c] = to_int32(-65536.0 * in->mean[c] / (std * b->spec->input.scale));
+        if (!in->is_image)
+            in->mult[c] = in->offset[c] = 0;
+    }
+    return DSCQ_OK;
+}
+
+static dscq_status put_output(build_ctx *b, int32_t i)
+{
+    const int32_t node = dscq_model_output(b->net, i);
+    const dscq_node *n = dscq_model_node(b->net, node);
+    dscq_qoutput *out = &b->m->output[i];
+
+    out->tensor = b->tensor[behind(b->net, node)];
+    if (out->tensor < 0)
+        return build__refuse(b, n, "a head cannot be the input of a head");
+    const dscq_qtensor *t = &b->m->tensor[out->tensor];
+    const char *role = t->h == 1 && t->w == 1 ? "logits" : "raw";
+    if ((n->ops->flags & DSCQ_LAYER_SOFTMAX) != 0)
+        role = "logits";
+    if ((n->ops->flags & DSCQ_LAYER_HEAD) != 0) {
+        dscq_head head;
+        const dscq_status status = dscq_head_from_node(&head, b->net, node, b->err);
+        role = n->type;
+        if (status != DSCQ_OK)
+            return status;
+        if (!dscq_head_text(out->params, sizeof out->params, &head))
+            return build__refuse(b, n, "too many anchors for the file");
+    }
+    (void)dscq_str_copy(out->role, sizeof out->role, role);
+    return DSCQ_OK;
+}
+
+static dscq_status put_texts(build_ctx *b)
+{
+    const dscq_build_spec *s = b->spec;
+    dscq_qmodel *m = b->m;
+
+    (void)dscq_str_clean(m->name, sizeof m->name, dscq_model_name(b->net));
+    m->float_bytes = dscq_model_float_bytes(b->net);
+    if (s->class_count > 0) {
+        m->class_name = dscq_calloc((size_t)s->class_count, sizeof *m->class_name);
+        if (m->class_name == NULL)
+            return dscq_fail_nomem(b->err, "class names", (size_t)s->class_count * 64);
+        m->class_count = s->class_count;
+        for (int32_t i = 0; i < s->class_count; i++)
+            (void)dscq_str_clean(m->class_name[i], sizeof *m->class_name,
+                                 s->class_name[i]);
+    }
+    if (s->meta != NULL && s->meta[0] != '\0') {
+        m->meta = dscq_strdup(s->meta);
+        if (m->meta == NULL)
+            return dscq_fail_nomem(b->err, "meta data", strlen(s->meta));
+    }
+    return DSCQ_OK;
+}
+
+static int wants_more(const build_ctx *b)
+{
+    for (int32_t k = 0; k < BUILD_LAYER_TENSORS; k++)
+        if (b->want[k] > 1.0)
+            return 1;
+    return 0;
+}
+
+/* The nodes of one layer, again with wider steps as long as some factor asks for it. */
+static dscq_status put_layer(build_ctx *b, int32_t i, build_fn *fn)
+{
+    enum { TRIES = 8 };
+    const dscq_node *n = dscq_model_node(b->net, i);
+    const int32_t first_node = b->m->node_count;
+
+    b->first_tensor = b->m->tensor_count;
+    for (int32_t k = 0; k < BUILD_LAYER_TENSORS; k++)
+        b->wider[k] = 1.0;
+    for (int t = 0; t < TRIES; t++) {
+        memset(b->want, 0, sizeof b->want);
+        const dscq_status status = fn(b, i, n);
+        if (status != DSCQ_OK || !wants_more(b))
+            return status;
+        dscq_qmodel_cut(b->m, first_node);
+        b->m->tensor_count = b->first_tensor;
+        for (int32_t k = 0; k < BUILD_LAYER_TENSORS; k++)
+            b->wider[k] *= fmax(1.0, b->want[k]);
+    }
+    return dscq_fail(b->err, DSCQ_ARG,
+                     "layer '%s': the scales of its inputs, weights and output do not "
+                     "fit each other",
+                     n->name);
+}
+
+/* How many times as wide as given the steps of layer i's own output are. */
+static double widened(const build_ctx *b, int32_t i)
+{
+    const int32_t made = b->tensor[i] - b->first_tensor;
+
+    return made >= 0 && made < BUILD_LAYER_TENSORS ? b->wider[made] : 1.0;
+}
+
+static dscq_status put_nodes(build_ctx *b)
+{
+    for (int32_t i = 0; i < dscq_model_nodes(b->net); i++) {
+        const dscq_node *n = dscq_model_node(b->net, i);
+        build_fn *fn = NULL;
+        for (int32_t j = 0; j < n->input_count; j++)
+            if (n->input[j] != DSCQ_INPUT && b->tensor[n->input[j]] < 0)
+                return build__refuse(b, n,
+                                     "it reads a head, which is not in the integer "
+                                     "network");
+        for (size_t r = 0; r < sizeof k_rows / sizeof *k_rows; r++)
+            if (strcmp(k_rows[r].type, n->type) == 0)
+                fn = k_rows[r].fn;
+        if (fn == NULL)
+            return build__refuse(b, n, "this layer type has no integer form");
+        const dscq_status status = put_layer(b, i, fn);
+        if (status != DSCQ_OK)
+            return status;
+        if (b->spec->wider != NULL)
+            b->spec->wider[i] = widened(b, i);
+    }
+    return DSCQ_OK;
+}
+
+/* A layer makes at most three nodes, and a slice for every input of a route. */
+static int32_t room(const dscq_model *net)
+{
+    int32_t n = 4;
+
+    for (int32_t i = 0; i < dscq_model_nodes(net); i++)
+        n += 3 + dscq_model_node(net, i)->input_count;
+    return n;
+}
+
+static dscq_status start(build_ctx *b)
+{
+    const int32_t nodes = dscq_model_nodes(b->net);
+    dscq_status status;
+
+    if (b->spec->node_count != nodes)
+        return dscq_fail(b->err, DSCQ_ARG, "the spec has %d nodes, the network %d",
+                         b->spec->node_count, nodes);
+    b->tensor = dscq_calloc((size_t)nodes, sizeof *b->tensor);
+    b->is_out = dscq_calloc((size_t)nodes, 1);
+    if (b->tensor == NULL || b->is_out == NULL)
+        return dscq_fail_nomem(b->err, "builder", (size_t)nodes * 5);
+    DSCQ_TRY(dscq_qmodel_create(&b->m, b->err));
+    DSCQ_TRY(dscq_qmodel_reserve(b->m, room(b->net), room(b->net), 1,
+                                 dscq_model_outputs(b->net), b->err));
+    b->m->tensor_count = b->m->node_count = 0;
+    b->wider[0] = 1.0; /* the network's input */
+    mark_outputs(b);
+done:
+    return status;
+}
+
+dscq_status dscq_build_qmodel(dscq_qmodel **out, const dscq_model *model,
+                              const dscq_build_spec *spec, dscq_error *err)
+{
+    build_ctx b = {.net = model, .spec = spec, .err = err};
+    dscq_status status;
+
+    *out = NULL;
+    DSCQ_TRY(start(&b));
+    DSCQ_TRY(put_input(&b));
+    DSCQ_TRY(put_nodes(&b));
+    for (int32_t i = 0; i < dscq_model_outputs(model); i++)
+        DSCQ_TRY(put_output(&b, i));
+    DSCQ_TRY(put_texts(&b));
+    DSCQ_TRY(dscq_qmodel_check(b.m, err));
+    *out = b.m;
+    b.m = NULL;
+done:
+    dscq_qmodel_destroy(b.m);
+    dscq_free(b.tensor);
+    dscq_free(b.is_out);
+    return status;
+}

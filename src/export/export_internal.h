@@ -1,0 +1,34 @@
+/* Shared by the parts of the ONNX export: one value of the graph a tensor. */
+#ifndef EXPORT_INTERNAL_H
+#define EXPORT_INTERNAL_H
+
+#include "dscq/onnx/build.h"
+#include "dscq/qnet/qmodel.h"
+
+enum { EXPORT_ONNX_NAME = 96 };
+
+typedef struct export_onnx {
+    const dscq_qmodel *m;
+    dscq_onnx_graph g;
+    char (
+        *name)[EXPORT_ONNX_NAME]; /* [tensor_count]: its real values, off the grid or on
+                                   */
+    int is_relu6;                 /* clamps of the network end at 6 */
+    dscq_error *err;
+} export_onnx;
+
+/* Operator(s) that make value `out`, real and not yet on the output's grid. */
+typedef dscq_status export_onnx_rule(export_onnx *w, const dscq_qnode *n,
+                                     const char *out);
+
+export_onnx_rule export__onnx_conv, export__onnx_add, export__onnx_mul,
+    export__onnx_concat, export__onnx_maxpool, export__onnx_avgpool,
+    export__onnx_upsample, export__onnx_reorg, export__onnx_slice, export__onnx_pad,
+    export__onnx_lut, export__onnx_lrn, export__onnx_rescale;
+
+/* "<node>.<what>" */
+void export__onnx_part(char *out, const char *base, const char *what);
+/* A scalar constant. */
+void export__onnx_scalar(export_onnx *w, const char *name, double v);
+
+#endif

@@ -1,0 +1,288 @@
+/* The integer network as an ONNX file: plain float operators between QuantizeLinear and
+ * DequantizeLinear pairs, which hold the grids of docs/arithmetic.md. */
+#include "dscq/export/packed_onnx.h"
+
+#include "dscq/base/alloc.h"
+#include "export_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void export__onnx_part(char *out, const char *base, const char *what)
+{
+    (void)snprintf(out, EXPORT_ONNX_NAME, "%.70s.%.20s", base, what);
+}
+
+void export__onnx_scalar(export_onnx *w, const char *name, double v)
+{
+    const float f = (float)v;
+
+    dscq_onnx_graph_floats(&w->g, name, &f, 0, NULL);
+}
+
+/* ---- putting a value on its grid ---------------------------------------- */
+
+/* What is left of [lo, hi] after the type's own saturation and the activation. */
+typedef struct limits {
+    int32_t lo, hi;       /* codes */
+    int relu, six, leaky; /* what the node does before */
+} limits;
+
+static int is_quantised(const dscq_qtensor *t)
+{
+    return t->bits <= 8;
+}
+
+static int32_t type_lo(const dscq_qtensor *t)
+{
+    return t->is_signed ? -128 : 0;
+}
+
+static void scalar_code(export_onnx *w, const char *name, const dscq_qtensor *t,
+                        int32_t code)
+{
+    const int64_t v = code;
+
+    dscq_onnx_graph_ints(&w->g, name, t->is_signed ? DSCQ_ONNX_INT8 : DSCQ_ONNX_UINT8,
+                         &v, 0, NULL);
+}
+
+/* from -> QuantizeLinear -> [Clip of codes] -> DequantizeLinear -> to. */
+static void put_on_grid(export_onnx *w, const dscq_qtensor *t, const limits *l,
+                        const char *from, const char *to)
+{
+    char scale[EXPORT_ONNX_NAME], zero[EXPORT_ONNX_NAME], codes[EXPORT_ONNX_NAME],
+        bound[EXPORT_ONNX_NAME], clipped[EXPORT_ONNX_NAME];
+    const int clip = l->lo > type_lo(t) || l->hi < type_lo(t) + 255;
+    dscq_str node = {0};
+
+    export__onnx_part(scale, to, "scale");
+    export__onnx_part(zero, to, "zero");
+    export__onnx_part(codes, to, "codes");
+    export__onnx_part(clipped, to, "clipped");
+    export__onnx_scalar(w, scale, t->scale);
+    scalar_code(w, zero, t, t->zero_point);
+    dscq_onnx_node_input(&node, from);
+    dscq_onnx_node_input(&node, scale);
+    dscq_onnx_node_input(&node, zero);
+    dscq_onnx_node_end(&w->g, &node, "QuantizeLinear", codes);
+    if (clip) {
+        dscq_onnx_node_input(&node, codes);
+        export__onnx_part(bound, to, "lo");
+        scalar_code(w, bound, t, l->lo);
+        dscq_onnx_node_input(&node, bound);
+        export__onnx_part(bound, to, "hi");
+        scalar_code(w, bound, t, l->hi);
+        dscq_onnx_node_input(&node, bound);
+        dscq_onnx_node_end(&w->g, &node, "Clip", clipped);
+    }
+    dscq_onnx_node_input(&node, clip ? clipped : codes);
+    dscq_onnx_node_input(&node, scale);
+    dscq_onnx_node_input(&node, zero);
+    dscq_onnx_node_end(&w->g, &node, "DequantizeLinear", to);
+}
+
+static void activate(export_onnx *w, const dscq_qnode *n, const limits *l,
+                     const char *from, const char *to)
+{
+    char bound[EXPORT_ONNX_NAME];
+    dscq_str node = {0};
+
+    dscq_onnx_node_input(&node, from);
+    if (l->leaky)
+        dscq_onnx_node_real(&node, "alpha", ldexp(n->slope_q15, -15));
+    if (l->six) {
+        export__onnx_part(bound, to, "min");
+        export__onnx_scalar(w, bound, 0);
+        dscq_onnx_node_input(&node, bound);
+        export__onnx_part(bound, to, "max");
+        export__onnx_scalar(w, bound, 6);
+        dscq_onnx_node_input(&node, bound);
+    }
+    dscq_onnx_node_end(&w->g, &node,
+                       l->leaky ? "LeakyRelu"
+                       : l->six ? "Clip"
+                                : "Relu",
+                       to);
+}
+
+/* ---- nodes -------------------------------------------------------------- */
+
+typedef struct op_row {
+    export_onnx_rule *rule;
+    int moves; /* codes are copied: the output is on the grid already */
+    int acts;  /* clamp_lo, clamp_hi and leaky say the activation */
+} op_row;
+
+static const op_row k_ops[DSCQ_Q_COUNT] = {
+    [DSCQ_Q_CONV] = {export__onnx_conv, 0, 1},
+    [DSCQ_Q_ADD] = {export__onnx_add, 0, 1},
+    [DSCQ_Q_MUL] = {export__onnx_mul, 0, 1},
+    [DSCQ_Q_CONCAT] = {export__onnx_concat, 0, 0},
+    [DSCQ_Q_MAXPOOL] = {export__onnx_maxpool, 1, 0},
+    [DSCQ_Q_AVGPOOL] = {export__onnx_avgpool, 0, 0},
+    [DSCQ_Q_UPSAMPLE] = {export__onnx_upsample, 1, 0},
+    [DSCQ_Q_REORG] = {export__onnx_reorg, 1, 0},
+    [DSCQ_Q_SLICE] = {export__onnx_slice, 1, 0},
+    [DSCQ_Q_PAD] = {export__onnx_pad, 1, 0},
+    [DSCQ_Q_LUT] = {export__onnx_lut, 0, 0},
+    [DSCQ_Q_LRN] = {export__onnx_lrn, 0, 0},
+    [DSCQ_Q_RESCALE] = {export__onnx_rescale, 0, 0},
+};
+
+static int has_clamp(dscq_qop op)
+{
+    return op != DSCQ_Q_UPSAMPLE && op != DSCQ_Q_REORG && op != DSCQ_Q_SLICE &&
+           op != DSCQ_Q_PAD && op != DSCQ_Q_LUT;
+}
+
+/* Has no code below 0, whatever comes in: what a relu or a relu6 leaves behind. */
+static int is_clamp(const dscq_qnode *n, const dscq_qtensor *t)
+{
+    return k_ops[n->op].acts && !n->is_leaky &&
+           (n->clamp_lo > dscq_qtensor_lo(t) ? n->clamp_lo : dscq_qtensor_lo(t)) ==
+               t->zero_point;
+}
+
+/* Where a clamp ends, against 6: -1 below, 0 there, 1 above. */
+static int against_six(const dscq_qnode *n, const dscq_qtensor *t)
+{
+    const int32_t hi =
+        n->clamp_hi < dscq_qtensor_hi(t) ? n->clamp_hi : dscq_qtensor_hi(t);
+    const double past = (hi - t->zero_point) * t->scale - 6;
+
+    return past > 0.5001 * t->scale ? 1 : past < -0.5001 * t->scale ? -1 : 0;
+}
+
+/* A file does not say relu6 where the range ends at 6 or before: both clamps are the
+ * same there. Taken for relu6 are all of a network in which some end at 6 and none
+ * behind it: who reads the ONNX file as a float network needs to know. */
+static int is_of_relu6(const dscq_qmodel *m)
+{
+    int ends = 0;
+
+    for (int32_t i = 0; i < m->node_count; i++) {
+        const dscq_qnode *n = &m->node[i];
+        const dscq_qtensor *t = &m->tensor[n->output];
+        const int past = is_clamp(n, t) ? against_six(n, t) : -1;
+        if (past > 0)
+            return 0;
+        ends |= past == 0;
+    }
+    return ends;
+}
+
+static limits limits_of(const export_onnx *w, const dscq_qnode *n,
+                        const dscq_qtensor *t)
+{
+    const int32_t top = dscq_qtensor_hi(t);
+    limits l = {.lo = dscq_qtensor_lo(t), .hi = top};
+
+    if (has_clamp(n->op)) {
+        l.lo = n->clamp_lo > l.lo ? n->clamp_lo : l.lo;
+        l.hi = n->clamp_hi < l.hi ? n->clamp_hi : l.hi;
+    }
+    if (!k_ops[n->op].acts)
+        return l;
+    l.leaky = n->is_leaky;
+    l.relu = is_clamp(n, t);
+    l.six = l.relu && ((l.hi < top && l.hi == t->zero_point + lround(6 / t->scale)) ||
+                       w->is_relu6);
+    if (l.relu)
+        l.lo = type_lo(t); /* the activation sees to it */
+    if (l.six && l.hi < top)
+        l.hi = type_lo(t) + 255;
+    return l;
+}
+
+static dscq_status write_node(export_onnx *w, const dscq_qnode *n)
+{
+    const dscq_qtensor *t = &w->m->tensor[n->output];
+    const limits l = limits_of(w, n, t);
+    const int act = l.relu || l.leaky;
+    const int whole = l.lo <= dscq_qtensor_lo(t) && l.hi >= dscq_qtensor_hi(t);
+    const int grid = is_quantised(t) && !(k_ops[n->op].moves && whole);
+    const char *name = w->name[n->output];
+    char body[EXPORT_ONNX_NAME], real[EXPORT_ONNX_NAME];
+
+    if (!is_quantised(t) && !whole && !act)
+        return dscq_fail(w->err, DSCQ_UNSUPPORTED,
+                         "layer '%s': %d-bit codes limited to %d..%d have no ONNX form",
+                         n->name, t->bits, l.lo, l.hi);
+    export__onnx_part(body, name, "z");
+    export__onnx_part(real, name, "real");
+    const dscq_status status = k_ops[n->op].rule(w, n, act ? body : grid ? real : name);
+    if (status != DSCQ_OK)
+        return status;
+    if (act)
+        activate(w, n, &l, body, grid ? real : name);
+    if (grid)
+        put_on_grid(w, t, &l, real, name);
+    return DSCQ_OK;
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+static dscq_shape shape_of(const dscq_qtensor *t)
+{
+    return (dscq_shape){1, t->h, t->w, t->c};
+}
+
+/* Names of tensors, made unlike each other. */
+static dscq_status name_values(export_onnx *w)
+{
+    const int32_t count = w->m->tensor_count;
+
+    w->name = dscq_calloc((size_t)count, sizeof *w->name);
+    if (w->name == NULL)
+        return dscq_fail_nomem(w->err, "names", (size_t)count * sizeof *w->name);
+    for (int32_t i = 0; i < count; i++) {
+        const char *given = w->m->tensor[i].name;
+        int is_plain = given[0] != '\0';
+        for (int32_t j = 0; j < count && is_plain; j++)
+            is_plain = j == i || strcmp(w->m->tensor[j].name, given) != 0;
+        if (is_plain)
+            (void)snprintf(w->name[i], EXPORT_ONNX_NAME, "%.64s", given);
+        else
+            (void)snprintf(w->name[i], EXPORT_ONNX_NAME, "%.50s#%d", given, (int)i);
+    }
+    return DSCQ_OK;
+}
+
+/* The port is called as the tensor; what is on the grid, by another name. */
+static void write_input(export_onnx *w, const dscq_qinput *in)
+{
+    const dscq_qtensor *t = &w->m->tensor[in->tensor];
+    const limits whole = {.lo = dscq_qtensor_lo(t), .hi = dscq_qtensor_hi(t)};
+    char port[EXPORT_ONNX_NAME];
+
+    memcpy(port, w->name[in->tensor], sizeof port);
+    dscq_onnx_graph_input(&w->g, port, shape_of(t));
+    if (!is_quantised(t))
+        return;
+    export__onnx_part(w->name[in->tensor], port, "grid");
+    put_on_grid(w, t, &whole, port, w->name[in->tensor]);
+}
+
+dscq_status dscq_export_packed_onnx(const char *path, const dscq_qmodel *m,
+                                    dscq_error *err)
+{
+    export_onnx w = {.m = m, .err = err};
+    dscq_status status;
+
+    w.is_relu6 = is_of_relu6(m);
+    DSCQ_TRY(name_values(&w));
+    for (int32_t i = 0; i < m->input_count; i++)
+        write_input(&w, &m->input[i]);
+    for (int32_t i = 0; i < m->node_count; i++)
+        DSCQ_TRY(write_node(&w, &m->node[i]));
+    for (int32_t i = 0; i < m->output_count; i++)
+        dscq_onnx_graph_output(&w.g, w.name[m->output[i].tensor],
+                               shape_of(&m->tensor[m->output[i].tensor]));
+    DSCQ_TRY(dscq_onnx_graph_write(&w.g, m->name, path, err));
+done:
+    dscq_onnx_graph_free(&w.g);
+    dscq_free(w.name);
+    return status;
+}

@@ -1,0 +1,217 @@
+/* One firing of a stage: its cycles (rules PL2..PL4) and everything it counts. */
+#include "row.h"
+
+#include "dscq/base/alloc.h"
+
+#include <string.h>
+
+static uint64_t ceil_div(uint64_t a, uint64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Rule P2 with the stage's own width. */
+static int32_t post_cycles(const dscq_pipe_stage *s, int32_t channels)
+{
+    if (s->vector <= s->post)
+        return (int32_t)ceil_div((uint64_t)channels, (uint64_t)(s->post / s->vector));
+    return channels * (int32_t)ceil_div((uint64_t)s->vector, (uint64_t)s->post);
+}
+
+static int32_t row_channels(const dscq_hw_wtile *t, int32_t lanes, int32_t row)
+{
+    int32_t n = 0;
+
+    while (n < lanes && t->channel[row * lanes + n] >= 0)
+        n++;
+    return n;
+}
+
+/* One tile of one row, lanes going on from where they are. */
+static void run_tile(dscq_lanes *l, const dscq_program *p, const dscq_pipe_stage *s,
+                     const dscq_machine *m, const dscq_hw_wtile *t, const hw_decoded *d,
+                     const uint16_t *ones)
+{
+    const dscq_hw_op *op = &p->op[t->op];
+    const int32_t w = p->tensor[op->out].w;
+    const int broadcast = op->mode == DSCQ_HW_BROADCAST;
+
+    dscq_lanes_shape(l, s->lanes, d->active, broadcast ? m->queue_depth : m->row_queue,
+                     m->acc_banks, dscq_lanes_end(l));
+    dscq_lanes_start(l, dscq_lanes_end(l));
+    for (int32_t row = 0; row < (broadcast ? 1 : t->rows); row++)
+        for (int32_t x = 0; x < w; x += s->vector) {
+            if (broadcast) {
+                dscq_lanes_vector(l, d->work, d->columns, d->active, ones,
+                                  post_cycles(s, t->m_count));
+                continue;
+            }
+            const int32_t n = row_channels(t, s->lanes, row);
+            dscq_lanes_rows(l, d->work + (size_t)row * (size_t)d->active, n, n, 1,
+                            post_cycles(s, n));
+        }
+}
+
+static dscq_status lanes_cycles(uint64_t *cycles, const dscq_program *p,
+                                const dscq_pipe_stage *s, const dscq_machine *m,
+                                hw_decoded *const *d, dscq_error *err)
+{
+    dscq_lanes *l = dscq_malloc(1, sizeof *l);
+    int32_t most = 1;
+
+    for (int32_t i = 0; i < s->wtile_count; i++)
+        most = d[s->wtile_first + i]->columns > most ? d[s->wtile_first + i]->columns
+                                                     : most;
+    uint16_t *ones = dscq_malloc((size_t)most, sizeof *ones);
+    if (l != NULL && ones != NULL) {
+        for (int32_t i = 0; i < most; i++)
+            ones[i] = 1;
+        dscq_lanes_reset(l, 0);
+        for (int32_t i = 0; i < s->wtile_count; i++)
+            run_tile(l, p, s, m, &p->wtile[s->wtile_first + i], d[s->wtile_first + i],
+                     ones);
+        *cycles = dscq_lanes_post_end(l) > dscq_lanes_end(l) ? dscq_lanes_post_end(l)
+                                                             : dscq_lanes_end(l);
+    }
+    const int ok = l != NULL && ones != NULL;
+    dscq_free(l);
+    dscq_free(ones);
+    return ok ? DSCQ_OK : dscq_fail_nomem(err, "the lanes of a stage", sizeof *l);
+}
+
+/* What the multipliers did in one row of a tile. */
+static void count_tile(dscq_counters *c, const dscq_program *p,
+                       const dscq_pipe_stage *s, const dscq_machine *machine,
+                       const dscq_hw_wtile *t, const hw_decoded *d)
+{
+    const dscq_hw_op *op = &p->op[t->op];
+    const dscq_hw_tensor *x = &p->tensor[op->in[0]];
+    const uint64_t w = (uint64_t)p->tensor[op->out].w, v = (uint64_t)s->vector;
+    const uint64_t vectors = ceil_div(w, v), m = (uint64_t)t->m_count;
+    const uint64_t dense = (uint64_t)t->columns * m * w;
+
+    c->mult_compute += d->nonzero * w;
+    c->mult_filler += (d->entries - d->nonzero) * w;
+    c->mult_pixel_tail += d->entries * (vectors * v - w);
+    c->mult_empty += d->empty * vectors * v;
+    c->mac_dense += dense;
+    c->mac_done += d->entries * w;
+    c->mac_paired += d->entries * hw__paired(d, machine, w, s->vector);
+    c->mac_skipped += dense - d->entries * w;
+    c->acc_updates += d->entries * w;
+    c->entries += d->entries * vectors;
+    c->codebook_reads += d->entries * vectors;
+    c->columns += (uint64_t)d->columns * vectors;
+    c->weight_read_bytes +=
+        (vectors * (d->entries * (uint64_t)t->bits + m * 48) + 7) / 8;
+    c->post_outputs += m * w;
+    c->requants += m * w;
+    if (op->mode == DSCQ_HW_BROADCAST)
+        c->act_read_bytes += (uint64_t)d->columns * w * (uint64_t)x->elem_bytes;
+    else /* row registers: every window row once */
+        c->act_read_bytes +=
+            (uint64_t)op->kernel_h * m * (uint64_t)x->w * (uint64_t)x->elem_bytes;
+}
+
+static dscq_status lanes_row(dscq_counters *c, const dscq_program *p,
+                             const dscq_pipe_stage *s, const dscq_machine *m,
+                             hw_decoded *const *d, dscq_error *err)
+{
+    const uint64_t width = (uint64_t)s->lanes * (uint64_t)s->vector;
+    int32_t active = 0;
+    uint64_t cycles = 0;
+
+    if (lanes_cycles(&cycles, p, s, m, d, err) != DSCQ_OK)
+        return DSCQ_NOMEM;
+    c->cycles = cycles + (uint64_t)m->command_cycles;
+    for (int32_t i = s->wtile_first; i < s->wtile_first + s->wtile_count; i++) {
+        count_tile(c, p, s, m, &p->wtile[i], d[i]);
+        active = d[i]->active > active ? d[i]->active : active;
+    }
+    const uint64_t used =
+        c->mult_compute + c->mult_filler + c->mult_pixel_tail + c->mult_empty;
+    c->mult_drain =
+        (uint64_t)m->command_cycles * (uint64_t)active * (uint64_t)s->vector;
+    c->mult_no_channel =
+        c->cycles * (uint64_t)(s->lanes - active) * (uint64_t)s->vector;
+    c->mult_imbalance = c->cycles * width - used - c->mult_no_channel - c->mult_drain;
+    return DSCQ_OK;
+}
+
+/* Rule PL4: codes read by the busiest of the unit's ports. */
+static uint64_t vector_work(const dscq_program *p, const dscq_hw_op *op)
+{
+    const dscq_hw_tensor *y = &p->tensor[op->out];
+    const uint64_t c = (uint64_t)(op->mode == DSCQ_HW_COPY ? op->c_count : y->c);
+    const uint64_t outputs = c * (uint64_t)y->w;
+
+    if (op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL)
+        return outputs * (uint64_t)op->kernel_h * (uint64_t)op->kernel_w;
+    if (op->mode == DSCQ_HW_LRN)
+        return outputs * (uint64_t)(op->span + 1) / 2;
+    return outputs;
+}
+
+static void vector_row(dscq_counters *c, const dscq_program *p,
+                       const dscq_pipe_stage *s, const dscq_machine *m)
+{
+    c->cycles = (uint64_t)m->command_cycles;
+    for (int32_t o = s->op_first; o < s->op_first + s->op_count; o++) {
+        const dscq_hw_op *op = &p->op[o];
+        const dscq_hw_tensor *y = &p->tensor[op->out];
+        const uint64_t channels =
+            (uint64_t)(op->mode == DSCQ_HW_COPY ? op->c_count : y->c);
+        const uint64_t outputs = channels * (uint64_t)y->w, work = vector_work(p, op);
+        const uint64_t cycles = ceil_div(work, (uint64_t)s->post);
+        c->cycles += cycles > 0 ? cycles : 1;
+        c->post_outputs += outputs;
+        c->act_read_bytes +=
+            work * (uint64_t)op->in_count * (uint64_t)p->tensor[op->in[0]].elem_bytes;
+        if (hw__pipe_multiplies(op))
+            c->requants += outputs * (uint64_t)op->in_count;
+    }
+}
+
+int hw__pipe_multiplies(const dscq_hw_op *op)
+{
+    return op->mode != DSCQ_HW_MAXPOOL && op->mode != DSCQ_HW_LUT &&
+           !(op->mode == DSCQ_HW_COPY && !op->copy_scaled);
+}
+
+dscq_status hw__pipe_row(dscq_counters *c, const dscq_program *p, int32_t stage,
+                         const dscq_machine *m, hw_decoded *const *d, dscq_error *err)
+{
+    const dscq_pipe_stage *s = &p->pipe->stage[stage];
+
+    memset(c, 0, sizeof *c);
+    if (s->kind == DSCQ_PIPE_LANES)
+        return lanes_row(c, p, s, m, d, err);
+    if (s->kind == DSCQ_PIPE_VECTOR)
+        vector_row(c, p, s, m);
+    return DSCQ_OK;
+}
+
+dscq_status dscq_pipe_measure(struct dscq_program *p, const dscq_machine *m,
+                              dscq_error *err)
+{
+    hw_decoded **d = dscq_calloc((size_t)p->wtile_count, sizeof *d);
+    dscq_status status = DSCQ_OK;
+
+    if (d == NULL)
+        return dscq_fail_nomem(err, "decoded weights", (size_t)p->wtile_count * 8);
+    for (int32_t i = 0; i < p->wtile_count; i++)
+        DSCQ_TRY(hw__decode(&d[i], p, &p->wtile[i], 1, 0, err));
+    for (int32_t i = 0; i < p->pipe->stage_count; i++) {
+        dscq_counters c;
+        DSCQ_TRY(hw__pipe_row(&c, p, i, m, d, err));
+        if (c.cycles > INT32_MAX)
+            DSCQ_TRY(dscq_fail(err, DSCQ_ARG, "layer '%s': a row takes too many cycles",
+                               p->pipe->stage[i].name));
+        p->pipe->stage[i].cycles = (int32_t)c.cycles;
+    }
+done:
+    for (int32_t i = 0; i < p->wtile_count; i++)
+        hw__decoded_destroy(d[i]);
+    dscq_free(d);
+    return status;
+}

@@ -1,0 +1,304 @@
+/* Looking ahead: normalisation, bias and activation that belong to one layer, and the
+ * spellings of activations that exporters use. */
+#include "lower.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WINDOW = 64 }; /* nodes that are looked at for the parts of a composition */
+
+int onnx__is(const onnx_node *n, const char *op)
+{
+    return strcmp(n->op, op) == 0 && (n->domain[0] == '\0' || n->domain[0] == 'a');
+}
+
+static int32_t out0(const onnx_node *n)
+{
+    return n->out_count > 0 ? n->out[0] : -1;
+}
+
+/* The one value of input i, when it is constant. */
+static int scalar(const lower *l, const onnx_node *n, int32_t i, double *v)
+{
+    const onnx_tensor *t = onnx__const(l, n, i);
+
+    if (t == NULL || t->count != 1)
+        return 0;
+    *v = t->v[0];
+    return 1;
+}
+
+static int near(double a, double b)
+{
+    return fabs(a - b) < 1e-4;
+}
+
+static int clip_limits(const lower *l, const onnx_node *n, double *lo, double *hi)
+{
+    *lo = onnx__attr_real(n, "min", -(double)INFINITY);
+    *hi = onnx__attr_real(n, "max", (double)INFINITY);
+    for (int32_t i = 1; i < n->in_count && i < 3; i++)
+        if (n->in[i] >= 0 && !scalar(l, n, i, i == 1 ? lo : hi))
+            return 0;
+    *lo = *lo < -1e38 ? -(double)INFINITY : *lo;
+    *hi = *hi > 1e38 ? (double)INFINITY : *hi;
+    return 1;
+}
+
+static int set(dscq_act *act, double *slope, dscq_act a, double s)
+{
+    *act = a;
+    *slope = s;
+    return 1;
+}
+
+int onnx__activation(const lower *l, const onnx_node *n, dscq_act *act, double *slope)
+{
+    double lo, hi, v;
+
+    if (onnx__is(n, "Relu"))
+        return set(act, slope, DSCQ_ACT_RELU, 0);
+    if (onnx__is(n, "Sigmoid"))
+        return set(act, slope, DSCQ_ACT_LOGISTIC, 0);
+    if (onnx__is(n, "Tanh"))
+        return set(act, slope, DSCQ_ACT_TANH, 0);
+    if (onnx__is(n, "HardSwish"))
+        return set(act, slope, DSCQ_ACT_HARD_SWISH, 0);
+    if (onnx__is(n, "Mish"))
+        return set(act, slope, DSCQ_ACT_MISH, 0);
+    if (onnx__is(n, "LeakyRelu"))
+        return set(act, slope, DSCQ_ACT_LEAKY, onnx__attr_real(n, "alpha", 0.01));
+    if (onnx__is(n, "Elu"))
+        return set(act, slope, DSCQ_ACT_ELU, onnx__attr_real(n, "alpha", 1.0));
+    if (onnx__is(n, "PRelu") && scalar(l, n, 1, &v))
+        return set(act, slope, DSCQ_ACT_LEAKY, v);
+    if (onnx__is(n, "HardSigmoid") && near(onnx__attr_real(n, "alpha", 0.2), 1.0 / 6) &&
+        near(onnx__attr_real(n, "beta", 0.5), 0.5))
+        return set(act, slope, DSCQ_ACT_HARD_SIGMOID, 0);
+    if (onnx__is(n, "Clip") && clip_limits(l, n, &lo, &hi)) {
+        if (lo == 0 && hi == 6)
+            return set(act, slope, DSCQ_ACT_RELU6, 0);
+        if (lo == 0 && isinf(hi))
+            return set(act, slope, DSCQ_ACT_RELU, 0);
+        if (isinf(lo) && isinf(hi))
+            return set(act, slope, DSCQ_ACT_LINEAR, 0);
+    }
+    return 0;
+}
+
+/* The node behind `value` that does `op`, -1: none near. */
+static int32_t user(const lower *l, int32_t value, const char *op)
+{
+    const onnx_value *v = &l->f->value[value];
+    const int32_t first = v->producer + 1 > l->index ? v->producer + 1 : l->index;
+
+    for (int32_t i = first; i <= v->consumer && i < first + WINDOW; i++) {
+        const onnx_node *n = &l->f->node[i];
+        for (int32_t j = 0; onnx__is(n, op) && j < n->in_count; j++)
+            if (n->in[j] == value)
+                return i;
+    }
+    return -1;
+}
+
+/* Does node i take a and b, in any order? */
+static int takes(const lower *l, int32_t i, int32_t a, int32_t b)
+{
+    const onnx_node *n = &l->f->node[i];
+    return n->in_count == 2 &&
+           ((n->in[0] == a && n->in[1] == b) || (n->in[0] == b && n->in[1] == a));
+}
+
+static int private_to(const lower *l, int32_t value, int32_t uses)
+{
+    return value >= 0 && !l->f->value[value].is_output &&
+           l->f->value[value].consumers == uses;
+}
+
+/* A chain of nodes, each the only user of the one before it. */
+typedef struct chain {
+    int32_t node[6];
+    int32_t count;
+    int32_t value; /* what the last makes */
+} chain;
+
+static int step(lower *l, chain *c, int32_t value, const char *op)
+{
+    const int32_t i = value >= 0 ? user(l, value, op) : -1;
+
+    if (i < 0 || c->count >= 6 || l->done[i])
+        return 0;
+    c->node[c->count++] = i;
+    c->value = out0(&l->f->node[i]);
+    return c->value >= 0;
+}
+
+static int other_is(const lower *l, int32_t node, int32_t value, double want)
+{
+    const onnx_node *n = &l->f->node[node];
+    double v;
+
+    if (n->in_count != 2)
+        return 0;
+    return scalar(l, n, n->in[0] == value ? 1 : 0, &v) && near(v, want);
+}
+
+/* clip(x + 3, 0, 6) / 6 from value on; leaves the chain at the division, or at the
+ * clip when the division comes later. */
+static int shifted_clip(lower *l, chain *c, int32_t value, int *divided)
+{
+    double lo, hi;
+    int32_t at;
+
+    if (!step(l, c, value, "Add") || !other_is(l, c->node[0], value, 3) ||
+        !private_to(l, c->value, 1))
+        return 0;
+    if (!step(l, c, c->value, "Clip") ||
+        !clip_limits(l, &l->f->node[c->node[1]], &lo, &hi) || lo != 0 || hi != 6)
+        return 0;
+    *divided = 0;
+    at = c->value;
+    if (!private_to(l, at, 1))
+        return 1;
+    if ((step(l, c, at, "Div") && other_is(l, c->node[c->count - 1], at, 6)) ||
+        (c->count == 2 && step(l, c, at, "Mul") &&
+         other_is(l, c->node[c->count - 1], at, 1.0 / 6))) {
+        *divided = 1;
+        return 1;
+    }
+    c->count = 2;
+    c->value = at;
+    return 1;
+}
+
+static int hard_swish(lower *l, chain *c, int32_t value, dscq_act *act)
+{
+    int divided;
+
+    *c = (chain){.value = value};
+    if (!shifted_clip(l, c, value, &divided))
+        return 0;
+    const int32_t gate = c->value;
+    if (private_to(l, gate, 1) && private_to(l, value, 2) && step(l, c, gate, "Mul") &&
+        takes(l, c->node[c->count - 1], gate, value)) {
+        if (divided)
+            return *act = DSCQ_ACT_HARD_SWISH, 1;
+        const int32_t product = c->value;
+        if (!private_to(l, product, 1))
+            return 0;
+        if (step(l, c, product, "Div"))
+            return *act = DSCQ_ACT_HARD_SWISH,
+                   other_is(l, c->node[c->count - 1], product, 6);
+        return *act = DSCQ_ACT_HARD_SWISH,
+               step(l, c, product, "Mul") &&
+                   other_is(l, c->node[c->count - 1], product, 1.0 / 6);
+    }
+    if (!divided || !private_to(l, value, 1))
+        return 0;
+    c->count = 3;
+    c->value = gate;
+    *act = DSCQ_ACT_HARD_SIGMOID;
+    return 1;
+}
+
+/* x * gate(x). */
+static int gated(lower *l, chain *c, int32_t value, const char *op)
+{
+    *c = (chain){.value = value};
+    if (!private_to(l, value, 2) || !step(l, c, value, op))
+        return 0;
+    if (strcmp(op, "Softplus") == 0 &&
+        (!private_to(l, c->value, 1) || !step(l, c, c->value, "Tanh")))
+        return 0;
+    const int32_t gate = c->value;
+    return private_to(l, gate, 1) && step(l, c, gate, "Mul") &&
+           takes(l, c->node[c->count - 1], gate, value);
+}
+
+static int composed(lower *l, chain *c, int32_t value, dscq_act *act)
+{
+    dscq_act a;
+    double s;
+
+    if (gated(l, c, value, "Sigmoid"))
+        return *act = DSCQ_ACT_SWISH, 1;
+    if (gated(l, c, value, "Softplus"))
+        return *act = DSCQ_ACT_MISH, 1;
+    if (gated(l, c, value, "HardSigmoid") &&
+        onnx__activation(l, &l->f->node[c->node[0]], &a, &s))
+        return *act = DSCQ_ACT_HARD_SWISH, 1;
+    return hard_swish(l, c, value, act);
+}
+
+int onnx__norm_is_plain(const onnx_node *n)
+{
+    return onnx__attr_int(n, "training_mode", 0) == 0 &&
+           onnx__attr_int(n, "spatial", 1) != 0;
+}
+
+int onnx__follow_composed(lower *l, int32_t value, onnx_tail *t)
+{
+    chain c;
+
+    if (value < 0 || !composed(l, &c, value, &t->act))
+        return 0;
+    for (int32_t i = 0; i < c.count; i++)
+        l->done[c.node[i]] = 1;
+    t->value = c.value;
+    return 1;
+}
+
+/* Passes its input on. */
+static int is_nothing(const onnx_node *n)
+{
+    return onnx__is(n, "Identity") ||
+           (onnx__is(n, "Cast") && onnx__is_float((int32_t)onnx__attr_int(n, "to", 0)));
+}
+
+/* Norms and constants behind t->value, as long as nothing else reads what they take. */
+static void follow_linear(lower *l, onnx_tail *t, const onnx_like *like)
+{
+    dscq_act act;
+    chain c;
+
+    while (private_to(l, t->value, 1) && !composed(l, &c, t->value, &act)) {
+        const int32_t i = l->f->value[t->value].consumer;
+        const onnx_node *n = &l->f->node[i];
+        if (n->in_count < 1 || out0(n) < 0 || l->done[i])
+            return;
+        if (like->may_norm && t->norm == NULL && onnx__is(n, "BatchNormalization") &&
+            n->in[0] == t->value && onnx__norm_is_plain(n) &&
+            onnx__const(l, n, 1) != NULL)
+            t->norm = n;
+        else if (!is_nothing(n) && !onnx__follow_affine(l, t, n, like))
+            return;
+        l->done[i] = 1;
+        t->value = out0(n);
+    }
+}
+
+onnx_tail onnx__follow(lower *l, int32_t value, const onnx_like *like,
+                       const onnx_node *norm)
+{
+    onnx_tail t = {.act = DSCQ_ACT_LINEAR, .norm = norm, .value = value};
+    dscq_act act;
+    double slope;
+
+    if (like != NULL)
+        follow_linear(l, &t, like);
+    if (onnx__follow_composed(l, t.value, &t))
+        return t;
+    if (private_to(l, t.value, 1)) {
+        const int32_t i = l->f->value[t.value].consumer;
+        const onnx_node *n = &l->f->node[i];
+        if (!l->done[i] && out0(n) >= 0 && n->in_count > 0 && n->in[0] == t.value &&
+            onnx__activation(l, n, &act, &slope)) {
+            l->done[i] = 1;
+            t.act = act;
+            t.slope = slope;
+            t.value = out0(n);
+        }
+    }
+    t.act = onnx__quantised_act(l, t.value, t.act, t.slope);
+    return t;
+}

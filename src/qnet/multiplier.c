@@ -1,0 +1,45 @@
+/* Real factors as m * 2^-r (docs/arithmetic.md section 3). */
+#include "dscq/qnet/qmodel.h"
+
+#include <math.h>
+
+enum { SHIFT_MAX = 47 };
+
+/* Half away from zero, as every rounding when a file is made. */
+static double round_away(double v)
+{
+    return v < 0 ? -floor(-v + 0.5) : floor(v + 0.5);
+}
+
+int dscq_qmultipliers(int16_t *m, uint8_t *r, const double *factor, int32_t n)
+{
+    double top = 0.0;
+    int exponent = 0;
+
+    for (int32_t i = 0; i < n; i++) {
+        if (!isfinite(factor[i]))
+            return 0;
+        top = fmax(top, fabs(factor[i]));
+        m[i] = 0;
+    }
+    *r = 0;
+    if (top < ldexp(1.0, -33))
+        return 1;
+    (void)frexp(top, &exponent); /* top = f * 2^exponent, f in [0.5, 1) */
+    int shift = 15 - exponent;
+    if (shift <= SHIFT_MAX && round_away(ldexp(top, shift)) >= 32768.0)
+        shift--;
+    if (shift < 0)
+        return 0;
+    if (shift > SHIFT_MAX)
+        shift = SHIFT_MAX;
+    for (int32_t i = 0; i < n; i++)
+        m[i] = (int16_t)round_away(ldexp(factor[i], shift));
+    *r = (uint8_t)shift;
+    return 1;
+}
+
+int dscq_qmultiplier(int16_t *m, uint8_t *r, double factor)
+{
+    return dscq_qmultipliers(m, r, &factor, 1);
+}

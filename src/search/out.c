@@ -1,0 +1,183 @@
+/* What a search leaves for people: recipe, tables, the Pareto set and its picture. */
+#include "dscq/base/alloc.h"
+#include "dscq/report/plot.h"
+#include "search_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Is a at least as good in all that was measured, and better in something? */
+static int beats(const search_trial *a, const search_trial *b)
+{
+    int better = 0;
+
+    for (int m = 0; m < DSCQ_METRICS; m++) {
+        if (!isfinite(a->value[m]) || !isfinite(b->value[m]))
+            continue;
+        if (a->value[m] > b->value[m])
+            return 0;
+        better = better || a->value[m] < b->value[m];
+    }
+    return better;
+}
+
+void search__front(const search *s, unsigned char *on)
+{
+    for (size_t i = 0; i < s->trials; i++) {
+        on[i] = !s->trial[i].failed;
+        for (size_t k = 0; on[i] && k < s->trials; k++)
+            if (k != i && !s->trial[k].failed && beats(&s->trial[k], &s->trial[i]))
+                on[i] = 0;
+    }
+}
+
+dscq_status search__write_recipe(const search *s, size_t trial, const char *path,
+                                 dscq_error *err)
+{
+    const search_trial *t = &s->trial[trial];
+    dscq_settings *settings = NULL;
+    char about[240];
+    dscq_status status;
+
+    (void)snprintf(about, sizeof about,
+                   "Trial %zu of dscq compress: lost %.4f before fine-tuning, %.0f "
+                   "bytes%s",
+                   trial, t->value[DSCQ_METRIC_LOSS], t->value[DSCQ_METRIC_BYTES],
+                   t->total_over > 0 ? "; over a limit" : "");
+    DSCQ_TRY(search__settings(&settings, s, t->choice, err));
+    DSCQ_TRY(dscq_flow_recipe_write(settings, s->base_rows, about, path, err));
+done:
+    dscq_settings_destroy(settings);
+    return status;
+}
+
+/* ---- tables ------------------------------------------------------------- */
+
+static dscq_status start_table(dscq_table **out, const char *name, dscq_error *err)
+{
+    const dscq_status status = dscq_table_create(out, name, err);
+
+    if (status != DSCQ_OK)
+        return status;
+    dscq_table_add_int(*out, "trial", "");
+    dscq_table_add_text(*out, "source", "");
+    dscq_table_add_real(*out, "loss_frac", "loss", 4);
+    dscq_table_add_real(*out, "bytes", "", 0);
+    dscq_table_add_real(*out, "cycles", "", 0);
+    dscq_table_add_real(*out, "energy_pj", "energy", 0);
+    dscq_table_add_real(*out, "bram36", "", 0);
+    dscq_table_add_int(*out, "feasible", "");
+    return DSCQ_OK;
+}
+
+static void set_values(dscq_table *t, size_t row, const double value[DSCQ_METRICS])
+{
+    for (int m = 0; m < DSCQ_METRICS; m++)
+        if (isfinite(value[m]))
+            dscq_table_set_real(t, row, dscq_metric_column(m), value[m]);
+}
+
+static void add_row(dscq_table *t, const search *s, size_t i)
+{
+    const size_t row = dscq_table_add_row(t);
+
+    dscq_table_set_int(t, row, "trial", (int64_t)i);
+    dscq_table_set_text(t, row, "source", search__source_name(s->trial[i].source));
+    set_values(t, row, s->trial[i].value);
+    dscq_table_set_int(t, row, "feasible", s->trial[i].total_over <= 0);
+}
+
+dscq_status search__finalist_table(dscq_table **out, const search *s, dscq_error *err)
+{
+    dscq_status status = start_table(out, "finalists", err);
+
+    if (status != DSCQ_OK)
+        return status;
+    for (size_t i = 0; i < s->finalists; i++) {
+        const search_finalist *f = &s->finalist[i];
+        const size_t row = dscq_table_add_row(*out);
+        dscq_table_set_int(*out, row, "trial", (int64_t)f->trial);
+        dscq_table_set_text(*out, row, "source",
+                            search__source_name(s->trial[f->trial].source));
+        set_values(*out, row, f->value);
+        dscq_table_set_int(*out, row, "feasible", f->total_over <= 0);
+    }
+    return dscq_table_check(*out, err);
+}
+
+/* ---- the picture -------------------------------------------------------- */
+
+/* Accuracy over the objective (over bytes when the loss is the objective). */
+static dscq_status draw(const search *s, const unsigned char *front, dscq_error *err)
+{
+    const int m = s->params.objective == DSCQ_METRIC_LOSS ? DSCQ_METRIC_BYTES
+                                                          : s->params.objective;
+    const dscq_axes axes = {.title = "trials, before fine-tuning",
+                            .x_label = dscq_metric_column(m),
+                            .y_label = "accuracy (%)"};
+    double *x = dscq_calloc(2 * s->trials + 2, sizeof *x);
+    char(*name)[24] = dscq_calloc(s->trials + 1, sizeof *name);
+    const char **label = dscq_calloc(s->trials + 1, sizeof *label);
+    dscq_picture *picture = NULL;
+    dscq_status status;
+
+    if (x == NULL || name == NULL || label == NULL) {
+        status = dscq_fail_nomem(err, "a picture", s->trials * sizeof *name);
+        goto done;
+    }
+    double *const y = x + s->trials;
+    for (size_t i = 0; i < s->trials; i++) {
+        x[i] = s->trial[i].value[m];
+        y[i] = 100 * (s->float_score - s->trial[i].value[DSCQ_METRIC_LOSS]);
+        (void)snprintf(name[i], sizeof name[i], "%zu", i);
+        label[i] = front[i] ? name[i] : NULL;
+    }
+    const dscq_points points = {.x = x, .y = y, .label = label, .count = s->trials};
+    DSCQ_TRY(dscq_plot_pareto(&picture, &axes, &points, err));
+    DSCQ_TRY(dscq_flow_write_picture(picture, s->dir, "pareto", err));
+done:
+    dscq_picture_destroy(picture);
+    dscq_free(x);
+    dscq_free(name);
+    dscq_free(label);
+    return status;
+}
+
+static int any_result(const search *s)
+{
+    for (size_t i = 0; i < s->trials; i++)
+        if (!s->trial[i].failed)
+            return 1;
+    return 0;
+}
+
+dscq_status search__write_tables(const search *s, dscq_table **pareto, dscq_error *err)
+{
+    unsigned char *front = dscq_calloc(s->trials + 1, 1);
+    dscq_table *all = NULL, *best = NULL;
+    dscq_status status;
+
+    if (front == NULL)
+        return dscq_fail_nomem(err, "trials", s->trials);
+    search__front(s, front);
+    DSCQ_TRY(start_table(&all, "trials", err));
+    DSCQ_TRY(start_table(&best, "pareto", err));
+    for (size_t i = 0; i < s->trials; i++) {
+        add_row(all, s, i);
+        if (front[i])
+            add_row(best, s, i);
+    }
+    DSCQ_TRY(dscq_flow_write_csv(all, s->dir, "trials.csv", err));
+    DSCQ_TRY(dscq_flow_write_csv(best, s->dir, "pareto.csv", err));
+    if (any_result(s))
+        DSCQ_TRY(draw(s, front, err));
+    if (pareto != NULL) {
+        *pareto = best;
+        best = NULL;
+    }
+done:
+    dscq_table_destroy(all);
+    dscq_table_destroy(best);
+    dscq_free(front);
+    return status;
+}
