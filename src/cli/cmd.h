@@ -121,9 +121,18 @@ typedef struct cli_common {
 
 typedef struct cli_output cli_output;
 typedef struct cli_cmd cli_cmd;
+typedef struct cli_topic cli_topic;
+
+/* All of them, in the order of the rows; NULL-ended. A call hands it down, so that no
+ * command knows the table that it stands in. */
+typedef struct cli_program {
+    const cli_cmd *const *commands;
+    const cli_topic *const *topics;
+} cli_program;
 
 /* One call of a command. */
 typedef struct cli_call {
+    const cli_program *program;
     const cli_cmd *cmd;
     cli_common common;
     const char *const *arg; /* operands, options taken out */
@@ -156,8 +165,9 @@ struct cli_cmd {
     dscq_status (*run)(cli_call *call, const void *options, dscq_error *err);
 };
 
-extern const cli_cmd *const cli_commands[]; /* NULL-ended, in the order of the rows */
-const cli_cmd *cli_find(const char *name);  /* NULL: none such */
+const cli_cmd *cli_find(const cli_program *p, const char *name); /* NULL: none such */
+/* The names of the commands that are not hidden; returns how many, at most cap. */
+size_t cli_listed(const char **names, size_t cap, const cli_program *p);
 
 /* The nearest of the words in `candidates` if it is near enough to be a typing
  * mistake, else NULL. */
@@ -180,7 +190,7 @@ int cli_given(const cli_call *call, const char *name);
 dscq_status cli_refuse_given(const cli_call *call, const char *const *names,
                              const char *why, dscq_error *err);
 
-/* ---- topic_keys.c ------------------------------------------------------ */
+/* ---- settings.c ------------------------------------------------------ */
 
 /* "train.epochs=3 (or compress.epochs=3)": the settings called `key` that --set of the
  * command reaches. 0: there is none. */
@@ -241,13 +251,13 @@ dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *n
 /* ---- help topics ------------------------------------------------------ */
 
 /* `dscq help TOPIC`: a row of topics.def and a function that prints. */
-typedef struct cli_topic {
+struct cli_topic {
     const char *name;
     const char *summary;
     dscq_status (*print)(cli_call *call, dscq_error *err);
-} cli_topic;
+};
 
-extern const cli_topic *const cli_topics[]; /* NULL-ended */
+extern const cli_program cli_whole_program; /* commands.c, for main.c */
 
 /* ---- main.c's own helpers --------------------------------------------- */
 
@@ -275,6 +285,5 @@ void cli_signals_as_json(int on); /* how the handler says it */
 
 /* The help text of a command on stdout (-h). */
 void cli_help_command(cli_call *call, const cli_cmd *cmd);
-void cli_help_overview(cli_call *call);
 
 #endif

@@ -15,9 +15,9 @@ static void offer(cli_call *call, const char *word, const char *beginning)
 
 static void offer_commands(cli_call *call, const char *beginning)
 {
-    for (size_t i = 0; cli_commands[i] != NULL; i++)
-        if (cli_commands[i]->group != CLI_HIDDEN)
-            offer(call, cli_commands[i]->name, beginning);
+    for (size_t i = 0; call->program->commands[i] != NULL; i++)
+        if (call->program->commands[i]->group != CLI_HIDDEN)
+            offer(call, call->program->commands[i]->name, beginning);
 }
 
 static void offer_choices(cli_call *call, const cli_opt *o, const char *beginning)
@@ -38,8 +38,8 @@ static void offer_operands(cli_call *call, const cli_cmd *cmd, const char *begin
         if (strcmp(*w, "@commands") == 0)
             offer_commands(call, beginning);
         else if (strcmp(*w, "@topics") == 0)
-            for (size_t i = 0; cli_topics[i] != NULL; i++)
-                offer(call, cli_topics[i]->name, beginning);
+            for (size_t i = 0; call->program->topics[i] != NULL; i++)
+                offer(call, call->program->topics[i]->name, beginning);
         else
             offer(call, *w, beginning);
 }
@@ -56,7 +56,7 @@ static dscq_status run(cli_call *call, const void *params, dscq_error *err)
         offer_commands(call, last);
         return DSCQ_OK;
     }
-    const cli_cmd *cmd = cli_find(call->arg[0]);
+    const cli_cmd *cmd = cli_find(call->program, call->arg[0]);
     if (cmd == NULL)
         return DSCQ_OK;
     const size_t count = cli_all_options(row, OPTIONS_MAX, cmd);

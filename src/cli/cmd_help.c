@@ -49,7 +49,7 @@ void cli_help_command(cli_call *call, const cli_cmd *cmd)
     (void)cli__help_print(call, &s, NULL);
 }
 
-void cli__help_overview(dscq_str *s)
+void cli__help_overview(dscq_str *s, const cli_program *p)
 {
     dscq_str_add(s, "usage: dscq COMMAND [OPTION]... [OPERAND]...\n\n");
     cli__help_fill(
@@ -59,8 +59,8 @@ void cli__help_overview(dscq_str *s)
         0, 0);
     for (int g = CLI_MODEL; g < CLI_HIDDEN; g++) {
         int titled = 0;
-        for (size_t i = 0; cli_commands[i] != NULL; i++) {
-            const cli_cmd *c = cli_commands[i];
+        for (size_t i = 0; p->commands[i] != NULL; i++) {
+            const cli_cmd *c = p->commands[i];
             if ((int)c->group != g)
                 continue;
             if (!titled++)
@@ -69,29 +69,18 @@ void cli__help_overview(dscq_str *s)
         }
     }
     dscq_str_add(s, "\nTopics:\n");
-    for (size_t i = 0; cli_topics[i] != NULL; i++)
-        cli__help_item(s, cli_topics[i]->name, cli_topics[i]->summary, 16);
+    for (size_t i = 0; p->topics[i] != NULL; i++)
+        cli__help_item(s, p->topics[i]->name, p->topics[i]->summary, 16);
     dscq_str_add(s, "\n'dscq help NAME' explains a command or a topic.\n");
 }
 
-void cli_help_overview(cli_call *call)
-{
-    dscq_str s = {0};
-
-    cli__help_overview(&s);
-    (void)cli__help_print(call, &s, NULL);
-}
-
-static dscq_status no_such_page(const char *name, dscq_error *err)
+static dscq_status no_such_page(const cli_program *p, const char *name, dscq_error *err)
 {
     const char *names[128];
-    size_t n = 0;
+    size_t n = cli_listed(names, 64, p);
 
-    for (size_t i = 0; cli_commands[i] != NULL && n < 64; i++)
-        if (cli_commands[i]->group != CLI_HIDDEN)
-            names[n++] = cli_commands[i]->name;
-    for (size_t i = 0; cli_topics[i] != NULL && n < 128; i++)
-        names[n++] = cli_topics[i]->name;
+    for (size_t i = 0; p->topics[i] != NULL && n < 128; i++)
+        names[n++] = p->topics[i]->name;
     const char *near = cli_near(name, names, n);
     if (near != NULL)
         return dscq_fail(err, DSCQ_ARG, "no command or topic '%s'; did you mean '%s'?",
@@ -102,29 +91,30 @@ static dscq_status no_such_page(const char *name, dscq_error *err)
 static dscq_status run(cli_call *call, const void *params, dscq_error *err)
 {
     const options *o = params;
+    const cli_program *p = call->program;
     const char *name = call->arg_count > 0 ? call->arg[0] : NULL;
     dscq_str s = {0};
 
     if (o->man && (name == NULL || strcmp(name, "dscq") == 0))
         return cli__help_man(call, NULL, err);
     if (name == NULL) {
-        cli__help_overview(&s);
+        cli__help_overview(&s, p);
         return cli__help_print(call, &s, err);
     }
-    const cli_cmd *cmd = cli_find(name);
+    const cli_cmd *cmd = cli_find(p, name);
     if (cmd != NULL && o->man)
         return cli__help_man(call, cmd, err);
     if (cmd != NULL) {
         build_command(&s, cmd);
         return cli__help_print(call, &s, err);
     }
-    for (size_t i = 0; cli_topics[i] != NULL; i++)
-        if (!o->man && strcmp(cli_topics[i]->name, name) == 0)
-            return cli_topics[i]->print(call, err);
-    if (!o->man && cli__help_lookup(&s, name) > 0)
+    for (size_t i = 0; p->topics[i] != NULL; i++)
+        if (!o->man && strcmp(p->topics[i]->name, name) == 0)
+            return p->topics[i]->print(call, err);
+    if (!o->man && cli__help_lookup(&s, p, name) > 0)
         return cli__help_print(call, &s, err);
     dscq_str_free(&s);
-    return no_such_page(name, err);
+    return no_such_page(p, name, err);
 }
 
 static const cli_opt k_options[] = {

@@ -30,14 +30,14 @@ static int taker(char *out, size_t cap, const cli_cmd *cmd, unsigned bit)
 }
 
 /* "inspect, verify, simulate": who takes such a file. */
-static void takers(char *out, size_t cap, unsigned bit)
+static void takers(char *out, size_t cap, const cli_program *p, unsigned bit)
 {
     char one[DSCQ_NAME_MAX];
     size_t at = 0;
 
     out[0] = '\0';
-    for (size_t i = 0; cli_commands[i] != NULL; i++)
-        if (taker(one, sizeof one, cli_commands[i], bit) && at + strlen(one) + 3 < cap)
+    for (size_t i = 0; p->commands[i] != NULL; i++)
+        if (taker(one, sizeof one, p->commands[i], bit) && at + strlen(one) + 3 < cap)
             at += (size_t)snprintf(out + at, cap - at, "%s%s", at > 0 ? ", " : "", one);
 }
 
@@ -49,8 +49,8 @@ static int run_folder(char *out, size_t cap, const char *path, unsigned want)
            dscq_path_is_file(out);
 }
 
-static dscq_status check_kind(const char *where, const char *path, unsigned want,
-                              const char *wanted, dscq_error *err)
+static dscq_status check_kind(const cli_program *p, const char *where, const char *path,
+                              unsigned want, const char *wanted, dscq_error *err)
 {
     char list[120], packed[DSCQ_PATH_MAX];
 
@@ -67,7 +67,7 @@ static dscq_status check_kind(const char *where, const char *path, unsigned want
     if (k.bit == DSCQ_KIND_FOLDER)
         return dscq_fail(err, DSCQ_IO, "%s: is a folder, want a file: %s", path,
                          wanted);
-    takers(list, sizeof list, k.bit);
+    takers(list, sizeof list, p, k.bit);
     return dscq_fail(err, DSCQ_FORMAT, "%s: this is %s, %s wants %s%s%s", path, k.text,
                      where, wanted, list[0] != '\0' ? "; it goes to " : "", list);
 }
@@ -108,16 +108,16 @@ dscq_status cli_check_kinds(const cli_call *call, const void *options, dscq_erro
 
     for (int i = 0; i < call->arg_count; i++) {
         operand_name(name, sizeof name, cmd, i);
-        DSCQ_TRY(
-            check_kind(cmd->name, call->arg[i], cmd->operand_kinds[i > 0], name, err));
+        DSCQ_TRY(check_kind(call->program, cmd->name, call->arg[i],
+                            cmd->operand_kinds[i > 0], name, err));
     }
     for (const cli_opt *o = cmd->options; o != NULL && o->key.name != NULL; o++) {
         if (o->kinds == 0 || !cli_given(call, o->key.name))
             continue;
         (void)snprintf(where, sizeof where, "%s %s", cmd->name, o->key.name);
         kind_names(name, sizeof name, o->kinds);
-        DSCQ_TRY(check_kind(where, (const char *)options + o->key.offset, o->kinds,
-                            name, err));
+        DSCQ_TRY(check_kind(call->program, where, (const char *)options + o->key.offset,
+                            o->kinds, name, err));
     }
 done:
     return status;

@@ -1,5 +1,5 @@
 /*
- * help.h - what cmd_help.c, cli__help_man.c and the topics share.
+ * help.h - what cmd_help.c, help_man.c and the topics share.
  */
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
@@ -26,9 +26,9 @@ dscq_status cli__help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err);
 
 /* What the tables know of a word: a key ("train.epochs", "epochs"), a section
  * ("[train]"), a layer, method, encoding, data type, counter, option. 0: nothing. */
-int cli__help_lookup(dscq_str *s, const char *word);
+int cli__help_lookup(dscq_str *s, const cli_program *p, const char *word);
 /* `dscq help` without an operand. */
-void cli__help_overview(dscq_str *s);
+void cli__help_overview(dscq_str *s, const cli_program *p);
 
 const char *cli__help_group_title(cli_group group);
 

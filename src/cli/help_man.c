@@ -164,7 +164,7 @@ static void command_page(dscq_str *s, const cli_cmd *cmd)
     dscq_str_add(s, ".SH SEE ALSO\n.BR dscq (1)\n");
 }
 
-static void main_page(dscq_str *s)
+static void main_page(dscq_str *s, const cli_program *p)
 {
     put_title(s, "dscq", "compress depthwise separable networks and simulate them");
     dscq_str_add(s, ".SH SYNOPSIS\n\\fBdscq\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]..."
@@ -174,8 +174,8 @@ static void main_page(dscq_str *s)
               "into one file, and runs that file on a model of an FPGA accelerator, "
               "cycle by cycle.\n\nEvery command has a page of its own.");
     dscq_str_add(s, ".SH COMMANDS\n");
-    for (size_t i = 0; cli_commands[i] != NULL; i++) {
-        const cli_cmd *c = cli_commands[i];
+    for (size_t i = 0; p->commands[i] != NULL; i++) {
+        const cli_cmd *c = p->commands[i];
         if (c->group == CLI_HIDDEN)
             continue;
         dscq_str_addf(s, ".TP\n.BR dscq\\-%s (1)\n", c->name);
@@ -191,6 +191,6 @@ dscq_status cli__help_man(cli_call *call, const cli_cmd *cmd, dscq_error *err)
     if (cmd != NULL)
         command_page(&s, cmd);
     else
-        main_page(&s);
+        main_page(&s, call->program);
     return cli__help_print(call, &s, err);
 }

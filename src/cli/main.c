@@ -7,11 +7,7 @@
 static dscq_status no_such_command(const char *name, dscq_error *err)
 {
     const char *names[64];
-    size_t n = 0;
-
-    for (size_t i = 0; cli_commands[i] != NULL && n < 64; i++)
-        if (cli_commands[i]->group != CLI_HIDDEN)
-            names[n++] = cli_commands[i]->name;
+    const size_t n = cli_listed(names, 64, &cli_whole_program);
     const char *near = cli_near(name, names, n);
     if (near != NULL)
         return dscq_fail(err, DSCQ_ARG, "no command '%s'; did you mean '%s'?", name,
@@ -25,7 +21,7 @@ static dscq_status no_command(dscq_error *err)
 {
     dscq_str s = {0};
 
-    cli__help_overview(&s);
+    cli__help_overview(&s, &cli_whole_program);
     if (s.text != NULL && !s.bad)
         (void)fprintf(stderr, "%s\n", s.text);
     dscq_str_free(&s);
@@ -40,7 +36,7 @@ static int has_result(dscq_status status)
 
 static dscq_status run(const cli_cmd *cmd, int argc, char **argv, dscq_error *err)
 {
-    cli_call call = {.cmd = cmd};
+    cli_call call = {.program = &cli_whole_program, .cmd = cmd};
     void *options = dscq_calloc(1, cmd->option_bytes);
     dscq_status status;
 
@@ -95,7 +91,8 @@ int main(int argc, char **argv)
 {
     dscq_error err = {DSCQ_OK, ""};
     const int as_json = wants_json_lines(argc, argv);
-    const cli_cmd *cmd = argc > 1 ? cli_find(command_word(argv)) : NULL;
+    const cli_cmd *cmd =
+        argc > 1 ? cli_find(&cli_whole_program, command_word(argv)) : NULL;
     dscq_status status;
 
     cli_signals_install();

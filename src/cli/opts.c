@@ -156,27 +156,29 @@ static dscq_status maybe_setting(const cli_cmd *cmd, const char *name,
 }
 
 /* An option that other commands have. */
-static dscq_status maybe_elsewhere(const cli_cmd *cmd, const char *name,
+static dscq_status maybe_elsewhere(const cli_call *call, const char *name,
                                    dscq_error *err)
 {
+    const cli_cmd *const *all = call->program->commands;
     char list[120] = "";
     size_t n = 0;
 
-    for (size_t i = 0; cli_commands[i] != NULL; i++)
-        if (cli_commands[i]->group != CLI_HIDDEN && n + 20 < sizeof list &&
-            row_of(cli_commands[i], name) >= 0)
+    for (size_t i = 0; all[i] != NULL; i++)
+        if (all[i]->group != CLI_HIDDEN && n + 20 < sizeof list &&
+            row_of(all[i], name) >= 0)
             n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n > 0 ? ", " : "",
-                                  cli_commands[i]->name);
+                                  all[i]->name);
     if (n == 0)
         return DSCQ_OK;
     return dscq_fail(err, DSCQ_ARG, "%s: unknown option '%s'; it is one of %s",
-                     cmd->name, name, list);
+                     call->cmd->name, name, list);
 }
 
 /* `token` as typed; `next` is the word behind it, or NULL. */
-static dscq_status unknown_option(const tables *t, const cli_cmd *cmd,
+static dscq_status unknown_option(const tables *t, const cli_call *call,
                                   const char *token, const char *next, dscq_error *err)
 {
+    const cli_cmd *cmd = call->cmd;
     const char *names[OPTIONS_MAX];
     char name[DSCQ_NAME_MAX];
 
@@ -187,7 +189,7 @@ static dscq_status unknown_option(const tables *t, const cli_cmd *cmd,
     const char *bare = name + strspn(name, "-"); /* dashes are no likeness */
     dscq_status status = maybe_setting(cmd, name, value, err);
     if (status == DSCQ_OK)
-        status = maybe_elsewhere(cmd, name, err);
+        status = maybe_elsewhere(call, name, err);
     if (status != DSCQ_OK)
         return status;
     for (size_t i = 0; i < t->count; i++)
@@ -270,13 +272,13 @@ static dscq_status one_option(cli_call *call, void *options, const tables *t, in
                          call->cmd->name, token);
     if (code == '?' && optopt != 0 && optopt < OPTION_CODE) {
         letter[1] = (char)optopt;
-        return unknown_option(t, call->cmd, letter, NULL, err);
+        return unknown_option(t, call, letter, NULL, err);
     }
     if (code == '?' && optopt >= OPTION_CODE)
         return dscq_fail(err, DSCQ_ARG, "%s: option '%s' takes no value",
                          call->cmd->name, t->row[optopt - OPTION_CODE]->key.name);
     if (code == '?')
-        return unknown_option(t, call->cmd, token, next, err);
+        return unknown_option(t, call, token, next, err);
     if (code < OPTION_CODE) {
         for (size_t i = 0; i < t->count; i++)
             if (t->row[i]->letter == code)
@@ -289,7 +291,7 @@ static dscq_status one_option(cli_call *call, void *options, const tables *t, in
     const char *typed = optarg == argv[optind - 1] ? argv[optind - 2] : token;
     const size_t n = strcspn(typed, "=");
     if (strlen(o->key.name) != n || strncmp(o->key.name, typed, n) != 0)
-        return unknown_option(t, call->cmd, typed, next, err);
+        return unknown_option(t, call, typed, next, err);
     return store(call, options, o, optarg, err);
 }
 
