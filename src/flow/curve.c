@@ -10,12 +10,6 @@
 
 static const size_t k_curve_bytes_max = (size_t)16 << 20;
 
-dscq_status dscq_flow_path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
-                           dscq_error *err)
-{
-    return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
-}
-
 void flow__curve_clear(flow_curve *c)
 {
     dscq_free(c->row);
@@ -37,15 +31,6 @@ void flow__curve_add(void *ctx, const dscq_train_row *row)
         c->cap = cap;
     }
     c->row[c->count++] = *row;
-}
-
-dscq_status flow__curve_path(char out[DSCQ_PATH_MAX], const char *dir, const char *stem,
-                             const char *ending, dscq_error *err)
-{
-    char name[64];
-
-    snprintf(name, sizeof name, "%s.%s", stem, ending);
-    return dscq_flow_path(out, dir, name, err);
 }
 
 void flow__curve_load(flow_curve *c, const char *dir, const char *stem, uint32_t epochs)

@@ -3,6 +3,16 @@
 #include "flow_internal.h"
 
 #include <math.h>
+#include <stdio.h>
+
+dscq_status flow__curve_path(char out[DSCQ_PATH_MAX], const char *dir, const char *stem,
+                             const char *ending, dscq_error *err)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%s.%s", stem, ending);
+    return dscq_flow_path(out, dir, name, err);
+}
 
 static dscq_status write_both(const dscq_picture *picture, const char *dir,
                               const char *stem, dscq_error *err)

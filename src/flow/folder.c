@@ -64,3 +64,28 @@ void dscq_folder_close(dscq_folder *f)
     dscq_lock_release(f->lock);
     dscq_free(f);
 }
+
+dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
+                              dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_status status = DSCQ_OK;
+
+    if (o->out_dir[0] == '\0')
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_path_make_dirs(o->out_dir, err));
+    DSCQ_TRY(dscq_flow_path(path, o->out_dir, marker, err));
+    if (dscq_path_exists(path) && !o->resume && !o->force)
+        return dscq_fail(err, DSCQ_ARG,
+                         "%s exists: --resume continues that run, --force replaces it, "
+                         "-o names another folder",
+                         path);
+done:
+    return status;
+}
+
+dscq_status dscq_flow_path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
+                           dscq_error *err)
+{
+    return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
+}

@@ -6,9 +6,6 @@
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
 #include "dscq/flow/import.h"
-#include "dscq/import/darknet.h"
-#include "dscq/nn/checkpoint.h"
-#include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 #include "flow_internal.h"
 
@@ -17,57 +14,6 @@
 #include <string.h>
 
 static const char *const k_not_layers = FLOW_SECTIONS;
-
-dscq_model *dscq_project_model(dscq_project *p)
-{
-    return p->model;
-}
-
-dscq_model *dscq_project_swap_model(dscq_project *p, dscq_model *m)
-{
-    dscq_model *const was = p->model;
-
-    p->model = m;
-    return was;
-}
-
-dscq_config *dscq_project_config(dscq_project *p)
-{
-    return p->cfg;
-}
-
-const char *dscq_project_path(const dscq_project *p)
-{
-    return p->path;
-}
-
-const dscq_train_params *dscq_project_train(const dscq_project *p)
-{
-    return &p->train;
-}
-
-const dscq_data_params *dscq_project_data(const dscq_project *p)
-{
-    return &p->data;
-}
-
-int dscq_project_has_data(const dscq_project *p)
-{
-    return p->has_data;
-}
-
-const char *dscq_project_sha256(const dscq_project *p)
-{
-    return p->sha256;
-}
-
-int dscq_project_is_detector(const dscq_project *p)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(p->model); i++)
-        if (dscq_model_node(p->model, i)->ops->flags & DSCQ_LAYER_HEAD)
-            return 1;
-    return 0;
-}
 
 /* Over the file's bytes and what the command line changed. */
 static dscq_status digest_config(dscq_project *p, const dscq_project_options *o,
@@ -331,128 +277,6 @@ void dscq_project_destroy(dscq_project *p)
     for (int s = 0; s < DSCQ_FLOW_STAGES; s++)
         dscq_free(p->record[s]);
     dscq_free(p);
-}
-
-/* Layers without weights of their own compute noise: a network that is not trained
- * from here on must not have them. */
-static dscq_status refuse_left(const char *path, const char *net,
-                               const dscq_match_report *r, dscq_error *err)
-{
-    const int32_t left = r->missing + r->misfit;
-    char more[48] = "";
-
-    if (left == 0)
-        return DSCQ_OK;
-    if (left > 1)
-        (void)snprintf(more, sizeof more, " (and %d layers more)", (int)left - 1);
-    return dscq_fail(
-        err, DSCQ_FORMAT,
-        "%.200s: the weights do not fit %.100s: layer '%s': %s%s; give the "
-        "cfg they were trained with, or train these layers: dscq train -w",
-        path, dscq_path_base(net), r->first_left, r->why, more);
-}
-
-static void tell_loaded(const dscq_log *log, const char *path,
-                        const dscq_match_report *r)
-{
-    const int32_t left = r->missing + r->misfit;
-
-    if (left != 0)
-        dscq_log_printf(
-            log, DSCQ_LOG_WARN,
-            "%s: weights of %d layers; %d start with fresh ones: '%s'%s: %s", path,
-            (int)r->loaded, (int)left, r->first_left, left > 1 ? " and others" : "",
-            r->why);
-    else
-        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers", path,
-                        (int)r->loaded);
-    if (r->first_surplus[0] != '\0')
-        dscq_log_printf(log, DSCQ_LOG_WARN,
-                        "%s: holds layers that the network lacks ('%s'); they are left "
-                        "out",
-                        path, r->first_surplus);
-}
-
-static dscq_status load_weights(dscq_project *p, const char *path, dscq_match match,
-                                int must_fit, const dscq_log *log, dscq_error *err)
-{
-    dscq_match_report r = {0};
-    dscq_status status;
-
-    if (dscq_path_ends(path, ".weights")) {
-        dscq_darknet_info info;
-        DSCQ_TRY(dscq_darknet_load(p->model, path, 0, &info, err));
-        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers", path,
-                        (int)info.layers_loaded);
-        return DSCQ_OK;
-    }
-    DSCQ_TRY(dscq_model_load(p->model, path, match, &r, err));
-    if (must_fit)
-        DSCQ_TRY(refuse_left(path, p->path, &r, err));
-    if (r.loaded == 0)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "%s: no layer has the %s and size of one in %s", path,
-                         match == DSCQ_MATCH_ORDER ? "place" : "name", p->path);
-    tell_loaded(log, path, &r);
-done:
-    return status;
-}
-
-dscq_status dscq_project_load_weights(dscq_project *p, const char *path,
-                                      const dscq_log *log, dscq_error *err)
-{
-    return load_weights(p, path, DSCQ_MATCH_NAME, 1, log, err);
-}
-
-dscq_status dscq_project_start_weights(dscq_project *p, const char *path,
-                                       const dscq_log *log, dscq_error *err)
-{
-    const dscq_match match = p->train.load == 1 ? DSCQ_MATCH_ORDER : DSCQ_MATCH_NAME;
-    dscq_model *fresh = NULL;
-    dscq_status status;
-
-    DSCQ_TRY(dscq_model_check_patterns(p->model, "reinit_layers",
-                                       p->train.reinit_layers, err));
-    DSCQ_TRY(dscq_model_clone(&fresh, p->model, err));
-    DSCQ_TRY(load_weights(p, path, match, 0, log, err));
-    if (p->train.reinit_layers[0] != '\0') {
-        const int32_t n =
-            dscq_model_copy_layers(p->model, fresh, p->train.reinit_layers);
-        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: %d layers start afresh",
-                        p->train.reinit_layers, (int)n);
-    }
-done:
-    dscq_model_destroy(fresh);
-    return status;
-}
-
-dscq_status flow__tuned_weights(dscq_project *p, const char *path, const dscq_log *log,
-                                dscq_error *err)
-{
-    return load_weights(p, path, DSCQ_MATCH_NAME, 0, log, err);
-}
-
-const dscq_model *flow__trained(const dscq_project *p)
-{
-    return p->origin != NULL ? p->origin : p->model;
-}
-
-int32_t flow__classes(const dscq_project *p)
-{
-    const dscq_model *m = p->model;
-
-    if (dscq_project_is_detector(p) || dscq_model_outputs(m) != 1)
-        return 0;
-    const dscq_node *n = dscq_model_node(m, dscq_model_output(m, 0));
-    return n->out.h == 1 && n->out.w == 1 ? n->out.c : 0;
-}
-
-int flow__has_truth(const dscq_project *p, const dscq_dataset *d)
-{
-    if (dscq_project_is_detector(p))
-        return dscq_dataset_has_boxes(d);
-    return flow__classes(p) > 0 && dscq_dataset_classes(d) > 0 &&
-           !dscq_dataset_has_boxes(d);
 }
 
 dscq_status dscq_project_check_data(const dscq_project *p, const dscq_log *log,

@@ -84,25 +84,6 @@ static void keep_row(void *ctx, const dscq_train_row *row)
     flow__tell_row(r->o->log, "epoch", row, r->params.epochs, r->score.is_detector, "");
 }
 
-dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
-                              dscq_error *err)
-{
-    char path[DSCQ_PATH_MAX];
-    dscq_status status = DSCQ_OK;
-
-    if (o->out_dir[0] == '\0')
-        return DSCQ_OK;
-    DSCQ_TRY(dscq_path_make_dirs(o->out_dir, err));
-    DSCQ_TRY(dscq_flow_path(path, o->out_dir, marker, err));
-    if (dscq_path_exists(path) && !o->resume && !o->force)
-        return dscq_fail(err, DSCQ_ARG,
-                         "%s exists: --resume continues that run, --force replaces it, "
-                         "-o names another folder",
-                         path);
-done:
-    return status;
-}
-
 static dscq_status open_run(train_run *r, dscq_error *err)
 {
     dscq_dataset *d;
