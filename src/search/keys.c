@@ -7,7 +7,8 @@ const dscq_key dscq_search_keys[] = {
                       "how recipes are found; none: the recipe of [compress] as it is"),
     DSCQ_KEY_ENUM_ROW(P, protocol, "joint|layers", "joint",
                       "bayes: all layers at once, or one after the other as CLIP-Q"),
-    DSCQ_KEY_ENUM_ROW(P, objective, DSCQ_METRIC_CHOICES "|auto", "auto",
+    DSCQ_KEY_ENUM_ROW(P, objective, DSCQ_CHOICES(DSCQ_METRIC_LIST(DSCQ_CHOICE) "|auto"),
+                      "auto",
                       "what shall be small; auto: energy when trials run on a machine "
                       "(--machine, or a limit asks for it), else bytes"),
     DSCQ_KEY_INT_ROW(P, trials, 1, 100000, "60",

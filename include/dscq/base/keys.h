@@ -40,52 +40,38 @@ typedef struct dscq_key {
     const char *name; /* as written in a config file; includes the unit      */
     dscq_key_type type;
     size_t offset;       /* of the field in the params struct                */
-    size_t size;         /* DSCQ_KEY_STR: bytes of the array                 */
+    size_t size;         /* bytes of the field                               */
     double min, max;     /* inclusive                                        */
     const char *choices; /* DSCQ_KEY_ENUM: "a|b|c"                           */
     const char *dflt;    /* text, parsed like user input; NULL = required    */
     const char *help;    /* one line, no full stop                           */
 } dscq_key;
 
+/* clang-format off */
+#define DSCQ_KEY_ROW(S, field, type, lo, hi, choices, dflt, help)                      \
+    {#field, type, offsetof(S, field), sizeof(((S *)0)->field), lo, hi, choices, dflt, \
+     help}
 #define DSCQ_KEY_INT_ROW(S, field, lo, hi, dflt, help)                                 \
-    {                                                                                  \
-#field, DSCQ_KEY_INT, offsetof(S, field), sizeof(int32_t), lo, hi, NULL, dflt, \
-            help                                                                       \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_INT, lo, hi, NULL, dflt, help)
 #define DSCQ_KEY_I64_ROW(S, field, lo, hi, dflt, help)                                 \
-    {                                                                                  \
-#field, DSCQ_KEY_I64, offsetof(S, field), sizeof(int64_t), lo, hi, NULL, dflt, \
-            help                                                                       \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_I64, lo, hi, NULL, dflt, help)
 #define DSCQ_KEY_REAL_ROW(S, field, lo, hi, dflt, help)                                \
-    {                                                                                  \
-#field, DSCQ_KEY_REAL, offsetof(S, field), sizeof(double), lo, hi, NULL, dflt, \
-            help                                                                       \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_REAL, lo, hi, NULL, dflt, help)
 #define DSCQ_KEY_BOOL_ROW(S, field, dflt, help)                                        \
-    {                                                                                  \
-#field, DSCQ_KEY_BOOL, offsetof(S, field), sizeof(int32_t), 0, 1, NULL, dflt,  \
-            help                                                                       \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_BOOL, 0, 1, NULL, dflt, help)
 #define DSCQ_KEY_ENUM_ROW(S, field, choices, dflt, help)                               \
-    {                                                                                  \
-#field, DSCQ_KEY_ENUM, offsetof(S, field), sizeof(int32_t), 0, 0, choices,     \
-            dflt, help                                                                 \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_ENUM, 0, 0, choices, dflt, help)
 #define DSCQ_KEY_STR_ROW(S, field, dflt, help)                                         \
-    {                                                                                  \
-#field, DSCQ_KEY_STR, offsetof(S, field), sizeof(((S *)0)->field), 0, 0, NULL, \
-            dflt, help                                                                 \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_STR, 0, 0, NULL, dflt, help)
 #define DSCQ_KEY_LIST_ROW(S, field, lo, hi, dflt, help)                                \
-    {                                                                                  \
-#field, DSCQ_KEY_LIST, offsetof(S, field), sizeof(dscq_list), lo, hi, NULL,    \
-            dflt, help                                                                 \
-    }
-#define DSCQ_KEY_END                                                                   \
-    {                                                                                  \
-        NULL, DSCQ_KEY_INT, 0, 0, 0, 0, NULL, NULL, NULL                               \
-    }
+    DSCQ_KEY_ROW(S, field, DSCQ_KEY_LIST, lo, hi, NULL, dflt, help)
+#define DSCQ_KEY_END {NULL, DSCQ_KEY_INT, 0, 0, 0, 0, NULL, NULL, NULL}
+/* clang-format on */
+
+/* "a|b|c" from an X-macro list, so that enum and words cannot disagree:
+ * DSCQ_CHOICES(LIST(DSCQ_CHOICE)), where LIST(X) is X(a, ...) X(b, ...) X(c, ...). */
+#define DSCQ_CHOICE(word, ...) "|" #word
+#define DSCQ_CHOICES(words)    (&(words)[1])
 
 /* Behind the help of a key that a run may change when it is continued: it moves nothing
  * of the result, or the result is the one of a run that had it from the start. */

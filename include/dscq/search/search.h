@@ -29,7 +29,6 @@ extern "C" {
     X(cycles, CYCLES, "cycles", "of the machine, one frame")                           \
     X(energy, ENERGY, "energy_pj", "of machine and memory, one frame")                 \
     X(bram, BRAM, "bram36", "block RAMs with buffers as large as this file needs")
-#define DSCQ_METRIC_CHOICES "loss|bytes|cycles|energy|bram"
 
 typedef enum dscq_metric {
 #define X(name, id, column, text) DSCQ_METRIC_##id,
