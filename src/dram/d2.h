@@ -1,5 +1,5 @@
-/* State of policy d2, shared by its files: the queues and the tick (dram_d2.c), the
- * choice of a command (dram_d2_pick.c), bank states and effects (dram_d2_banks.c). */
+/* State of policy d2, shared by its files: the queues and the tick (d2.c), the
+ * choice of a command (d2_pick.c), bank states and effects (d2_banks.c). */
 #ifndef DRAM_D2_H
 #define DRAM_D2_H
 
@@ -74,7 +74,7 @@ static inline d2_queue *d2_queue_of(d2 *s, int32_t rank, int32_t bank)
     return &s->queue[s->per_bank ? rank * s->banks + bank : rank];
 }
 
-/* dram_d2_banks.c */
+/* d2_banks.c */
 void dram__d2_set_state(d2 *s, int32_t rank, int32_t bank, d2_bank_state to,
                         uint64_t change_at);
 /* R2.2: timers that run out in cycle t. */
@@ -84,7 +84,7 @@ void dram__d2_issue(dscq_dram *d, d2 *s, const d2_choice *c);
 /* R2.8 for one rank: 1 when it entered or left power-down. */
 int dram__d2_run_power(dscq_dram *d, d2 *s, int32_t rank, uint64_t *wake);
 
-/* dram_d2_pick.c: R2.5. 1 and *out, or 0; *wake falls to the first cycle in which
+/* d2_pick.c: R2.5. 1 and *out, or 0; *wake falls to the first cycle in which
  * there may be something to issue. */
 int dram__d2_pick(d2 *s, uint64_t t, d2_choice *out, uint64_t *wake);
 /* Step the round-robin pointer. */

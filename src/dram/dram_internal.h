@@ -79,13 +79,12 @@ struct dscq_dram {
     void *watch_ctx;
 };
 
-/* dram_map.c, dram_policy.c */
+/* map.c, policy_table.c */
 dscq_status dram__map_parse(dscq_dram_map *out, const dscq_dram_config *c,
                             dscq_error *err);
 const dram_policy *dram__policy_find(const char *name); /* NULL: none such */
-const char *dram__policy_names(void);                   /* "d2, d3, frfcfs" */
 
-/* dram.c, for policies: record a command issued in cycle d->now. */
+/* channel.c, for policies: record a command issued in cycle d->now. */
 void dram__note(dscq_dram *d, dscq_dram_op op, const dscq_dram_place *at);
 /* Request `req` is done in `cycle` >= now; it leaves the pool. */
 void dram__finish(dscq_dram *d, int32_t req, uint64_t cycle, dram_done_kind kind);
@@ -94,12 +93,12 @@ void dram__release(dscq_dram *d, int32_t req);
 /* Report `req` done while it stays in the pool (posted write). */
 void dram__report(dscq_dram *d, int32_t req, uint64_t cycle, dram_done_kind kind);
 
-/* Run the cycle `now` if it needs running, then jump, never beyond `until`. */
+/* dram.c. Run the cycle `now` if it needs running, then jump, never beyond `until`. */
 void dram__step(dscq_dram *d, uint64_t until);
 /* Drop all completions, seen or not; they are counted already. */
 void dram__forget_done(dscq_dram *d);
 
-/* dram_pending.c: bursts with a pending read or write, by address. */
+/* pending.c: bursts with a pending read or write, by address. */
 typedef struct dram_pending_slot {
     uint64_t address;
     int32_t first_read, last_read; /* chained by dram_req.next */

@@ -1,5 +1,5 @@
-/* State of policy frfcfs, shared by its two files: the queues (dram_frfcfs_queue.c)
- * and the decisions (dram_frfcfs.c). */
+/* State of policy frfcfs, shared by its two files: the queues (frfcfs_queue.c)
+ * and the decisions (frfcfs.c). */
 #ifndef DRAM_FRFCFS_H
 #define DRAM_FRFCFS_H
 

@@ -13,7 +13,7 @@
  *         while (dscq_dram_poll(d, &done)) ...
  *     }
  *
- * Policies (rows of dram_policies.def; docs/dram.md has their rules):
+ * Policies (rows of src/dram/policies.def; docs/dram.md has their rules):
  *   d2      the rules of DRAMSim2 (Rosenfeld, Cooper-Balis, Jacob, CAL 2011)
  *   d3      the rules of DRAMsim3 (Li, Yang, Reddy, Srivastava, Jacob, CAL 2020)
  *   frfcfs  our own: first-ready, write batches, adaptive page close, bank-group

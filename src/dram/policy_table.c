@@ -22,16 +22,6 @@ const dram_policy *dram__policy_find(const char *name)
     return NULL;
 }
 
-const char *dram__policy_names(void)
-{
-#define DSCQ_DRAM_POLICY(id) " " #id
-    static const char names[] =
-#include "policies.def"
-        ;
-#undef DSCQ_DRAM_POLICY
-    return names + 1;
-}
-
 int dscq_dram_policy_count(void)
 {
     return POLICIES;
