@@ -70,7 +70,7 @@ static void add_layer(dscq_qmodel *m, int32_t i, const layer *l, dscq_rng *g,
     n->clamp_hi = 127;
     if (dscq_qweights_create(&n->weights, l->k, l->r, l->s, l->c, DSCQ_FORM_CODEBOOK, 0,
                              &err) != DSCQ_OK ||
-        dscq_qnode_reserve(n, l->k, 1, 0, &err) != DSCQ_OK)
+        dscq_qnode_reserve(n, l->k, &err) != DSCQ_OK)
         die(&err);
     dscq_qweights *w = n->weights;
     const int32_t levels = 1 << l->bits;

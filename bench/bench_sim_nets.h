@@ -104,7 +104,7 @@ static void net_conv(net *n, const char *name, int32_t k, int32_t s, int32_t p,
     node->groups = groups;
     if (dscq_qweights_create(&node->weights, m, k, k, t->c / groups, DSCQ_FORM_LINEAR,
                              0, &err) != DSCQ_OK ||
-        dscq_qnode_reserve(node, m, 1, 0, &err) != DSCQ_OK)
+        dscq_qnode_reserve(node, m, &err) != DSCQ_OK)
         net_die(&err);
     net_weights(n, node->weights, density);
     const double terms = density * k * k * (t->c / groups) + 1;
@@ -130,7 +130,7 @@ static void net_add(net *n, const char *name, int32_t other)
 
     node->input[1] = other;
     node->input_count = 2;
-    if (dscq_qnode_reserve(node, 2, 0, 0, &err) != DSCQ_OK)
+    if (dscq_qnode_reserve(node, 2, &err) != DSCQ_OK)
         net_die(&err);
     node->mult[0] = node->mult[1] = 16384;
     node->shift[0] = node->shift[1] = 7;
@@ -149,7 +149,7 @@ static void net_pool(net *n, const char *name, int32_t k, int32_t s, int is_max)
     node->kernel_h = node->kernel_w = k;
     node->stride_h = node->stride_w = s;
     if (!is_max) {
-        if (dscq_qnode_reserve(node, 1, 0, 1, &err) != DSCQ_OK)
+        if (dscq_qnode_reserve(node, 1, &err) != DSCQ_OK)
             net_die(&err);
         node->scale_key[0] = k * k;
         node->mult[0] = 20000;

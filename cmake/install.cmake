@@ -60,7 +60,7 @@ if(DSCQ_LIBRARY)
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
   install(DIRECTORY include/dscq DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-    FILES_MATCHING PATTERN "*.h")
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
   set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/dscq)
   install(EXPORT dscqTargets NAMESPACE dscq:: DESTINATION ${cmake_dir})
 

@@ -131,7 +131,7 @@ static dscq_status fold(build_ctx *b, const dscq_node *n, dscq_qnode *q,
         goto done;
     }
     dscq_node_fold(n, factor, shift);
-    DSCQ_TRY(dscq_qnode_reserve(q, k_count, 1, 0, b->err));
+    DSCQ_TRY(dscq_qnode_reserve(q, k_count, b->err));
     for (int32_t k = 0; k < k_count; k++) {
         const double s_w = weight_scale[scale_count == 1 ? 0 : k];
         double bias = build__round(256.0 * (double)shift[k] / y->scale);

@@ -102,7 +102,7 @@ dscq_status build__avgpool(build_ctx *b, int32_t i, const dscq_node *n)
         status = build__refuse(b, n, "a window lies in the padding alone");
         goto done;
     }
-    DSCQ_TRY(dscq_qnode_reserve(q, count, 0, 1, b->err));
+    DSCQ_TRY(dscq_qnode_reserve(q, count, b->err));
     for (int32_t k = 0; k < count; k++) {
         q->scale_key[k] = keys[k];
         DSCQ_TRY(build__set_scale(
@@ -134,7 +134,7 @@ dscq_status build__shortcut(build_ctx *b, int32_t i, const dscq_node *n)
         top = fmax(top, fabs(factor[j]));
     }
     dscq_qnode *q = build__new_node(b, DSCQ_Q_ADD, n->name, "", x, n->input_count, y);
-    DSCQ_TRY(dscq_qnode_reserve(q, n->input_count, 0, 0, b->err));
+    DSCQ_TRY(dscq_qnode_reserve(q, n->input_count, b->err));
     const int fits = !isfinite(top) || build__fits(b, q, top, BUILD_FACTOR_MAX);
     for (int32_t j = 0; j < n->input_count && isfinite(top); j++)
         factor[j] = fmin(fmax(factor[j], -BUILD_FACTOR_MAX), BUILD_FACTOR_MAX);
@@ -175,7 +175,7 @@ dscq_status build__scale(build_ctx *b, int32_t i, const dscq_node *n)
         return build__refuse(b, n, "its output has no scale");
     DSCQ_TRY(build__open_act(b, i, n, &y, &lut));
     dscq_qnode *q = build__new_node(b, DSCQ_Q_MUL, n->name, "", x, 2, y);
-    DSCQ_TRY(dscq_qnode_reserve(q, 1, 0, 0, b->err));
+    DSCQ_TRY(dscq_qnode_reserve(q, 1, b->err));
     DSCQ_TRY(build__set_scale(b, n, q, 0,
                               256.0 * b->m->tensor[x[0]].scale *
                                   b->m->tensor[x[1]].scale / b->m->tensor[y].scale));
@@ -244,12 +244,12 @@ dscq_status build__route(build_ctx *b, int32_t i, const dscq_node *n)
     DSCQ_TRY(build__new_tensor(b, &b->tensor[i], n->name, n->out, edge));
     dscq_qnode *q =
         build__new_node(b, DSCQ_Q_CONCAT, n->name, "", x, n->input_count, b->tensor[i]);
-    DSCQ_TRY(dscq_qnode_reserve(q, n->input_count, 0, 0, b->err));
+    DSCQ_TRY(dscq_qnode_reserve(q, n->input_count, b->err));
     const dscq_qtensor *y = &b->m->tensor[b->tensor[i]];
     for (int32_t j = 0; j < n->input_count; j++) {
         const dscq_qtensor *t = &b->m->tensor[x[j]];
         if (same_codes(t, y))
-            q->shift[j] = 255; /* with m = 0: copied */
+            q->shift[j] = DSCQ_QSHIFT_COPIED; /* with m = 0 */
         else
             DSCQ_TRY(build__set_scale(b, n, q, j, 256.0 * t->scale / y->scale));
     }
@@ -296,7 +296,7 @@ dscq_status build__lrn(build_ctx *b, int32_t i, const dscq_node *n)
     dscq_qnode *q = build__new_node(b, DSCQ_Q_LRN, n->name, "", &x, 1, b->tensor[i]);
     q->first = p->size;
     q->table_count = dscq_lrn_index((uint32_t)(span * reach * reach)) + 1;
-    DSCQ_TRY(dscq_qnode_reserve(q, 1, 0, 0, b->err));
+    DSCQ_TRY(dscq_qnode_reserve(q, 1, b->err));
     q->table = dscq_calloc((size_t)q->table_count, sizeof *q->table);
     if (q->table == NULL)
         return dscq_fail_nomem(b->err, "lrn table", (size_t)q->table_count * 4);

@@ -21,10 +21,9 @@ typedef struct export_onnx {
 typedef dscq_status export_onnx_rule(export_onnx *w, const dscq_qnode *n,
                                      const char *out);
 
-export_onnx_rule export__onnx_conv, export__onnx_add, export__onnx_mul,
-    export__onnx_concat, export__onnx_maxpool, export__onnx_avgpool,
-    export__onnx_upsample, export__onnx_reorg, export__onnx_slice, export__onnx_pad,
-    export__onnx_lut, export__onnx_lrn, export__onnx_rescale;
+#define DSCQ_QOP(name, id, meaning, traits) export_onnx_rule export__onnx_##name;
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
 
 /* "<node>.<what>" */
 void export__onnx_part(char *out, const char *base, const char *what);

@@ -109,38 +109,16 @@ static void activate(export_onnx *w, const dscq_qnode *n, const limits *l,
 
 /* ---- nodes -------------------------------------------------------------- */
 
-typedef struct op_row {
-    export_onnx_rule *rule;
-    int moves; /* codes are copied: the output is on the grid already */
-    int acts;  /* clamp_lo, clamp_hi and leaky say the activation */
-} op_row;
-
-static const op_row k_ops[DSCQ_Q_COUNT] = {
-    [DSCQ_Q_CONV] = {export__onnx_conv, 0, 1},
-    [DSCQ_Q_ADD] = {export__onnx_add, 0, 1},
-    [DSCQ_Q_MUL] = {export__onnx_mul, 0, 1},
-    [DSCQ_Q_CONCAT] = {export__onnx_concat, 0, 0},
-    [DSCQ_Q_MAXPOOL] = {export__onnx_maxpool, 1, 0},
-    [DSCQ_Q_AVGPOOL] = {export__onnx_avgpool, 0, 0},
-    [DSCQ_Q_UPSAMPLE] = {export__onnx_upsample, 1, 0},
-    [DSCQ_Q_REORG] = {export__onnx_reorg, 1, 0},
-    [DSCQ_Q_SLICE] = {export__onnx_slice, 1, 0},
-    [DSCQ_Q_PAD] = {export__onnx_pad, 1, 0},
-    [DSCQ_Q_LUT] = {export__onnx_lut, 0, 0},
-    [DSCQ_Q_LRN] = {export__onnx_lrn, 0, 0},
-    [DSCQ_Q_RESCALE] = {export__onnx_rescale, 0, 0},
+static export_onnx_rule *const k_rules[DSCQ_Q_COUNT] = {
+#define DSCQ_QOP(name, id, meaning, traits) [DSCQ_Q_##id] = export__onnx_##name,
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
 };
-
-static int has_clamp(dscq_qop op)
-{
-    return op != DSCQ_Q_UPSAMPLE && op != DSCQ_Q_REORG && op != DSCQ_Q_SLICE &&
-           op != DSCQ_Q_PAD && op != DSCQ_Q_LUT;
-}
 
 /* Has no code below 0, whatever comes in: what a relu or a relu6 leaves behind. */
 static int is_clamp(const dscq_qnode *n, const dscq_qtensor *t)
 {
-    return k_ops[n->op].acts && !n->is_leaky &&
+    return dscq_qop_has(n->op, DSCQ_QHAS_ACT) && !n->is_leaky &&
            (n->clamp_lo > dscq_qtensor_lo(t) ? n->clamp_lo : dscq_qtensor_lo(t)) ==
                t->zero_point;
 }
@@ -179,11 +157,11 @@ static limits limits_of(const export_onnx *w, const dscq_qnode *n,
     const int32_t top = dscq_qtensor_hi(t);
     limits l = {.lo = dscq_qtensor_lo(t), .hi = top};
 
-    if (has_clamp(n->op)) {
+    if (dscq_qop_has(n->op, DSCQ_QHAS_CLAMP)) {
         l.lo = n->clamp_lo > l.lo ? n->clamp_lo : l.lo;
         l.hi = n->clamp_hi < l.hi ? n->clamp_hi : l.hi;
     }
-    if (!k_ops[n->op].acts)
+    if (!dscq_qop_has(n->op, DSCQ_QHAS_ACT))
         return l;
     l.leaky = n->is_leaky;
     l.relu = is_clamp(n, t);
@@ -202,7 +180,7 @@ static dscq_status write_node(export_onnx *w, const dscq_qnode *n)
     const limits l = limits_of(w, n, t);
     const int act = l.relu || l.leaky;
     const int whole = l.lo <= dscq_qtensor_lo(t) && l.hi >= dscq_qtensor_hi(t);
-    const int grid = is_quantised(t) && !(k_ops[n->op].moves && whole);
+    const int grid = is_quantised(t) && !(dscq_qop_moves(n->op) && whole);
     const char *name = w->name[n->output];
     char body[EXPORT_ONNX_NAME], real[EXPORT_ONNX_NAME];
 
@@ -212,7 +190,7 @@ static dscq_status write_node(export_onnx *w, const dscq_qnode *n)
                          n->name, t->bits, l.lo, l.hi);
     export__onnx_part(body, name, "z");
     export__onnx_part(real, name, "real");
-    const dscq_status status = k_ops[n->op].rule(w, n, act ? body : grid ? real : name);
+    const dscq_status status = k_rules[n->op](w, n, act ? body : grid ? real : name);
     if (status != DSCQ_OK)
         return status;
     if (act)

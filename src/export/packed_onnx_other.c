@@ -37,11 +37,6 @@ static void scaled(export_onnx *w, const char *in, double factor, const char *ou
 
 /* ---- sums, products, joins ---------------------------------------------- */
 
-static int is_copied(const dscq_qnode *n, int32_t i)
-{
-    return n->mult[i] == 0 && n->shift[i] == 255;
-}
-
 /* The node's inputs, each times what its multiplier amounts to in real numbers: nearly
  * always 1, within what 15 bits can say. */
 static void weighted_inputs(export_onnx *w, const dscq_qnode *n, dscq_str *node)
@@ -53,7 +48,7 @@ static void weighted_inputs(export_onnx *w, const dscq_qnode *n, dscq_str *node)
         const dscq_qtensor *x = &w->m->tensor[n->input[i]];
         const double factor = ldexp(n->mult[i], -n->shift[i]) * s_y / (256 * x->scale);
         memcpy(name[i], w->name[n->input[i]], sizeof name[i]);
-        if (is_copied(n, i) ||
+        if (dscq_qnode_is_copied(n, i) ||
             fabs(factor - 1) * (double)dscq_qtensor_reach(x) * x->scale <= s_y / 256)
             continue;
         (void)snprintf(what, sizeof what, "part%d", (int)i);
@@ -96,7 +91,7 @@ static dscq_status check_copies(const export_onnx *w, const dscq_qnode *n)
 
     for (int32_t i = 0; i < n->input_count; i++) {
         const dscq_qtensor *x = &w->m->tensor[n->input[i]];
-        if (is_copied(n, i) &&
+        if (dscq_qnode_is_copied(n, i) &&
             (x->zero_point != y->zero_point || fabs(x->scale / y->scale - 1) > 1e-6))
             return dscq_fail(w->err, DSCQ_UNSUPPORTED,
                              "layer '%s': codes copied to another scale have no ONNX "

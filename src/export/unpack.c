@@ -88,9 +88,9 @@ static dscq_status add_node(const unpack_ctx *c)
         DSCQ_TRY(add(c, "mult", "<i2", 2, &scales, 1, c->n->mult));
         DSCQ_TRY(add(c, "shift", "|u1", 1, &scales, 1, c->n->shift));
     }
-    if (c->n->op == DSCQ_Q_CONV)
+    if (dscq_qop_has(c->n->op, DSCQ_QHAS_WEIGHTS))
         DSCQ_TRY(add(c, "bias", "<i4", 4, &scales, 1, c->n->bias));
-    if (c->n->op == DSCQ_Q_AVGPOOL)
+    if (dscq_qop_has(c->n->op, DSCQ_QHAS_KEYS))
         DSCQ_TRY(add(c, "positions", "<i4", 4, &scales, 1, c->n->scale_key));
     if (table > 0)
         DSCQ_TRY(add(c, "table", "<i4", 4, &table, 1, c->n->table));

@@ -94,17 +94,28 @@ fast_rows infer__rows_open(const dscq_qnode *n, const dscq_qtensor *x,
 /* Row i and the rest of its window, `bytes` apart; i never goes back. */
 const uint8_t *infer__rows_at(fast_rows *w, size_t i);
 
-/* Conv: pack weights and constants, state the scratch. */
-dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
-                                const dscq_int_kernels *k, dscq_error *err);
-size_t infer__conv_scratch(const fast_node *f);
-void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
-                     const dscq_int_kernels *k, const uint8_t *x, uint8_t *y,
-                     uint8_t *scratch);
+/* A node at work. */
+typedef struct fast_run {
+    const fast_node *f;
+    const dscq_qnode *n;
+    const dscq_qmodel *m;
+    const dscq_int_kernels *k;
+    const uint8_t *const *x;
+    uint8_t *y, *scratch;
+    const dscq_qtensor *in, *out; /* the first input */
+} fast_run;
 
-/* The other operations. */
-dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error *err);
-void infer__other_run(const fast_node *f, const dscq_qmodel *m,
-                      const dscq_int_kernels *k, const uint8_t *const *x, uint8_t *y);
+/* The operations. */
+typedef void fast_fn(const fast_run *c);
+#define DSCQ_QOP(name, id, meaning, traits) fast_fn infer__fast_##name;
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
+
+/* Weights: pack them and their constants, state the scratch. */
+dscq_status infer__prepare_weights(fast_node *f, const dscq_qmodel *m,
+                                   const dscq_int_kernels *k, dscq_error *err);
+size_t infer__scratch_bytes(const fast_node *f);
+/* A table of output codes, found by what the input holds. */
+dscq_status infer__prepare_lookup(fast_node *f, const dscq_qmodel *m, dscq_error *err);
 
 #endif

@@ -198,8 +198,8 @@ static dscq_status keep_values(fast_node *f, const dscq_qweights *w, dscq_error 
     return DSCQ_OK;
 }
 
-dscq_status infer__conv_prepare(fast_node *f, const dscq_qmodel *m,
-                                const dscq_int_kernels *k, dscq_error *err)
+dscq_status infer__prepare_weights(fast_node *f, const dscq_qmodel *m,
+                                   const dscq_int_kernels *k, dscq_error *err)
 {
     const dscq_qnode *n = f->n;
     const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
@@ -231,7 +231,7 @@ done:
     return status;
 }
 
-size_t infer__conv_scratch(const fast_node *f)
+size_t infer__scratch_bytes(const fast_node *f)
 {
     return fast_round(f->rows_bytes) + fast_round(f->tile_bytes) +
            fast_round(f->acc_bytes) + fast_round(f->other_bytes);
@@ -397,27 +397,25 @@ static void run_wide(const conv_ctx *c)
         }
 }
 
-void infer__conv_run(const fast_node *f, const dscq_qmodel *m,
-                     const dscq_int_kernels *k, const uint8_t *x, uint8_t *y,
-                     uint8_t *scratch)
+void infer__fast_conv(const fast_run *r)
 {
-    const dscq_qnode *n = f->n;
+    const fast_node *f = r->f;
     conv_ctx c = {.f = f,
-                  .n = n,
-                  .x = &m->tensor[n->input[0]],
-                  .y = &m->tensor[n->output],
-                  .k = k,
-                  .in = x,
+                  .n = r->n,
+                  .x = r->in,
+                  .y = r->out,
+                  .k = r->k,
+                  .in = r->x[0],
+                  .out = r->y,
+                  .rows = r->scratch,
                   .s = shape_of(f)};
 
-    c.out = y;
-    c.rows = scratch;
     c.tile = c.rows + fast_round(f->rows_bytes);
     c.acc = c.tile + fast_round(f->tile_bytes);
     c.other = c.acc + fast_round(f->acc_bytes);
     switch (f->kind) {
     case FAST_GEMM:
-        product(&c, 0, x, c.s.k, 0, (size_t)c.y->h * (size_t)c.y->w);
+        product(&c, 0, c.in, c.s.k, 0, (size_t)c.y->h * (size_t)c.y->w);
         break;
     case FAST_LINES:
         run_lines(&c);

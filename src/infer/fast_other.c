@@ -4,16 +4,6 @@
 
 #include <string.h>
 
-typedef struct run_ctx {
-    const fast_node *f;
-    const dscq_qnode *n;
-    const dscq_qmodel *m;
-    const dscq_int_kernels *k;
-    const uint8_t *const *x;
-    uint8_t *y;
-    const dscq_qtensor *in, *out;
-} run_ctx;
-
 /* Element i of tensor t as it is held: a byte with its offset, or a wide code. */
 static inline int32_t get(const uint8_t *x, const dscq_qtensor *t, size_t i)
 {
@@ -51,7 +41,7 @@ static int64_t leaky(const dscq_qnode *n, int64_t u)
 /* ---- sums and products ---- */
 
 /* What a sum of bytes has in common; its terms are the caller's. */
-static dscq_byte_sum byte_sum(const run_ctx *c, int32_t shift)
+static dscq_byte_sum byte_sum(const fast_run *c, int32_t shift)
 {
     const int32_t low = fast_offset(c->out);
 
@@ -61,13 +51,13 @@ static dscq_byte_sum byte_sum(const run_ctx *c, int32_t shift)
                            .hi = c->n->clamp_hi + low};
 }
 
-static void set_term(dscq_byte_sum *s, const run_ctx *c, int32_t term, int32_t input)
+static void set_term(dscq_byte_sum *s, const fast_run *c, int32_t term, int32_t input)
 {
     s->z[term] = fast_zero(&c->m->tensor[c->n->input[input]]);
     s->m[term] = c->n->mult[input];
 }
 
-static void add_bytes(const run_ctx *c, size_t count)
+static void add_bytes(const fast_run *c, size_t count)
 {
     dscq_byte_sum s = byte_sum(c, c->n->shift[0]);
 
@@ -76,7 +66,7 @@ static void add_bytes(const run_ctx *c, size_t count)
     c->k->sum_bytes(&s, c->x[0], c->x[1], c->y, count);
 }
 
-static void run_add(const run_ctx *c)
+void infer__fast_add(const fast_run *c)
 {
     const size_t count = dscq_qtensor_count(c->out), elem = fast_elem(c->out);
     size_t bytes = elem;
@@ -97,7 +87,7 @@ static void run_add(const run_ctx *c)
     }
 }
 
-static void run_mul(const run_ctx *c)
+void infer__fast_mul(const fast_run *c)
 {
     const dscq_qtensor *b = &c->m->tensor[c->n->input[1]];
     const size_t count = dscq_qtensor_count(c->out), ch = (size_t)c->out->c;
@@ -117,17 +107,15 @@ static void run_mul(const run_ctx *c)
 static int32_t rescaled(const dscq_qnode *n, int32_t j, const dscq_qtensor *x,
                         const dscq_qtensor *y, int32_t u)
 {
-    if (n->mult[j] == 0 && n->shift[j] == 255)
-        return u;
     return finish(n, y, (int64_t)(u - fast_zero(x)) * n->mult[j] >> n->shift[j]);
 }
 
-static void join_one(const run_ctx *c, int32_t j, size_t first)
+static void join_one(const fast_run *c, int32_t j, size_t first)
 {
     const dscq_qtensor *t = &c->m->tensor[c->n->input[j]];
     const size_t pixels = (size_t)t->h * (size_t)t->w, ch = (size_t)t->c;
     const size_t ex = fast_elem(t), ey = fast_elem(c->out), ld = (size_t)c->out->c;
-    const int copy = c->n->mult[j] == 0 && c->n->shift[j] == 255;
+    const int copy = dscq_qnode_is_copied(c->n, j);
 
     const int bytes = ex == 1 && ey == 1;
     dscq_byte_sum s = byte_sum(c, c->n->shift[j]);
@@ -146,7 +134,7 @@ static void join_one(const run_ctx *c, int32_t j, size_t first)
     }
 }
 
-static void run_concat(const run_ctx *c)
+void infer__fast_concat(const fast_run *c)
 {
     size_t first = 0;
 
@@ -156,13 +144,18 @@ static void run_concat(const run_ctx *c)
     }
 }
 
+void infer__fast_rescale(const fast_run *c)
+{
+    infer__fast_concat(c);
+}
+
 /* ---- pooling ---- */
 
 typedef struct span {
     int32_t h0, h1, w0, w1;
 } span;
 
-static span window_at(const run_ctx *c, int32_t oh, int32_t ow)
+static span window_at(const fast_run *c, int32_t oh, int32_t ow)
 {
     const dscq_qnode *n = c->n;
     span s = {oh * n->stride_h - n->pad_top, 0, ow * n->stride_w - n->pad_left, 0};
@@ -179,7 +172,7 @@ static span window_at(const run_ctx *c, int32_t oh, int32_t ow)
 enum { FAST_WINDOW = 64 };
 
 /* The maximum of a window of bytes; more positions than FAST_WINDOW go in turns. */
-static void max_bytes(const run_ctx *c, span s, uint8_t *y)
+static void max_bytes(const fast_run *c, span s, uint8_t *y)
 {
     const size_t ch = (size_t)c->in->c, row = (size_t)c->in->w * ch;
     const int32_t off = fast_offset(c->out);
@@ -200,7 +193,7 @@ static void max_bytes(const run_ctx *c, span s, uint8_t *y)
     c->k->max_bytes(at, count, lo, hi, y, ch);
 }
 
-static void max_codes(const run_ctx *c, span s, size_t at)
+static void max_codes(const fast_run *c, span s, size_t at)
 {
     const size_t ch = (size_t)c->in->c;
 
@@ -216,7 +209,7 @@ static void max_codes(const run_ctx *c, span s, size_t at)
     }
 }
 
-static void max_pixel(const run_ctx *c, span s, size_t at)
+static void max_pixel(const fast_run *c, span s, size_t at)
 {
     if (fast_elem(c->in) == 1)
         max_bytes(c, s, c->y + at * (size_t)c->in->c);
@@ -224,7 +217,7 @@ static void max_pixel(const run_ctx *c, span s, size_t at)
         max_codes(c, s, at);
 }
 
-static void run_maxpool(const run_ctx *c)
+void infer__fast_maxpool(const fast_run *c)
 {
     for (int32_t h = 0; h < c->out->h; h++)
         for (int32_t w = 0; w < c->out->w; w++)
@@ -234,7 +227,7 @@ static void run_maxpool(const run_ctx *c)
 enum { FAST_BLOCK = 256 };
 
 /* FAST_BLOCK channels at a time, so that the sums live on the stack. */
-static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t count)
+static void mean_block(const fast_run *c, span s, size_t at, size_t k0, size_t count)
 {
     const size_t ch = (size_t)c->in->c, ex = fast_elem(c->in), ey = fast_elem(c->out);
     const int32_t real = (s.h1 - s.h0) * (s.w1 - s.w0);
@@ -260,7 +253,7 @@ static void mean_block(const run_ctx *c, span s, size_t at, size_t k0, size_t co
     }
 }
 
-static void run_avgpool(const run_ctx *c)
+void infer__fast_avgpool(const fast_run *c)
 {
     const size_t ch = (size_t)c->in->c;
 
@@ -274,7 +267,7 @@ static void run_avgpool(const run_ctx *c)
 
 /* ---- moving codes ---- */
 
-static void run_upsample(const run_ctx *c)
+void infer__fast_upsample(const fast_run *c)
 {
     const size_t px = (size_t)c->in->c * fast_elem(c->in);
     const int32_t f = c->n->factor;
@@ -288,7 +281,7 @@ static void run_upsample(const run_ctx *c)
                    px);
 }
 
-static void run_reorg(const run_ctx *c)
+void infer__fast_reorg(const fast_run *c)
 {
     const size_t px = (size_t)c->in->c * fast_elem(c->in);
     const size_t f = (size_t)c->n->factor;
@@ -302,7 +295,7 @@ static void run_reorg(const run_ctx *c)
                    x, px);
 }
 
-static void run_slice(const run_ctx *c)
+void infer__fast_slice(const fast_run *c)
 {
     const size_t e = fast_elem(c->in), in = (size_t)c->in->c * e;
     const size_t out = (size_t)c->out->c * e, first = (size_t)c->n->first * e;
@@ -312,7 +305,7 @@ static void run_slice(const run_ctx *c)
         memcpy(c->y + p * out, c->x[0] + p * in + first, out);
 }
 
-static void run_pad(const run_ctx *c)
+void infer__fast_pad(const fast_run *c)
 {
     const size_t e = fast_elem(c->in), row = (size_t)c->in->w * (size_t)c->in->c * e;
     const size_t out_row = (size_t)c->out->w * (size_t)c->out->c * e;
@@ -328,7 +321,23 @@ static void run_pad(const run_ctx *c)
 
 /* ---- tables ---- */
 
-static void run_lut(const run_ctx *c)
+/* 256 entries, of which those of real codes are filled. */
+dscq_status infer__prepare_lookup(fast_node *f, const dscq_qmodel *m, dscq_error *err)
+{
+    const dscq_qnode *n = f->n;
+    const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
+    const size_t ey = fast_elem(y);
+
+    f->table = dscq_calloc(256, ey);
+    if (f->table == NULL)
+        return dscq_fail_nomem(err, "table", 256 * ey);
+    for (int32_t i = 0; i < 1 << x->bits; i++)
+        put(f->table, ey, (size_t)(dscq_qtensor_lo(x) + i + fast_offset(x)),
+            n->table[i] + fast_offset(y));
+    return DSCQ_OK;
+}
+
+void infer__fast_lut(const fast_run *c)
 {
     const size_t count = dscq_qtensor_count(c->out), ey = fast_elem(c->out);
 
@@ -341,7 +350,7 @@ static void run_lut(const run_ctx *c)
         put(c->y, 2, i, get(c->f->table, c->out, c->x[0][i]));
 }
 
-static void run_lrn(const run_ctx *c)
+void infer__fast_lrn(const fast_run *c)
 {
     const int32_t ch = c->in->c, before = (c->n->first - 1) / 2,
                   after = c->n->first / 2;
@@ -370,44 +379,4 @@ static void run_lrn(const run_ctx *c)
                        d * c->n->table[dscq_lrn_index(sum)] >> c->n->shift[0]));
         }
     }
-}
-
-/* ---- table of operations ---- */
-
-static void (*const k_run[DSCQ_Q_COUNT])(const run_ctx *) = {
-    [DSCQ_Q_ADD] = run_add,         [DSCQ_Q_MUL] = run_mul,
-    [DSCQ_Q_CONCAT] = run_concat,   [DSCQ_Q_MAXPOOL] = run_maxpool,
-    [DSCQ_Q_AVGPOOL] = run_avgpool, [DSCQ_Q_UPSAMPLE] = run_upsample,
-    [DSCQ_Q_REORG] = run_reorg,     [DSCQ_Q_SLICE] = run_slice,
-    [DSCQ_Q_PAD] = run_pad,         [DSCQ_Q_LUT] = run_lut,
-    [DSCQ_Q_LRN] = run_lrn,         [DSCQ_Q_RESCALE] = run_concat,
-};
-
-/* 256 entries, of which those of real codes are filled. */
-dscq_status infer__other_prepare(fast_node *f, const dscq_qmodel *m, dscq_error *err)
-{
-    const dscq_qnode *n = f->n;
-    const dscq_qtensor *x = &m->tensor[n->input[0]], *y = &m->tensor[n->output];
-    const size_t ey = fast_elem(y);
-
-    if (n->op != DSCQ_Q_LUT)
-        return DSCQ_OK;
-    f->table = dscq_calloc(256, ey);
-    if (f->table == NULL)
-        return dscq_fail_nomem(err, "table", 256 * ey);
-    for (int32_t i = 0; i < 1 << x->bits; i++)
-        put(f->table, ey, (size_t)(dscq_qtensor_lo(x) + i + fast_offset(x)),
-            n->table[i] + fast_offset(y));
-    return DSCQ_OK;
-}
-
-void infer__other_run(const fast_node *f, const dscq_qmodel *m,
-                      const dscq_int_kernels *k, const uint8_t *const *x, uint8_t *y)
-{
-    run_ctx c = {.f = f, .n = f->n, .m = m, .k = k, .x = x};
-
-    c.y = y;
-    c.in = &m->tensor[f->n->input[0]];
-    c.out = &m->tensor[f->n->output];
-    k_run[f->n->op](&c);
 }

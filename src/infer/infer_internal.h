@@ -12,8 +12,8 @@ typedef struct ref_map {
 
 typedef void ref_fn(const dscq_qnode *n, const ref_map *x, ref_map *y);
 
-#define DSCQ_OP(name, id) ref_fn infer__ref_##name;
-#include "ops.def"
-#undef DSCQ_OP
+#define DSCQ_QOP(name, id, meaning, traits) ref_fn infer__ref_##name;
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
 
 #endif

@@ -32,7 +32,7 @@ void infer__ref_mul(const dscq_qnode *n, const ref_map *x, ref_map *y)
 static int32_t rescaled(const dscq_qnode *n, int32_t i, const ref_map *x,
                         const ref_map *y, int32_t q)
 {
-    if (n->mult[i] == 0 && n->shift[i] == 255)
+    if (dscq_qnode_is_copied(n, i))
         return q;
     return ref_finish(
         n, y, ref_shift((int64_t)(q - x->t->zero_point) * n->mult[i], n->shift[i]));

@@ -8,9 +8,9 @@
 #include <string.h>
 
 static ref_fn *const k_ops[DSCQ_Q_COUNT] = {
-#define DSCQ_OP(name, id) [DSCQ_Q_##id] = infer__ref_##name,
-#include "ops.def"
-#undef DSCQ_OP
+#define DSCQ_QOP(name, id, meaning, traits) [DSCQ_Q_##id] = infer__ref_##name,
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
 };
 
 static dscq_status widen(ref_map *x, const dscq_qtensor *t, const void *codes,

@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+static fast_fn *const k_run[DSCQ_Q_COUNT] = {
+#define DSCQ_QOP(name, id, meaning, traits) [DSCQ_Q_##id] = infer__fast_##name,
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
+};
+
 static dscq_status choose(const dscq_int_kernels **out, const char *name,
                           dscq_error *err)
 {
@@ -87,7 +93,7 @@ static dscq_status plan(dscq_runtime *r, dscq_error *err)
             r->scratch_at = r->offset[i] + room_of(&m->tensor[i]);
     }
     for (int32_t i = 0; i < m->node_count; i++) {
-        const size_t need = infer__conv_scratch(&r->node[i]);
+        const size_t need = infer__scratch_bytes(&r->node[i]);
         scratch = need > scratch ? need : scratch;
     }
     r->block_bytes = r->scratch_at + scratch;
@@ -130,8 +136,10 @@ static dscq_status prepare(dscq_runtime *r, dscq_error *err)
     for (int32_t i = 0; i < r->m->node_count; i++) {
         fast_node *f = &r->node[i];
         f->n = &r->m->node[i];
-        DSCQ_TRY(f->n->op == DSCQ_Q_CONV ? infer__conv_prepare(f, r->m, r->k, err)
-                                         : infer__other_prepare(f, r->m, err));
+        if (dscq_qop_has(f->n->op, DSCQ_QHAS_WEIGHTS))
+            DSCQ_TRY(infer__prepare_weights(f, r->m, r->k, err));
+        if (dscq_qop_has(f->n->op, DSCQ_QHAS_LOOKUP))
+            DSCQ_TRY(infer__prepare_lookup(f, r->m, err));
     }
     DSCQ_TRY(plan(r, err));
     for (int w = 0; w < r->workers; w++) {
@@ -189,15 +197,20 @@ static void run_node(dscq_runtime *r, int32_t i, uint8_t *block)
 {
     fast_node *f = &r->node[i];
     const uint8_t *x[DSCQ_QNODE_INPUTS] = {NULL};
-    uint8_t *y = block + r->offset[f->n->output];
+    const fast_run c = {.f = f,
+                        .n = f->n,
+                        .m = r->m,
+                        .k = r->k,
+                        .x = x,
+                        .y = block + r->offset[f->n->output],
+                        .scratch = block + r->scratch_at,
+                        .in = &r->m->tensor[f->n->input[0]],
+                        .out = &r->m->tensor[f->n->output]};
     const double start = r->now != NULL && block == r->block[0] ? r->now() : 0.0;
 
     for (int32_t j = 0; j < f->n->input_count; j++)
         x[j] = block + r->offset[f->n->input[j]];
-    if (f->n->op == DSCQ_Q_CONV)
-        infer__conv_run(f, r->m, r->k, x[0], y, block + r->scratch_at);
-    else
-        infer__other_run(f, r->m, r->k, x, y);
+    k_run[f->n->op](&c);
     if (r->now != NULL && block == r->block[0])
         f->seconds += r->now() - start;
 }

@@ -1,5 +1,5 @@
-/* Nodes of the integer network as operations of the machine: one row per operation of
- * the network, and the refusals. */
+/* Nodes of the integer network as operations of the machine: one function a row of
+ * qnet/qops.def, and the refusals. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
 #include "lower_internal.h"
@@ -63,7 +63,7 @@ dscq_status lower__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error
                          "%d inputs and %d outputs; the machine takes %d of each",
                          q->input_count, q->output_count, DSCQ_OP_INPUTS);
     for (int32_t i = 0; i < q->node_count; i++)
-        if (q->node[i].op == DSCQ_Q_CONV)
+        if (q->node[i].weights != NULL)
             DSCQ_TRY(check_conv(q, &q->node[i], m, err));
 done:
     return status;
@@ -211,12 +211,17 @@ static dscq_status make_concat(maker *k)
         op->in[0] = n->input[i];
         op->c_out = at;
         op->c_count = c;
-        op->copy_scaled = !(n->mult[i] == 0 && n->shift[i] == 255);
+        op->copy_scaled = !dscq_qnode_is_copied(n, i);
         DSCQ_TRY(copy_scales(k, op, i, 1));
         at += c;
     }
 done:
     return status;
+}
+
+static dscq_status make_rescale(maker *k)
+{
+    return make_concat(k);
 }
 
 static dscq_status make_pool(maker *k, dscq_hw_mode mode)
@@ -252,25 +257,54 @@ static dscq_status make_avgpool(maker *k)
 }
 
 /* upsample, reorg, slice and pad differ in one number each */
-static dscq_status make_move(maker *k)
+static dscq_status make_move(maker *k, dscq_hw_op **op)
 {
-    const dscq_qnode *n = k->n;
-    dscq_hw_op *op;
-    dscq_status status;
+    const dscq_status status = new_op(k, DSCQ_HW_COPY, op);
 
-    DSCQ_TRY(new_op(k, DSCQ_HW_COPY, &op));
-    op->c_count = k->l->q->tensor[n->output].c;
-    if (n->op == DSCQ_Q_UPSAMPLE)
-        op->factor_up = n->factor;
-    if (n->op == DSCQ_Q_REORG)
-        op->factor_down = n->factor;
-    if (n->op == DSCQ_Q_SLICE)
-        op->c_first = n->first;
-    if (n->op == DSCQ_Q_PAD) {
-        op->pad_top = n->pad_top;
-        op->pad_left = n->pad_left;
+    if (status == DSCQ_OK)
+        (*op)->c_count = k->l->q->tensor[k->n->output].c;
+    return status;
+}
+
+static dscq_status make_upsample(maker *k)
+{
+    dscq_hw_op *op;
+    const dscq_status status = make_move(k, &op);
+
+    if (status == DSCQ_OK)
+        op->factor_up = k->n->factor;
+    return status;
+}
+
+static dscq_status make_reorg(maker *k)
+{
+    dscq_hw_op *op;
+    const dscq_status status = make_move(k, &op);
+
+    if (status == DSCQ_OK)
+        op->factor_down = k->n->factor;
+    return status;
+}
+
+static dscq_status make_slice(maker *k)
+{
+    dscq_hw_op *op;
+    const dscq_status status = make_move(k, &op);
+
+    if (status == DSCQ_OK)
+        op->c_first = k->n->first;
+    return status;
+}
+
+static dscq_status make_pad(maker *k)
+{
+    dscq_hw_op *op;
+    const dscq_status status = make_move(k, &op);
+
+    if (status == DSCQ_OK) {
+        op->pad_top = k->n->pad_top;
+        op->pad_left = k->n->pad_left;
     }
-done:
     return status;
 }
 
@@ -306,15 +340,10 @@ done:
     return status;
 }
 
-/* One row per operation of the network. */
 static dscq_status (*const k_make[DSCQ_Q_COUNT])(maker *k) = {
-    [DSCQ_Q_CONV] = make_conv,       [DSCQ_Q_ADD] = make_add,
-    [DSCQ_Q_MUL] = make_mul,         [DSCQ_Q_CONCAT] = make_concat,
-    [DSCQ_Q_MAXPOOL] = make_maxpool, [DSCQ_Q_AVGPOOL] = make_avgpool,
-    [DSCQ_Q_UPSAMPLE] = make_move,   [DSCQ_Q_REORG] = make_move,
-    [DSCQ_Q_SLICE] = make_move,      [DSCQ_Q_PAD] = make_move,
-    [DSCQ_Q_LUT] = make_lut,         [DSCQ_Q_LRN] = make_lrn,
-    [DSCQ_Q_RESCALE] = make_concat,
+#define DSCQ_QOP(name, id, meaning, traits) [DSCQ_Q_##id] = make_##name,
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
 };
 
 /* ---- residual sums inside the convolution ------------------------------- */

@@ -113,7 +113,7 @@ static int16_t code_mult(constants *s, unsigned shift, int32_t m, int *fault,
 
 static unsigned kind_of(const dscq_qnode *n)
 {
-    return n->op != DSCQ_Q_CONV ? 2 : n->weights->c != 1;
+    return n->weights == NULL ? 2 : n->weights->c != 1;
 }
 
 /* One scale entry; returns 0 when the bytes are not of this code. */
@@ -125,12 +125,12 @@ static int code_entry(constants *s, dscq_qnode *n, int32_t i, int decoding)
     const uint32_t r =
         arith_tree(c, s->shift[kind], SHIFT_BITS, decoding ? 0 : n->shift[i], decoding);
     const int16_t m = code_mult(s, r, decoding ? 0 : n->mult[i], &fault, decoding);
-    const int32_t b = n->op == DSCQ_Q_CONV
+    const int32_t b = dscq_qop_has(n->op, DSCQ_QHAS_WEIGHTS)
                           ? code_signed(c, &s->bias[kind], &s->below,
                                         decoding ? 0 : n->bias[i], decoding)
                           : 0;
     const uint32_t key =
-        n->op == DSCQ_Q_AVGPOOL
+        dscq_qop_has(n->op, DSCQ_QHAS_KEYS)
             ? code_number(c, &s->key, decoding ? 0 : (uint32_t)n->scale_key[i],
                           decoding)
             : 0;
@@ -149,9 +149,8 @@ static int code_entry(constants *s, dscq_qnode *n, int32_t i, int decoding)
 /* Table entries as steps from the one before. */
 static int code_table(constants *s, dscq_qnode *n, const dscq_qtensor *y, int decoding)
 {
-    const int wide = n->op == DSCQ_Q_LRN || y->bits > 8;
-    const int is_signed = n->op != DSCQ_Q_LRN && y->is_signed;
-    const int32_t span = wide ? 1 << 16 : 1 << 8, lo = is_signed ? -span / 2 : 0;
+    const pack_entry entry = pack__entry(n, y);
+    const int32_t span = 1 << 8 * entry.bytes, lo = entry.is_signed ? -span / 2 : 0;
     int32_t last = 0;
 
     for (int32_t i = 0; i < n->table_count; i++) {
@@ -209,16 +208,15 @@ static dscq_status get_entries(constants *s, dscq_qnode *n, uint64_t *budget,
 {
     const uint32_t count = code_number(&s->c, &s->count, 0, 1);
 
-    if (n->op == DSCQ_Q_CONV ? (int64_t)count != n->weights->k || count > *budget
-                             : count > DSCQ_QNET_MAX_ENTRIES) {
+    if (n->weights != NULL ? (int64_t)count != n->weights->k || count > *budget
+                           : count > DSCQ_QNET_MAX_ENTRIES) {
         dscq_get_fail(r, "scale entries");
         return DSCQ_OK;
     }
-    *budget -= n->op == DSCQ_Q_CONV ? count : 0;
+    *budget -= n->weights != NULL ? count : 0;
     if (count == 0)
         return DSCQ_OK;
-    const dscq_status status = dscq_qnode_reserve(
-        n, (int32_t)count, n->op == DSCQ_Q_CONV, n->op == DSCQ_Q_AVGPOOL, err);
+    const dscq_status status = dscq_qnode_reserve(n, (int32_t)count, err);
     if (status != DSCQ_OK)
         return status;
     for (int32_t i = 0; i < n->scale_count && r->bad == NULL; i++)

@@ -143,7 +143,7 @@ static void node(diff_ctx *d, const dscq_qnode *a, const dscq_qnode *b)
         const size_t n = (size_t)a->scale_count;
         array(d, a->name, "multipliers", a->mult, b->mult, n, sizeof *a->mult);
         array(d, a->name, "shifts", a->shift, b->shift, n, 1);
-        if (a->op == DSCQ_Q_CONV)
+        if (dscq_qop_has(a->op, DSCQ_QHAS_WEIGHTS))
             array(d, a->name, "biases", a->bias, b->bias, n, sizeof *a->bias);
     }
     if (a->table_count == b->table_count)

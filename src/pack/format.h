@@ -48,13 +48,20 @@ extern const pack_section_row pack__sections[PACK_S_COUNT];
 typedef struct pack_field_row {
     const char *name;
     size_t offset;
-    const char *ops; /* letters of the operations that have it */
+    int trait; /* of the operations that have it */
     int is_signed;
 } pack_field_row;
 extern const pack_field_row pack__fields[];
 extern const size_t pack__field_count;
 int pack__field_in(const pack_field_row *f, dscq_qop op);
 int32_t *pack__field(const pack_field_row *f, dscq_qnode *n);
+
+/* An entry of n's table in the file; y: its output. */
+typedef struct pack_entry {
+    unsigned bytes;
+    int is_signed;
+} pack_entry;
+pack_entry pack__entry(const dscq_qnode *n, const dscq_qtensor *y);
 
 /* One layer's chosen form. */
 typedef struct pack_choice {

@@ -51,7 +51,7 @@ static void get_node(dscq_qmodel *m, dscq_qnode *n, int32_t *kernel, dscq_reader
     else if (strcmp(n->name, m->tensor[n->output].name) == 0)
         dscq_get_fail(r, "node name");
     get_fields(n, r);
-    if (n->op == DSCQ_Q_CONV) {
+    if (dscq_qop_has(n->op, DSCQ_QHAS_WEIGHTS)) {
         kernel[0] = dscq_get_int(r, 1, DSCQ_QNET_MAX_SIDE, "kernel rows");
         kernel[1] = dscq_get_int(r, 1, DSCQ_QNET_MAX_SIDE, "kernel columns");
     }
@@ -99,10 +99,9 @@ static dscq_status get_net(dscq_qmodel *m, dscq_reader *r, dscq_error *err)
     for (size_t i = 0; i < nodes && r->bad == NULL; i++) {
         dscq_qnode *n = &m->node[i];
         int32_t kernel[2] = {0, 0};
-        n->stride_h = n->stride_w = n->dilation_h = n->dilation_w = 1;
-        n->groups = n->factor = 1;
+        dscq_qnode_clear(n);
         get_node(m, n, kernel, r);
-        if (r->bad == NULL && n->op == DSCQ_Q_CONV)
+        if (r->bad == NULL && dscq_qop_has(n->op, DSCQ_QHAS_WEIGHTS))
             DSCQ_TRY(shape_weights(m, n, kernel, r, err));
     }
     status = DSCQ_OK;
@@ -123,8 +122,7 @@ static dscq_status get_scales(dscq_qnode *n, dscq_reader *r, dscq_error *err)
 
     if (r->bad != NULL || count == 0)
         return DSCQ_OK;
-    const dscq_status status = dscq_qnode_reserve(
-        n, (int32_t)count, n->op == DSCQ_Q_CONV, n->op == DSCQ_Q_AVGPOOL, err);
+    const dscq_status status = dscq_qnode_reserve(n, (int32_t)count, err);
     if (status != DSCQ_OK)
         return status;
     for (size_t k = 0; k < count; k++)
@@ -142,14 +140,12 @@ static dscq_status get_constants(dscq_qmodel *m, dscq_reader *r, dscq_error *err
 {
     for (int32_t i = 0; i < m->node_count && r->bad == NULL; i++) {
         dscq_qnode *n = &m->node[i];
-        const dscq_qtensor *y = &m->tensor[n->output];
-        const unsigned entry = n->op == DSCQ_Q_LRN || y->bits > 8 ? 2 : 1;
-        const int is_signed = n->op != DSCQ_Q_LRN && y->is_signed;
+        const pack_entry entry = pack__entry(n, &m->tensor[n->output]);
         const dscq_status status = get_scales(n, r, err);
         if (status != DSCQ_OK)
             return status;
         const size_t count =
-            dscq_get_count(r, DSCQ_QNET_MAX_TABLE, entry, "table entries");
+            dscq_get_count(r, DSCQ_QNET_MAX_TABLE, entry.bytes, "table entries");
         if (r->bad != NULL || count == 0)
             continue;
         n->table = dscq_calloc(count, sizeof *n->table);
@@ -157,8 +153,9 @@ static dscq_status get_constants(dscq_qmodel *m, dscq_reader *r, dscq_error *err
             return dscq_fail_nomem(err, "table", count * sizeof *n->table);
         n->table_count = (int32_t)count;
         for (size_t k = 0; k < count; k++) {
-            const uint64_t v = dscq_get_u(r, entry, "table entry");
-            n->table[k] = is_signed ? sign_extend(v, entry * 8) : (int32_t)v;
+            const uint64_t v = dscq_get_u(r, entry.bytes, "table entry");
+            n->table[k] =
+                entry.is_signed ? sign_extend(v, entry.bytes * 8) : (int32_t)v;
         }
     }
     return DSCQ_OK;

@@ -57,20 +57,21 @@ static void put_constants(dscq_buf *b, const dscq_qmodel *m, pack_choice *sizes)
     for (int32_t i = 0; i < m->node_count; i++) {
         const dscq_qnode *n = &m->node[i];
         const size_t start = b->len;
-        const unsigned entry =
-            n->op == DSCQ_Q_LRN || m->tensor[n->output].bits > 8 ? 2 : 1;
+        const pack_entry entry = pack__entry(n, &m->tensor[n->output]);
+        const int with_bias = dscq_qop_has(n->op, DSCQ_QHAS_WEIGHTS);
+        const int with_key = dscq_qop_has(n->op, DSCQ_QHAS_KEYS);
         dscq_put_varint(b, (uint64_t)n->scale_count);
         for (int32_t k = 0; k < n->scale_count; k++)
             dscq_put_u(b, (uint16_t)n->mult[k], 2);
         for (int32_t k = 0; k < n->scale_count; k++)
             dscq_put_u(b, n->shift[k], 1);
-        for (int32_t k = 0; n->op == DSCQ_Q_CONV && k < n->scale_count; k++)
+        for (int32_t k = 0; with_bias && k < n->scale_count; k++)
             dscq_put_u(b, (uint32_t)n->bias[k] & 0xffffff, 3);
-        for (int32_t k = 0; n->op == DSCQ_Q_AVGPOOL && k < n->scale_count; k++)
+        for (int32_t k = 0; with_key && k < n->scale_count; k++)
             dscq_put_varint(b, (uint64_t)n->scale_key[k]);
         dscq_put_varint(b, (uint64_t)n->table_count);
         for (int32_t k = 0; k < n->table_count; k++)
-            dscq_put_u(b, (uint32_t)n->table[k], entry);
+            dscq_put_u(b, (uint32_t)n->table[k], entry.bytes);
         if (sizes != NULL)
             sizes[i].size.constants = (uint64_t)(b->len - start) * 8;
     }

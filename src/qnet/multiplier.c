@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-enum { SHIFT_MAX = 47 };
-
 /* Half away from zero, as every rounding when a file is made. */
 static double round_away(double v)
 {
@@ -27,12 +25,12 @@ int dscq_qmultipliers(int16_t *m, uint8_t *r, const double *factor, int32_t n)
         return 1;
     (void)frexp(top, &exponent); /* top = f * 2^exponent, f in [0.5, 1) */
     int shift = 15 - exponent;
-    if (shift <= SHIFT_MAX && round_away(ldexp(top, shift)) >= 32768.0)
+    if (shift <= DSCQ_QSHIFT_MAX && round_away(ldexp(top, shift)) >= 32768.0)
         shift--;
     if (shift < 0)
         return 0;
-    if (shift > SHIFT_MAX)
-        shift = SHIFT_MAX;
+    if (shift > DSCQ_QSHIFT_MAX)
+        shift = DSCQ_QSHIFT_MAX;
     for (int32_t i = 0; i < n; i++)
         m[i] = (int16_t)round_away(ldexp(factor[i], shift));
     *r = (uint8_t)shift;

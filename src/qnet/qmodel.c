@@ -19,12 +19,6 @@ _Static_assert(sizeof((dscq_qoutput *)0)->role == DSCQ_QNET_MAX_ROLE + 1, "roles
 _Static_assert(sizeof((dscq_qoutput *)0)->params == DSCQ_QNET_MAX_SETTINGS + 1,
                "settings");
 
-static const char *const k_op_names[DSCQ_Q_COUNT] = {
-#define X(name, id, text) #name,
-    DSCQ_QOP_LIST(X)
-#undef X
-};
-
 dscq_status dscq_qmodel_create(dscq_qmodel **out, dscq_error *err)
 {
     *out = dscq_calloc(1, sizeof **out);
@@ -33,8 +27,9 @@ dscq_status dscq_qmodel_create(dscq_qmodel **out, dscq_error *err)
     return DSCQ_OK;
 }
 
-static void plain_node(dscq_qnode *n)
+void dscq_qnode_clear(dscq_qnode *n)
 {
+    memset(n, 0, sizeof *n);
     n->stride_h = n->stride_w = n->dilation_h = n->dilation_w = 1;
     n->groups = n->factor = 1;
 }
@@ -58,13 +53,15 @@ dscq_status dscq_qmodel_reserve(dscq_qmodel *m, int32_t tensors, int32_t nodes,
     for (int32_t i = 0; i < tensors; i++)
         m->tensor[i].is_signed = 1;
     for (int32_t i = 0; i < nodes; i++)
-        plain_node(&m->node[i]);
+        dscq_qnode_clear(&m->node[i]);
     return DSCQ_OK;
 }
 
-dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, int with_bias,
-                               int with_key, dscq_error *err)
+dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, dscq_error *err)
 {
+    const int with_bias = dscq_qop_has(n->op, DSCQ_QHAS_WEIGHTS);
+    const int with_key = dscq_qop_has(n->op, DSCQ_QHAS_KEYS);
+
     assert(count >= 0 && n->mult == NULL);
     n->mult = dscq_calloc((size_t)count, sizeof *n->mult);
     n->shift = dscq_calloc((size_t)count, sizeof *n->shift);
@@ -136,8 +133,7 @@ void dscq_qmodel_cut(dscq_qmodel *m, int32_t count)
     while (m->node_count > count) {
         dscq_qnode *n = &m->node[--m->node_count];
         free_node(n);
-        memset(n, 0, sizeof *n);
-        plain_node(n);
+        dscq_qnode_clear(n);
     }
 }
 
@@ -157,11 +153,6 @@ void dscq_qmodel_destroy(dscq_qmodel *m)
     dscq_free(m->meta);
     dscq_free(m->file);
     dscq_free(m);
-}
-
-const char *dscq_qop_name(dscq_qop op)
-{
-    return (int)op >= 0 && op < DSCQ_Q_COUNT ? k_op_names[op] : "?";
 }
 
 size_t dscq_qtensor_count(const dscq_qtensor *t)

@@ -29,7 +29,7 @@ static dscq_qmodel *one_weight(void)
     test_ok(dscq_qweights_create(&n->weights, 1, 1, 1, 1, DSCQ_FORM_LINEAR, 0, &err));
     n->weights->bits = 8;
     n->weights->value[0] = 3;
-    test_ok(dscq_qnode_reserve(n, 1, 1, 0, &err));
+    test_ok(dscq_qnode_reserve(n, 1, &err));
     n->mult[0] = 16384; /* u = acc * 16384 >> 6 = 256 acc */
     n->shift[0] = 6;
     q->output[0].tensor = 1;

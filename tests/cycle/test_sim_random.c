@@ -292,7 +292,7 @@ static int32_t add_conv(dscq_qmodel *q, dscq_rng *r, int32_t x, int32_t shape[3]
     for (size_t i = 0; i < n->weights->count; i++)
         if (dscq_rng_below(r, 10) < density)
             n->weights->value[i] = (int16_t)((int)dscq_rng_below(r, 255) - 127);
-    test_ok(dscq_qnode_reserve(n, m, 1, 0, &err));
+    test_ok(dscq_qnode_reserve(n, m, &err));
     for (int32_t i = 0; i < m; i++) {
         n->mult[i] = (int16_t)(16384 + dscq_rng_below(r, 9000));
         n->shift[i] = (uint8_t)(dw ? 17 : 19);
@@ -322,7 +322,7 @@ static int32_t add_sum(dscq_qmodel *q, int32_t a, int32_t b)
     n->input[0] = a;
     n->input[1] = b;
     n->input_count = 2;
-    test_ok(dscq_qnode_reserve(n, 2, 0, 0, &err));
+    test_ok(dscq_qnode_reserve(n, 2, &err));
     n->mult[0] = 16384;
     n->mult[1] = 20000;
     n->shift[0] = n->shift[1] = 7;

@@ -47,7 +47,7 @@ static dscq_qmodel *two_layers(void)
         n->weights->bits = 8;
         for (int32_t w = 0; w < k * c; w++)
             n->weights->value[w] = i == 0 ? k_first[w] : 1;
-        test_ok(dscq_qnode_reserve(n, k, k, 0, &err));
+        test_ok(dscq_qnode_reserve(n, k, &err));
         for (int32_t m = 0; m < k; m++) {
             n->mult[m] = 16384;
             n->shift[m] = 6;

@@ -228,7 +228,7 @@ static int gen_conv(gen *g, dscq_qnode *n)
     const dscq_qform form = (dscq_qform)below(g, 3);
     if (dscq_qweights_create(&n->weights, k, kh, kw, x->c / n->groups, form,
                              between(g, 1, 20), g->err) != DSCQ_OK ||
-        dscq_qnode_reserve(n, k, 1, 0, g->err) != DSCQ_OK)
+        dscq_qnode_reserve(n, k, g->err) != DSCQ_OK)
         return -1;
     if (form == DSCQ_FORM_CODEBOOK)
         fill_book(g, n->weights);
@@ -271,7 +271,7 @@ static int gen_add(gen *g, dscq_qnode *n)
     for (int32_t i = 0; i < want; i++)
         f[i] = factor_for(g, y, spread_of(input_tensor(g, n, i))) *
                (below(g, 9) == 0 ? -1.0 : 1.0);
-    if (dscq_qnode_reserve(n, want, 0, 0, g->err) != DSCQ_OK)
+    if (dscq_qnode_reserve(n, want, g->err) != DSCQ_OK)
         return -1;
     if (!dscq_qmultipliers(n->mult, n->shift, f, want))
         n->mult[0] = 1;
@@ -293,7 +293,7 @@ static int gen_mul(gen *g, dscq_qnode *n)
             g->m->tensor[t].c == x->c && below(g, 2))
             n->input[1] = t;
     const dscq_qtensor *y = new_tensor(g, x->h, x->w, x->c);
-    if (dscq_qnode_reserve(n, 1, 0, 0, g->err) != DSCQ_OK)
+    if (dscq_qnode_reserve(n, 1, g->err) != DSCQ_OK)
         return -1;
     (void)dscq_qmultiplier(n->mult, n->shift,
                            factor_for(g, y,
@@ -303,9 +303,8 @@ static int gen_mul(gen *g, dscq_qnode *n)
     return 1;
 }
 
-static int gen_concat(gen *g, dscq_qnode *n)
+static int gen_join(gen *g, dscq_qnode *n, int32_t want)
 {
-    const int32_t want = n->op == DSCQ_Q_RESCALE ? 1 : between(g, 2, 4);
     int32_t c = input_tensor(g, n, 0)->c;
 
     for (n->input_count = 1; n->input_count < want; n->input_count++) {
@@ -318,13 +317,13 @@ static int gen_concat(gen *g, dscq_qnode *n)
         new_tensor(g, input_tensor(g, n, 0)->h, input_tensor(g, n, 0)->w, c);
     if (below(g, 2))
         same_codes(y, input_tensor(g, n, 0));
-    if (dscq_qnode_reserve(n, want, 0, 0, g->err) != DSCQ_OK)
+    if (dscq_qnode_reserve(n, want, g->err) != DSCQ_OK)
         return -1;
     for (int32_t i = 0; i < want; i++) {
         const dscq_qtensor *x = input_tensor(g, n, i);
         if (x->bits == y->bits && x->is_signed == y->is_signed &&
             x->zero_point == y->zero_point && below(g, 3) != 0) {
-            n->shift[i] = 255;
+            n->shift[i] = DSCQ_QSHIFT_COPIED;
             continue;
         }
         (void)dscq_qmultiplier(&n->mult[i], &n->shift[i],
@@ -332,6 +331,16 @@ static int gen_concat(gen *g, dscq_qnode *n)
     }
     set_clamp(g, n, y);
     return 1;
+}
+
+static int gen_concat(gen *g, dscq_qnode *n)
+{
+    return gen_join(g, n, between(g, 2, 4));
+}
+
+static int gen_rescale(gen *g, dscq_qnode *n)
+{
+    return gen_join(g, n, 1);
 }
 
 static int gen_pool(gen *g, dscq_qnode *n)
@@ -364,7 +373,7 @@ static int gen_pool(gen *g, dscq_qnode *n)
     }
     n->count_include_pad = below(g, 3) == 0;
     const int32_t count = dscq_qpool_counts(n, x->h, x->w, keys, 64);
-    if (dscq_qnode_reserve(n, count, 0, 1, g->err) != DSCQ_OK)
+    if (dscq_qnode_reserve(n, count, g->err) != DSCQ_OK)
         return -1;
     for (int32_t i = 0; i < count; i++) {
         n->scale_key[i] = keys[i];
@@ -374,36 +383,68 @@ static int gen_pool(gen *g, dscq_qnode *n)
     return 1;
 }
 
-static int gen_move(gen *g, dscq_qnode *n)
+static int gen_maxpool(gen *g, dscq_qnode *n)
 {
-    const dscq_qtensor *x = input_tensor(g, n, 0);
-    int32_t h = x->h, w = x->w, c = x->c;
+    return gen_pool(g, n);
+}
 
-    n->factor = between(g, 1, 3);
-    if (n->op == DSCQ_Q_UPSAMPLE) {
-        h *= n->factor;
-        w *= n->factor;
-    } else if (n->op == DSCQ_Q_REORG) {
-        h /= n->factor;
-        w /= n->factor;
-        c *= n->factor * n->factor;
-        if (x->h % n->factor != 0 || x->w % n->factor != 0)
-            return 0;
-    } else if (n->op == DSCQ_Q_SLICE) {
-        n->first = below(g, c);
-        c = between(g, 1, c - n->first);
-    } else {
-        n->pad_top = below(g, 3);
-        n->pad_left = below(g, 3);
-        n->pad_bottom = below(g, 3);
-        n->pad_right = below(g, 3);
-        h += n->pad_top + n->pad_bottom;
-        w += n->pad_left + n->pad_right;
-    }
+static int gen_avgpool(gen *g, dscq_qnode *n)
+{
+    return gen_pool(g, n);
+}
+
+static int moved(gen *g, int32_t h, int32_t w, int32_t c, const dscq_qtensor *x)
+{
     if (h > 2 * g->o->max_side || w > 2 * g->o->max_side || c > g->o->max_channels)
         return 0;
     same_codes(new_tensor(g, h, w, c), x);
     return 1;
+}
+
+/* Drawn for all that move codes, used or not: the networks of a seed stay the same. */
+static int32_t factor(gen *g)
+{
+    return between(g, 1, 3);
+}
+
+static int gen_upsample(gen *g, dscq_qnode *n)
+{
+    const dscq_qtensor *x = input_tensor(g, n, 0);
+    const int32_t f = n->factor = factor(g);
+
+    return moved(g, x->h * f, x->w * f, x->c, x);
+}
+
+static int gen_reorg(gen *g, dscq_qnode *n)
+{
+    const dscq_qtensor *x = input_tensor(g, n, 0);
+    const int32_t f = n->factor = factor(g);
+
+    if (x->h % f != 0 || x->w % f != 0)
+        return 0;
+    return moved(g, x->h / f, x->w / f, x->c * f * f, x);
+}
+
+static int gen_slice(gen *g, dscq_qnode *n)
+{
+    const dscq_qtensor *x = input_tensor(g, n, 0);
+
+    (void)factor(g);
+    n->first = below(g, x->c);
+    return moved(g, x->h, x->w, between(g, 1, x->c - n->first), x);
+}
+
+static int gen_pad(gen *g, dscq_qnode *n)
+{
+    const dscq_qtensor *x = input_tensor(g, n, 0);
+
+    (void)factor(g);
+    n->pad_top = below(g, 3);
+    n->pad_left = below(g, 3);
+    n->pad_bottom = below(g, 3);
+    n->pad_right = below(g, 3);
+    return moved(g, x->h + n->pad_top + n->pad_bottom,
+                 x->w + n->pad_left + n->pad_right, x->c, x);
 }
 
 static int gen_lut(gen *g, dscq_qnode *n)
@@ -434,7 +475,7 @@ static int gen_lrn(gen *g, dscq_qnode *n)
     const dscq_qtensor *y = new_tensor(g, x->h, x->w, x->c);
     n->table_count = dscq_lrn_index((uint32_t)(span * reach * reach)) + 1;
     n->table = dscq_calloc((size_t)n->table_count, sizeof *n->table);
-    if (n->table == NULL || dscq_qnode_reserve(n, 1, 0, 0, g->err) != DSCQ_OK)
+    if (n->table == NULL || dscq_qnode_reserve(n, 1, g->err) != DSCQ_OK)
         return -1;
     for (int32_t i = 0; i < n->table_count; i++)
         n->table[i] = 65535 / (1 + i / 16) - below(g, 3);
@@ -444,13 +485,9 @@ static int gen_lrn(gen *g, dscq_qnode *n)
 }
 
 static int (*const k_gen[DSCQ_Q_COUNT])(gen *, dscq_qnode *) = {
-    [DSCQ_Q_CONV] = gen_conv,      [DSCQ_Q_ADD] = gen_add,
-    [DSCQ_Q_MUL] = gen_mul,        [DSCQ_Q_CONCAT] = gen_concat,
-    [DSCQ_Q_MAXPOOL] = gen_pool,   [DSCQ_Q_AVGPOOL] = gen_pool,
-    [DSCQ_Q_UPSAMPLE] = gen_move,  [DSCQ_Q_REORG] = gen_move,
-    [DSCQ_Q_SLICE] = gen_move,     [DSCQ_Q_PAD] = gen_move,
-    [DSCQ_Q_LUT] = gen_lut,        [DSCQ_Q_LRN] = gen_lrn,
-    [DSCQ_Q_RESCALE] = gen_concat,
+#define DSCQ_QOP(name, id, meaning, traits) [DSCQ_Q_##id] = gen_##name,
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
 };
 
 static void drop(dscq_qnode *n)
@@ -461,25 +498,17 @@ static void drop(dscq_qnode *n)
     dscq_free(n->scale_key);
     dscq_free(n->table);
     dscq_qweights_destroy(n->weights);
-    *n = (dscq_qnode){.stride_h = 1,
-                      .stride_w = 1,
-                      .dilation_h = 1,
-                      .dilation_w = 1,
-                      .groups = 1,
-                      .factor = 1};
+    dscq_qnode_clear(n);
 }
 
 static int one_node(gen *g)
 {
-    static const dscq_qop k_pick[] = {
-        DSCQ_Q_CONV,    DSCQ_Q_CONV,     DSCQ_Q_CONV,   DSCQ_Q_CONV,
-        DSCQ_Q_ADD,     DSCQ_Q_MUL,      DSCQ_Q_CONCAT, DSCQ_Q_MAXPOOL,
-        DSCQ_Q_AVGPOOL, DSCQ_Q_UPSAMPLE, DSCQ_Q_REORG,  DSCQ_Q_SLICE,
-        DSCQ_Q_PAD,     DSCQ_Q_LUT,      DSCQ_Q_LRN,    DSCQ_Q_RESCALE};
+    enum { MORE = 3 }; /* convolutions are as frequent as four others */
     dscq_qnode *n = &g->m->node[g->nodes];
     const int32_t before = g->tensors;
 
-    n->op = k_pick[below(g, (int32_t)(sizeof k_pick / sizeof *k_pick))];
+    const int32_t pick = below(g, MORE + DSCQ_Q_COUNT);
+    n->op = pick < MORE ? DSCQ_Q_CONV : (dscq_qop)(pick - MORE);
     if (g->o->ops != 0 && (g->o->ops >> n->op & 1U) == 0)
         return 0;
     n->input_count = 1;

@@ -59,15 +59,17 @@ static dscq_status read_arrays(dscq_qnode *n, const dscq_json *j, dscq_error *er
                     *table = dscq_json_get(j, "table");
     dscq_status status;
 
-    DSCQ_TRY(dscq_qnode_reserve(n, (int32_t)dscq_json_count(mult), 1, 1, err));
+    DSCQ_TRY(dscq_qnode_reserve(n, (int32_t)dscq_json_count(mult), err));
     for (size_t i = 0; i < dscq_json_count(mult); i++) {
         n->mult[i] = (int16_t)dscq_json_int(dscq_json_at(mult, i), 0);
         n->shift[i] =
             (uint8_t)dscq_json_int(dscq_json_at(dscq_json_get(j, "shift"), i), 0);
-        n->bias[i] =
-            (int32_t)dscq_json_int(dscq_json_at(dscq_json_get(j, "bias"), i), 0);
-        n->scale_key[i] =
-            (int32_t)dscq_json_int(dscq_json_at(dscq_json_get(j, "keys"), i), 0);
+        if (n->bias != NULL)
+            n->bias[i] =
+                (int32_t)dscq_json_int(dscq_json_at(dscq_json_get(j, "bias"), i), 0);
+        if (n->scale_key != NULL)
+            n->scale_key[i] =
+                (int32_t)dscq_json_int(dscq_json_at(dscq_json_get(j, "keys"), i), 0);
     }
     n->table_count = (int32_t)dscq_json_count(table);
     n->table = dscq_calloc(dscq_json_count(table), sizeof *n->table);

@@ -102,7 +102,7 @@ static dscq_qmodel *sum_of_two(void)
     m->node[0].output = 2;
     m->node[0].clamp_lo = -128;
     m->node[0].clamp_hi = 127;
-    ck_assert_int_eq(dscq_qnode_reserve(&m->node[0], 2, 0, 0, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qnode_reserve(&m->node[0], 2, &err), DSCQ_OK);
     m->node[0].mult[0] = 128; /* x + y / 16 */
     m->node[0].mult[1] = 8;
     ck_assert_msg(dscq_qmodel_check(m, &err) == DSCQ_OK, "%s", err.msg);

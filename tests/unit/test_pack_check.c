@@ -53,12 +53,12 @@ static dscq_qmodel *legal(void)
     conv->weights->codebook[1] = 100;
     conv->weights->codebook[2] = -100;
     conv->weights->value[7] = 100;
-    ck_assert_int_eq(dscq_qnode_reserve(conv, 4, 1, 0, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qnode_reserve(conv, 4, &err), DSCQ_OK);
     add->input_count = 2;
     add->input[1] = 0;
-    ck_assert_int_eq(dscq_qnode_reserve(add, 2, 0, 0, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qnode_reserve(add, 2, &err), DSCQ_OK);
     avg->kernel_h = avg->kernel_w = avg->stride_h = avg->stride_w = 2;
-    ck_assert_int_eq(dscq_qnode_reserve(avg, 1, 0, 1, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qnode_reserve(avg, 1, &err), DSCQ_OK);
     avg->scale_key[0] = 4;
     avg->mult[0] = 16384;
     m->node[3].table_count = 256;

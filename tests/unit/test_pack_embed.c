@@ -7,6 +7,41 @@
 
 #include <check.h>
 
+/* ---- its own table of operations ---- */
+
+/* clang-format off */
+#define TRAITS(X)                                                                      \
+    X(STEPS) X(PADS) X(WEIGHTS) X(WINDOW) X(KEYS) X(FACTOR) X(FIRST) X(CLAMP) X(LEAKY) \
+    X(CURVE)
+#define FIELDS(X)                                                                      \
+    X(stride_h) X(stride_w) X(pad_top) X(pad_left) X(pad_bottom) X(pad_right)          \
+    X(dilation_h) X(dilation_w) X(groups) X(kernel_h) X(kernel_w) X(count_include_pad) \
+    X(factor) X(first) X(clamp_lo) X(clamp_hi) X(is_leaky) X(slope_q15)
+/* clang-format on */
+
+#define X(id, has)                                                                     \
+    _Static_assert((int)DSCQ_PACKED_##id == (int)DSCQ_Q_##id, "number of " #id);
+DSCQ_PACKED_OP_LIST(X)
+#undef X
+_Static_assert((int)DSCQ_PACKED_OPS == (int)DSCQ_Q_COUNT,
+               "an operation of qnet/qops.def that embed/packed_reader.h lacks");
+
+START_TEST(board_reader_knows_the_operations)
+{
+    const dscq_packed_node n = {.op = _i};
+
+#define X(what)                                                                        \
+    ck_assert_msg(dscq_packed_has(&n, DSCQ_PACKED_##what) ==                           \
+                      dscq_qop_has((dscq_qop)_i, DSCQ_QHAS_##what),                    \
+                  "embed/packed_reader.h and qnet/qops.def differ in " #what " of %s", \
+                  dscq_qop_name((dscq_qop)_i));
+    TRAITS(X)
+#undef X
+}
+END_TEST
+
+/* ---- networks ---- */
+
 static void compare_node(const dscq_qnode *want, const dscq_packed_node *got)
 {
     ck_assert_int_eq(want->op, got->op);
@@ -18,23 +53,13 @@ static void compare_node(const dscq_qnode *want, const dscq_packed_node *got)
     for (int32_t i = 0; i < want->scale_count; i++) {
         ck_assert_int_eq(want->mult[i], dscq_packed_mult(got, i));
         ck_assert_int_eq(want->shift[i], dscq_packed_shift(got, i));
-        if (want->op == DSCQ_Q_CONV)
+        if (want->bias != NULL)
             ck_assert_int_eq(want->bias[i], dscq_packed_bias(got, i));
     }
     ck_assert_int_eq(want->table_count, got->table_count);
-    if (want->op == DSCQ_Q_CONV) {
-        ck_assert_int_eq(want->stride_h, got->stride_h);
-        ck_assert_int_eq(want->pad_right, got->pad_right);
-        ck_assert_int_eq(want->dilation_w, got->dilation_w);
-        ck_assert_int_eq(want->groups, got->groups);
-        ck_assert_int_eq(want->clamp_lo, got->clamp_lo);
-        ck_assert_int_eq(want->clamp_hi, got->clamp_hi);
-        ck_assert_int_eq(want->slope_q15, got->slope_q15);
-    }
-    if (want->op == DSCQ_Q_LRN || want->op == DSCQ_Q_SLICE)
-        ck_assert_int_eq(want->first, got->first);
-    if (want->op == DSCQ_Q_UPSAMPLE || want->op == DSCQ_Q_REORG)
-        ck_assert_int_eq(want->factor, got->factor);
+#define X(field) ck_assert_int_eq(want->field, got->field);
+    FIELDS(X)
+#undef X
 }
 
 START_TEST(board_reader_sees_the_same_network)
@@ -91,6 +116,7 @@ static Suite *make_suite(void)
     TCase *tc = tcase_create("embed");
 
     tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, board_reader_knows_the_operations, 0, DSCQ_Q_COUNT);
     tcase_add_loop_test(tc, board_reader_sees_the_same_network, 0, 60);
     suite_add_tcase(s, tc);
     return s;

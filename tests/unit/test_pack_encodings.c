@@ -38,7 +38,7 @@ static dscq_qmodel *one_layer(int32_t k, int32_t r, int32_t s, int32_t c,
     n->clamp_hi = 127;
     ck_assert_int_eq(dscq_qweights_create(&n->weights, k, r, s, c, form, block, &err),
                      DSCQ_OK);
-    ck_assert_int_eq(dscq_qnode_reserve(n, k, 1, 0, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qnode_reserve(n, k, &err), DSCQ_OK);
     m->output[0].tensor = 1;
     (void)snprintf(m->output[0].role, 32, "logits");
     return m;

@@ -51,7 +51,7 @@ static void add_layer(dscq_qmodel *m, int32_t i)
     ck_assert_int_eq(dscq_qweights_create(&n->weights, WIDTH, 1, 1, WIDTH,
                                           DSCQ_FORM_CODEBOOK, 0, &err),
                      DSCQ_OK);
-    ck_assert_int_eq(dscq_qnode_reserve(n, WIDTH, 1, 0, &err), DSCQ_OK);
+    ck_assert_int_eq(dscq_qnode_reserve(n, WIDTH, &err), DSCQ_OK);
     n->weights->bits = 3;
     n->weights->codebook_count = 8;
     for (int32_t v = 1; v < 8; v++)

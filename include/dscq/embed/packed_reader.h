@@ -32,24 +32,46 @@ enum {
     DSCQ_PACKED_ROOM = -3     /* the caller's buffer is too small     */
 };
 
-enum { DSCQ_PACKED_INPUTS = 16, DSCQ_PACKED_FIELDS = 18, DSCQ_PACKED_TENSOR_MAX = 512 };
+enum { DSCQ_PACKED_INPUTS = 16, DSCQ_PACKED_TENSOR_MAX = 512 };
 
-/* Operations, docs/format.md section 4.2. */
+/* What nodes of an operation have in the file, docs/format.md sections 4.3, 4.4. */
 enum {
-    DSCQ_PACKED_CONV,
-    DSCQ_PACKED_ADD,
-    DSCQ_PACKED_MUL,
-    DSCQ_PACKED_CONCAT,
-    DSCQ_PACKED_MAXPOOL,
-    DSCQ_PACKED_AVGPOOL,
-    DSCQ_PACKED_UPSAMPLE,
-    DSCQ_PACKED_REORG,
-    DSCQ_PACKED_SLICE,
-    DSCQ_PACKED_PAD,
-    DSCQ_PACKED_LUT,
-    DSCQ_PACKED_LRN,
-    DSCQ_PACKED_RESCALE,
-    DSCQ_PACKED_OPS
+    DSCQ_PACKED_STEPS = 1,    /* stride_h, stride_w                        */
+    DSCQ_PACKED_PADS = 2,     /* pad_top, pad_left, pad_bottom, pad_right  */
+    DSCQ_PACKED_WEIGHTS = 4,  /* dilations, groups; biases; weights        */
+    DSCQ_PACKED_WINDOW = 8,   /* kernel_h, kernel_w                        */
+    DSCQ_PACKED_KEYS = 16,    /* count_include_pad; keys                   */
+    DSCQ_PACKED_FACTOR = 32,  /* factor                                    */
+    DSCQ_PACKED_FIRST = 64,   /* first                                     */
+    DSCQ_PACKED_CLAMP = 128,  /* clamp_lo, clamp_hi                        */
+    DSCQ_PACKED_LEAKY = 256,  /* is_leaky, slope_q15                       */
+    DSCQ_PACKED_CURVE = 512,  /* a table of 16-bit factors                 */
+    DSCQ_PACKED_WINDOWED = 3, /* steps and pads                            */
+    DSCQ_PACKED_SLOPED = 384  /* clamp and slope                           */
+};
+
+/* Operations in the order of their numbers, docs/format.md section 4.2: X(id, has). */
+#define DSCQ_PACKED_OP_LIST(X)                                                         \
+    X(CONV, DSCQ_PACKED_WINDOWED | DSCQ_PACKED_WEIGHTS | DSCQ_PACKED_SLOPED)           \
+    X(ADD, DSCQ_PACKED_SLOPED)                                                         \
+    X(MUL, DSCQ_PACKED_CLAMP)                                                          \
+    X(CONCAT, DSCQ_PACKED_CLAMP)                                                       \
+    X(MAXPOOL, DSCQ_PACKED_WINDOWED | DSCQ_PACKED_WINDOW | DSCQ_PACKED_CLAMP)          \
+    X(AVGPOOL, DSCQ_PACKED_WINDOWED | DSCQ_PACKED_WINDOW | DSCQ_PACKED_KEYS |          \
+                   DSCQ_PACKED_CLAMP)                                                  \
+    X(UPSAMPLE, DSCQ_PACKED_FACTOR)                                                    \
+    X(REORG, DSCQ_PACKED_FACTOR)                                                       \
+    X(SLICE, DSCQ_PACKED_FIRST)                                                        \
+    X(PAD, DSCQ_PACKED_PADS)                                                           \
+    X(LUT, 0)                                                                          \
+    X(LRN, DSCQ_PACKED_FIRST | DSCQ_PACKED_CURVE | DSCQ_PACKED_CLAMP)                  \
+    X(RESCALE, DSCQ_PACKED_CLAMP)
+
+enum {
+#define DSCQ_PACKED_ID(id, has) DSCQ_PACKED_##id,
+    DSCQ_PACKED_OP_LIST(DSCQ_PACKED_ID)
+#undef DSCQ_PACKED_ID
+        DSCQ_PACKED_OPS
 };
 
 typedef struct dscq_packed_view {
@@ -280,24 +302,48 @@ static inline int dscq_packed_open(dscq_packed *p, const void *file, size_t byte
 
 /* ---- nodes ---- */
 
+/* Does n's operation have it? */
+static inline int dscq_packed_has(const dscq_packed_node *n, unsigned what)
+{
+    static const uint16_t has[DSCQ_PACKED_OPS] = {
+#define DSCQ_PACKED_ROW(id, has) has,
+        DSCQ_PACKED_OP_LIST(DSCQ_PACKED_ROW)
+#undef DSCQ_PACKED_ROW
+    };
+
+    return (has[n->op] & what) != 0;
+}
+
 static inline void dscq_packed_fields(dscq_packed *p, dscq_packed_node *n)
 {
-    /* operations that have field i, as bits; docs/format.md section 4.3 */
-    static const uint16_t has[DSCQ_PACKED_FIELDS] = {
-        0x0031, 0x0031, 0x0231, 0x0231, 0x0231, 0x0231, 0x0001, 0x0001, 0x0001,
-        0x0030, 0x0030, 0x0020, 0x00c0, 0x0900, 0x183f, 0x183f, 0x0003, 0x0003};
-    int32_t *const field[DSCQ_PACKED_FIELDS] = {
-        &n->stride_h,   &n->stride_w,  &n->pad_top,    &n->pad_left,
-        &n->pad_bottom, &n->pad_right, &n->dilation_h, &n->dilation_w,
-        &n->groups,     &n->kernel_h,  &n->kernel_w,   &n->count_include_pad,
-        &n->factor,     &n->first,     &n->clamp_lo,   &n->clamp_hi,
-        &n->is_leaky,   &n->slope_q15};
-    int i;
+    const struct {
+        int32_t *field;
+        unsigned of;
+    } rows[] = {{&n->stride_h, DSCQ_PACKED_STEPS},
+                {&n->stride_w, DSCQ_PACKED_STEPS},
+                {&n->pad_top, DSCQ_PACKED_PADS},
+                {&n->pad_left, DSCQ_PACKED_PADS},
+                {&n->pad_bottom, DSCQ_PACKED_PADS},
+                {&n->pad_right, DSCQ_PACKED_PADS},
+                {&n->dilation_h, DSCQ_PACKED_WEIGHTS},
+                {&n->dilation_w, DSCQ_PACKED_WEIGHTS},
+                {&n->groups, DSCQ_PACKED_WEIGHTS},
+                {&n->kernel_h, DSCQ_PACKED_WINDOW},
+                {&n->kernel_w, DSCQ_PACKED_WINDOW},
+                {&n->count_include_pad, DSCQ_PACKED_KEYS},
+                {&n->factor, DSCQ_PACKED_FACTOR},
+                {&n->first, DSCQ_PACKED_FIRST},
+                {&n->clamp_lo, DSCQ_PACKED_CLAMP},
+                {&n->clamp_hi, DSCQ_PACKED_CLAMP},
+                {&n->is_leaky, DSCQ_PACKED_LEAKY},
+                {&n->slope_q15, DSCQ_PACKED_LEAKY}};
+    size_t i;
 
-    for (i = 0; i < DSCQ_PACKED_FIELDS; i++)
-        if ((has[i] >> n->op & 1) != 0)
-            *field[i] = i == 14 || i == 15 ? dscq_packed_zigzag(&p->net)
-                                           : dscq_packed_varint(&p->net);
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (dscq_packed_has(n, rows[i].of))
+            *rows[i].field = rows[i].of == DSCQ_PACKED_CLAMP
+                                 ? dscq_packed_zigzag(&p->net)
+                                 : dscq_packed_varint(&p->net);
 }
 
 static inline void dscq_packed_constants(dscq_packed *p, dscq_packed_node *n)
@@ -308,13 +354,15 @@ static inline void dscq_packed_constants(dscq_packed *p, dscq_packed_node *n)
     n->scale_count = dscq_packed_varint(v);
     n->mult = dscq_packed_take(v, (size_t)n->scale_count * 2);
     n->shift = dscq_packed_take(v, (size_t)n->scale_count);
-    if (n->op == DSCQ_PACKED_CONV)
+    if (dscq_packed_has(n, DSCQ_PACKED_WEIGHTS))
         n->bias = dscq_packed_take(v, (size_t)n->scale_count * 3);
     n->keys = *v;
-    for (i = 0; n->op == DSCQ_PACKED_AVGPOOL && i < n->scale_count && !v->bad; i++)
+    for (i = 0; dscq_packed_has(n, DSCQ_PACKED_KEYS) && i < n->scale_count && !v->bad;
+         i++)
         (void)dscq_packed_varint(v);
     n->table_count = dscq_packed_varint(v);
-    n->table_bytes = n->op == DSCQ_PACKED_LRN || p->tensor[n->output].bits > 8 ? 2 : 1;
+    n->table_bytes =
+        dscq_packed_has(n, DSCQ_PACKED_CURVE) || p->tensor[n->output].bits > 8 ? 2 : 1;
     n->table = dscq_packed_take(v, (size_t)n->table_count * (size_t)n->table_bytes);
 }
 
@@ -385,7 +433,7 @@ static inline int dscq_packed_next(dscq_packed *p, dscq_packed_node *n)
         return DSCQ_PACKED_DAMAGED;
     dscq_packed_fields(p, n);
     dscq_packed_constants(p, n);
-    if (n->op == DSCQ_PACKED_CONV)
+    if (dscq_packed_has(n, DSCQ_PACKED_WEIGHTS))
         dscq_packed_layer(p, n);
     p->next++;
     return p->net.bad || p->constants.bad || p->weights.bad ? DSCQ_PACKED_DAMAGED

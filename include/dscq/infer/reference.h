@@ -1,7 +1,7 @@
 /*
  * infer/reference.h - what a packed file computes: the definition.
  *
- * Slow and obvious, one function an operation (infer/ops.def), exact integers of 64
+ * Slow and obvious, one function an operation (qnet/qops.def), exact integers of 64
  * bits, straight from docs/arithmetic.md. It shares no arithmetic with the fast
  * runtime (infer/runtime.h) or the machine model; all three must give the same bytes.
  */

@@ -19,29 +19,30 @@
 extern "C" {
 #endif
 
-/* name, enum suffix, meaning. Numbers are part of the file format: rows are only
- * ever added at the end. */
-#define DSCQ_QOP_LIST(X)                                                               \
-    X(conv, CONV, "convolution of any kind, fully connected included")                 \
-    X(add, ADD, "sum of inputs, each rescaled")                                        \
-    X(mul, MUL, "product of two inputs; the second may be 1 x 1 x C")                  \
-    X(concat, CONCAT, "inputs joined along channels, each rescaled")                   \
-    X(maxpool, MAXPOOL, "largest code of a window")                                    \
-    X(avgpool, AVGPOOL, "mean of a window, or of the whole map")                       \
-    X(upsample, UPSAMPLE, "nearest neighbour, integer factor")                         \
-    X(reorg, REORG, "space to depth")                                                  \
-    X(slice, SLICE, "a range of channels")                                             \
-    X(pad, PAD, "zero points around the map")                                          \
-    X(lut, LUT, "one table entry per input code")                                      \
-    X(lrn, LRN, "local response normalisation across channels")                        \
-    X(rescale, RESCALE, "the same values on another scale (a concat of one)")
-
+/* The operations, by their numbers in the file. */
 typedef enum dscq_qop {
-#define X(name, id, text) DSCQ_Q_##id,
-    DSCQ_QOP_LIST(X)
-#undef X
-        DSCQ_Q_COUNT
+#define DSCQ_QOP(name, id, meaning, traits) DSCQ_Q_##id,
+#include "dscq/qnet/qops.def"
+#undef DSCQ_QOP
+    DSCQ_Q_COUNT
 } dscq_qop;
+
+/* What nodes of an operation have: fields, constants, a table. */
+enum {
+    DSCQ_QHAS_STEPS = 1 << 0,   /* stride_h, stride_w                             */
+    DSCQ_QHAS_PADS = 1 << 1,    /* pad_top, pad_left, pad_bottom, pad_right       */
+    DSCQ_QHAS_WEIGHTS = 1 << 2, /* weights, bias, dilation_h, dilation_w, groups  */
+    DSCQ_QHAS_WINDOW = 1 << 3,  /* kernel_h, kernel_w                             */
+    DSCQ_QHAS_KEYS = 1 << 4,    /* scale_key, count_include_pad                   */
+    DSCQ_QHAS_FACTOR = 1 << 5,  /* factor                                         */
+    DSCQ_QHAS_FIRST = 1 << 6,   /* first                                          */
+    DSCQ_QHAS_SCALES = 1 << 7,  /* mult, shift                                    */
+    DSCQ_QHAS_CLAMP = 1 << 8,   /* clamp_lo, clamp_hi                             */
+    DSCQ_QHAS_ACT = 1 << 9,     /* the clamp may be that of an activation         */
+    DSCQ_QHAS_LEAKY = 1 << 10,  /* is_leaky, slope_q15                            */
+    DSCQ_QHAS_LOOKUP = 1 << 11, /* table: an output code for every input code     */
+    DSCQ_QHAS_CURVE = 1 << 12   /* table: unsigned 16-bit factors                 */
+};
 
 typedef struct dscq_qtensor {
     char name[64];
@@ -171,6 +172,10 @@ void dscq_qmodel_destroy(dscq_qmodel *m); /* NULL is fine */
 dscq_status dscq_qmodel_check(const dscq_qmodel *m, dscq_error *err);
 
 const char *dscq_qop_name(dscq_qop op);
+/* Has `op` one of these traits (DSCQ_QHAS_...)? */
+int dscq_qop_has(dscq_qop op, int traits);
+/* Are the output's codes codes of the input, moved and not computed? */
+int dscq_qop_moves(dscq_qop op);
 uint64_t dscq_qnode_macs(const dscq_qmodel *m, const dscq_qnode *n);
 size_t dscq_qtensor_count(const dscq_qtensor *t); /* h*w*c */
 size_t dscq_qtensor_bytes(const dscq_qtensor *t); /* 1 or 2 bytes a code */
@@ -201,9 +206,17 @@ void dscq_qmodel_inputs_of(const dscq_qmodel *m, const void *data, const void **
  * factors start at 1. */
 dscq_status dscq_qmodel_reserve(dscq_qmodel *m, int32_t tensors, int32_t nodes,
                                 int32_t inputs, int32_t outputs, dscq_error *err);
-/* mult, shift (and bias, scale_key when asked) of `count` entries in a node. */
-dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, int with_bias,
-                               int with_key, dscq_error *err);
+/* A node of nothing: strides, dilations, groups and the factor are 1. */
+void dscq_qnode_clear(dscq_qnode *n);
+/* mult, shift (and what else the operation has: bias, scale_key) of `count` entries. */
+dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, dscq_error *err);
+/* Entry i of the scales says that the codes of input i are copied (docs/format.md
+ * section 4.4): m = 0, r = DSCQ_QSHIFT_COPIED. */
+enum { DSCQ_QSHIFT_MAX = 47, DSCQ_QSHIFT_COPIED = 255 };
+static inline int dscq_qnode_is_copied(const dscq_qnode *n, int32_t i)
+{
+    return n->mult[i] == 0 && n->shift[i] == DSCQ_QSHIFT_COPIED;
+}
 /* Drop the nodes from `count` on; their places are as new. */
 void dscq_qmodel_cut(dscq_qmodel *m, int32_t count);
 /* Zeroed weights with `value` (level and block_high too when form is binary). */
