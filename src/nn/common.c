@@ -47,6 +47,27 @@ void nn__sums_count(nn_sums *s, size_t rows)
         nn__sums_flush(s);
 }
 
+dscq_on_store nn__on_store(const dscq_layer_io *io, const nn_sums *s, size_t channel,
+                           size_t at)
+{
+    const dscq_on_load *p = &io->post;
+
+    if (!io->training)
+        return (dscq_on_store){.bias = p->b != NULL ? p->b + channel : NULL,
+                               .act = p->act,
+                               .slope = p->slope};
+    if (s->a == NULL)
+        return (dscq_on_store){0};
+    return (dscq_on_store){.sum = s->a + at, .sum_sq = s->b + at};
+}
+
+void nn__stored(const dscq_layer_io *io, float *z, size_t rows, size_t c, nn_sums *s)
+{
+    if (!io->training && io->post.quant != NULL)
+        io->k->quantise(io->post.quant, z, z, rows * c);
+    nn__sums_count(s, rows);
+}
+
 void nn__sums_total(double *sums, size_t groups, size_t c)
 {
     if (groups == 0)

@@ -133,22 +133,12 @@ static void forward_rows(const dscq_layer_io *io, const plan *p, const float *y,
         float *z = io->z + (z_row + first) * k_all;
         for (size_t i = 0; i < p->groups; i++) {
             const size_t k0 = i * p->k;
-            dscq_on_store s = {0};
-            if (!io->training) {
-                s.bias = io->post.b != NULL ? io->post.b + k0 : NULL;
-                s.act = io->post.act;
-                s.slope = io->post.slope;
-            } else if (sums->a != NULL) {
-                s.sum = sums->a + k0;
-                s.sum_sq = sums->b + k0;
-            }
+            const dscq_on_store s = nn__on_store(io, sums, k0, k0);
             columns(p, io->k, y, i, first, part, cols);
             io->k->gemm(io->packed + i * group_floats(p, io->k, 0), cols, p->ld, z + k0,
                         k_all, part, p->k, p->depth, &s);
         }
-        if (!io->training && io->post.quant != NULL)
-            io->k->quantise(io->post.quant, z, z, part * k_all);
-        nn__sums_count(sums, part);
+        nn__stored(io, z, part, k_all, sums);
     }
 }
 

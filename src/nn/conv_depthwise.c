@@ -158,27 +158,17 @@ static void forward_task(void *ctx, size_t task, int worker)
     dscq_arena_clear(scratch);
     ring r = ring_begin(io, p, scratch, 0);
     nn_sums sums = nn__sums_begin(scratch, io->sum, task, p->c, 0, p->c);
-    dscq_on_store s = {.sum = sums.a, .sum_sq = sums.b};
-    if (io->training)
-        s.far = is_far(io);
-    else {
-        s.bias = io->post.b;
-        s.act = io->post.act;
-        s.slope = io->post.slope;
-    }
+    dscq_on_store s = nn__on_store(io, &sums, 0, 0);
+    s.far = io->training && is_far(io);
     for (size_t i = nn__cut(f->items, f->groups, task); i < end; i++) {
-        const int32_t first = (int32_t)(i % (size_t)p->bands) * p->band;
-        const int32_t stop =
-            (int32_t)nn__min((size_t)(first + p->band), (size_t)p->g.out_h);
-        r.image = i / (size_t)p->bands;
+        const nn_band b = nn__band(i, p->band, p->bands, p->g.out_h);
+        r.image = b.image;
         r.next = 0;
-        for (int32_t oy = first; oy < stop; oy++) {
+        for (int32_t oy = b.first; oy < b.stop; oy++) {
             float *z = io->z + (r.image * (size_t)p->g.out_h + (size_t)oy) * p->out_row;
             ring_rows(&r, oy, in);
             io->k->dw_forward(&p->g, in, io->packed, z, &s);
-            if (!io->training && io->post.quant != NULL)
-                io->k->quantise(io->post.quant, z, z, p->out_row);
-            nn__sums_count(&sums, (size_t)p->g.out_w);
+            nn__stored(io, z, (size_t)p->g.out_w, p->c, &sums);
         }
     }
     nn__sums_flush(&sums);

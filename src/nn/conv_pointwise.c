@@ -185,15 +185,7 @@ static void forward_block(const forward_ctx *f, size_t first, size_t rows, size_
     for (size_t col = chunk * CHUNK; col < stop; col += step) {
         const size_t cols = nn__min(stop - col, step);
         const float *packed = piece;
-        dscq_on_store s = {0};
-        if (!io->training) {
-            s.bias = io->post.b != NULL ? io->post.b + col : NULL;
-            s.act = io->post.act;
-            s.slope = io->post.slope;
-        } else if (sums->a != NULL) {
-            s.sum = sums->a + (col - sum_first);
-            s.sum_sq = sums->b + (col - sum_first);
-        }
+        const dscq_on_store s = nn__on_store(io, sums, col, col - sum_first);
         if (piece == NULL)
             packed = io->packed + chunk_at(io->k, x->k, x->c, col / CHUNK);
         else

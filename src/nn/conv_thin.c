@@ -146,25 +146,15 @@ static void forward_task(void *ctx, size_t task, int worker)
     float *strip = nn__take(scratch, (size_t)p->rows * p->slot);
     assert(strip != NULL);
     nn_sums sums = nn__sums_begin(scratch, io->sum, task, p->k, 0, p->k);
-    dscq_on_store s = {.sum = sums.a, .sum_sq = sums.b};
-    if (!io->training) {
-        s.bias = io->post.b;
-        s.act = io->post.act;
-        s.slope = io->post.slope;
-    }
+    const dscq_on_store s = nn__on_store(io, &sums, 0, 0);
     for (size_t i = nn__cut(f->items, f->groups, task); i < end; i++) {
-        const size_t image = i / (size_t)p->bands;
-        const int32_t first = (int32_t)(i % (size_t)p->bands) * p->band;
-        const int32_t stop =
-            (int32_t)nn__min((size_t)(first + p->band), (size_t)p->g.out_h);
-        load_strip(io, p, image, first, strip);
-        for (int32_t oy = first; oy < stop; oy++) {
-            float *z = io->z + (image * (size_t)p->g.out_h + (size_t)oy) * out_row;
-            forward_row(io, p, strip + (size_t)((oy - first) * p->g.stride_h) * p->slot,
-                        z, &s);
-            if (!io->training && io->post.quant != NULL)
-                io->k->quantise(io->post.quant, z, z, out_row);
-            nn__sums_count(&sums, (size_t)p->g.out_w);
+        const nn_band b = nn__band(i, p->band, p->bands, p->g.out_h);
+        load_strip(io, p, b.image, b.first, strip);
+        for (int32_t oy = b.first; oy < b.stop; oy++) {
+            float *z = io->z + (b.image * (size_t)p->g.out_h + (size_t)oy) * out_row;
+            const size_t row = (size_t)((oy - b.first) * p->g.stride_h);
+            forward_row(io, p, strip + row * p->slot, z, &s);
+            nn__stored(io, z, (size_t)p->g.out_w, p->k, &sums);
         }
     }
     nn__sums_flush(&sums);

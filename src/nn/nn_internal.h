@@ -94,6 +94,27 @@ size_t nn__sums_floats(size_t c); /* scratch it takes, in floats */
  * zeros. */
 void nn__sums_total(double *sums, size_t groups, size_t c);
 
+/* What a convolution does as it stores output channels from `channel` on, whose sums
+ * begin at `at`: bias and activation, or the sums of training. */
+dscq_on_store nn__on_store(const dscq_layer_io *io, const nn_sums *s, size_t channel,
+                           size_t at);
+/* `rows` pixels of all c channels are stored. */
+void nn__stored(const dscq_layer_io *io, float *z, size_t rows, size_t c, nn_sums *s);
+
+/* Output rows [first, stop) of one image: an item of a walk in bands of rows. */
+typedef struct nn_band {
+    size_t image;
+    int32_t first, stop;
+} nn_band;
+
+static inline nn_band nn__band(size_t item, int32_t rows, int32_t bands, int32_t out_h)
+{
+    const int32_t first = (int32_t)(item % (size_t)bands) * rows;
+
+    return (nn_band){item / (size_t)bands, first,
+                     first + rows < out_h ? first + rows : out_h};
+}
+
 /* Store `rows` rows of gradient `dx` (dense) of sink s from row `first` on. dx may
  * be NULL: the gradient is already there. */
 void nn__sink_put(const dscq_sink *s, const dscq_kernels *k, size_t first, size_t rows,
