@@ -7,73 +7,79 @@
 #include <stdio.h>
 #include <string.h>
 
-#define I(field, lo, hi, dflt, help)                                                   \
+#define INT(field, lo, hi, dflt, help)                                                 \
     DSCQ_KEY_INT_ROW(dscq_machine, field, lo, hi, dflt, help)
-#define B(field, lo, hi, dflt, help)                                                   \
+#define BYTES(field, lo, hi, dflt, help)                                               \
     DSCQ_KEY_I64_ROW(dscq_machine, field, lo, hi, dflt, help)
-#define R(field, lo, hi, dflt, help)                                                   \
+#define REAL(field, lo, hi, dflt, help)                                                \
     DSCQ_KEY_REAL_ROW(dscq_machine, field, lo, hi, dflt, help)
-#define E(field, choices, dflt, help)                                                  \
+#define ENUM(field, choices, dflt, help)                                               \
     DSCQ_KEY_ENUM_ROW(dscq_machine, field, choices, dflt, help)
-#define S(field, dflt, help) DSCQ_KEY_STR_ROW(dscq_machine, field, dflt, help)
+#define TEXT(field, dflt, help) DSCQ_KEY_STR_ROW(dscq_machine, field, dflt, help)
 
 /* clang-format off */
 static const dscq_key k_machine[] = {
-    S(name, "unnamed", "name of the machine in reports"),
-    I(version, 1, DSCQ_MACHINE_VERSION, "1", "version of these keys"),
-    E(engine, DSCQ_MACHINE_ENGINES, "array", "one array for all layers, or a stage per layer"),
-    S(board, "", "board whose resources it must fit (data/boards); empty: not checked"),
-    S(dram, "simple", "simple, or a device file under data/dram"),
-    S(energy, "fpga16", "coefficient file under data/energy"),
-    R(clock_mhz, 1, 2000, "200", "accelerator clock"),
-    I(multipliers, 1, 65536, "256", "lanes x vector; constant over all shapes"),
+    TEXT(name, "unnamed", "name of the machine in reports"),
+    INT(version, 1, DSCQ_MACHINE_VERSION, "1", "version of these keys"),
+    ENUM(engine, DSCQ_MACHINE_ENGINES, "array", "one array for all layers, or a stage per layer"),
+    TEXT(board, "", "board whose resources it must fit (data/boards); empty: not checked"),
+    TEXT(dram, "simple", "simple, or a device file under data/dram"),
+    TEXT(energy, "fpga16", "coefficient file under data/energy"),
+    REAL(clock_mhz, 1, 2000, "200", "accelerator clock"),
+    INT(multipliers, 1, 65536, "256", "lanes x vector; constant over all shapes"),
     DSCQ_KEY_LIST_ROW(dscq_machine, lanes, 1, DSCQ_LANES_MAX, "16",
                       "numbers of lanes the array can take; vector = multipliers / lanes"),
-    I(queue_depth, 1, DSCQ_QUEUE_MAX, "8", "columns a lane's queue holds"),
+    INT(queue_depth, 1, DSCQ_QUEUE_MAX, "8", "columns a lane's queue holds"),
     DSCQ_KEY_BOOL_ROW(dscq_machine, zero_skip, "yes", "zero weights cost no cycle"),
     DSCQ_KEY_BOOL_ROW(dscq_machine, int8_pairs, "no", "two products of neighbouring pixels per DSP; wider codes than 8 bits take two cycles"),
-    I(weight_bits, 8, 16, "8", "widest weight value of a lane"),
-    I(act_bits, 8, 16, "8", "widest activation code"),
-    I(acc_bits, 24, 48, "32", "accumulator width"),
-    I(acc_rows, 1, 1024, "64", "output channels a lane accumulates at once"),
-    I(acc_banks, 1, 8, "2", "accumulator banks"),
-    I(row_queue, 1, DSCQ_QUEUE_MAX, "2", "row vectors a lane holds ahead (depthwise)"),
-    I(row_registers, 1, 64, "3", "kernel rows a lane keeps (depthwise)"),
-    I(reconfigure_cycles, 0, 100000, "4", "drained array to new shape"),
-    I(command_cycles, 0, 100000, "2", "issue of one command"),
-    I(post_entries, 1, 4096, "32", "outputs per cycle of the post-processor"),
-    I(post_latency_cycles, 0, 1000, "8", "accumulator to buffer"),
-    B(act_bytes, 256, 1099511627776.0, "262144", "activation buffer"),
-    I(act_banks, 1, 1024, "8", "banks of the activation buffer"),
-    I(act_word_bytes, 1, 64, "8", "bytes of one word of one bank"),
-    E(act_ram, DSCQ_MACHINE_RAMS, "bram", "memory the activation buffer is made of"),
-    B(weight_bytes, 256, 1099511627776.0, "131072", "weight buffer, all lanes together"),
-    E(weight_ram, DSCQ_MACHINE_RAMS, "bram", "memory the weight buffer is made of"),
-    I(axi_ports, 1, 16, "4", "ports to memory, used together"),
-    I(axi_bytes, 1, 128, "16", "bytes per port and accelerator cycle"),
-    I(burst_bytes, 8, 4096, "64", "bytes of one request"),
-    I(outstanding, 1, 4096, "32", "requests in flight"),
-    R(mem_bytes_per_cycle, 0.01, 65536, "16", "simple memory: bandwidth"),
-    I(mem_latency_cycles, 0, 1000000, "40", "simple memory: latency"),
-    R(target_fps, 0, 1e9, "0", "pipeline: frames per second to size for; 0: the most that fits"),
-    I(fifo_rows, 1, 64, "1", "pipeline: rows a FIFO holds beyond the window, in steps of the window"),
-    I(shortcut_rows, 0, 65536, "0", "pipeline: rows of the FIFOs into sums and joins; 0: sized"),
+    INT(weight_bits, 8, 16, "8", "widest weight value of a lane"),
+    INT(act_bits, 8, 16, "8", "widest activation code"),
+    INT(acc_bits, 24, 48, "32", "accumulator width"),
+    INT(acc_rows, 1, 1024, "64", "output channels a lane accumulates at once"),
+    INT(acc_banks, 1, 8, "2", "accumulator banks"),
+    INT(row_queue, 1, DSCQ_QUEUE_MAX, "2", "row vectors a lane holds ahead (depthwise)"),
+    INT(row_registers, 1, 64, "3", "kernel rows a lane keeps (depthwise)"),
+    INT(reconfigure_cycles, 0, 100000, "4", "drained array to new shape"),
+    INT(command_cycles, 0, 100000, "2", "issue of one command"),
+    INT(post_entries, 1, 4096, "32", "outputs per cycle of the post-processor"),
+    INT(post_latency_cycles, 0, 1000, "8", "accumulator to buffer"),
+    BYTES(act_bytes, 256, 1099511627776.0, "262144", "activation buffer"),
+    INT(act_banks, 1, 1024, "8", "banks of the activation buffer"),
+    INT(act_word_bytes, 1, 64, "8", "bytes of one word of one bank"),
+    ENUM(act_ram, DSCQ_MACHINE_RAMS, "bram", "memory the activation buffer is made of"),
+    BYTES(weight_bytes, 256, 1099511627776.0, "131072", "weight buffer, all lanes together"),
+    ENUM(weight_ram, DSCQ_MACHINE_RAMS, "bram", "memory the weight buffer is made of"),
+    INT(axi_ports, 1, 16, "4", "ports to memory, used together"),
+    INT(axi_bytes, 1, 128, "16", "bytes per port and accelerator cycle"),
+    INT(burst_bytes, 8, 4096, "64", "bytes of one request"),
+    INT(outstanding, 1, 4096, "32", "requests in flight"),
+    REAL(mem_bytes_per_cycle, 0.01, 65536, "16", "simple memory: bandwidth"),
+    INT(mem_latency_cycles, 0, 1000000, "40", "simple memory: latency"),
+    REAL(target_fps, 0, 1e9, "0", "pipeline: frames per second to size for; 0: the most that fits"),
+    INT(fifo_rows, 1, 64, "1", "pipeline: rows a FIFO holds beyond the window, in steps of the window"),
+    INT(shortcut_rows, 0, 65536, "0", "pipeline: rows of the FIFOs into sums and joins; 0: sized"),
     DSCQ_KEY_END};
+#undef INT
+#undef BYTES
+#undef REAL
+#undef ENUM
+#undef TEXT
 
-#define SE(field, choices, dflt, help)                                                 \
+#define ENUM(field, choices, dflt, help)                                               \
     DSCQ_KEY_ENUM_ROW(dscq_schedule, field, choices, dflt, help)
 static const dscq_key k_schedule[] = {
-    SE(objective, DSCQ_SCHEDULE_OBJECTIVES, "cycles", "what auto minimises"),
-    SE(fuse, DSCQ_SCHEDULE_FUSE, "auto", "layers whose intermediates stay on chip: any; none; depthwise and next; a block and a neighbour; a block by itself"),
-    SE(resident, DSCQ_SCHEDULE_RESIDENT, "auto", "whole tensors kept on chip between layers"),
-    SE(order, DSCQ_SCHEDULE_ORDERS, "auto", "tile order: raster, or every other sweep backwards"),
-    SE(dataflow, DSCQ_SCHEDULE_FLOWS, "auto", "keep weights and stream rows, or the other way round"),
-    SE(weights, DSCQ_SCHEDULE_WEIGHTS, "auto", "weights streamed, or loaded once and kept"),
-    SE(stream, DSCQ_SCHEDULE_STREAMS, "auto", "encoding of the lane streams"),
+    ENUM(objective, DSCQ_SCHEDULE_OBJECTIVES, "cycles", "what auto minimises"),
+    ENUM(fuse, DSCQ_SCHEDULE_FUSE, "auto", "layers whose intermediates stay on chip: any; none; depthwise and next; a block and a neighbour; a block by itself"),
+    ENUM(resident, DSCQ_SCHEDULE_RESIDENT, "auto", "whole tensors kept on chip between layers"),
+    ENUM(order, DSCQ_SCHEDULE_ORDERS, "auto", "tile order: raster, or every other sweep backwards"),
+    ENUM(dataflow, DSCQ_SCHEDULE_FLOWS, "auto", "keep weights and stream rows, or the other way round"),
+    ENUM(weights, DSCQ_SCHEDULE_WEIGHTS, "auto", "weights streamed, or loaded once and kept"),
+    ENUM(stream, DSCQ_SCHEDULE_STREAMS, "auto", "encoding of the lane streams"),
     DSCQ_KEY_BOOL_ROW(dscq_schedule, balance, "yes", "deal channels to lanes by their entry counts"),
     DSCQ_KEY_INT_ROW(dscq_schedule, lanes, 0, DSCQ_LANES_MAX, "0", "lanes for every layer; 0: chosen per layer"),
     DSCQ_KEY_BOOL_ROW(dscq_schedule, epilogue, "yes", "residual sums inside the convolution"),
     DSCQ_KEY_END};
+#undef ENUM
 /* clang-format on */
 
 const dscq_key *dscq_machine_keys(void)
