@@ -2,20 +2,11 @@
  * recurrence is lanes.c; here are the commands around it, the buffer's ports, the
  * post-processor, and the account of every multiplier-cycle. */
 #include "dscq/base/alloc.h"
+#include "dscq/base/ints.h"
 #include "hw_internal.h"
 
 #include <assert.h>
 #include <string.h>
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 dscq_status hw__array_init(hw_array *a, const dscq_program *p, const dscq_machine *m,
                            dscq_error *err)
@@ -44,14 +35,11 @@ void hw__array_clear(hw_array *a)
 int32_t hw__post_cycles(const dscq_machine *m, int32_t channels, int32_t vector,
                         int32_t elem_bytes)
 {
-    const int64_t width = m->post_entries;
-    const int64_t cycles = vector <= width ? ceil_div(channels, width / vector)
-                                           : channels * ceil_div(vector, width);
     const int64_t bytes = (int64_t)channels * vector * elem_bytes;
     const int64_t port = (int64_t)m->act_banks * m->act_word_bytes;
-    const int64_t words = ceil_div(bytes, port);
 
-    return (int32_t)(cycles > words ? cycles : words);
+    return dscq_max32(dscq_post_cycles(channels, vector, m->post_entries),
+                      (int32_t)dscq_ceil_div(bytes, port));
 }
 
 /* ---- the buffer's read port --------------------------------------------- */
@@ -75,9 +63,9 @@ static row_words touched(const hw_array *a, const dscq_hw_op *op,
     if (iy < 0 || iy >= t->h)
         return (row_words){1, 0, 0};
     if (ix0 < in->x0) /* padding left of the map: first pixel on it */
-        ix0 += (int32_t)ceil_div(in->x0 - ix0, op->stride_w) * op->stride_w;
+        ix0 += (int32_t)dscq_ceil_div(in->x0 - ix0, op->stride_w) * op->stride_w;
     if (ix1 >= in->x0 + in->width)
-        ix1 -= (int32_t)ceil_div(ix1 - (in->x0 + in->width - 1), op->stride_w) *
+        ix1 -= (int32_t)dscq_ceil_div(ix1 - (in->x0 + in->width - 1), op->stride_w) *
                op->stride_w;
     if (ix0 > ix1)
         return (row_words){1, 0, 0};
@@ -199,9 +187,9 @@ static uint64_t configure(hw_array *a, const dscq_hw_cmd *cmd, int32_t active,
 {
     const dscq_hw_op *op = &a->p->op[cmd->op];
     const uint64_t issue =
-        max64(ready.cycle, a->issue_free) + (uint64_t)a->m->command_cycles;
+        dscq_max64(ready.cycle, a->issue_free) + (uint64_t)a->m->command_cycles;
     int32_t banks = a->m->acc_banks - (cmd->flags & DSCQ_CMD_ACC_HELD ? 1 : 0);
-    const uint64_t lanes_end = max64(dscq_lanes_end(a->lanes), a->accounted);
+    const uint64_t lanes_end = dscq_max64(dscq_lanes_end(a->lanes), a->accounted);
     const int same = a->is_array && a->op == cmd->op && a->active == active &&
                      a->lanes->banks == (banks < 1 ? 1 : banks);
 
@@ -212,7 +200,7 @@ static uint64_t configure(hw_array *a, const dscq_hw_cmd *cmd, int32_t active,
     }
     uint64_t start = issue;
     if (!same)
-        start = max64(issue, lanes_end + (uint64_t)a->m->reconfigure_cycles);
+        start = dscq_max64(issue, lanes_end + (uint64_t)a->m->reconfigure_cycles);
     account_drain(a, c);
     account_wait(a, start, ready, c);
     dscq_lanes_shape(a->lanes, op->lanes, active, depth, banks, start);
@@ -280,7 +268,7 @@ static void run_broadcast(hw_array *a, const dscq_hw_cmd *cmd, const hw_decoded 
         column_times(a, cmd, w, p, end, c);
         if (op->has_residual && !keep) { /* rule P4: the operand takes read slots */
             const int64_t bytes = (int64_t)t->m_count * (end - p) * out->elem_bytes;
-            a->g[0] = (uint16_t)(a->g[0] + ceil_div(bytes, port));
+            a->g[0] = (uint16_t)(a->g[0] + dscq_ceil_div(bytes, port));
             c->act_read_bytes += (uint64_t)bytes;
         }
         dscq_lanes_vector(a->lanes, w->work, w->columns, w->active, a->g, post);
@@ -354,10 +342,10 @@ static void run_depthwise(hw_array *a, const dscq_hw_cmd *cmd, const hw_decoded 
             const dw_step st = row_step(a, op, in, out->x0 + x, n);
             for (int32_t y = y0; y < y1; y++) {
                 const int32_t rows = new_rows(a, op, h, y, y == y0);
-                const int32_t per_row = (int32_t)ceil_div(st.words, banks);
+                const int32_t per_row = (int32_t)dscq_ceil_div(st.words, banks);
                 const int32_t g = rows * per_row > 0 ? rows * per_row : 1;
                 dscq_lanes_rows(a->lanes, work, lanes, st.per_slot, g, post);
-                c->columns += (uint64_t)ceil_div(lanes, st.per_slot);
+                c->columns += (uint64_t)dscq_ceil_div(lanes, st.per_slot);
                 c->act_read_bytes += (uint64_t)st.words * (uint64_t)rows *
                                      (uint64_t)lanes * (uint64_t)a->m->act_word_bytes;
                 c->post_busy += (uint64_t)post;
@@ -373,9 +361,9 @@ static uint64_t vectors_of(const dscq_program *p, const dscq_hw_cmd *cmd)
     const dscq_hw_ring *out = &p->ring[cmd->ring];
 
     if (op->mode == DSCQ_HW_BROADCAST)
-        return (uint64_t)ceil_div(cmd->last - cmd->first, op->vector);
+        return (uint64_t)dscq_ceil_div(cmd->last - cmd->first, op->vector);
     return (uint64_t)(((cmd->last - 1) / out->width + 1) - cmd->first / out->width) *
-           (uint64_t)ceil_div(out->width, op->vector);
+           (uint64_t)dscq_ceil_div(out->width, op->vector);
 }
 
 /* Of one entry's pixels, those whose products share a DSP with a neighbour's. */
@@ -484,17 +472,17 @@ static void run_vector(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd,
     uint64_t cycles =
         (outputs + (uint64_t)a->m->post_entries - 1) / (uint64_t)a->m->post_entries;
 
-    cycles = max64(cycles, (in_words + banks - 1) / banks);
-    cycles = max64(cycles, (out_words + banks - 1) / banks);
+    cycles = dscq_max64(cycles, (in_words + banks - 1) / banks);
+    cycles = dscq_max64(cycles, (out_words + banks - 1) / banks);
     if (op->mode == DSCQ_HW_LRN) /* one multiplication a neighbour: rule V4 */
-        cycles = max64(cycles, outputs * (uint64_t)(op->span + 1) /
-                                   (2 * (uint64_t)a->m->post_entries));
+        cycles = dscq_max64(cycles, outputs * (uint64_t)(op->span + 1) /
+                                        (2 * (uint64_t)a->m->post_entries));
 
     const uint64_t free_at =
-        max64(dscq_lanes_end(a->lanes), dscq_lanes_post_end(a->lanes));
+        dscq_max64(dscq_lanes_end(a->lanes), dscq_lanes_post_end(a->lanes));
     const uint64_t issue =
-        max64(ready.cycle, a->issue_free) + (uint64_t)a->m->command_cycles;
-    const uint64_t start = max64(max64(issue, free_at), a->accounted);
+        dscq_max64(ready.cycle, a->issue_free) + (uint64_t)a->m->command_cycles;
+    const uint64_t start = dscq_max64(dscq_max64(issue, free_at), a->accounted);
     account_drain(a, c);
     if (dscq_lanes_post_end(a->lanes) > a->accounted) {
         const uint64_t until = dscq_lanes_post_end(a->lanes);
@@ -508,8 +496,7 @@ static void run_vector(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd,
     dscq_lanes_shape(a->lanes, 1, 1, 1, a->m->acc_banks, a->accounted);
     c->post_busy += cycles;
     c->post_outputs += outputs;
-    if (op->mode != DSCQ_HW_MAXPOOL && op->mode != DSCQ_HW_LUT &&
-        !(op->mode == DSCQ_HW_COPY && !op->copy_scaled))
+    if (dscq_hw_op_rescales(op))
         c->requants += outputs * (uint64_t)op->in_count;
     c->act_read_bytes += in_words * (uint64_t)a->m->act_word_bytes;
     c->act_write_bytes += outputs * (uint64_t)eb;

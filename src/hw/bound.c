@@ -1,12 +1,8 @@
 /* No run can be faster: work over the peak rate of each unit. Shares no code with the
  * timing, only the geometry of the program. */
+#include "dscq/base/ints.h"
 #include "dscq/hw/pipeline.h"
 #include "hw_internal.h"
-
-static uint64_t ceil_div(uint64_t a, uint64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static double memory_rate(const dscq_machine *m)
 {
@@ -72,8 +68,8 @@ dscq_sim_bound dscq_sim_lower_bound(const dscq_program *p, const dscq_machine *m
                      (uint64_t)r->width * (uint64_t)p->tensor[r->tensor].elem_bytes;
         }
     }
-    b.compute = ceil_div(slots, (uint64_t)m->multipliers);
-    b.post = ceil_div(outputs, (uint64_t)m->post_entries);
+    b.compute = (uint64_t)dscq_ceil_div((int64_t)slots, m->multipliers);
+    b.post = (uint64_t)dscq_ceil_div((int64_t)outputs, m->post_entries);
     const double rate = memory_rate(m);
     /* blocks shared by neighbouring transfers are moved once: allow for that */
     b.memory = (uint64_t)((double)bytes / rate);

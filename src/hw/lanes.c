@@ -1,5 +1,6 @@
 #include "dscq/hw/lanes.h"
 
+#include "dscq/base/ints.h"
 #include "simd.h"
 
 #include <assert.h>
@@ -7,17 +8,12 @@
 
 enum { REL_LIMIT = 1 << 29 }; /* relative times stay far below 2^31 */
 
-static int32_t max32(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
-
 static int32_t largest_end(const dscq_lanes *l)
 {
     int32_t best = 0;
 
     for (int32_t i = 0; i < l->active; i++)
-        best = max32(best, l->e[i]);
+        best = dscq_max32(best, l->e[i]);
     return best;
 }
 
@@ -26,16 +22,16 @@ static int32_t largest_end(const dscq_lanes *l)
 static void rebase(dscq_lanes *l, int32_t by)
 {
     l->base += (uint64_t)by;
-    l->b = max32(l->b - by, -1);
-    l->start = max32(l->start - by, 0);
-    l->pe_last = max32(l->pe_last - by, 0);
+    l->b = dscq_max32(l->b - by, -1);
+    l->start = dscq_max32(l->start - by, 0);
+    l->pe_last = dscq_max32(l->pe_last - by, 0);
     for (int32_t i = 0; i < DSCQ_BANKS_MAX; i++)
-        l->pe[i] = max32(l->pe[i] - by, 0);
+        l->pe[i] = dscq_max32(l->pe[i] - by, 0);
     for (int32_t i = 0; i < l->lanes; i++)
-        l->e[i] = max32(l->e[i] - by, 0);
+        l->e[i] = dscq_max32(l->e[i] - by, 0);
     for (int32_t d = 0; d < l->depth; d++)
         for (int32_t i = 0; i < l->lanes; i++)
-            l->s[d][i] = max32(l->s[d][i] - by, -1);
+            l->s[d][i] = dscq_max32(l->s[d][i] - by, -1);
 }
 
 static void clear_gaps(dscq_lanes *l)
@@ -193,7 +189,7 @@ static void hand_over(dscq_lanes *l, int32_t post_cycles)
 {
     if (post_cycles <= 0)
         return;
-    l->pe_last = max32(largest_end(l), l->pe_last) + post_cycles;
+    l->pe_last = dscq_max32(largest_end(l), l->pe_last) + post_cycles;
     l->pe[l->bank_at] = l->pe_last;
     l->bank_at = l->bank_at + 1 == l->banks ? 0 : l->bank_at + 1;
 }

@@ -51,6 +51,13 @@ dscq_status dscq_program_create(dscq_program **out, dscq_error *err)
     return DSCQ_OK;
 }
 
+void dscq_hw_wtile_clear(dscq_hw_wtile *w)
+{
+    dscq_free(w->channel);
+    dscq_free(w->level);
+    dscq_free(w->lane_offset);
+}
+
 void dscq_program_destroy(dscq_program *p)
 {
     if (p == NULL)
@@ -62,11 +69,8 @@ void dscq_program_destroy(dscq_program *p)
         dscq_free(p->op[i].scale_key);
         dscq_free(p->op[i].table);
     }
-    for (int32_t i = 0; p->wtile != NULL && i < p->wtile_count; i++) {
-        dscq_free(p->wtile[i].channel);
-        dscq_free(p->wtile[i].level);
-        dscq_free(p->wtile[i].lane_offset);
-    }
+    for (int32_t i = 0; p->wtile != NULL && i < p->wtile_count; i++)
+        dscq_hw_wtile_clear(&p->wtile[i]);
     for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
         dscq_free(p->queue[u]);
     dscq_pipe_destroy(p->pipe);
@@ -77,31 +81,6 @@ void dscq_program_destroy(dscq_program *p)
     dscq_free(p->layer_name);
     dscq_free(p->image);
     dscq_free(p);
-}
-
-int dscq_hw_wtile_is_wide(const dscq_program *p, const dscq_hw_wtile *w)
-{
-    if (p->tensor[p->op[w->op].in[0]].elem_bytes > 1)
-        return 1;
-    if (w->kind == DSCQ_STREAM_BINARY) {
-        for (int32_t i = 0; i < w->m_count; i++)
-            if (w->level[i] < -127 || w->level[i] > 127) /* either sign */
-                return 1;
-        return 0;
-    }
-    if (w->is_linear)
-        return w->bits > 8;
-    for (int32_t i = 0; i < w->codebook_count; i++)
-        if (w->codebook[i] != (int8_t)w->codebook[i])
-            return 1;
-    return 0;
-}
-
-int64_t dscq_hw_ring_bytes(const dscq_hw_ring *r, int32_t word_bytes, int32_t banks)
-{
-    const int64_t words = (int64_t)r->c_count * (r->line_bytes / word_bytes);
-
-    return r->rows * ((words + banks - 1) / banks * banks) * word_bytes;
 }
 
 DSCQ_PRINTF(2, 3)
@@ -129,8 +108,7 @@ static dscq_status check_tensor(const dscq_program *p, int32_t i, dscq_error *er
         (t->elem_bytes != 1 && t->elem_bytes != 2) || t->bits < 1 || t->bits > 16 ||
         (t->bits > 8) != (t->elem_bytes == 2))
         return refuse(err, "tensor %d (%s): bad shape or width", i, t->name);
-    const uint64_t bytes =
-        (uint64_t)t->h * (uint64_t)t->w * (uint64_t)t->c * (uint64_t)t->elem_bytes;
+    const uint64_t bytes = dscq_hw_tensor_bytes(t);
     if (t->in_dram &&
         (t->dram_addr > p->dram_bytes || bytes > p->dram_bytes - t->dram_addr ||
          (p->frames > 1 && t->dram_frame * (uint64_t)(p->frames - 1) >
@@ -204,8 +182,7 @@ static dscq_status check_compute(const dscq_program *p, const dscq_hw_cmd *c, si
 {
     const dscq_hw_op *o = &p->op[c->op];
     const dscq_hw_ring *r = &p->ring[c->ring];
-    const int has_weights =
-        o->mode == DSCQ_HW_BROADCAST || o->mode == DSCQ_HW_DEPTHWISE;
+    const int has_weights = dscq_hw_has_weights(o);
 
     if (r->tensor != o->out || c->first >= c->last || c->first < 0 ||
         c->last > (int64_t)r->width * p->tensor[o->out].h)

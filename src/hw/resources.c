@@ -1,6 +1,7 @@
 /* What a machine needs of an FPGA: docs/accelerator.md section 9, rules F1..F10.
  * RAM shapes: the vendors' 36-kbit block and 288-kbit UltraRAM. LUT and FF figures
  * are per-unit estimates (upper side), each a named constant. */
+#include "dscq/base/ints.h"
 #include "dscq/hw/machine.h"
 
 #include <string.h>
@@ -22,19 +23,9 @@ enum {
     FF_CONTROL = 8000 /* queues, tokens, loop counters         */
 };
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 int64_t dscq_multiplier_dsp(int64_t lanes, int64_t vector, int pairs)
 {
-    return lanes * (pairs ? ceil_div(vector, 2) : vector);
-}
-
-int32_t dscq_entry_cycles(const dscq_machine *m, int32_t vector, int is_wide)
-{
-    return m->int8_pairs && is_wide && vector > 1 ? 2 : 1;
+    return lanes * (pairs ? dscq_ceil_div(vector, 2) : vector);
 }
 
 int64_t dscq_ram_bram36(int64_t width_bits, int64_t depth)
@@ -47,7 +38,7 @@ int64_t dscq_ram_bram36(int64_t width_bits, int64_t depth)
         return 0;
     for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++) {
         const int64_t n =
-            ceil_div(width_bits, shape[i][0]) * ceil_div(depth, shape[i][1]);
+            dscq_ceil_div(width_bits, shape[i][0]) * dscq_ceil_div(depth, shape[i][1]);
         best = n < best ? n : best;
     }
     return best;
@@ -57,7 +48,7 @@ int64_t dscq_ram_uram(int64_t width_bits, int64_t depth)
 {
     if (width_bits <= 0 || depth <= 0)
         return 0;
-    return ceil_div(width_bits, 72) * ceil_div(depth, 4096);
+    return dscq_ceil_div(width_bits, 72) * dscq_ceil_div(depth, 4096);
 }
 
 static dscq_resources ram(int kind, int64_t banks, int64_t width_bits, int64_t depth)
@@ -69,7 +60,7 @@ static dscq_resources ram(int kind, int64_t banks, int64_t width_bits, int64_t d
     else if (kind == DSCQ_RAM_URAM)
         r.uram = banks * dscq_ram_uram(width_bits, depth);
     else
-        r.lut = banks * width_bits * ceil_div(depth, LUT_BITS);
+        r.lut = banks * width_bits * dscq_ceil_div(depth, LUT_BITS);
     return r;
 }
 
@@ -102,7 +93,7 @@ int dscq_machine_resources(dscq_resource_row *rows, dscq_resources *total,
     const int64_t lanes = most_lanes(m), mult = m->multipliers;
     const int64_t vector = mult / lanes;
     const int64_t bank_words = m->act_bytes / m->act_banks / m->act_word_bytes;
-    const int64_t lane_words = ceil_div(m->weight_bytes, lanes * 4);
+    const int64_t lane_words = dscq_ceil_div(m->weight_bytes, lanes * 4);
     const int64_t adder = m->int8_pairs ? m->acc_bits : 0; /* not in the DSP then */
     int n = 0;
 
@@ -116,12 +107,12 @@ int dscq_machine_resources(dscq_resource_row *rows, dscq_resources *total,
     rows[n++] = (dscq_resource_row){
         "accumulators",
         "F2: banks x rows x multipliers x bits / 64 LUT",
-        {.lut = (int64_t)m->acc_banks * ceil_div(m->acc_rows, LUT_BITS) * mult *
+        {.lut = (int64_t)m->acc_banks * dscq_ceil_div(m->acc_rows, LUT_BITS) * mult *
                 m->acc_bits * (m->acc_rows < LUT_BITS / 2 ? 1 : 2) / 2}};
     rows[n++] = (dscq_resource_row){
         "lane queues",
         "F3: depth x vector bytes per lane, 32 deep x 2 per LUT",
-        {.lut = lanes * vector * m->act_bits * ceil_div(m->queue_depth, 32) / 2,
+        {.lut = lanes * vector * m->act_bits * dscq_ceil_div(m->queue_depth, 32) / 2,
          .ff = lanes * (vector * m->act_bits + FF_PER_LANE)}};
     rows[n++] =
         (dscq_resource_row){"row registers",

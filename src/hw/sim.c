@@ -1,4 +1,5 @@
 #include "dscq/base/alloc.h"
+#include "dscq/base/ints.h"
 #include "dscq/base/rng.h"
 #include "sim_internal.h"
 
@@ -7,11 +8,6 @@
 #include <string.h>
 
 static const size_t DECODED_MAX_BYTES = (size_t)96 << 20;
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 dscq_status hw__token_add(sim_state *st, dscq_token token, uint64_t cycle)
 {
@@ -25,7 +21,7 @@ dscq_status hw__token_add(sim_state *st, dscq_token token, uint64_t cycle)
         t->time = time;
         t->cap = cap;
     }
-    t->time[t->count] = t->count > 0 ? max64(cycle, t->time[t->count - 1]) : cycle;
+    t->time[t->count] = t->count > 0 ? dscq_max64(cycle, t->time[t->count - 1]) : cycle;
     t->count++;
     return DSCQ_OK;
 }
@@ -100,8 +96,9 @@ static dscq_status compute_one(sim_state *st, const dscq_hw_cmd *c, hw_ready rea
     layer->commands++;
     layer->cycles += done.weight_read - st->held_until;
     st->held_until = done.weight_read;
-    st->end = max64(st->end, done.out_written);
-    st->s->frame_end[c->frame] = max64(st->s->frame_end[c->frame], done.out_written);
+    st->end = dscq_max64(st->end, done.out_written);
+    st->s->frame_end[c->frame] =
+        dscq_max64(st->s->frame_end[c->frame], done.out_written);
     DSCQ_TRY(hw__token_add(st, DSCQ_TOKEN_ACT_READ, done.act_read));
     DSCQ_TRY(hw__token_add(st, DSCQ_TOKEN_WEIGHT_READ, done.weight_read));
     DSCQ_TRY(hw__token_add(st, DSCQ_TOKEN_OUT_WRITTEN, done.out_written));
@@ -257,8 +254,7 @@ static dscq_status check_fits(const dscq_program *p, const dscq_machine *m,
     }
     for (int32_t i = 0; i < p->op_count; i++) {
         const dscq_hw_op *o = &p->op[i];
-        if ((o->mode == DSCQ_HW_BROADCAST || o->mode == DSCQ_HW_DEPTHWISE) &&
-            o->lanes * o->vector != m->multipliers)
+        if (dscq_hw_has_weights(o) && o->lanes * o->vector != m->multipliers)
             return dscq_fail(
                 err, DSCQ_ARG,
                 "program: %s wants %d x %d multipliers; the machine has %d", o->name,
@@ -297,8 +293,7 @@ dscq_status hw__sim_create(dscq_sim **out, const dscq_program *p, const dscq_mac
     memcpy(s->layer_name, p->layer_name,
            (size_t)p->layer_count * sizeof *s->layer_name);
     for (int32_t i = 0; i < p->tensor_count; i++)
-        s->tensor_bytes[i] = (size_t)p->tensor[i].h * (size_t)p->tensor[i].w *
-                             (size_t)p->tensor[i].c * (size_t)p->tensor[i].elem_bytes;
+        s->tensor_bytes[i] = dscq_hw_tensor_bytes(&p->tensor[i]);
     for (int32_t i = 0; i < p->output_count; i++)
         s->output_bytes[i] = s->tensor_bytes[p->output[i]];
     return DSCQ_OK;
@@ -334,7 +329,7 @@ static void state_clear(sim_state *st)
     hw__array_clear(&st->array);
     if (st->data.p != NULL)
         hw__data_clear(&st->data);
-    dscq_memory_destroy(st->memory);
+    dscq_memory_destroy(st->port.memory);
 }
 
 static dscq_status give_inputs(sim_state *st, const void *const *inputs)
@@ -417,7 +412,7 @@ static dscq_status check_laws(sim_state *st)
                          "%llu",
                          (unsigned long long)s->total.cycles,
                          (unsigned long long)s->bound.cycles);
-    return dscq_memory_check_laws(st->memory, st->err);
+    return dscq_memory_check_laws(st->port.memory, st->err);
 }
 
 static dscq_status finish(sim_state *st)
@@ -427,12 +422,12 @@ static dscq_status finish(sim_state *st)
 
     hw__array_finish(&st->array, st->end, &s->total);
     hw__dma_finish(st, st->end);
-    dscq_memory_settle(st->memory, st->end);
+    dscq_memory_settle(st->port.memory, st->end);
     for (int32_t i = 0; i < s->layer_count; i++)
         dscq_counters_add(&s->total, &s->layer[i]);
     s->total.cycles = st->end;
     s->total.mult_slots = st->end * (uint64_t)st->m->multipliers;
-    const dscq_dram *d = dscq_memory_dram(st->memory);
+    const dscq_dram *d = dscq_memory_dram(st->port.memory);
     if (d != NULL) {
         s->dram = dscq_dram_count(d);
         s->dram_energy = dscq_dram_energy_pj(dscq_dram_settings(d), &s->dram);
@@ -472,7 +467,12 @@ dscq_status dscq_sim_run(dscq_sim **out, const dscq_program *p, const dscq_machi
 {
     static const dscq_sim_options k_default;
     const dscq_sim_options *opt = options != NULL ? options : &k_default;
-    sim_state st = {.p = p, .m = m, .opt = opt, .err = err};
+    sim_state st = {.p = p,
+                    .m = m,
+                    .opt = opt,
+                    /* as if a burst had left in the cycle of the start */
+                    .port = {.m = m, .next = hw__port_gap(m)},
+                    .err = err};
     dscq_sim *s = NULL;
     dscq_status status;
 
@@ -489,13 +489,13 @@ dscq_status dscq_sim_run(dscq_sim **out, const dscq_program *p, const dscq_machi
         *out = s;
         return DSCQ_OK;
     }
-    DSCQ_TRY(dscq_memory_create(&st.memory, m, err));
-    if (p->dram_bytes > dscq_memory_capacity(st.memory))
+    DSCQ_TRY(dscq_memory_create(&st.port.memory, m, err));
+    if (p->dram_bytes > dscq_memory_capacity(st.port.memory))
         DSCQ_TRY(dscq_fail(err, DSCQ_ARG,
                            "program: %llu bytes of tensors and weights do not fit in "
                            "dram = %s of %llu bytes",
                            (unsigned long long)p->dram_bytes, m->dram,
-                           (unsigned long long)dscq_memory_capacity(st.memory)));
+                           (unsigned long long)dscq_memory_capacity(st.port.memory)));
     DSCQ_TRY(hw__array_init(&st.array, p, m, err));
     DSCQ_TRY(hw__dma_init(&st));
     st.decoded = dscq_calloc((size_t)p->wtile_count, sizeof *st.decoded);

@@ -1,9 +1,9 @@
 /* The three DMA units: bursts in the order of the tickets, finishes in any order,
  * commands finished in order (docs/accelerator.md section 7, rules D1..D6). */
 #include "dscq/base/alloc.h"
+#include "dscq/base/ints.h"
 #include "sim_internal.h"
 
-#include <assert.h>
 #include <string.h>
 
 static const dscq_token k_done_token[DSCQ_UNIT_COUNT] = {
@@ -13,11 +13,6 @@ static const dscq_token k_done_token[DSCQ_UNIT_COUNT] = {
 };
 
 enum { INDEX_BITS = 28 };
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 dscq_status hw__dma_init(sim_state *st)
 {
@@ -44,7 +39,7 @@ void hw__dma_clear(sim_state *st)
 static dscq_dram_counters dram_now(const sim_state *st)
 {
     static const dscq_dram_counters none;
-    const dscq_dram *d = dscq_memory_dram(st->memory);
+    const dscq_dram *d = dscq_memory_dram(st->port.memory);
 
     return d == NULL ? none : dscq_dram_count(d);
 }
@@ -75,12 +70,12 @@ static void account_transfer(sim_state *st, int u, const struct sim_transfer *t)
     account(st, u, wait_cause(u, t->token), &from,
             t->ready < t->end ? t->ready : t->end);
     account(st, u, DSCQ_STALL_OTHER_UNIT, &from, t->start < t->end ? t->start : t->end);
-    const double peak = dscq_memory_peak_bytes_per_cycle(st->memory);
+    const double peak = dscq_memory_peak_bytes_per_cycle(st->port.memory);
     const uint64_t moving =
         (uint64_t)((double)(t->bursts * (uint64_t)st->m->burst_bytes) / peak) + 1;
     account(st, u, DSCQ_STALL_TRANSFER, &from,
             from + moving < t->end ? from + moving : t->end);
-    const dscq_dram *d = dscq_memory_dram(st->memory);
+    const dscq_dram *d = dscq_memory_dram(st->port.memory);
     if (d != NULL && from < t->end) {
         const dscq_dram_config *cfg = dscq_dram_settings(d);
         const dscq_dram_counters n = dscq_dram_count(d);
@@ -133,12 +128,12 @@ static dscq_status finish_commands(sim_state *st, int u)
            d->transfer[d->finished].left == 0) {
         struct sim_transfer *t = &d->transfer[d->finished];
         const dscq_hw_cmd *c = &st->p->queue[u][d->finished];
-        t->end = max64(t->end, d->last_end);
+        t->end = dscq_max64(t->end, d->last_end);
         account_transfer(st, u, t);
         count_transfer(st, u, c, t);
         d->last_end = t->end;
-        st->end = max64(st->end, t->end);
-        st->s->frame_end[c->frame] = max64(st->s->frame_end[c->frame], t->end);
+        st->end = dscq_max64(st->end, t->end);
+        st->s->frame_end[c->frame] = dscq_max64(st->s->frame_end[c->frame], t->end);
         if (u == DSCQ_UNIT_LOAD_ACT && !st->opt->no_data)
             hw__data_load(&st->data, c);
         if (st->opt->event != NULL) {
@@ -161,14 +156,14 @@ done:
 }
 
 /* The memory answered a burst of the transfer named by the tag. */
-static dscq_status answer(sim_state *st, uint32_t tag, uint64_t cycle)
+static dscq_status answer(void *ctx, uint32_t tag, uint64_t cycle)
 {
+    sim_state *st = ctx;
     const int u = (int)(tag >> INDEX_BITS);
     struct sim_transfer *t = &st->dma[u].transfer[tag & ((1u << INDEX_BITS) - 1)];
 
-    st->in_flight--;
     t->left--;
-    t->end = max64(t->end, cycle);
+    t->end = dscq_max64(t->end, cycle);
     return finish_commands(st, u);
 }
 
@@ -177,43 +172,27 @@ dscq_status hw__dma_complete(sim_state *st, int *did)
     uint32_t tag;
     uint64_t cycle;
 
-    *did = dscq_memory_next(st->memory, &tag, &cycle);
+    *did = hw__port_take(&st->port, UINT64_MAX, &tag, &cycle);
     return *did ? answer(st, tag, cycle) : DSCQ_OK;
 }
 
-/* One burst: waits for a free place among the outstanding ones. */
 static dscq_status issue_burst(sim_state *st, int u, struct sim_transfer *t,
                                uint64_t block)
 {
-    const uint64_t width = (uint64_t)st->m->axi_ports * (uint64_t)st->m->axi_bytes;
-    const uint64_t gap = ((uint64_t)st->m->burst_bytes + width - 1) / width;
-    uint64_t at =
-        max64(t->ready + (uint64_t)st->m->command_cycles, st->last_issue + gap);
-    uint64_t accepted = 0;
-    dscq_status status = DSCQ_OK;
+    const hw_burst b = {.address = block * (uint64_t)st->m->burst_bytes,
+                        .ready = t->ready,
+                        .is_write = u == DSCQ_UNIT_STORE,
+                        .tag = (uint32_t)u << INDEX_BITS |
+                               (uint32_t)(t - st->dma[u].transfer)};
+    uint64_t at = 0;
+    const dscq_status status = hw__port_ask(&st->port, &b, &at, answer, st, st->err);
 
-    while (st->in_flight >= (uint32_t)st->m->outstanding) {
-        uint32_t tag;
-        uint64_t cycle;
-        const int got = dscq_memory_next(st->memory, &tag, &cycle);
-        assert(got);
-        (void)got;
-        at = max64(at, cycle);
-        DSCQ_TRY(answer(st, tag, cycle));
-    }
-    const uint32_t tag =
-        (uint32_t)u << INDEX_BITS | (uint32_t)(t - st->dma[u].transfer);
-    DSCQ_TRY(dscq_memory_submit(st->memory, &accepted,
-                                block * (uint64_t)st->m->burst_bytes,
-                                u == DSCQ_UNIT_STORE, tag, at, st->err));
-    if (t->bursts == 0)
+    if (status != DSCQ_OK)
+        return status;
+    if (t->bursts++ == 0)
         t->start = at;
-    st->last_issue = accepted;
-    st->in_flight++;
-    t->bursts++;
     t->left++;
-done:
-    return status;
+    return DSCQ_OK;
 }
 
 /* The bursts of bytes [from, from + bytes); a block shared with the piece before is

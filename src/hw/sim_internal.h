@@ -3,6 +3,7 @@
 #define HW_SIM_INTERNAL_H
 
 #include "hw_internal.h"
+#include "port.h"
 
 struct dscq_sim {
     const dscq_program *program; /* borrowed while running; names are copied */
@@ -48,7 +49,7 @@ typedef struct sim_state {
     const dscq_program *p;
     const dscq_machine *m;
     const dscq_sim_options *opt;
-    dscq_memory *memory;
+    hw_port port;
     hw_array array;
     hw_data data;
     hw_decoded **decoded; /* [wtile_count] */
@@ -58,8 +59,6 @@ typedef struct sim_state {
     sim_dma dma[DSCQ_UNIT_COUNT];
     size_t computed; /* compute commands */
     uint32_t next_ticket;
-    uint64_t last_issue;
-    uint32_t in_flight;
     uint64_t held_until, end;
     dscq_error *err;
 } sim_state;

@@ -73,7 +73,7 @@ static void fill_ends(low_bands *b, const lowering *l, int32_t first, int32_t la
                 if (b->end[y * n + s] == 0)
                     continue;
                 lower__rows(l->p, o, i, 0, b->end[y * n + s], &lo, &hi);
-                b->end[x * n + s] = max32(b->end[x * n + s], hi);
+                b->end[x * n + s] = dscq_max32(b->end[x * n + s], hi);
             }
         }
     }
@@ -130,8 +130,8 @@ dscq_status lower__bands_make(low_bands *b, const lowering *l, int32_t first,
     for (int32_t i = 0; i < b->count; i++) {
         int32_t rows = 1;
         for (int32_t s = 1; s <= bands; s++)
-            rows =
-                max32(rows, b->end[i * (bands + 1) + s] - b->low[i * (bands + 1) + s]);
+            rows = dscq_max32(rows, b->end[i * (bands + 1) + s] -
+                                        b->low[i * (bands + 1) + s]);
         b->ring_rows[i] = rows;
     }
     return DSCQ_OK;

@@ -62,10 +62,8 @@ static void place_in_dram(lowering *l, int32_t frames)
         x->in_dram = low->is_input || low->is_output || (leaves && !low->stays);
         if (!x->in_dram)
             continue;
-        const uint64_t bytes =
-            (uint64_t)x->h * (uint64_t)x->w * (uint64_t)x->c * (uint64_t)x->elem_bytes;
         x->dram_addr = at;
-        x->dram_frame = (bytes + align - 1) / align * align;
+        x->dram_frame = (dscq_hw_tensor_bytes(x) + align - 1) / align * align;
         at += x->dram_frame * (uint64_t)frames;
     }
     p->dram_bytes = at;

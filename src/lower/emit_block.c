@@ -42,7 +42,7 @@ static dscq_status open_group_inputs(low_emitter *e, const low_spaces *v, int32_
         for (int32_t y = 0; lower__comes_from_dram(e->l, ins[i], s) && y < x->h;
              y += step)
             DSCQ_TRY(lower__emit_load(e, i == 0 ? s->first : s->last, n->ring, y,
-                                      min32(y + step, x->h)));
+                                      dscq_min32(y + step, x->h)));
     }
 done:
     return status;
@@ -65,7 +65,7 @@ static dscq_status project_group(low_emitter *e, const low_stage *s, low_job j,
         return lower__emit_compute(e, &j);
     }
     for (int32_t a = 0; a < y->h; a += step) { /* the last group gives the outputs */
-        const int32_t z = min32(a + step, y->h);
+        const int32_t z = dscq_min32(a + step, y->h);
         j.first = a * y->w;
         j.last = z * y->w;
         DSCQ_TRY(lower__emit_compute(e, &j));
@@ -93,7 +93,7 @@ dscq_status lower__emit_groups(low_emitter *e, const low_spaces *v, int32_t at)
     DSCQ_TRY(open_group_inputs(e, v, at));
     DSCQ_TRY(group_ring(e, v, at, t, out_rows, all, &ring_out));
     for (int32_t g = 0; g < groups; g++) {
-        const int32_t chan[2] = {g * s->group, min32((g + 1) * s->group, middle)};
+        const int32_t chan[2] = {g * s->group, dscq_min32((g + 1) * s->group, middle)};
         int32_t ring_in = lower__slot_of(e, op[s->first].in[0])->ring;
         for (int32_t o = s->first; o < s->last; o++) {
             const dscq_hw_tensor *x = &e->p->tensor[op[o].out];

@@ -178,7 +178,7 @@ dscq_status lower__emit_load(low_emitter *e, int32_t op, int32_t ring, int32_t a
 
     while (a <
            b) { /* never more rows than the ring has, and in halves: room to overlap */
-        const int32_t n = min32(b - a, max32(1, r->rows));
+        const int32_t n = dscq_min32(b - a, dscq_max32(1, r->rows));
         uint32_t store = 0;
         DSCQ_TRY(append(e, DSCQ_UNIT_LOAD_ACT, &c));
         c->op = op;
@@ -323,8 +323,8 @@ dscq_status lower__emit_compute(low_emitter *e, const low_job *j)
              i <= (t->buffer_base + t->buffer_bytes - 1) / LOWER_PAGE; i++)
             e->weight_pages[i].read = count;
     } else if (op->mode == DSCQ_HW_COPY) {
-        c0 = max32(c0, op->c_out);
-        c1 = min32(c1, op->c_out + op->c_count);
+        c0 = dscq_max32(c0, op->c_out);
+        c1 = dscq_min32(c1, op->c_out + op->c_count);
     }
     if (!(j->flags & DSCQ_CMD_ACC_KEEP))
         touch_rows(e, c, j->ring_out, y0, y1, c0, c1, 1, count);
@@ -345,10 +345,10 @@ dscq_status lower__emit_tile(low_emitter *e, low_job j, int32_t tile)
         j.wtile = first;
         return lower__emit_compute(e, &j);
     }
-    const int32_t vectors = max32(1, e->l->m->acc_rows / e->p->wtile[first].rows);
+    const int32_t vectors = dscq_max32(1, e->l->m->acc_rows / e->p->wtile[first].rows);
     const int32_t end = j.last;
     while (j.first < end) { /* as many sums as the accumulators keep */
-        j.last = min32(end, j.first + vectors * op->vector);
+        j.last = dscq_min32(end, j.first + vectors * op->vector);
         for (int32_t i = 0; i < pieces; i++) {
             j.wtile = first + i;
             j.flags = (uint8_t)((i > 0 ? DSCQ_CMD_ACC_RESUME : 0) |

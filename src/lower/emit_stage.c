@@ -72,12 +72,12 @@ static dscq_status ensure(low_emitter *e, int32_t op, low_slot *s, int32_t lo,
     if (hi > s->have_hi) {
         DSCQ_TRY(lower__emit_load(e, op, s->ring, s->have_hi, hi));
         s->have_hi = hi;
-        s->have_lo = max32(s->have_lo, hi - rows);
+        s->have_lo = dscq_max32(s->have_lo, hi - rows);
     }
     if (lo < s->have_lo) {
         DSCQ_TRY(lower__emit_load(e, op, s->ring, lo, s->have_lo));
         s->have_lo = lo;
-        s->have_hi = min32(s->have_hi, lo + rows);
+        s->have_hi = dscq_min32(s->have_hi, lo + rows);
     }
 done:
     return status;
@@ -149,7 +149,7 @@ static dscq_status store_rows(low_emitter *e, const low_stage *s, int32_t op,
     if (op < s->last && e->p->op[op + 1].out == t)
         return DSCQ_OK;
     DSCQ_TRY(lower__emit_store(e, op, x->ring, x->stored, rows));
-    x->stored = max32(x->stored, rows);
+    x->stored = dscq_max32(x->stored, rows);
 done:
     return status;
 }
@@ -232,7 +232,7 @@ static dscq_status strip_ring(low_emitter *e, const low_spaces *v, int32_t at,
     if (i >= 0)
         lower__columns(l->p, s->first, i, cols[0], cols[1], &lo, &hi);
     if (hi <= lo) { /* a strip that sees only padding: hold any column */
-        lo = min32(lo, l->p->tensor[t].w - 1);
+        lo = dscq_min32(lo, l->p->tensor[t].w - 1);
         hi = lo + 1;
     }
     dscq_hw_ring r = lower__ring_shape(l, t, rows, lo, hi - lo);
@@ -260,7 +260,7 @@ static dscq_status emit_strip(low_emitter *e, const low_spaces *v, int32_t at,
         DSCQ_TRY(strip_ring(e, v, at, i, cols, chan, &n->ring));
     }
     for (int32_t a = 0; a < h; a += step) {
-        const int32_t z = min32(a + step, h);
+        const int32_t z = dscq_min32(a + step, h);
         low_job j = job_of(e, s->first);
         DSCQ_TRY(ensure_inputs(e, s, s->first, a, z));
         j.first = a * w;
@@ -282,8 +282,8 @@ dscq_status lower__emit_strips(low_emitter *e, const low_spaces *v, int32_t at)
 
     for (int32_t c = 0; c < y->c; c += step)
         for (int32_t x = 0; x < y->w; x += s->strip) {
-            const int32_t cols[2] = {x, min32(x + s->strip, y->w)};
-            const int32_t chan[2] = {c, min32(c + step, y->c)};
+            const int32_t cols[2] = {x, dscq_min32(x + s->strip, y->w)};
+            const int32_t chan[2] = {c, dscq_min32(c + step, y->c)};
             DSCQ_TRY(emit_strip(e, v, at, cols, chan));
         }
 done:

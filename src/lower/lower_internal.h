@@ -2,6 +2,7 @@
 #ifndef LOWER_INTERNAL_H
 #define LOWER_INTERNAL_H
 
+#include "dscq/base/ints.h"
 #include "dscq/energy/energy.h"
 #include "dscq/hw/machine.h"
 #include "dscq/hw/pipeline.h"
@@ -130,11 +131,8 @@ dscq_status lower__deal(int32_t *place, int32_t rows, int32_t lanes,
                         const int32_t *entries, int32_t channels, int balance,
                         dscq_error *err);
 
-/* plan.c, band.c */
+/* plan.c */
 dscq_status lower__plan(lowering *l);
-int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width);
-int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
-                          int32_t width, int32_t channels);
 
 /* need.c */
 enum { CUT_DRAM, CUT_CHIP, CUTS };
@@ -144,8 +142,11 @@ typedef struct low_need {
     double bytes;  /* DRAM traffic of activations */
 } low_need;
 
+int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width);
+int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
+                          int32_t width, int32_t channels);
 int64_t lower__whole_bytes(const lowering *l, int32_t t);
-uint64_t lower__dram_bytes(const lowering *l, int32_t t);
+double lower__dram_bytes(const lowering *l, int32_t t); /* a frame's, of a whole map */
 int lower__crosses(const lowering *l, int32_t t, int32_t at);
 int lower__is_block(const lowering *l, int32_t first, int32_t last);
 low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
@@ -168,19 +169,10 @@ dscq_status lower__bands_make(low_bands *b, const lowering *l, int32_t first,
 void lower__bands_clear(low_bands *b);
 int32_t lower__bands_find(const low_bands *b, int32_t tensor);
 
+/* As a count of pixels, rows or channels. */
 static inline int32_t ceil_div(int64_t a, int64_t b)
 {
-    return (int32_t)((a + b - 1) / b);
-}
-
-static inline int32_t min32(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int32_t max32(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
+    return (int32_t)dscq_ceil_div(a, b);
 }
 
 /* ---- emitting ----------------------------------------------------------- */

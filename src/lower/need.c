@@ -1,6 +1,27 @@
 /* What tensors, blocks in groups and strips take of the activation buffer. */
 #include "lower_internal.h"
 
+int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width)
+{
+    const int32_t word = l->m->act_word_bytes;
+
+    return ceil_div((int64_t)width * l->p->tensor[tensor].elem_bytes, word) * word;
+}
+
+int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
+                          int32_t width, int32_t channels)
+{
+    const dscq_hw_ring r = {.tensor = tensor,
+                            .rows = rows,
+                            .width = width,
+                            .c_count = channels,
+                            .line_bytes = lower__line_bytes(l, tensor, width)};
+
+    const int64_t bytes = dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
+
+    return (bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
+}
+
 int64_t lower__whole_bytes(const lowering *l, int32_t t)
 {
     const dscq_hw_tensor *x = &l->p->tensor[t];
@@ -8,11 +29,9 @@ int64_t lower__whole_bytes(const lowering *l, int32_t t)
     return lower__ring_bytes(l, t, x->h, x->w, x->c);
 }
 
-uint64_t lower__dram_bytes(const lowering *l, int32_t t)
+double lower__dram_bytes(const lowering *l, int32_t t)
 {
-    const dscq_hw_tensor *x = &l->p->tensor[t];
-
-    return (uint64_t)x->h * (uint64_t)x->w * (uint64_t)x->c * (uint64_t)x->elem_bytes;
+    return (double)dscq_hw_tensor_bytes(&l->p->tensor[t]);
 }
 
 int lower__crosses(const lowering *l, int32_t t, int32_t at)
@@ -78,7 +97,7 @@ low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
             continue;
         n.rings += lower__whole_bytes(l, ins[i]);
         if (cut[0] == CUT_DRAM || l->tensor[ins[i]].is_input)
-            n.bytes += (double)lower__dram_bytes(l, ins[i]);
+            n.bytes += lower__dram_bytes(l, ins[i]);
     }
     const int32_t out = op[last].out;
     const dscq_hw_tensor *y = &l->p->tensor[out];
@@ -86,7 +105,7 @@ low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
     n.rings +=
         lower__ring_bytes(l, out, stays ? y->h : group_out_rows(y->h), y->w, y->c);
     if (!stays || l->tensor[out].is_output)
-        n.bytes += (double)lower__dram_bytes(l, out);
+        n.bytes += lower__dram_bytes(l, out);
     for (int32_t t = 0; t < l->p->tensor_count; t++)
         if (t != ins[0] && t != ins[1] && lower__crosses(l, t, first) &&
             l->tensor[t].last_op > last && cut[0] == CUT_CHIP && cut[1] == CUT_CHIP)

@@ -53,10 +53,9 @@ static void make_stages(lowering *l)
                       p->tensor[p->input[i]].name);
     for (int32_t o = 0; o < p->op_count;) {
         const dscq_hw_op *op = &p->op[o];
-        const int lanes =
-            op->mode == DSCQ_HW_BROADCAST || op->mode == DSCQ_HW_DEPTHWISE;
-        dscq_pipe_stage *s = new_stage(l, lanes ? DSCQ_PIPE_LANES : DSCQ_PIPE_VECTOR,
-                                       op->out, "", op->name);
+        dscq_pipe_stage *s =
+            new_stage(l, dscq_hw_has_weights(op) ? DSCQ_PIPE_LANES : DSCQ_PIPE_VECTOR,
+                      op->out, "", op->name);
         s->op_first = o;
         s->layer = op->layer;
         while (o < p->op_count && p->op[o].layer == op->layer)
@@ -90,8 +89,8 @@ static dscq_status windows(lowering *l, dscq_pipe_fifo *f)
         int32_t lo = n, hi = n + 1;
         if (to->kind != DSCQ_PIPE_STORE)
             lower__rows(l->p, f->op, f->port, n, n + 1, &lo, &hi);
-        hi = max32(hi, had);
-        lo = max32(min32(lo, had), low);
+        hi = dscq_max32(hi, had);
+        lo = dscq_max32(dscq_min32(lo, had), low);
         f->lo[n] = low = lo;
         f->hi[n] = had = hi;
     }
@@ -135,7 +134,7 @@ static dscq_status make_fifos(lowering *l)
         int32_t used = 1;
         for (int32_t k = 0; k < pipe->fifo_count; k++)
             if (pipe->fifo[k].from == i)
-                used = max32(used, pipe->fifo[k].used);
+                used = dscq_max32(used, pipe->fifo[k].used);
         if (s->kind == DSCQ_PIPE_LOAD)
             s->rows = used;
     }
@@ -161,8 +160,8 @@ static int32_t step_of(const dscq_pipe *pipe, const dscq_pipe_fifo *f)
     int32_t step = rows == 1 ? f->hi[0] : 1;
 
     for (int32_t n = 1; n < rows; n++)
-        step = max32(step, f->hi[n] - f->hi[n - 1]);
-    return max32(step, 1);
+        step = dscq_max32(step, f->hi[n] - f->hi[n - 1]);
+    return dscq_max32(step, 1);
 }
 
 static int32_t window_of(const dscq_pipe *pipe, const dscq_pipe_fifo *f)
@@ -170,7 +169,7 @@ static int32_t window_of(const dscq_pipe *pipe, const dscq_pipe_fifo *f)
     int32_t most = 1;
 
     for (int32_t n = 0; n < pipe->stage[f->to].rows; n++)
-        most = max32(most, f->hi[n] - f->lo[n]);
+        most = dscq_max32(most, f->hi[n] - f->lo[n]);
     return most;
 }
 
@@ -183,7 +182,7 @@ static void demand(int32_t *need, const dscq_pipe *pipe, int32_t at, int32_t n)
         for (int32_t i = 0; need[s] > 0 && i < pipe->fifo_count; i++) {
             const dscq_pipe_fifo *f = &pipe->fifo[i];
             if (f->to == s)
-                need[f->from] = max32(need[f->from], f->hi[need[s] - 1]);
+                need[f->from] = dscq_max32(need[f->from], f->hi[need[s] - 1]);
         }
 }
 
@@ -200,7 +199,7 @@ static void run_ahead(int32_t *need, const dscq_pipe *pipe, int32_t at)
             while (f->to == s && can > 0 && f->hi[can - 1] > need[f->from])
                 can--;
         }
-        need[s] = max32(need[s], can);
+        need[s] = dscq_max32(need[s], can);
     }
 }
 
@@ -213,7 +212,8 @@ static void shortcut_windows(dscq_pipe *pipe, int32_t at, int32_t *least, int32_
         for (int32_t i = 0; i < pipe->fifo_count; i++) {
             const dscq_pipe_fifo *f = &pipe->fifo[i];
             if (f->to == at)
-                least[i] = max32(least[i], min32(need[f->from], f->used) - f->lo[n]);
+                least[i] =
+                    dscq_max32(least[i], dscq_min32(need[f->from], f->used) - f->lo[n]);
         }
     }
 }
@@ -226,9 +226,9 @@ static void set_rows(lowering *l, const int32_t *least, int32_t extra)
         dscq_pipe_fifo *f = &pipe->fifo[i];
         const int join = inputs_of(pipe, f->to) > 1;
         const int32_t steps = join ? extra : l->m->fifo_rows;
-        f->rows = max32(window_of(pipe, f), least[i]) + steps * step_of(pipe, f);
+        f->rows = dscq_max32(window_of(pipe, f), least[i]) + steps * step_of(pipe, f);
         if (join && l->m->shortcut_rows > 0)
-            f->rows = max32(window_of(pipe, f), l->m->shortcut_rows);
+            f->rows = dscq_max32(window_of(pipe, f), l->m->shortcut_rows);
     }
 }
 
@@ -383,10 +383,8 @@ static void place_in_dram(lowering *l)
             t->in_dram |= p->output[k] == i;
         if (!t->in_dram)
             continue;
-        const uint64_t bytes =
-            (uint64_t)t->h * (uint64_t)t->w * (uint64_t)t->c * (uint64_t)t->elem_bytes;
         t->dram_addr = at;
-        t->dram_frame = (bytes + align - 1) / align * align;
+        t->dram_frame = (dscq_hw_tensor_bytes(t) + align - 1) / align * align;
         at += t->dram_frame * (uint64_t)p->frames;
     }
     p->dram_bytes = at;
@@ -437,10 +435,7 @@ done:
 dscq_pipe_cost lower__stage_cost(const lowering *l, const dscq_pipe_stage *s)
 {
     const dscq_hw_op *op = &l->p->op[s->op_first];
-    dscq_pipe_cost c = {.post = s->post,
-                        .multiplies = op->mode != DSCQ_HW_MAXPOOL &&
-                                      op->mode != DSCQ_HW_LUT &&
-                                      !(op->mode == DSCQ_HW_COPY && !op->copy_scaled)};
+    dscq_pipe_cost c = {.post = s->post, .multiplies = dscq_hw_op_rescales(op)};
 
     if (s->kind != DSCQ_PIPE_LANES)
         return c;
@@ -450,7 +445,8 @@ dscq_pipe_cost lower__stage_cost(const lowering *l, const dscq_pipe_stage *s)
     for (int32_t i = s->wtile_first; i < s->wtile_first + s->wtile_count; i++) {
         const dscq_hw_wtile *t = &l->p->wtile[i];
         uint32_t longest = 0;
-        c.acc_rows = op->mode == DSCQ_HW_DEPTHWISE ? 1 : max32(c.acc_rows, t->rows);
+        c.acc_rows =
+            op->mode == DSCQ_HW_DEPTHWISE ? 1 : dscq_max32(c.acc_rows, t->rows);
         c.is_wide |= dscq_hw_wtile_is_wide(l->p, t);
         c.is_dense = t->kind == DSCQ_STREAM_DENSE || t->kind == DSCQ_STREAM_BINARY;
         c.entry_bits = t->kind == DSCQ_STREAM_BINARY
@@ -523,11 +519,8 @@ static int within(const dscq_resources *need, const dscq_resources *most)
 
 static void drop_weights(dscq_program *p)
 {
-    for (int32_t i = 0; i < p->wtile_count; i++) {
-        dscq_free(p->wtile[i].channel);
-        dscq_free(p->wtile[i].level);
-        dscq_free(p->wtile[i].lane_offset);
-    }
+    for (int32_t i = 0; i < p->wtile_count; i++)
+        dscq_hw_wtile_clear(&p->wtile[i]);
     p->wtile_count = 0;
     p->image_bytes = 0;
 }

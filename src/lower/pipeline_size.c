@@ -56,12 +56,6 @@ static dscq_status add_shape(choices *c, shape s, dscq_error *err)
     return DSCQ_OK;
 }
 
-static int32_t post_cycles(int32_t channels, int32_t vector, int32_t post)
-{
-    return vector <= post ? ceil_div(channels, post / vector)
-                          : channels * ceil_div(vector, post);
-}
-
 typedef struct conv_facts {
     const dscq_pipe_stage *s;
     int32_t stage, channels, width, depthwise, groups;
@@ -76,8 +70,8 @@ static shape conv_shape(const lowering *l, const conv_facts *k, int32_t lanes,
 {
     const int32_t vectors = ceil_div(k->width, vector);
     const int32_t rows = ceil_div(k->channels, lanes);
-    const int32_t at_once = k->depthwise ? min32(lanes, k->channels) : k->channels;
-    const int32_t t = post_cycles(at_once, vector, post);
+    const int32_t at_once = k->depthwise ? dscq_min32(lanes, k->channels) : k->channels;
+    const int32_t t = dscq_post_cycles(at_once, vector, post);
     const int32_t steps = k->depthwise ? rows : 1;
     const double one = vector_cycles / steps;
     const double row = l->m->command_cycles + 2.0 +
@@ -136,7 +130,7 @@ static dscq_status conv_choices(choices *c, lowering *l, int32_t stage,
     for (int32_t i = 0; i < count; i++) {
         const double one = times[i] / k.groups;
         for (int v = 0; v < VECTORS && k_vectors[v] < 2 * k.width; v++) {
-            const int32_t vector = min32(k_vectors[v], k.width);
+            const int32_t vector = dscq_min32(k_vectors[v], k.width);
             for (int p = 0; p < POSTS; p++)
                 DSCQ_TRY(add_shape(
                     c, conv_shape(l, &k, lanes[i], one, vector, k_posts[p]), l->err));
@@ -156,17 +150,8 @@ static dscq_status vector_choices(choices *c, lowering *l, int32_t stage,
         dscq_pipe_stage one = *s;
         double row = l->m->command_cycles;
         one.post = k_posts[p];
-        for (int32_t o = s->op_first; o < s->op_first + s->op_count; o++) {
-            const dscq_hw_op *op = &l->p->op[o];
-            const dscq_hw_tensor *y = &l->p->tensor[op->out];
-            double work =
-                (double)(op->mode == DSCQ_HW_COPY ? op->c_count : y->c) * y->w;
-            if (op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL)
-                work *= (double)op->kernel_h * op->kernel_w;
-            if (op->mode == DSCQ_HW_LRN)
-                work = work * (op->span + 1) / 2;
-            row += (double)ceil_div((int64_t)work, one.post) + 1;
-        }
+        for (int32_t o = s->op_first; o < s->op_first + s->op_count; o++)
+            row += ceil_div((int64_t)dscq_pipe_work(l->p, &l->p->op[o]), one.post) + 1;
         const dscq_pipe_cost cost = lower__stage_cost(l, &one);
         shape x = {.lanes = 1,
                    .vector = 1,

@@ -9,7 +9,7 @@ static int32_t rows_held(const dscq_pipe *pipe, int32_t stage)
 
     for (int32_t i = 0; i < pipe->fifo_count; i++)
         if (pipe->fifo[i].to == stage)
-            rows = max32(rows, pipe->fifo[i].rows);
+            rows = dscq_max32(rows, pipe->fifo[i].rows);
     return rows;
 }
 

@@ -94,7 +94,7 @@ static int32_t widest_tile(const lowering *l, int32_t o)
     int32_t most = 1;
 
     for (int32_t i = 0; i < l->op[o].wtile_count; i++)
-        most = max32(most, l->p->wtile[l->op[o].wtile_first + i].m_count);
+        most = dscq_max32(most, l->p->wtile[l->op[o].wtile_first + i].m_count);
     return most;
 }
 
@@ -109,7 +109,7 @@ int32_t lower__rows_of(const lowering *l, const low_stage *s, const low_bands *b
         return h;
     if (lower__moves_through_dram(l, t, s))
         rows += lower__band_rows(l, t, s->bands);
-    return min32(rows, h);
+    return dscq_min32(rows, h);
 }
 
 /* Largest window of strip columns and rows of input i (or the output, i < 0). */
@@ -122,14 +122,14 @@ void lower__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t
     int32_t lo, hi;
 
     *rows = i < 0 ? band : 1;
-    *width = i < 0 ? min32(s->strip, y->w) : 1;
+    *width = i < 0 ? dscq_min32(s->strip, y->w) : 1;
     for (int32_t a = 0; i >= 0 && a < y->h; a += band) {
-        lower__rows(l->p, s->first, i, a, min32(a + band, y->h), &lo, &hi);
-        *rows = max32(*rows, hi - lo);
+        lower__rows(l->p, s->first, i, a, dscq_min32(a + band, y->h), &lo, &hi);
+        *rows = dscq_max32(*rows, hi - lo);
     }
     for (int32_t a = 0; i >= 0 && a < y->w; a += s->strip) {
-        lower__columns(l->p, s->first, i, a, min32(a + s->strip, y->w), &lo, &hi);
-        *width = max32(*width, hi - lo);
+        lower__columns(l->p, s->first, i, a, dscq_min32(a + s->strip, y->w), &lo, &hi);
+        *width = dscq_max32(*width, hi - lo);
     }
 }
 
@@ -161,7 +161,7 @@ int32_t lower__group_out_rows(const lowering *l, int32_t tensor)
 {
     const int32_t h = l->p->tensor[tensor].h;
 
-    return min32(h, 2 * ceil_div(h, 4));
+    return dscq_min32(h, 2 * ceil_div(h, 4));
 }
 
 /* A block in groups: inputs whole, the middle a group wide, the output in bands. */

@@ -7,28 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width)
-{
-    const int32_t word = l->m->act_word_bytes;
-
-    return ceil_div((int64_t)width * l->p->tensor[tensor].elem_bytes, word) * word;
-}
-
-int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
-                          int32_t width, int32_t channels)
-{
-    const dscq_hw_ring r = {.tensor = tensor,
-                            .rows = rows,
-                            .width = width,
-                            .c_count = channels,
-                            .line_bytes = lower__line_bytes(l, tensor, width)};
-
-    const int64_t bytes = dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
-
-    return (bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
-}
-
-/* Cycles of rows [a, b) of an operation's output. */
+/* Cycles of `rows` rows of an operation's output. */
 static double row_cycles(const lowering *l, int32_t o, int32_t rows)
 {
     const dscq_hw_op *op = &l->p->op[o];
@@ -54,17 +33,14 @@ typedef struct planner {
     low_stage *stage; /* the stage that ends here */
 } planner;
 
-/* Bytes of whole tensors that cross cut `at` (before operation `at`) on chip, leaving
- * out those that the stage [first, last] itself counts. */
+/* Bytes of whole tensors that cross cut `at` (before operation `at`). */
 static int64_t crossing(const lowering *l, int32_t at)
 {
     int64_t sum = 0;
 
-    for (int32_t t = 0; t < l->p->tensor_count; t++) {
-        const low_tensor *x = &l->tensor[t];
-        if (!x->is_input && x->first_op < at && x->last_op >= at)
+    for (int32_t t = 0; t < l->p->tensor_count; t++)
+        if (lower__crosses(l, t, at))
             sum += lower__whole_bytes(l, t);
-    }
     return sum;
 }
 
@@ -87,7 +63,7 @@ static low_need need_of(const lowering *l, const low_bands *b, int32_t first,
         if (stays || on_chip_left) {
             n.rings += lower__whole_bytes(l, t);
             if (made && x->is_output)
-                n.bytes += (double)lower__dram_bytes(l, t);
+                n.bytes += lower__dram_bytes(l, t);
             continue;
         }
         const int moves = !made || out || x->is_output;
@@ -97,7 +73,7 @@ static low_need need_of(const lowering *l, const low_bands *b, int32_t first,
         rows = rows > ht->h ? ht->h : rows;
         n.rings += lower__ring_bytes(l, t, rows, ht->w, ht->c);
         if (moves)
-            n.bytes += (double)lower__dram_bytes(l, t);
+            n.bytes += lower__dram_bytes(l, t);
     }
     /* whole tensors that only pass by */
     for (int32_t t = 0; t < l->p->tensor_count; t++)
@@ -155,7 +131,7 @@ static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
     const int32_t tiles = low->wtile_count > 0 ? low->wtile_count : 1;
     const double weights = (double)low->weight_bytes;
     const double in_dram = l->tensor[op->in[0]].is_input || left == CUT_DRAM
-                               ? (double)lower__dram_bytes(l, op->in[0])
+                               ? lower__dram_bytes(l, op->in[0])
                                : 0;
 
     f.kept = low->weight_buffer <= l->m->weight_bytes;
@@ -433,10 +409,9 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     s.bands = ceil_div(l->p->tensor[op->out].h, rows);
     s.kept = l->op[o].weight_buffer <= l->m->weight_bytes;
     const int32_t strips = ceil_div(w, width);
-    s.bytes =
-        (double)lower__dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
+    s.bytes = lower__dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
     for (int32_t i = 0; i < op->in_count; i++)
-        s.bytes += 1.5 * (double)lower__dram_bytes(l, op->in[i]);
+        s.bytes += 1.5 * lower__dram_bytes(l, op->in[i]);
     const double cost =
         price(l, row_cycles(l, o, rows) * s.bands * strips, s.bytes, &s.cycles);
     consider(pl, o, o, CUT_DRAM, CUT_DRAM, &s, cost);

@@ -56,12 +56,6 @@ dscq_status lower__deal(int32_t *place, int32_t rows, int32_t lanes,
     return DSCQ_OK;
 }
 
-static int32_t post_cycles(const dscq_machine *m, int32_t channels, int32_t vector)
-{
-    return vector <= m->post_entries ? ceil_div(channels, m->post_entries / vector)
-                                     : channels * ceil_div(vector, m->post_entries);
-}
-
 /* Cycles to read the words of `pixels` neighbouring pixels. */
 static int32_t read_cycles(const lowering *l, const dscq_hw_op *op, int32_t pixels)
 {
@@ -77,21 +71,15 @@ static int32_t read_cycles(const lowering *l, const dscq_hw_op *op, int32_t pixe
 int lower__is_wide(const lowering *l, int32_t op)
 {
     const dscq_qweights *w = l->q->node[l->op[op].node].weights;
+    dscq_hw_codes c = {.act_bytes = l->p->tensor[l->p->op[op].in[0]].elem_bytes};
 
-    if (l->p->tensor[l->p->op[op].in[0]].elem_bytes > 1)
-        return 1;
     if (w->form == DSCQ_FORM_LINEAR)
-        return w->bits > 8;
-    if (w->form == DSCQ_FORM_BINARY) {
-        for (int32_t k = 0; k < w->k; k++)
-            if (w->level[k] < -127 || w->level[k] > 127)
-                return 1;
-        return 0;
-    }
-    for (int32_t i = 0; i < w->codebook_count; i++)
-        if (w->codebook[i] != (int8_t)w->codebook[i])
-            return 1;
-    return 0;
+        c.linear_bits = w->bits;
+    else if (w->form == DSCQ_FORM_BINARY)
+        c = (dscq_hw_codes){c.act_bytes, 0, w->level, w->k, .both_signs = 1};
+    else
+        c = (dscq_hw_codes){c.act_bytes, 0, w->codebook, w->codebook_count, 0};
+    return dscq_hw_is_wide(&c);
 }
 
 typedef struct trial {
@@ -199,7 +187,8 @@ static dscq_status try_broadcast(trial *t, const dscq_hw_op *op, const uint8_t *
             kept = 1;
         }
         run_vectors(t, kept, active, lanes, read_cycles(t->l, op, vector),
-                    post_cycles(m, count, vector), vector_cycles, fixed);
+                    dscq_post_cycles(count, vector, m->post_entries), vector_cycles,
+                    fixed);
     }
     return DSCQ_OK;
 }
@@ -236,12 +225,13 @@ static void try_depthwise(trial *t, const dscq_hw_op *op, const uint8_t *stored,
         for (int v = 0; v < 12; v++) {
             if (v == 4)
                 at = dscq_lanes_end(t->lanes);
-            dscq_lanes_rows(t->lanes, t->work, n, slot, g, post_cycles(m, n, vector));
+            dscq_lanes_rows(t->lanes, t->work, n, slot, g,
+                            dscq_post_cycles(n, vector, m->post_entries));
         }
         *vector_cycles += (double)(dscq_lanes_end(t->lanes) - at) / 8;
     }
     *fixed = m->reconfigure_cycles + m->command_cycles + 4.0 * g +
-             post_cycles(m, lanes, vector);
+             dscq_post_cycles(lanes, vector, m->post_entries);
 }
 
 dscq_status lower__try_shape(lowering *l, int32_t op, const uint8_t *stored,

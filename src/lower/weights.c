@@ -193,15 +193,12 @@ done:
 static void mark_stored(uint8_t *stored, const low_tile_job *j, int32_t channels,
                         int32_t columns, int all)
 {
-    const dscq_qweights *w = j->w;
-
     for (int32_t m = 0; m < channels; m++)
         for (int32_t k = 0; k < columns; k++) {
             const size_t at = (size_t)m * (size_t)columns + (size_t)k;
             stored[(size_t)k * (size_t)channels + (size_t)m] =
                 (uint8_t)(all || j->codes[at] != 0);
         }
-    (void)w;
 }
 
 static double vectors_of(const dscq_hw_op *op, const dscq_hw_tensor *y, int32_t vector)
@@ -459,11 +456,8 @@ static void drop_tiles(lowering *l, int32_t at)
     dscq_program *p = l->p;
     const int32_t first = l->op[at].wtile_first, n = l->op[at].wtile_count;
 
-    for (int32_t i = first; i < first + n; i++) {
-        dscq_free(p->wtile[i].channel);
-        dscq_free(p->wtile[i].level);
-        dscq_free(p->wtile[i].lane_offset);
-    }
+    for (int32_t i = first; i < first + n; i++)
+        dscq_hw_wtile_clear(&p->wtile[i]);
     memmove(p->wtile + first, p->wtile + first + n,
             (size_t)(p->wtile_count - first - n) * sizeof *p->wtile);
     p->wtile_count -= n;
@@ -541,8 +535,7 @@ dscq_status lower__make_weights(lowering *l)
     dscq_status status = DSCQ_OK;
 
     for (int32_t i = 0; i < l->p->op_count; i++) {
-        const dscq_hw_mode mode = l->p->op[i].mode;
-        if (mode == DSCQ_HW_BROADCAST || mode == DSCQ_HW_DEPTHWISE)
+        if (dscq_hw_has_weights(&l->p->op[i]))
             DSCQ_TRY(lower__make_conv(l, i));
         else
             estimate_vector_op(l, i);

@@ -2,9 +2,9 @@
  * hw/machine.h - the accelerator as typed keys: the [machine] and [schedule]
  * sections of a file under data/machines/. Version 1 of the keys.
  *
- * docs/accelerator.md is the specification of what each key does in time; the
- * numbers of its rules (R1, R2, ...) stand in the code. A dscq_machine is plain
- * values, copied with `=`; it owns nothing.
+ * docs/accelerator.md is the specification of what each key does in time; its rules
+ * have numbers (L1, B3, ...), named where they act. A dscq_machine is plain values,
+ * copied with `=`; it owns nothing.
  */
 #ifndef DSCQ_HW_MACHINE_H
 #define DSCQ_HW_MACHINE_H
@@ -157,6 +157,10 @@ int64_t dscq_multiplier_dsp(int64_t lanes, int64_t vector, int pairs);
  * (int8_pairs, vectors of two pixels or more) and the layer's codes are too wide for
  * that. */
 int32_t dscq_entry_cycles(const dscq_machine *m, int32_t vector, int is_wide);
+
+/* Cycles to post-process `channels` outputs of each of `vector` pixels, `width` codes
+ * at a time, without the words to be written: rule P2. */
+int32_t dscq_post_cycles(int32_t channels, int32_t vector, int32_t width);
 
 /* RAM blocks for `depth` words of `width_bits` (the rule of the tool vendors). */
 int64_t dscq_ram_bram36(int64_t width_bits, int64_t depth);

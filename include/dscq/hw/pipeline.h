@@ -16,6 +16,7 @@
 
 #include "dscq/base/status.h"
 #include "dscq/hw/machine.h"
+#include "dscq/hw/program.h"
 
 #include <stdint.h>
 
@@ -23,7 +24,6 @@
 extern "C" {
 #endif
 
-struct dscq_program;
 struct dscq_memory;
 
 typedef enum dscq_pipe_kind {
@@ -113,8 +113,10 @@ uint64_t dscq_pipe_bursts(const dscq_pipe_stage *s, int32_t row, int32_t burst_b
 
 /* Sets `cycles` of every stage of p->pipe from its weights (rules PL2..PL4). Of the
  * machine: queue_depth, row_queue, acc_banks, command_cycles. */
-dscq_status dscq_pipe_measure(struct dscq_program *p, const dscq_machine *m,
-                              dscq_error *err);
+dscq_status dscq_pipe_measure(dscq_program *p, const dscq_machine *m, dscq_error *err);
+
+/* What one row of a vector operation costs a unit that does one code a cycle (PL4). */
+uint64_t dscq_pipe_work(const dscq_program *p, const dscq_hw_op *op);
 
 /* ---- resources (rules PF1..PF6) ----------------------------------------- */
 

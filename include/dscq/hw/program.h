@@ -117,6 +117,20 @@ typedef enum dscq_stream_kind {
         DSCQ_STREAM_COUNT
 } dscq_stream_kind;
 
+static inline uint64_t dscq_hw_tensor_bytes(const dscq_hw_tensor *t)
+{
+    return (uint64_t)t->h * (uint64_t)t->w * (uint64_t)t->c * (uint64_t)t->elem_bytes;
+}
+
+/* Is it done by the lanes, with weights; or by the post-processor alone? */
+static inline int dscq_hw_has_weights(const dscq_hw_op *op)
+{
+    return op->mode == DSCQ_HW_BROADCAST || op->mode == DSCQ_HW_DEPTHWISE;
+}
+
+/* Does a vector operation multiply its outputs? */
+int dscq_hw_op_rescales(const dscq_hw_op *op);
+
 /* A tile of weights: some output channels, all or some columns, as one lane stream
  * per lane. Column k counts the kernel positions and input channels of the tile,
  * channel fastest: k = (r * kernel_w + s) * c_count + c. */
@@ -202,9 +216,19 @@ typedef struct dscq_program {
 
 dscq_status dscq_program_create(dscq_program **out, dscq_error *err);
 void dscq_program_destroy(dscq_program *p); /* NULL is fine */
+void dscq_hw_wtile_clear(dscq_hw_wtile *w); /* frees what it owns */
 
-/* Are the codes of a tile's operation wider than two products in one DSP may be: inputs
- * of more than 8 bits, or weights that a signed byte does not hold? Rule L10. */
+/* What decides whether two products fit one DSP (rule L10). */
+typedef struct dscq_hw_codes {
+    int32_t act_bytes;    /* of an input code                                     */
+    int32_t linear_bits;  /* of weights that are their codes; else 0, and the     */
+    const int16_t *value; /* values that there are                                */
+    int32_t count;
+    int32_t both_signs; /* each value also stands negated (binary layers)       */
+} dscq_hw_codes;
+
+/* Inputs of more than 8 bits, or weights that a signed byte does not hold? */
+int dscq_hw_is_wide(const dscq_hw_codes *c);
 int dscq_hw_wtile_is_wide(const dscq_program *p, const dscq_hw_wtile *w);
 
 /* Bytes of the activation buffer a ring takes: rows x (channels x words of a line,

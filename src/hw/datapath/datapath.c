@@ -22,12 +22,9 @@ dscq_status hw__data_init(hw_data *d, const dscq_program *p, int64_t act_bytes,
                                (unsigned long long)act_bytes + p->dram_bytes);
     for (int32_t i = 0; capture && i < p->tensor_count; i++) {
         const dscq_hw_tensor *t = &p->tensor[i];
-        d->captured[i] = dscq_calloc((size_t)t->h * (size_t)t->w,
-                                     (size_t)t->c * (size_t)t->elem_bytes);
+        d->captured[i] = dscq_calloc(dscq_hw_tensor_bytes(t), 1);
         if (d->captured[i] == NULL)
-            return dscq_fail_nomem(err, "captured tensors",
-                                   (unsigned long long)t->h * (unsigned)t->w *
-                                       (unsigned)t->c);
+            return dscq_fail_nomem(err, "captured tensors", dscq_hw_tensor_bytes(t));
     }
     return DSCQ_OK;
 }
@@ -104,8 +101,7 @@ void hw__data_input(hw_data *d, int32_t tensor, int32_t frame, const void *codes
     for (int32_t y = 0; y < t->h; y++)
         turn_row(d, t, frame, y, (uint8_t *)(uintptr_t)codes, 1);
     if (d->captured[tensor] != NULL)
-        memcpy(d->captured[tensor], codes,
-               (size_t)t->h * (size_t)t->w * (size_t)t->c * (size_t)t->elem_bytes);
+        memcpy(d->captured[tensor], codes, dscq_hw_tensor_bytes(t));
 }
 
 void hw__data_output(const hw_data *d, int32_t tensor, int32_t frame, void *codes)

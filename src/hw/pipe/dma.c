@@ -1,15 +1,9 @@
 /* Rows between DRAM and FIFOs: rules PL5..PL8. One port asks for one burst after
  * another; the transfer that was ready first goes first. */
+#include "dscq/base/ints.h"
 #include "pipeline_internal.h"
 
-#include <assert.h>
-
 enum { SLOT_BITS = 20 };
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 uint64_t dscq_pipe_bursts(const dscq_pipe_stage *s, int32_t row, int32_t burst_bytes)
 {
@@ -36,7 +30,7 @@ static int next_ready(const pipe_state *st, const pipe_stage *x, uint64_t *at)
     const pipe_fifo *q = x->in[0];
     if (q->there <= x->issued)
         return 0;
-    *at = max64(*at, q->visible[x->issued % (uint64_t)q->f->rows]);
+    *at = dscq_max64(*at, q->visible[x->issued % (uint64_t)q->f->rows]);
     return 1;
 }
 
@@ -54,8 +48,8 @@ static dscq_status finish_rows(pipe_state *st, int32_t i)
         const int32_t n = (int32_t)(x->fired % rows);
         if (!t->all_issued || t->left > 0)
             break;
-        const uint64_t end = max64(t->end, x->end);
-        const uint64_t from = t->ready < end ? max64(t->ready, x->end) : end;
+        const uint64_t end = dscq_max64(t->end, x->end);
+        const uint64_t from = t->ready < end ? dscq_max64(t->ready, x->end) : end;
         *(x->s->kind == DSCQ_PIPE_LOAD ? &time->blocked : &time->starved) +=
             from - x->end;
         time->busy += end - from;
@@ -69,47 +63,33 @@ done:
     return status;
 }
 
-static dscq_status answer(pipe_state *st, uint32_t tag, uint64_t cycle)
+static dscq_status answer(void *ctx, uint32_t tag, uint64_t cycle)
 {
+    pipe_state *st = ctx;
     const int32_t i = (int32_t)(tag >> SLOT_BITS);
     pipe_transfer *t = &st->stage[i].transfer[tag & ((1u << SLOT_BITS) - 1)];
 
-    st->in_flight--;
     t->left--;
-    t->end = max64(t->end, cycle);
+    t->end = dscq_max64(t->end, cycle);
     return finish_rows(st, i);
 }
 
 static dscq_status issue_burst(pipe_state *st, int32_t i, pipe_transfer *t,
                                uint64_t address)
 {
-    const uint64_t width = (uint64_t)st->m->axi_ports * (uint64_t)st->m->axi_bytes;
-    const uint64_t gap = ((uint64_t)st->m->burst_bytes + width - 1) / width;
-    const int store = st->p->stage[i].kind == DSCQ_PIPE_STORE;
-    uint64_t at = max64(t->ready + (uint64_t)st->m->command_cycles, st->port_free);
-    uint64_t accepted = 0;
-    dscq_status status = DSCQ_OK;
+    const hw_burst b = {.address = address,
+                        .ready = t->ready,
+                        .is_write = st->p->stage[i].kind == DSCQ_PIPE_STORE,
+                        .tag = (uint32_t)i << SLOT_BITS |
+                               (uint32_t)(t - st->stage[i].transfer)};
+    uint64_t at;
+    const dscq_status status = hw__port_ask(&st->port, &b, &at, answer, st, st->err);
 
-    while (st->in_flight >= (uint32_t)st->m->outstanding) {
-        uint32_t tag;
-        uint64_t cycle;
-        const int got = dscq_memory_next(st->memory, &tag, &cycle);
-        assert(got);
-        (void)got;
-        at = max64(at, cycle);
-        DSCQ_TRY(answer(st, tag, cycle));
-    }
-    const uint32_t tag =
-        (uint32_t)i << SLOT_BITS | (uint32_t)(t - st->stage[i].transfer);
-    DSCQ_TRY(
-        dscq_memory_submit(st->memory, &accepted, address, store, tag, at, st->err));
-    st->port_free = accepted + gap;
-    st->in_flight++;
-    t->bursts++;
+    if (status != DSCQ_OK)
+        return status;
     t->left++;
-    *(store ? &st->out->write_bursts : &st->out->read_bursts) += 1;
-done:
-    return status;
+    *(b.is_write ? &st->out->write_bursts : &st->out->read_bursts) += 1;
+    return DSCQ_OK;
 }
 
 static dscq_status issue_row(pipe_state *st, int32_t i, uint64_t ready)
@@ -131,7 +111,7 @@ static dscq_status issue_row(pipe_state *st, int32_t i, uint64_t ready)
     hw__pipe_reserve(x, n);
     for (uint64_t k = 0; k < count; k++)
         DSCQ_TRY(issue_burst(st, i, t, base + (first + k) * b));
-    t->end = max64(t->end, ready);
+    t->end = dscq_max64(t->end, ready);
     t->all_issued = 1;
     DSCQ_TRY(finish_rows(st, i));
 done:
@@ -165,7 +145,7 @@ dscq_status hw__pipe_move(pipe_state *st, int *did)
         ready = at;
     }
     /* an answer up to then may make an earlier transfer ready */
-    if (st->in_flight > 0 && dscq_memory_next_by(st->memory, ready, &tag, &cycle))
+    if (hw__port_take(&st->port, ready, &tag, &cycle))
         return answer(st, tag, cycle);
     if (best >= 0)
         return issue_row(st, best, ready);

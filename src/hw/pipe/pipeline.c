@@ -3,6 +3,7 @@
 #include "dscq/hw/pipeline.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/ints.h"
 #include "dscq/hw/memory.h"
 #include "pipeline_internal.h"
 
@@ -163,11 +164,6 @@ static void state_clear(pipe_state *st)
 
 /* ---- firing ------------------------------------------------------------- */
 
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 int hw__pipe_pushes(const pipe_fifo *x, int32_t row)
 {
     return row < x->f->used;
@@ -182,7 +178,7 @@ static int inputs_ready(const pipe_stage *x, uint64_t f, int32_t n, uint64_t *at
         if (q->there < need)
             return 0;
         if (need > q->gone) /* else an earlier firing waited for it */
-            *at = max64(*at, q->visible[(need - 1) % (uint64_t)q->f->rows]);
+            *at = dscq_max64(*at, q->visible[(need - 1) % (uint64_t)q->f->rows]);
     }
     return 1;
 }
@@ -195,7 +191,7 @@ int hw__pipe_room(const pipe_stage *x, int32_t row, uint64_t *at)
             continue;
         if (q->reserved - q->gone == (uint64_t)q->f->rows)
             return 0;
-        *at = max64(*at, q->freed[q->reserved % (uint64_t)q->f->rows]);
+        *at = dscq_max64(*at, q->freed[q->reserved % (uint64_t)q->f->rows]);
     }
     return 1;
 }
@@ -230,9 +226,9 @@ void hw__pipe_release(pipe_stage *x, uint64_t f, int32_t n, uint64_t end)
 dscq_status hw__pipe_finished(pipe_state *st, int32_t i, uint64_t frame, int32_t row,
                               uint64_t start, uint64_t end)
 {
-    st->out->cycles = max64(st->out->cycles, end);
+    st->out->cycles = dscq_max64(st->out->cycles, end);
     if (st->p->stage[i].kind != DSCQ_PIPE_LOAD)
-        st->out->frame_end[frame] = max64(st->out->frame_end[frame], end);
+        st->out->frame_end[frame] = dscq_max64(st->out->frame_end[frame], end);
     if (st->o->fired == NULL)
         return DSCQ_OK;
     return st->o->fired(st->o->ctx, i, (int32_t)frame, row, start, end, st->err);
@@ -251,7 +247,8 @@ static dscq_status fire_all(pipe_state *st, int32_t i, int *did)
         uint64_t in = x->end, room = 0;
         if (!inputs_ready(x, f, n, &in) || !hw__pipe_room(x, n, &room))
             break;
-        const uint64_t start = max64(in, room), end = start + (uint64_t)x->s->cycles;
+        const uint64_t start = dscq_max64(in, room),
+                       end = start + (uint64_t)x->s->cycles;
         t->starved += in - x->end;
         t->blocked += start - in;
         t->busy += end - start;
@@ -387,7 +384,7 @@ dscq_status dscq_pipe_run(dscq_pipe_result *out, const dscq_pipe *p,
                      .m = m,
                      .o = o,
                      .out = out,
-                     .memory = o->memory,
+                     .port = {.m = m, .memory = o->memory},
                      .frames = o->frames > 0 ? (uint64_t)o->frames : 1,
                      .err = err};
     dscq_status status;

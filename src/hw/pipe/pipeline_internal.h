@@ -2,8 +2,8 @@
 #ifndef HW_PIPELINE_INTERNAL_H
 #define HW_PIPELINE_INTERNAL_H
 
-#include "dscq/hw/memory.h"
 #include "dscq/hw/pipeline.h"
+#include "port.h"
 
 /* Rows are counted from the first frame on; row r is in slot r mod capacity. */
 typedef struct pipe_fifo {
@@ -13,7 +13,7 @@ typedef struct pipe_fifo {
 } pipe_fifo;
 
 typedef struct pipe_transfer {
-    uint64_t ready, end, bursts, left;
+    uint64_t ready, end, left;
     int all_issued;
 } pipe_transfer;
 
@@ -33,12 +33,10 @@ typedef struct pipe_state {
     const dscq_machine *m;
     const dscq_pipe_options *o;
     dscq_pipe_result *out;
-    dscq_memory *memory;
+    hw_port port;
     pipe_fifo *fifo;
     pipe_stage *stage;
     uint64_t frames;
-    uint64_t port_free; /* the next burst may be asked for */
-    uint32_t in_flight;
     dscq_error *err;
 } pipe_state;
 

@@ -1,6 +1,7 @@
 /* What the stages of a pipeline need: docs/accelerator.md section 14, rules PF1..PF6.
  * DSP and RAM blocks follow the inference rules of the tools; LUT and FF are upper
  * estimates, as in section 9. */
+#include "dscq/base/ints.h"
 #include "dscq/hw/pipeline.h"
 
 enum {
@@ -22,11 +23,6 @@ enum {
     CONSTANT_BITS = 48 /* multiplier, shift and bias of a channel */
 };
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 void dscq_resources_add(dscq_resources *sum, const dscq_resources *r)
 {
 #define X(field, text) sum->field += r->field;
@@ -36,7 +32,7 @@ void dscq_resources_add(dscq_resources *sum, const dscq_resources *r)
 
 dscq_resources dscq_pipe_ram(int64_t width_bits, int64_t depth)
 {
-    const int64_t lut = width_bits * ceil_div(depth, LUT_BITS);
+    const int64_t lut = width_bits * dscq_ceil_div(depth, LUT_BITS);
     dscq_resources r = {0};
 
     if (lut <= RAM_LUT_MOST)
@@ -75,7 +71,7 @@ dscq_resources dscq_pipe_stage_need(const dscq_pipe_cost *c, const dscq_machine 
     if (c->acc_rows == 1)
         r.ff += (int64_t)m->acc_banks * mult * m->acc_bits;
     else
-        r.lut += (int64_t)m->acc_banks * ceil_div(c->acc_rows, LUT_BITS) * mult *
+        r.lut += (int64_t)m->acc_banks * dscq_ceil_div(c->acc_rows, LUT_BITS) * mult *
                  m->acc_bits * (c->acc_rows <= LUT_BITS / 2 ? 1 : 2) / 2;
     if (c->is_dense)
         add_times(&r, dscq_pipe_ram((int64_t)c->lanes * c->entry_bits, c->depth), 1);
@@ -87,7 +83,8 @@ dscq_resources dscq_pipe_stage_need(const dscq_pipe_cost *c, const dscq_machine 
 
 dscq_resources dscq_pipe_fifo_need(int64_t bytes, int64_t width_bytes)
 {
-    dscq_resources r = dscq_pipe_ram(8 * width_bytes, ceil_div(bytes, width_bytes));
+    dscq_resources r =
+        dscq_pipe_ram(8 * width_bytes, dscq_ceil_div(bytes, width_bytes));
 
     r.lut += LUT_PER_FIFO;
     r.ff += FF_PER_FIFO;

@@ -2,21 +2,9 @@
 #include "row.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/ints.h"
 
 #include <string.h>
-
-static uint64_t ceil_div(uint64_t a, uint64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-/* Rule P2 with the stage's own width. */
-static int32_t post_cycles(const dscq_pipe_stage *s, int32_t channels)
-{
-    if (s->vector <= s->post)
-        return (int32_t)ceil_div((uint64_t)channels, (uint64_t)(s->post / s->vector));
-    return channels * (int32_t)ceil_div((uint64_t)s->vector, (uint64_t)s->post);
-}
 
 static int32_t row_channels(const dscq_hw_wtile *t, int32_t lanes, int32_t row)
 {
@@ -43,12 +31,12 @@ static void run_tile(dscq_lanes *l, const dscq_program *p, const dscq_pipe_stage
         for (int32_t x = 0; x < w; x += s->vector) {
             if (broadcast) {
                 dscq_lanes_vector(l, d->work, d->columns, d->active, ones,
-                                  post_cycles(s, t->m_count));
+                                  dscq_post_cycles(t->m_count, s->vector, s->post));
                 continue;
             }
             const int32_t n = row_channels(t, s->lanes, row);
             dscq_lanes_rows(l, d->work + (size_t)row * (size_t)d->active, n, n, 1,
-                            post_cycles(s, n));
+                            dscq_post_cycles(n, s->vector, s->post));
         }
 }
 
@@ -87,7 +75,8 @@ static void count_tile(dscq_counters *c, const dscq_program *p,
     const dscq_hw_op *op = &p->op[t->op];
     const dscq_hw_tensor *x = &p->tensor[op->in[0]];
     const uint64_t w = (uint64_t)p->tensor[op->out].w, v = (uint64_t)s->vector;
-    const uint64_t vectors = ceil_div(w, v), m = (uint64_t)t->m_count;
+    const uint64_t vectors = (uint64_t)dscq_ceil_div((int64_t)w, s->vector);
+    const uint64_t m = (uint64_t)t->m_count;
     const uint64_t dense = (uint64_t)t->columns * m * w;
 
     c->mult_compute += d->nonzero * w;
@@ -138,12 +127,16 @@ static dscq_status lanes_row(dscq_counters *c, const dscq_program *p,
     return DSCQ_OK;
 }
 
-/* Rule PL4: codes read by the busiest of the unit's ports. */
-static uint64_t vector_work(const dscq_program *p, const dscq_hw_op *op)
+static uint64_t row_outputs(const dscq_program *p, const dscq_hw_op *op)
 {
     const dscq_hw_tensor *y = &p->tensor[op->out];
-    const uint64_t c = (uint64_t)(op->mode == DSCQ_HW_COPY ? op->c_count : y->c);
-    const uint64_t outputs = c * (uint64_t)y->w;
+
+    return (uint64_t)y->w * (uint64_t)(op->mode == DSCQ_HW_COPY ? op->c_count : y->c);
+}
+
+uint64_t dscq_pipe_work(const dscq_program *p, const dscq_hw_op *op)
+{
+    const uint64_t outputs = row_outputs(p, op);
 
     if (op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL)
         return outputs * (uint64_t)op->kernel_h * (uint64_t)op->kernel_w;
@@ -158,24 +151,14 @@ static void vector_row(dscq_counters *c, const dscq_program *p,
     c->cycles = (uint64_t)m->command_cycles;
     for (int32_t o = s->op_first; o < s->op_first + s->op_count; o++) {
         const dscq_hw_op *op = &p->op[o];
-        const dscq_hw_tensor *y = &p->tensor[op->out];
-        const uint64_t channels =
-            (uint64_t)(op->mode == DSCQ_HW_COPY ? op->c_count : y->c);
-        const uint64_t outputs = channels * (uint64_t)y->w, work = vector_work(p, op);
-        const uint64_t cycles = ceil_div(work, (uint64_t)s->post);
-        c->cycles += cycles > 0 ? cycles : 1;
+        const uint64_t outputs = row_outputs(p, op), work = dscq_pipe_work(p, op);
+        c->cycles += (uint64_t)dscq_ceil_div((int64_t)work, s->post);
         c->post_outputs += outputs;
         c->act_read_bytes +=
             work * (uint64_t)op->in_count * (uint64_t)p->tensor[op->in[0]].elem_bytes;
-        if (hw__pipe_multiplies(op))
+        if (dscq_hw_op_rescales(op))
             c->requants += outputs * (uint64_t)op->in_count;
     }
-}
-
-int hw__pipe_multiplies(const dscq_hw_op *op)
-{
-    return op->mode != DSCQ_HW_MAXPOOL && op->mode != DSCQ_HW_LUT &&
-           !(op->mode == DSCQ_HW_COPY && !op->copy_scaled);
 }
 
 dscq_status hw__pipe_row(dscq_counters *c, const dscq_program *p, int32_t stage,
@@ -191,8 +174,7 @@ dscq_status hw__pipe_row(dscq_counters *c, const dscq_program *p, int32_t stage,
     return DSCQ_OK;
 }
 
-dscq_status dscq_pipe_measure(struct dscq_program *p, const dscq_machine *m,
-                              dscq_error *err)
+dscq_status dscq_pipe_measure(dscq_program *p, const dscq_machine *m, dscq_error *err)
 {
     hw_decoded **d = dscq_calloc((size_t)p->wtile_count, sizeof *d);
     dscq_status status = DSCQ_OK;

@@ -9,7 +9,5 @@
  * stores: all zero. */
 dscq_status hw__pipe_row(dscq_counters *c, const dscq_program *p, int32_t stage,
                          const dscq_machine *m, hw_decoded *const *d, dscq_error *err);
-/* Does a vector operation rescale its outputs? */
-int hw__pipe_multiplies(const dscq_hw_op *op);
 
 #endif
