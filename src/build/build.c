@@ -156,30 +156,25 @@ dscq_status build__set_scale(build_ctx *b, const dscq_node *n, dscq_qnode *q, in
 
 /* ---- activations ---- */
 
-int build__is_clamp(dscq_act act)
-{
-    return act == DSCQ_ACT_LINEAR || act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6;
-}
-
 int build__set_act(const build_ctx *b, dscq_qnode *q, dscq_act act, double slope)
 {
     const dscq_qtensor *y = &b->m->tensor[q->output];
+    const dscq_act_row *row = dscq_act_at(act);
 
-    if (act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6)
-        q->clamp_lo = y->zero_point;
-    if (act == DSCQ_ACT_RELU6) {
-        const double top = y->zero_point + build__round(6.0 / y->scale);
-        if (top < q->clamp_hi)
-            q->clamp_hi = (int32_t)top;
+    if (row->kind == DSCQ_ACT_CLAMP) {
+        const double lo = y->zero_point + build__round(row->lo / y->scale),
+                     hi = y->zero_point + build__round(row->hi / y->scale);
+        q->clamp_lo = (int32_t)fmax(q->clamp_lo, lo);
+        q->clamp_hi = (int32_t)fmin(q->clamp_hi, hi);
     }
-    if (act == DSCQ_ACT_LEAKY) {
+    if (row->kind == DSCQ_ACT_LEAK) {
         const double s = build__round(slope * 32768.0);
         if (!(s >= 0.0 && s <= 32768.0))
             return 0;
         q->is_leaky = 1;
         q->slope_q15 = (int32_t)s;
     }
-    return build__is_clamp(act) || act == DSCQ_ACT_LEAKY;
+    return row->kind != DSCQ_ACT_CURVE;
 }
 
 /* In front of a table: the given edge, or what of it the output's can tell apart. */

@@ -53,7 +53,6 @@ dscq_status build__refuse(const build_ctx *b, const dscq_node *n, const char *fm
 
 /* Clamp and leaky of `act` on the output tensor of q. 0: it must become a table. */
 int build__set_act(const build_ctx *b, dscq_qnode *q, dscq_act act, double slope);
-int build__is_clamp(dscq_act act);
 /* The tensor that the operation in front of activation `act` of node i writes:
  * the output itself, or the table's input, with *lut telling. */
 dscq_status build__open_act(build_ctx *b, int32_t i, const dscq_node *n,

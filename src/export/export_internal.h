@@ -4,6 +4,7 @@
 
 #include "dscq/onnx/build.h"
 #include "dscq/qnet/qmodel.h"
+#include "dscq/tensor/act.h"
 
 enum { EXPORT_ONNX_NAME = 96 };
 
@@ -28,6 +29,9 @@ typedef dscq_status export_onnx_rule(export_onnx *w, const dscq_qnode *n,
 /* "<node>.<what>" */
 void export__onnx_part(char *out, const char *base, const char *what);
 /* A scalar constant. */
-void export__onnx_scalar(export_onnx *w, const char *name, double v);
+void export__onnx_scalar(dscq_onnx_graph *g, const char *name, double v);
+/* out = act(in), for an activation that ONNX can spell (its row has an operator). */
+void export__onnx_act(dscq_onnx_graph *g, dscq_act act, double slope, const char *in,
+                      const char *out);
 
 #endif

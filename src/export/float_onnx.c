@@ -4,7 +4,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
 #include "dscq/nn/layers.h"
-#include "dscq/onnx/build.h"
+#include "export_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -248,58 +248,6 @@ static void normalise(writer *w, const dscq_node *n, const char *in, const char 
     end_node(w, &node, "BatchNormalization", out);
 }
 
-/* op(in) -> out, or a product with it, from at most two operators. */
-static void activate(writer *w, const dscq_node *n, const char *in, const char *out)
-{
-    static const char *const op[] = {[DSCQ_ACT_LINEAR] = "Identity",
-                                     [DSCQ_ACT_RELU] = "Relu",
-                                     [DSCQ_ACT_RELU6] = "Clip",
-                                     [DSCQ_ACT_LEAKY] = "LeakyRelu",
-                                     [DSCQ_ACT_LOGISTIC] = "Sigmoid",
-                                     [DSCQ_ACT_TANH] = "Tanh",
-                                     [DSCQ_ACT_SWISH] = "Sigmoid",
-                                     [DSCQ_ACT_HARD_SWISH] = "HardSigmoid",
-                                     [DSCQ_ACT_HARD_SIGMOID] = "HardSigmoid",
-                                     [DSCQ_ACT_ELU] = "Elu",
-                                     [DSCQ_ACT_MISH] = "Tanh"};
-    const int gated = n->act == DSCQ_ACT_SWISH || n->act == DSCQ_ACT_HARD_SWISH ||
-                      n->act == DSCQ_ACT_MISH;
-    char gate[NAME], soft[NAME];
-    bytes node = {0};
-
-    snprintf(gate, sizeof gate, "%s.gate", n->name);
-    snprintf(soft, sizeof soft, "%s.softplus", n->name);
-    if (n->act == DSCQ_ACT_MISH) {
-        bytes s = {0};
-        dscq_onnx_node_input(&s, in);
-        end_node(w, &s, "Softplus", soft);
-    }
-    dscq_onnx_node_input(&node, n->act == DSCQ_ACT_MISH ? soft : in);
-    if (n->act == DSCQ_ACT_RELU6) {
-        const float lo = 0, hi = 6;
-        char name[NAME];
-        snprintf(name, sizeof name, "%s.min", n->name);
-        dscq_onnx_graph_floats(&w->g, name, &lo, 0, NULL);
-        dscq_onnx_node_input(&node, name);
-        snprintf(name, sizeof name, "%s.max", n->name);
-        dscq_onnx_graph_floats(&w->g, name, &hi, 0, NULL);
-        dscq_onnx_node_input(&node, name);
-    }
-    if (n->act == DSCQ_ACT_LEAKY || n->act == DSCQ_ACT_ELU)
-        dscq_onnx_node_real(&node, "alpha", n->act_slope);
-    if (n->act == DSCQ_ACT_HARD_SIGMOID || n->act == DSCQ_ACT_HARD_SWISH) {
-        dscq_onnx_node_real(&node, "alpha", 1.0 / 6);
-        dscq_onnx_node_real(&node, "beta", 0.5);
-    }
-    end_node(w, &node, op[n->act], gated ? gate : out);
-    if (gated) {
-        bytes mul = {0};
-        dscq_onnx_node_input(&mul, in);
-        dscq_onnx_node_input(&mul, gate);
-        end_node(w, &mul, "Mul", out);
-    }
-}
-
 /* One number as an initialiser and an input. */
 static void scalar(writer *w, bytes *node, const char *name, double v)
 {
@@ -420,6 +368,10 @@ static dscq_status layer(writer *w, const dscq_node *n)
     const char *body = n->name, *norm = n->name;
     dscq_status status;
 
+    if (dscq_act_at(n->act)->onnx.op == NULL)
+        return dscq_fail(w->err, DSCQ_UNSUPPORTED,
+                         "layer '%s': no ONNX operator does this activation [%s]",
+                         n->name, dscq_act_name(n->act));
     value_name(w, n->input[0], in);
     snprintf(z, sizeof z, "%s.z", n->name);
     snprintf(normal, sizeof normal, "%s.norm", n->name);
@@ -442,7 +394,7 @@ static dscq_status layer(writer *w, const dscq_node *n)
     if (n->normalised)
         normalise(w, n, body, norm);
     if (n->act != DSCQ_ACT_LINEAR)
-        activate(w, n, norm, n->name);
+        export__onnx_act(&w->g, n->act, n->act_slope, norm, n->name);
     status = DSCQ_OK;
 done:
     return status;

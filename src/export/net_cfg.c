@@ -69,8 +69,6 @@ static dscq_status check_pjreddie(cfg_writer *w, const dscq_node *n)
 
     if (strcmp(n->type, "scale_channels") == 0)
         return cannot(w, n, n->type);
-    if (n->act == DSCQ_ACT_RELU6 || n->act == DSCQ_ACT_SWISH || n->act == DSCQ_ACT_MISH)
-        return cannot(w, n, dscq_act_name(n->act));
     if (n->window.dilation_h > 1 || n->window.dilation_w > 1)
         return cannot(w, n, "dilation");
     if (strcmp(n->type, "shortcut") == 0 && n->input_count > 2)
@@ -91,6 +89,7 @@ static dscq_status check_darknet(cfg_writer *w, const dscq_node *n)
         "dropout|shortcut|route|upsample|softmax|yolo|"
         "region|batchnorm|scale_channels";
     const dscq_window *v = &n->window;
+    const dscq_act_row *act = dscq_act_at(n->act);
     const int pooled = strcmp(n->type, "maxpool") == 0;
     const int32_t before = pooled ? (v->pad_top + v->pad_bottom) / 2 : v->pad_bottom;
 
@@ -106,10 +105,9 @@ static dscq_status check_darknet(cfg_writer *w, const dscq_node *n)
         v->pad_top != v->pad_left || v->pad_bottom != v->pad_right ||
         v->pad_top != before)
         return cannot(w, n, "padding or kernels that differ by side");
-    if (n->act == DSCQ_ACT_HARD_SWISH || n->act == DSCQ_ACT_HARD_SIGMOID)
-        return cannot(w, n, dscq_act_name(n->act));
-    if ((n->act == DSCQ_ACT_LEAKY && fabs(n->act_slope - 0.1) > 1e-7) ||
-        (n->act == DSCQ_ACT_ELU && n->act_slope != 1))
+    if (act->darknet < (w->pjreddie ? DSCQ_ACT_PJREDDIE : DSCQ_ACT_ALEXEYAB))
+        return cannot(w, n, act->name);
+    if (act->is_sloped && fabs(n->act_slope - act->slope) > 1e-7)
         return cannot(w, n, "this slope of the activation");
     if (w->pjreddie) /* variances take the epsilon in */
         return check_pjreddie(w, n);
@@ -212,7 +210,7 @@ static void put_common(cfg_writer *w, const dscq_node *n, int32_t place)
     if ((flags & DSCQ_LAYER_ACT) == 0)
         return;
     dscq_str_addf(w->to, "activation=%s\n", dscq_act_name(n->act));
-    if ((n->act == DSCQ_ACT_LEAKY || n->act == DSCQ_ACT_ELU) && !w->darknet)
+    if (dscq_act_at(n->act)->is_sloped && !w->darknet)
         put_real(w, "slope", n->act_slope);
 }
 

@@ -9,24 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void export__onnx_part(char *out, const char *base, const char *what)
-{
-    (void)snprintf(out, EXPORT_ONNX_NAME, "%.70s.%.20s", base, what);
-}
-
-void export__onnx_scalar(export_onnx *w, const char *name, double v)
-{
-    const float f = (float)v;
-
-    dscq_onnx_graph_floats(&w->g, name, &f, 0, NULL);
-}
-
 /* ---- putting a value on its grid ---------------------------------------- */
 
 /* What is left of [lo, hi] after the type's own saturation and the activation. */
 typedef struct limits {
-    int32_t lo, hi;       /* codes */
-    int relu, six, leaky; /* what the node does before */
+    int32_t lo, hi; /* codes */
+    dscq_act act;   /* what the node does before */
 } limits;
 
 static int is_quantised(const dscq_qtensor *t)
@@ -61,7 +49,7 @@ static void put_on_grid(export_onnx *w, const dscq_qtensor *t, const limits *l,
     export__onnx_part(zero, to, "zero");
     export__onnx_part(codes, to, "codes");
     export__onnx_part(clipped, to, "clipped");
-    export__onnx_scalar(w, scale, t->scale);
+    export__onnx_scalar(&w->g, scale, t->scale);
     scalar_code(w, zero, t, t->zero_point);
     dscq_onnx_node_input(&node, from);
     dscq_onnx_node_input(&node, scale);
@@ -81,30 +69,6 @@ static void put_on_grid(export_onnx *w, const dscq_qtensor *t, const limits *l,
     dscq_onnx_node_input(&node, scale);
     dscq_onnx_node_input(&node, zero);
     dscq_onnx_node_end(&w->g, &node, "DequantizeLinear", to);
-}
-
-static void activate(export_onnx *w, const dscq_qnode *n, const limits *l,
-                     const char *from, const char *to)
-{
-    char bound[EXPORT_ONNX_NAME];
-    dscq_str node = {0};
-
-    dscq_onnx_node_input(&node, from);
-    if (l->leaky)
-        dscq_onnx_node_real(&node, "alpha", ldexp(n->slope_q15, -15));
-    if (l->six) {
-        export__onnx_part(bound, to, "min");
-        export__onnx_scalar(w, bound, 0);
-        dscq_onnx_node_input(&node, bound);
-        export__onnx_part(bound, to, "max");
-        export__onnx_scalar(w, bound, 6);
-        dscq_onnx_node_input(&node, bound);
-    }
-    dscq_onnx_node_end(&w->g, &node,
-                       l->leaky ? "LeakyRelu"
-                       : l->six ? "Clip"
-                                : "Relu",
-                       to);
 }
 
 /* ---- nodes -------------------------------------------------------------- */
@@ -155,7 +119,7 @@ static limits limits_of(const export_onnx *w, const dscq_qnode *n,
                         const dscq_qtensor *t)
 {
     const int32_t top = dscq_qtensor_hi(t);
-    limits l = {.lo = dscq_qtensor_lo(t), .hi = top};
+    limits l = {dscq_qtensor_lo(t), top, DSCQ_ACT_LINEAR};
 
     if (dscq_qop_has(n->op, DSCQ_QHAS_CLAMP)) {
         l.lo = n->clamp_lo > l.lo ? n->clamp_lo : l.lo;
@@ -163,13 +127,15 @@ static limits limits_of(const export_onnx *w, const dscq_qnode *n,
     }
     if (!dscq_qop_has(n->op, DSCQ_QHAS_ACT))
         return l;
-    l.leaky = n->is_leaky;
-    l.relu = is_clamp(n, t);
-    l.six = l.relu && ((l.hi < top && l.hi == t->zero_point + lround(6 / t->scale)) ||
-                       w->is_relu6);
-    if (l.relu)
-        l.lo = type_lo(t); /* the activation sees to it */
-    if (l.six && l.hi < top)
+    if (n->is_leaky)
+        l.act = DSCQ_ACT_LEAKY;
+    if (!is_clamp(n, t))
+        return l;
+    const int is_six =
+        w->is_relu6 || (l.hi < top && l.hi == t->zero_point + lround(6 / t->scale));
+    l.act = is_six ? DSCQ_ACT_RELU6 : DSCQ_ACT_RELU;
+    l.lo = type_lo(t); /* the activation sees to it */
+    if (is_six && l.hi < top)
         l.hi = type_lo(t) + 255;
     return l;
 }
@@ -178,7 +144,7 @@ static dscq_status write_node(export_onnx *w, const dscq_qnode *n)
 {
     const dscq_qtensor *t = &w->m->tensor[n->output];
     const limits l = limits_of(w, n, t);
-    const int act = l.relu || l.leaky;
+    const int act = l.act != DSCQ_ACT_LINEAR;
     const int whole = l.lo <= dscq_qtensor_lo(t) && l.hi >= dscq_qtensor_hi(t);
     const int grid = is_quantised(t) && !(dscq_qop_moves(n->op) && whole);
     const char *name = w->name[n->output];
@@ -194,7 +160,8 @@ static dscq_status write_node(export_onnx *w, const dscq_qnode *n)
     if (status != DSCQ_OK)
         return status;
     if (act)
-        activate(w, n, &l, body, grid ? real : name);
+        export__onnx_act(&w->g, l.act, ldexp(n->slope_q15, -15), body,
+                         grid ? real : name);
     if (grid)
         put_on_grid(w, t, &l, real, name);
     return DSCQ_OK;

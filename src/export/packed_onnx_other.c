@@ -1,6 +1,5 @@
 /* Operations without weights as ONNX operators. */
 #include "dscq/base/alloc.h"
-#include "dscq/tensor/act.h"
 #include "export_internal.h"
 
 #include <math.h>
@@ -29,7 +28,7 @@ static void scaled(export_onnx *w, const char *in, double factor, const char *ou
     dscq_str node = {0};
 
     export__onnx_part(constant, out, "factor");
-    export__onnx_scalar(w, constant, factor);
+    export__onnx_scalar(&w->g, constant, factor);
     dscq_onnx_node_input(&node, in);
     dscq_onnx_node_input(&node, constant);
     dscq_onnx_node_end(&w->g, &node, "Mul", out);
@@ -280,68 +279,6 @@ static double slope_of(const export_onnx *w, const dscq_qnode *n, dscq_act act)
     return 0;
 }
 
-/* In this order: the first that makes the table is taken. */
-static const struct table_row {
-    dscq_act act;
-    int sloped;              /* its slope is in the table */
-    const char *op, *before; /* before: applied first; NULL */
-    int gated;               /* times the input */
-} k_tables[] = {
-    {DSCQ_ACT_LINEAR, 0, "Identity", NULL, 0},
-    {DSCQ_ACT_RELU, 0, "Relu", NULL, 0},
-    {DSCQ_ACT_RELU6, 0, "Clip", NULL, 0},
-    {DSCQ_ACT_LOGISTIC, 0, "Sigmoid", NULL, 0},
-    {DSCQ_ACT_TANH, 0, "Tanh", NULL, 0},
-    {DSCQ_ACT_SWISH, 0, "Sigmoid", NULL, 1},
-    {DSCQ_ACT_HARD_SWISH, 0, "HardSigmoid", NULL, 1},
-    {DSCQ_ACT_HARD_SIGMOID, 0, "HardSigmoid", NULL, 0},
-    {DSCQ_ACT_MISH, 0, "Tanh", "Softplus", 1},
-    {DSCQ_ACT_LEAKY, 1, "LeakyRelu", NULL, 0},
-    {DSCQ_ACT_ELU, 1, "Elu", NULL, 0},
-};
-
-static void clip_at_six(export_onnx *w, dscq_str *node, const char *out)
-{
-    char bound[EXPORT_ONNX_NAME];
-
-    export__onnx_part(bound, out, "min");
-    export__onnx_scalar(w, bound, 0);
-    dscq_onnx_node_input(node, bound);
-    export__onnx_part(bound, out, "max");
-    export__onnx_scalar(w, bound, 6);
-    dscq_onnx_node_input(node, bound);
-}
-
-static void function(export_onnx *w, const dscq_qnode *n, const struct table_row *r,
-                     double slope, const char *out)
-{
-    const char *in = w->name[n->input[0]];
-    char soft[EXPORT_ONNX_NAME], gate[EXPORT_ONNX_NAME];
-    dscq_str node = {0};
-
-    export__onnx_part(soft, out, "before");
-    export__onnx_part(gate, out, "gate");
-    dscq_onnx_node_input(&node, in);
-    if (r->before != NULL) {
-        dscq_onnx_node_end(&w->g, &node, r->before, soft);
-        dscq_onnx_node_input(&node, soft);
-    }
-    if (strcmp(r->op, "HardSigmoid") == 0) {
-        dscq_onnx_node_real(&node, "alpha", 1.0 / 6);
-        dscq_onnx_node_real(&node, "beta", 0.5);
-    }
-    if (r->act == DSCQ_ACT_RELU6)
-        clip_at_six(w, &node, out);
-    if (r->sloped)
-        dscq_onnx_node_real(&node, "alpha", slope);
-    dscq_onnx_node_end(&w->g, &node, r->op, r->gated ? gate : out);
-    if (r->gated) {
-        dscq_onnx_node_input(&node, in);
-        dscq_onnx_node_input(&node, gate);
-        dscq_onnx_node_end(&w->g, &node, "Mul", out);
-    }
-}
-
 /* A table of no known activation: looked up by the input's code. */
 static dscq_status looked_up(export_onnx *w, const dscq_qnode *n, const char *out)
 {
@@ -364,8 +301,8 @@ static dscq_status looked_up(export_onnx *w, const dscq_qnode *n, const char *ou
     export__onnx_part(whole, out, "whole");
     dscq_onnx_graph_floats(&w->g, table, real, 1, &count);
     dscq_free(real);
-    export__onnx_scalar(w, step, x->scale);
-    export__onnx_scalar(w, least, x->zero_point - dscq_qtensor_lo(x) + 0.5);
+    export__onnx_scalar(&w->g, step, x->scale);
+    export__onnx_scalar(&w->g, least, x->zero_point - dscq_qtensor_lo(x) + 0.5);
     dscq_onnx_node_input(&node, w->name[n->input[0]]);
     dscq_onnx_node_input(&node, step);
     dscq_onnx_node_end(&w->g, &node, "Div", whole);
@@ -382,13 +319,16 @@ static dscq_status looked_up(export_onnx *w, const dscq_qnode *n, const char *ou
 
 dscq_status export__onnx_lut(export_onnx *w, const dscq_qnode *n, const char *out)
 {
-    for (size_t i = 0; i < sizeof k_tables / sizeof k_tables[0]; i++) {
-        const struct table_row *r = &k_tables[i];
-        const double slope = r->sloped ? slope_of(w, n, r->act) : 0;
-        if (is_table_of(w, n, r->act, slope)) {
-            function(w, n, r, slope, out);
-            return DSCQ_OK;
+    for (int sloped = 0; sloped < 2; sloped++) /* last those that bend to fit */
+        for (int i = 0; i < DSCQ_ACT_COUNT; i++) {
+            const dscq_act_row *row = dscq_act_at((dscq_act)i);
+            if (row->is_sloped != sloped || row->onnx.op == NULL)
+                continue;
+            const double slope = sloped ? slope_of(w, n, (dscq_act)i) : 0;
+            if (is_table_of(w, n, (dscq_act)i, slope)) {
+                export__onnx_act(&w->g, (dscq_act)i, slope, w->name[n->input[0]], out);
+                return DSCQ_OK;
+            }
         }
-    }
     return looked_up(w, n, out);
 }

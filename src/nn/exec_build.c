@@ -137,21 +137,17 @@ static void plan_packed(dscq_exec *e, int32_t i)
     }
 }
 
-/* Whether act' follows from act alone. */
-static int output_tells(dscq_act act)
-{
-    return act == DSCQ_ACT_LINEAR || act == DSCQ_ACT_RELU || act == DSCQ_ACT_RELU6;
-}
-
 /* In front of a layer that picks, z serves the backward pass for act' at the values
- * that were picked, and those are that layer's output. */
+ * that were picked, and those are that layer's output; of a clamp, act' follows from
+ * act alone. */
 static int is_forward_only(const dscq_exec *e, int32_t i)
 {
     const dscq_node *n = dscq_model_node(e->m, i);
     const exec_node *x = &e->node[i];
 
     return e->o.lean && x->uses == 1 && x->last_consumer != NN_NONE && !x->is_output &&
-           !n->normalised && !n->ops->needs_z && output_tells(n->act) &&
+           !n->normalised && !n->ops->needs_z &&
+           dscq_act_at(n->act)->kind == DSCQ_ACT_CLAMP &&
            (dscq_model_node(e->m, x->last_consumer)->ops->flags & DSCQ_LAYER_PICKS) !=
                0;
 }

@@ -216,11 +216,6 @@ static void widen(builder *b)
     }
 }
 
-static double default_slope(dscq_act act)
-{
-    return act == DSCQ_ACT_LEAKY ? 0.1 : act == DSCQ_ACT_ELU ? 1.0 : 0.0;
-}
-
 static dscq_status add_section(builder *b, dscq_model *m, int32_t i, dscq_error *err)
 {
     const section *s = &b->item[i];
@@ -240,7 +235,7 @@ static dscq_status add_section(builder *b, dscq_model *m, int32_t i, dscq_error 
         .act = act,
         .act_slope = (flags & DSCQ_LAYER_ACT) != 0 && !isnan(c->slope)
                          ? c->slope
-                         : default_slope(act),
+                         : dscq_act_at(act)->slope,
     };
     const dscq_status status = dscq_model_add(NULL, m, s->ops->name, s->params, &spec,
                                               s->input, s->input_count, err);

@@ -55,8 +55,13 @@ const dscq_key dscq_net_keys[] = {
 };
 
 #define ROW_NAME DSCQ_KEY_STR_ROW(nn_common, name, "", "name of the layer; default: <index>_<type>")
+static const char k_activations[] = "unset"
+#define DSCQ_ACT(name, ...) "|" #name
+#include "dscq/tensor/acts.def"
+#undef DSCQ_ACT
+    ;
 #define ROWS_ACT \
-    DSCQ_KEY_ENUM_ROW(nn_common, activation, "unset|" DSCQ_ACT_CHOICES, "unset", "applied to the output"), \
+    DSCQ_KEY_ENUM_ROW(nn_common, activation, k_activations, "unset", "applied to the output"), \
     DSCQ_KEY_REAL_ROW(nn_common, slope, -1e6, 1e6, "auto", "leaky: of the negative side (auto: 0.1); elu: alpha (auto: 1)")
 #define ROWS_NORM \
     DSCQ_KEY_BOOL_ROW(nn_common, batch_normalize, "0", "normalise each channel over the batch"), \

@@ -52,37 +52,42 @@ static int set(dscq_act *act, double *slope, dscq_act a, double s)
     return 1;
 }
 
+/* The attributes are those of the row; HardSigmoid has others by default. */
+static int is_as_fixed(const onnx_node *n, const dscq_act_row *row)
+{
+    return row->is_sloped || row->onnx.alpha == 0 ||
+           (near(onnx__attr_real(n, "alpha", 0.2), row->onnx.alpha) &&
+            near(onnx__attr_real(n, "beta", 0.5), row->onnx.beta));
+}
+
+static int is_spelt(const onnx_node *n, const dscq_act_row *row)
+{
+    const dscq_act_onnx *o = &row->onnx;
+
+    if (o->newer != NULL && onnx__is(n, o->newer))
+        return 1;
+    return o->op != NULL && o->before == NULL && !o->is_gate && onnx__is(n, o->op) &&
+           is_as_fixed(n, row);
+}
+
 int onnx__activation(const lower *l, const onnx_node *n, dscq_act *act, double *slope)
 {
+    const int is_clip = onnx__is(n, "Clip");
     double lo, hi, v;
 
-    if (onnx__is(n, "Relu"))
-        return set(act, slope, DSCQ_ACT_RELU, 0);
-    if (onnx__is(n, "Sigmoid"))
-        return set(act, slope, DSCQ_ACT_LOGISTIC, 0);
-    if (onnx__is(n, "Tanh"))
-        return set(act, slope, DSCQ_ACT_TANH, 0);
-    if (onnx__is(n, "HardSwish"))
-        return set(act, slope, DSCQ_ACT_HARD_SWISH, 0);
-    if (onnx__is(n, "Mish"))
-        return set(act, slope, DSCQ_ACT_MISH, 0);
-    if (onnx__is(n, "LeakyRelu"))
-        return set(act, slope, DSCQ_ACT_LEAKY, onnx__attr_real(n, "alpha", 0.01));
-    if (onnx__is(n, "Elu"))
-        return set(act, slope, DSCQ_ACT_ELU, onnx__attr_real(n, "alpha", 1.0));
+    if (onnx__is(n, "Identity") || (is_clip && !clip_limits(l, n, &lo, &hi)))
+        return 0;
+    for (int i = 0; i < DSCQ_ACT_COUNT; i++) {
+        const dscq_act_row *row = dscq_act_at((dscq_act)i);
+        const int is_between =
+            is_clip && row->kind == DSCQ_ACT_CLAMP && lo == row->lo && hi == row->hi;
+        if (is_between || (!is_clip && is_spelt(n, row)))
+            return set(act, slope, (dscq_act)i,
+                       row->is_sloped ? onnx__attr_real(n, "alpha", row->onnx.alpha)
+                                      : 0);
+    }
     if (onnx__is(n, "PRelu") && scalar(l, n, 1, &v))
         return set(act, slope, DSCQ_ACT_LEAKY, v);
-    if (onnx__is(n, "HardSigmoid") && near(onnx__attr_real(n, "alpha", 0.2), 1.0 / 6) &&
-        near(onnx__attr_real(n, "beta", 0.5), 0.5))
-        return set(act, slope, DSCQ_ACT_HARD_SIGMOID, 0);
-    if (onnx__is(n, "Clip") && clip_limits(l, n, &lo, &hi)) {
-        if (lo == 0 && hi == 6)
-            return set(act, slope, DSCQ_ACT_RELU6, 0);
-        if (lo == 0 && isinf(hi))
-            return set(act, slope, DSCQ_ACT_RELU, 0);
-        if (isinf(lo) && isinf(hi))
-            return set(act, slope, DSCQ_ACT_LINEAR, 0);
-    }
     return 0;
 }
 
@@ -171,6 +176,19 @@ static int shifted_clip(lower *l, chain *c, int32_t value, int *divided)
     return 1;
 }
 
+/* The chain's value by 6. */
+static int sixth(lower *l, chain *c)
+{
+    const int32_t product = c->value;
+
+    if (!private_to(l, product, 1))
+        return 0;
+    if (step(l, c, product, "Div"))
+        return other_is(l, c->node[c->count - 1], product, 6);
+    return step(l, c, product, "Mul") &&
+           other_is(l, c->node[c->count - 1], product, 1.0 / 6);
+}
+
 static int hard_swish(lower *l, chain *c, int32_t value, dscq_act *act)
 {
     int divided;
@@ -179,54 +197,40 @@ static int hard_swish(lower *l, chain *c, int32_t value, dscq_act *act)
     if (!shifted_clip(l, c, value, &divided))
         return 0;
     const int32_t gate = c->value;
+    *act = DSCQ_ACT_HARD_SWISH;
     if (private_to(l, gate, 1) && private_to(l, value, 2) && step(l, c, gate, "Mul") &&
-        takes(l, c->node[c->count - 1], gate, value)) {
-        if (divided)
-            return *act = DSCQ_ACT_HARD_SWISH, 1;
-        const int32_t product = c->value;
-        if (!private_to(l, product, 1))
-            return 0;
-        if (step(l, c, product, "Div"))
-            return *act = DSCQ_ACT_HARD_SWISH,
-                   other_is(l, c->node[c->count - 1], product, 6);
-        return *act = DSCQ_ACT_HARD_SWISH,
-               step(l, c, product, "Mul") &&
-                   other_is(l, c->node[c->count - 1], product, 1.0 / 6);
-    }
-    if (!divided || !private_to(l, value, 1))
-        return 0;
+        takes(l, c->node[c->count - 1], gate, value))
+        return divided || sixth(l, c);
+    *act = DSCQ_ACT_HARD_SIGMOID;
     c->count = 3;
     c->value = gate;
-    *act = DSCQ_ACT_HARD_SIGMOID;
-    return 1;
+    return divided && private_to(l, value, 1);
 }
 
 /* x * gate(x). */
-static int gated(lower *l, chain *c, int32_t value, const char *op)
+static int gated(lower *l, chain *c, int32_t value, const dscq_act_row *row)
 {
+    const dscq_act_onnx *o = &row->onnx;
+
     *c = (chain){.value = value};
-    if (!private_to(l, value, 2) || !step(l, c, value, op))
+    if (!o->is_gate || !private_to(l, value, 2) ||
+        !step(l, c, value, o->before != NULL ? o->before : o->op))
         return 0;
-    if (strcmp(op, "Softplus") == 0 &&
-        (!private_to(l, c->value, 1) || !step(l, c, c->value, "Tanh")))
+    if (o->before != NULL &&
+        (!private_to(l, c->value, 1) || !step(l, c, c->value, o->op)))
         return 0;
-    const int32_t gate = c->value;
-    return private_to(l, gate, 1) && step(l, c, gate, "Mul") &&
-           takes(l, c->node[c->count - 1], gate, value);
+    const int32_t gate = c->value, last = c->node[c->count - 1];
+    return is_as_fixed(&l->f->node[last], row) && private_to(l, gate, 1) &&
+           step(l, c, gate, "Mul") && takes(l, c->node[c->count - 1], gate, value);
 }
 
 static int composed(lower *l, chain *c, int32_t value, dscq_act *act)
 {
-    dscq_act a;
-    double s;
-
-    if (gated(l, c, value, "Sigmoid"))
-        return *act = DSCQ_ACT_SWISH, 1;
-    if (gated(l, c, value, "Softplus"))
-        return *act = DSCQ_ACT_MISH, 1;
-    if (gated(l, c, value, "HardSigmoid") &&
-        onnx__activation(l, &l->f->node[c->node[0]], &a, &s))
-        return *act = DSCQ_ACT_HARD_SWISH, 1;
+    for (int i = 0; i < DSCQ_ACT_COUNT; i++)
+        if (gated(l, c, value, dscq_act_at((dscq_act)i))) {
+            *act = (dscq_act)i;
+            return 1;
+        }
     return hard_swish(l, c, value, act);
 }
 

@@ -103,8 +103,7 @@ static dscq_act bounded(const grid *g, dscq_act act, double slope)
         return ends;
     if (act == DSCQ_ACT_RELU)
         return ends == DSCQ_ACT_RELU6 && at_six ? ends : act;
-    if ((act == DSCQ_ACT_LEAKY || act == DSCQ_ACT_ELU) && slope >= 0 &&
-        ends != DSCQ_ACT_LINEAR)
+    if (dscq_act_at(act)->is_sloped && slope >= 0 && ends != DSCQ_ACT_LINEAR)
         return ends;
     return act;
 }
@@ -126,15 +125,12 @@ dscq_act onnx__quantised_act(const lower *l, int32_t value, dscq_act act, double
  * is. */
 static int is_within(const lower *l, int32_t node, dscq_act act, int depth)
 {
-    double lo, hi, want_lo, want_hi;
-
     if (node == DSCQ_INPUT)
         return 1;
     const dscq_node *n = dscq_model_node(l->m, node);
-    dscq_act_range(n->act, &lo, &hi);
-    dscq_act_range(act, &want_lo, &want_hi);
+    const dscq_act_row *is = dscq_act_at(n->act), *want = dscq_act_at(act);
     if (n->act != DSCQ_ACT_LINEAR)
-        return lo >= want_lo && hi <= want_hi;
+        return is->lo >= want->lo && is->hi <= want->hi;
     if (depth > 64 ||
         (strcmp(n->type, "maxpool") != 0 && strcmp(n->type, "avgpool") != 0 &&
          strcmp(n->type, "route") != 0 && strcmp(n->type, "upsample") != 0 &&

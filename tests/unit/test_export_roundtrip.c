@@ -2,6 +2,7 @@
  * the ends of its range, values near what a default could be mistaken for, names. */
 #include "dscq/base/rng.h"
 #include "dscq/base/str.h"
+#include "dscq/export/float_onnx.h"
 #include "dscq/export/net_cfg.h"
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
@@ -60,7 +61,7 @@ static void same_node(const dscq_node *a, const dscq_node *b)
     ck_assert_int_eq(a->act, b->act);
     ck_assert_int_eq(a->frozen, b->frozen);
     ck_assert_double_eq(a->rate, b->rate);
-    if (a->act == DSCQ_ACT_LEAKY || a->act == DSCQ_ACT_ELU)
+    if (dscq_act_at(a->act)->is_sloped)
         ck_assert_msg(a->act_slope == b->act_slope, "[%s] slope: %.17g became %.17g",
                       a->type, a->act_slope, b->act_slope);
     if (a->normalised)
@@ -197,6 +198,85 @@ START_TEST(every_slope_comes_back)
 }
 END_TEST
 
+static dscq_model *parse(const char *text)
+{
+    const dscq_rng r = dscq_rng_seeded(1);
+    dscq_config *cfg = NULL;
+    dscq_model *m = NULL;
+    dscq_error err = {0};
+
+    test_ok(dscq_config_parse(&cfg, text, strlen(text), "t.cfg", &err));
+    test_ok(dscq_model_from_config(&m, cfg, "", &r, &err));
+    dscq_config_destroy(cfg);
+    return m;
+}
+
+static dscq_model *load_onnx(const char *path)
+{
+    dscq_onnx *file = NULL;
+    dscq_model *m = NULL;
+    dscq_error err = {0};
+
+    test_ok(dscq_onnx_load(&file, path, &err));
+    test_ok(dscq_onnx_to_model(&m, NULL, file, &err));
+    dscq_onnx_close(file);
+    return m;
+}
+
+/* The first layer's; `back` is destroyed. */
+static void same_act(const dscq_model *m, dscq_model *back)
+{
+    const dscq_node *a = dscq_model_node(m, 0), *b = dscq_model_node(back, 0);
+
+    ck_assert_str_eq(dscq_act_name(b->act), dscq_act_name(a->act));
+    ck_assert(!dscq_act_at(a->act)->is_sloped ||
+              fabs(a->act_slope - b->act_slope) < 1e-7);
+    dscq_model_destroy(back);
+}
+
+/* What either dialect of Darknet or ONNX cannot say is refused by the activation's
+ * name; what they take comes back. */
+START_TEST(every_activation_comes_back_or_is_refused)
+{
+    static const dscq_cfg_dialect dialects[] = {DSCQ_CFG_OURS, DSCQ_CFG_DARKNET,
+                                                DSCQ_CFG_PJREDDIE};
+    const dscq_act_row *row = dscq_act_at((dscq_act)_i);
+    char text[200];
+    dscq_error err = {0};
+
+    snprintf(text, sizeof text,
+             "[net]\nwidth=4\nheight=4\nchannels=2\n"
+             "[convolutional]\nname=a\nactivation=%s\n"
+             "[convolutional]\nname=b\nactivation=linear\n",
+             row->name);
+    dscq_model *m = parse(text), *back = NULL;
+    for (int i = 0; i < 3; i++) {
+        const int knows =
+            i == 0 || row->darknet >= (i == 1 ? DSCQ_ACT_ALEXEYAB : DSCQ_ACT_PJREDDIE);
+        dscq_str cfg = {0};
+        ck_assert_int_eq(dscq_export_net_cfg(&cfg, m, dialects[i], &err),
+                         knows ? DSCQ_OK : DSCQ_UNSUPPORTED);
+        if (knows) {
+            back = parse(cfg.text);
+            same_act(m, back);
+        } else {
+            ck_assert_msg(strstr(err.msg, row->name) != NULL, "%s", err.msg);
+        }
+        dscq_str_free(&cfg);
+    }
+    const char *path = test_path("act.onnx");
+    ck_assert_int_eq(dscq_export_float_onnx(m, path, &err),
+                     row->onnx.op != NULL ? DSCQ_OK : DSCQ_UNSUPPORTED);
+    if (row->onnx.op != NULL) {
+        back = load_onnx(path);
+        same_act(m, back);
+    } else {
+        ck_assert_msg(strstr(err.msg, row->name) != NULL, "%s", err.msg);
+    }
+    dscq_model_destroy(m);
+}
+END_TEST
+
 START_TEST(every_epsilon_comes_back)
 {
     static const double eps[] = {0, 1e-300, 1e-12, 1e-5, 0.001, 1, 3.5};
@@ -211,19 +291,6 @@ START_TEST(every_epsilon_comes_back)
     }
 }
 END_TEST
-
-static dscq_model *parse(const char *text)
-{
-    const dscq_rng r = dscq_rng_seeded(1);
-    dscq_config *cfg = NULL;
-    dscq_model *m = NULL;
-    dscq_error err = {0};
-
-    test_ok(dscq_config_parse(&cfg, text, strlen(text), "t.cfg", &err));
-    test_ok(dscq_model_from_config(&m, cfg, "", &r, &err));
-    dscq_config_destroy(cfg);
-    return m;
-}
 
 START_TEST(what_is_left_out_is_the_default_and_auto_says_so)
 {
@@ -337,8 +404,6 @@ static dscq_model *from_onnx(const char *op, const char *attribute, double v)
     const dscq_shape s = {1, 4, 4, 1};
     const float f = (float)v;
     dscq_onnx_graph g = {0};
-    dscq_onnx *file = NULL;
-    dscq_model *m = NULL;
     dscq_str n = {0};
     dscq_error err = {0};
 
@@ -352,10 +417,7 @@ static dscq_model *from_onnx(const char *op, const char *attribute, double v)
     dscq_onnx_graph_floats(&g, "slope", &f, 0, NULL);
     dscq_onnx_node_end(&g, &n, op, "y");
     test_ok(dscq_onnx_graph_write(&g, "g", test_path("g.onnx"), &err));
-    test_ok(dscq_onnx_load(&file, test_path("g.onnx"), &err));
-    test_ok(dscq_onnx_to_model(&m, NULL, file, &err));
-    dscq_onnx_close(file);
-    return m;
+    return load_onnx(test_path("g.onnx"));
 }
 
 START_TEST(slopes_of_a_file_come_back)
@@ -384,6 +446,8 @@ static Suite *make(void)
     tcase_add_loop_test(tc, every_key_of_every_layer_comes_back, 0,
                         (int)dscq_layer_count());
     tcase_add_test(tc, every_slope_comes_back);
+    tcase_add_loop_test(tc, every_activation_comes_back_or_is_refused, 0,
+                        DSCQ_ACT_COUNT);
     tcase_add_test(tc, every_epsilon_comes_back);
     tcase_add_test(tc, what_is_left_out_is_the_default_and_auto_says_so);
     tcase_add_test(tc, training_settings_of_a_layer_come_back);

@@ -1,4 +1,3 @@
-#include "dscq/tensor/act.h"
 #include "dscq/tensor/shape.h"
 #include "support.h"
 
@@ -55,62 +54,6 @@ START_TEST(window_output_sizes_match_hand_worked_cases)
 }
 END_TEST
 
-START_TEST(activation_names_round_trip)
-{
-    for (int i = 0; i < DSCQ_ACT_COUNT; i++)
-        ck_assert_int_eq(dscq_act_find(dscq_act_name((dscq_act)i)), i);
-    ck_assert_int_eq(dscq_act_find("reloo"), -1);
-    ck_assert_str_eq(dscq_act_name(DSCQ_ACT_COUNT), "?");
-}
-END_TEST
-
-START_TEST(activation_values_match_known_points)
-{
-    ck_assert_double_eq(dscq_act_value(DSCQ_ACT_RELU6, 0, 7), 6);
-    ck_assert_double_eq_tol(dscq_act_value(DSCQ_ACT_LEAKY, 0.1, -2), -0.2, 1e-15);
-    ck_assert_double_eq(dscq_act_value(DSCQ_ACT_HARD_SWISH, 0, -3), 0);
-    ck_assert_double_eq(dscq_act_value(DSCQ_ACT_HARD_SWISH, 0, 4), 4);
-    ck_assert_double_eq(dscq_act_value(DSCQ_ACT_HARD_SIGMOID, 0, 0), 0.5);
-    ck_assert_double_eq_tol(dscq_act_value(DSCQ_ACT_MISH, 0, 1), 0.865098388267, 1e-11);
-    ck_assert_double_eq_tol(dscq_act_value(DSCQ_ACT_ELU, 2, -1), -1.264241117657,
-                            1e-11);
-    ck_assert_double_eq_tol(dscq_act_value(DSCQ_ACT_SWISH, 0, 1), 0.731058578630,
-                            1e-11);
-}
-END_TEST
-
-/* The kinks (-3, 0, 3, 6) are avoided; _i is the activation. */
-START_TEST(slope_is_the_difference_quotient)
-{
-    const double h = 1e-6;
-
-    for (double x = -8.05; x < 8; x += 0.1) {
-        double up = dscq_act_value((dscq_act)_i, 0.3, x + h);
-        double down = dscq_act_value((dscq_act)_i, 0.3, x - h);
-
-        ck_assert_double_eq_tol(dscq_act_slope((dscq_act)_i, 0.3, x),
-                                (up - down) / (2 * h), 1e-8);
-    }
-}
-END_TEST
-
-START_TEST(values_stay_in_the_declared_range_and_reach_its_ends)
-{
-    double lo, hi, least = HUGE_VAL, most = -HUGE_VAL;
-
-    dscq_act_range((dscq_act)_i, &lo, &hi);
-    for (double x = -40; x < 40; x += 0.001) {
-        double y = dscq_act_value((dscq_act)_i, 0.3, x);
-
-        least = fmin(least, y);
-        most = fmax(most, y);
-        ck_assert(y >= lo && y <= hi);
-    }
-    ck_assert(isinf(lo) || least < lo + 1e-6);
-    ck_assert(isinf(hi) || most > hi - 1e-6);
-}
-END_TEST
-
 static Suite *make(void)
 {
     TCase *tc;
@@ -120,11 +63,6 @@ static Suite *make(void)
     tcase_add_test(tc, shapes_compare_with_and_without_batch);
     tcase_add_test(tc, text_is_rows_columns_channels_and_fits);
     tcase_add_test(tc, window_output_sizes_match_hand_worked_cases);
-    tcase_add_test(tc, activation_names_round_trip);
-    tcase_add_test(tc, activation_values_match_known_points);
-    tcase_add_loop_test(tc, slope_is_the_difference_quotient, 0, DSCQ_ACT_COUNT);
-    tcase_add_loop_test(tc, values_stay_in_the_declared_range_and_reach_its_ends, 0,
-                        DSCQ_ACT_COUNT);
     return s;
 }
 

@@ -1,7 +1,5 @@
 /*
- * tensor/act.h - activation functions: one row each.
- *
- * `slope` is used by leaky (negative side, 0.1 in Darknet) and elu (alpha).
+ * tensor/act.h - activation functions: one row each, in tensor/acts.def.
  */
 #ifndef DSCQ_TENSOR_ACT_H
 #define DSCQ_TENSOR_ACT_H
@@ -10,41 +8,57 @@
 extern "C" {
 #endif
 
-/* name as written in a cfg, enum suffix. Order is part of the packed format:
- * rows are only ever added at the end. */
-#define DSCQ_ACT_LIST(X)                                                               \
-    X(linear, LINEAR)                                                                  \
-    X(relu, RELU)                                                                      \
-    X(relu6, RELU6)                                                                    \
-    X(leaky, LEAKY)                                                                    \
-    X(logistic, LOGISTIC)                                                              \
-    X(tanh, TANH)                                                                      \
-    X(swish, SWISH)                                                                    \
-    X(hard_swish, HARD_SWISH)                                                          \
-    X(hard_sigmoid, HARD_SIGMOID)                                                      \
-    X(elu, ELU)                                                                        \
-    X(mish, MISH)
-
 typedef enum dscq_act {
-#define X(name, id) DSCQ_ACT_##id,
-    DSCQ_ACT_LIST(X)
-#undef X
-        DSCQ_ACT_COUNT
+#define DSCQ_ACT(name, ID, ...) DSCQ_ACT_##ID,
+#include "dscq/tensor/acts.def"
+#undef DSCQ_ACT
+    DSCQ_ACT_COUNT
 } dscq_act;
 
-#define DSCQ_ACT_CHOICES                                                               \
-    "linear|relu|relu6|leaky|logistic|tanh|swish|hard_swish|hard_sigmoid|elu|mish"
+/* What the integer form of a sum or a convolution does (docs/arithmetic.md section 6).
+ */
+typedef enum dscq_act_kind {
+    DSCQ_ACT_CLAMP, /* x, kept between lo and hi: the clamp of its codes             */
+    DSCQ_ACT_LEAK,  /* a step of its own for slopes of 0 to 1, otherwise a table     */
+    DSCQ_ACT_CURVE  /* a table                                                       */
+} dscq_act_kind;
 
-const char *dscq_act_name(dscq_act act);
-int dscq_act_find(const char *name); /* -1: none such */
+/* Darknet's dialects that know the name. */
+typedef enum dscq_act_darknet {
+    DSCQ_ACT_NO_DARKNET,
+    DSCQ_ACT_ALEXEYAB, /* the younger one alone */
+    DSCQ_ACT_PJREDDIE  /* both                  */
+} dscq_act_darknet;
+
+/* How ONNX spells it: op(x), op(before(x)), or that times x. */
+typedef struct dscq_act_onnx {
+    const char *op;     /* NULL: it has no spelling; files with it are refused       */
+    const char *before; /* NULL: none                                                */
+    int is_gate;        /* times x                                                   */
+    /* Attributes of op, 0: none. Where the activation is sloped, alpha is the slope
+     * of an operator that does not say it. */
+    double alpha, beta;
+    const char *newer; /* all of it in one operator of later opsets: read, not written;
+                          NULL: none */
+} dscq_act_onnx;
+
+typedef struct dscq_act_row {
+    const char *name; /* as written in a cfg, Darknet's where Darknet knows it       */
+    dscq_act_kind kind;
+    double lo, hi; /* interval that the output can lie in; may be infinite           */
+    int is_sloped; /* x above 0, and below what the slope makes of it: else unused   */
+    double slope;  /* of a cfg that does not say it; Darknet knows no other          */
+    dscq_act_darknet darknet;
+    dscq_act_onnx onnx;
+} dscq_act_row;
+
+const dscq_act_row *dscq_act_at(dscq_act act); /* below DSCQ_ACT_COUNT */
+const char *dscq_act_name(dscq_act act);       /* "?": none such */
+int dscq_act_find(const char *name);           /* -1: none such  */
 double dscq_act_value(dscq_act act, double slope, double x);
 double dscq_act_slope(dscq_act act, double slope, double x); /* derivative at x */
-/* Whether the integer form of a sum or a convolution needs a table for it
- * (docs/arithmetic.md section 6): it is neither a clamp nor leaky with 0 <= slope <= 1.
- */
+/* Whether the integer form of a sum or a convolution needs a table for it. */
 int dscq_act_is_table(dscq_act act, double slope);
-/* Interval the output can lie in (may be infinite). */
-void dscq_act_range(dscq_act act, double *lo, double *hi);
 
 #ifdef __cplusplus
 }

@@ -92,6 +92,19 @@ INL void sum_taps(const dw_row *d, const row_size z, const size_t count,
     }
 }
 
+/* The clamps alone: what else there is comes later. */
+INL vf clamped(dscq_act act, vf x)
+{
+    const vf slope = {0};
+
+#define DSCQ_ACT(name, ID, kind, lo, hi, value, derivative, vector, ...)               \
+    if (DSCQ_ACT_##kind == DSCQ_ACT_CLAMP && act == DSCQ_ACT_##ID)                     \
+        return vector;
+#include "dscq/tensor/acts.def"
+#undef DSCQ_ACT
+    return x;
+}
+
 INL void store_sums(const dw_row *d, const size_t count, const size_t at[2],
                     const size_t n, vf *acc, const dscq_on_store *s, sums *t)
 {
@@ -106,10 +119,7 @@ INL void store_sums(const dw_row *d, const size_t count, const size_t at[2],
             v += v_load_upto(to, n);
         t->s += v;
         t->q += v * v;
-        if (s->act == DSCQ_ACT_RELU)
-            v = v_max((vf){0}, v);
-        else if (s->act == DSCQ_ACT_RELU6)
-            v = clamp06(v);
+        v = clamped(s->act, v);
         if (s->far)
             v_stream(to, v);
         else
@@ -296,11 +306,12 @@ void FN(dw_forward)(const dscq_geom *g, const float *const *in, const float *w,
 {
     const size_t c = (size_t)g->c;
     const dscq_on_store *end = s != NULL ? s : &plain;
+    const int is_clamp = act_kind(end->act) == DSCQ_ACT_CLAMP;
     dscq_on_store how = *end;
 
-    how.far = how.far && v_may_stream(out, c) && end->act <= DSCQ_ACT_RELU6;
+    how.far = how.far && v_may_stream(out, c) && is_clamp;
     row_any(row_make(g, in, w, out), &how);
-    if (end->act > DSCQ_ACT_RELU6) {
+    if (!is_clamp) {
         const dscq_on_load later = {.act = end->act, .slope = end->slope};
 
         FN(load)(&later, out, c, out, c, (size_t)g->out_w, c);

@@ -254,22 +254,20 @@ void FN(gemm_pack)(float *packed, const float *b, size_t n, size_t k, size_t n_s
 
 static finish_act act_of(const dscq_on_store *s, float *lo, float *hi)
 {
-    *lo = 0;
-    *hi = __builtin_inff();
-    switch (s->act) {
-    case DSCQ_ACT_LINEAR:
-        return FINISH_NONE;
-    case DSCQ_ACT_RELU6:
-        *hi = 6;
-        return FINISH_CLAMP;
-    case DSCQ_ACT_RELU:
-        return FINISH_CLAMP;
-    case DSCQ_ACT_LEAKY:
+    const dscq_act_row *row = dscq_act_at(s->act);
+
+    *lo = (float)row->lo;
+    *hi = (float)row->hi;
+    switch (row->kind) {
+    case DSCQ_ACT_CLAMP:
+        return s->act == DSCQ_ACT_LINEAR ? FINISH_NONE : FINISH_CLAMP;
+    case DSCQ_ACT_LEAK:
         *lo = s->slope;
         return s->slope >= 0 && s->slope <= 1 ? FINISH_LEAK : FINISH_LATER;
-    default:
-        return FINISH_LATER;
+    case DSCQ_ACT_CURVE:
+        break;
     }
+    return FINISH_LATER;
 }
 
 /* What to do at panel column n0 of block k0. */

@@ -111,7 +111,7 @@ typedef struct load_vectors {
  * nothing is compiled in. */
 INL int may_be_table(dscq_act act)
 {
-    return act >= DSCQ_ACT_LEAKY;
+    return act_kind(act) != DSCQ_ACT_CLAMP;
 }
 
 INL void load_one(dscq_act act, int affine, const load_job *j, const load_vectors *v,
@@ -139,7 +139,7 @@ INL void load_column(dscq_act act, int affine, const load_job *j, const size_t r
                             v_set(j->slope), quant_set(j->quant),
                             quant_set(may_be_table(act) ? j->before : NULL)};
 
-    if (act > DSCQ_ACT_LEAKY || n < VL) {
+    if (act_kind(act) == DSCQ_ACT_CURVE || n < VL) {
         for (size_t i = r[0]; i < r[1]; i++)
             load_one(act, affine, j, &v, (size_t[]){i, c0}, n);
         return;
@@ -166,15 +166,19 @@ INL void load_rows(dscq_act act, int affine, const load_job *j)
 
 static void load_any(dscq_act act, int affine, const load_job *j)
 {
-#define WITH_ACT_CASE(name, id)                                                        \
-    case DSCQ_ACT_##id:                                                                \
+    switch (act) {
+#define DSCQ_ACT(name, ID, ...)                                                        \
+    case DSCQ_ACT_##ID:                                                                \
         if (affine)                                                                    \
-            load_rows(DSCQ_ACT_##id, 1, j);                                            \
+            load_rows(DSCQ_ACT_##ID, 1, j);                                            \
         else                                                                           \
-            load_rows(DSCQ_ACT_##id, 0, j);                                            \
+            load_rows(DSCQ_ACT_##ID, 0, j);                                            \
         break;
-    WITH_ACT(act, )
-#undef WITH_ACT_CASE
+#include "dscq/tensor/acts.def"
+#undef DSCQ_ACT
+    case DSCQ_ACT_COUNT:
+        break;
+    }
 }
 
 static void copy_rows(const float *z, size_t ldz, float *y, size_t ldy, size_t rows,
@@ -266,7 +270,7 @@ INL void mask_column(dscq_act act, const mask_job *j, const size_t r[2], size_t 
     const vf a = v_load_upto(j->a + c0, n), b = v_load_upto(j->b + c0, n);
     vf s = {0}, t = {0};
 
-    if (act > DSCQ_ACT_LEAKY || n < VL) {
+    if (act_kind(act) == DSCQ_ACT_CURVE || n < VL) {
         for (size_t i = r[0]; i < r[1]; i++)
             s += mask_one(act, j, q, i * j->ld + c0, n, a, b, &t);
     } else {
@@ -301,12 +305,16 @@ INL void mask_rows(dscq_act act, const mask_job *j)
 
 static void mask_any(dscq_act act, const mask_job *j)
 {
-#define WITH_ACT_CASE(name, id)                                                        \
-    case DSCQ_ACT_##id:                                                                \
-        mask_rows(DSCQ_ACT_##id, j);                                                   \
+    switch (act) {
+#define DSCQ_ACT(name, ID, ...)                                                        \
+    case DSCQ_ACT_##ID:                                                                \
+        mask_rows(DSCQ_ACT_##ID, j);                                                   \
         break;
-    WITH_ACT(act, )
-#undef WITH_ACT_CASE
+#include "dscq/tensor/acts.def"
+#undef DSCQ_ACT
+    case DSCQ_ACT_COUNT:
+        break;
+    }
 }
 
 void FN(mask)(const dscq_on_load *f, const float *z, const float *g, const float *more,
