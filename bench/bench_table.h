@@ -9,7 +9,7 @@
 static inline void bench_print_table(const dscq_table *t, int with_names)
 {
     for (size_t c = 0; with_names && c < dscq_table_columns(t); c++)
-        printf("%s%s", c > 0 ? "\t" : "", dscq_table_column(t, c)->name);
+        printf("%s%s", c > 0 ? "\t" : "", dscq_table_column(t, c)->key);
     printf("%s", with_names ? "\n" : "");
     for (size_t r = 0; r < dscq_table_rows(t); r++) {
         for (size_t c = 0; c < dscq_table_columns(t); c++) {

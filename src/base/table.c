@@ -4,9 +4,8 @@
 #include "dscq/base/str.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
-
-enum { COLUMNS_MAX = 128 };
 
 typedef struct cell {
     int set;
@@ -19,20 +18,39 @@ typedef struct cell {
 
 struct dscq_table {
     char name[48];
-    dscq_column column[COLUMNS_MAX];
+    dscq_column *column;
     size_t columns, rows, cap;
     cell *cells; /* cap rows of `columns` cells */
     int bad;     /* an allocation failed */
 };
 
-dscq_status dscq_table_create(dscq_table **out, const char *name, dscq_error *err)
+dscq_cell dscq_finite(double v)
+{
+    return isfinite(v) ? dscq_real(v) : dscq_none();
+}
+
+dscq_status dscq_table_create(dscq_table **out, const char *name,
+                              const dscq_column *columns, dscq_error *err)
 {
     dscq_table *t = dscq_calloc(1, sizeof *t);
+    size_t n = 0;
 
-    *out = t;
+    *out = NULL;
     if (t == NULL)
         return dscq_fail_nomem(err, "table", sizeof *t);
+    while (columns[n].key[0] != '\0')
+        n++;
+    t->column = dscq_calloc(n, sizeof *t->column);
+    if (t->column == NULL) {
+        dscq_free(t);
+        return dscq_fail_nomem(err, "table", n * sizeof *t->column);
+    }
     (void)dscq_str_copy(t->name, sizeof t->name, name);
+    for (; t->columns < n; t->columns++) {
+        assert(dscq_table_find(t, columns[t->columns].key) < 0);
+        t->column[t->columns] = columns[t->columns];
+    }
+    *out = t;
     return DSCQ_OK;
 }
 
@@ -44,6 +62,7 @@ void dscq_table_destroy(dscq_table *t)
         if (t->column[i % t->columns].type == DSCQ_CELL_TEXT)
             dscq_free(t->cells[i].v.text);
     dscq_free(t->cells);
+    dscq_free(t->column);
     dscq_free(t);
 }
 
@@ -71,115 +90,55 @@ const dscq_column *dscq_table_column(const dscq_table *t, size_t c)
 int dscq_table_find(const dscq_table *t, const char *column)
 {
     for (size_t c = 0; c < t->columns; c++)
-        if (strcmp(t->column[c].name, column) == 0)
+        if (strcmp(t->column[c].key, column) == 0)
             return (int)c;
     return -1;
 }
 
-static void add_column(dscq_table *t, const char *name, const char *title,
-                       dscq_cell_type type, int decimals)
+static int reserve(dscq_table *t)
 {
-    assert(t->rows == 0 && t->columns < COLUMNS_MAX && dscq_table_find(t, name) < 0);
-    dscq_column *c = &t->column[t->columns++];
+    const size_t row_bytes = t->columns * sizeof(cell);
 
-    (void)dscq_str_copy(c->name, sizeof c->name, name);
-    (void)dscq_str_copy(c->title, sizeof c->title, title != NULL ? title : "");
-    c->type = type;
-    c->decimals = decimals;
+    if (t->rows < t->cap)
+        return 1;
+    const size_t cap = t->cap == 0 ? 16 : t->cap * 2;
+    cell *p = dscq_realloc(t->cells, t->rows * row_bytes, cap * row_bytes);
+    if (p == NULL)
+        return 0;
+    t->cells = p;
+    t->cap = cap;
+    return 1;
 }
 
-void dscq_table_add_text(dscq_table *t, const char *name, const char *title)
+static void fill(dscq_table *t, cell *to, dscq_cell_type type, const dscq_cell *from)
 {
-    add_column(t, name, title, DSCQ_CELL_TEXT, 0);
-}
-
-void dscq_table_add_int(dscq_table *t, const char *name, const char *title)
-{
-    add_column(t, name, title, DSCQ_CELL_INT, 0);
-}
-
-void dscq_table_add_real(dscq_table *t, const char *name, const char *title,
-                         int decimals)
-{
-    add_column(t, name, title, DSCQ_CELL_REAL, decimals);
-}
-
-size_t dscq_table_add_row(dscq_table *t)
-{
-    if (t->bad)
-        return t->rows;
-    if (t->rows == t->cap) {
-        const size_t cap = t->cap == 0 ? 16 : t->cap * 2;
-        const size_t row_bytes = t->columns * sizeof(cell);
-        cell *p = dscq_realloc(t->cells, t->rows * row_bytes, cap * row_bytes);
-        if (p == NULL) {
-            t->bad = 1;
-            return t->rows;
-        }
-        t->cells = p;
-        t->cap = cap;
-    }
-    memset(t->cells + t->rows * t->columns, 0, t->columns * sizeof(cell));
-    return t->rows++;
-}
-
-/* NULL when a row could not be had. */
-static cell *at(dscq_table *t, size_t row, const char *column, dscq_cell_type *type)
-{
-    const int c = dscq_table_find(t, column);
-
-    assert(c >= 0);
-    if (row >= t->rows) {
-        assert(t->bad);
-        return NULL;
-    }
-    *type = t->column[c].type;
-    return &t->cells[row * t->columns + (size_t)c];
-}
-
-void dscq_table_set_text(dscq_table *t, size_t row, const char *column, const char *v)
-{
-    dscq_cell_type type;
-    cell *x = at(t, row, column, &type);
-
-    if (x == NULL)
+    *to = (cell){0};
+    if (!from->is_set)
         return;
-    assert(type == DSCQ_CELL_TEXT);
-    char *copy = dscq_strdup(v);
-    if (copy == NULL) {
+    assert(from->type == type ||
+           (from->type == DSCQ_CELL_INT && type == DSCQ_CELL_REAL));
+    to->set = 1;
+    if (type == DSCQ_CELL_INT)
+        to->v.i = from->i;
+    else if (type == DSCQ_CELL_REAL)
+        to->v.r = from->r;
+    else {
+        to->v.text = dscq_strdup(from->text);
+        to->set = to->v.text != NULL;
+        t->bad |= !to->set;
+    }
+}
+
+void dscq_table_add(dscq_table *t, const dscq_cell *cells, size_t count)
+{
+    assert(count == t->columns);
+    if (t->bad || !reserve(t)) {
         t->bad = 1;
         return;
     }
-    dscq_free(x->v.text);
-    x->v.text = copy;
-    x->set = 1;
-}
-
-void dscq_table_set_int(dscq_table *t, size_t row, const char *column, int64_t v)
-{
-    dscq_cell_type type;
-    cell *x = at(t, row, column, &type);
-
-    if (x == NULL)
-        return;
-    assert(type != DSCQ_CELL_TEXT);
-    if (type == DSCQ_CELL_INT)
-        x->v.i = v;
-    else
-        x->v.r = (double)v;
-    x->set = 1;
-}
-
-void dscq_table_set_real(dscq_table *t, size_t row, const char *column, double v)
-{
-    dscq_cell_type type;
-    cell *x = at(t, row, column, &type);
-
-    if (x == NULL)
-        return;
-    assert(type == DSCQ_CELL_REAL);
-    x->v.r = v;
-    x->set = 1;
+    for (size_t c = 0; c < count; c++)
+        fill(t, &t->cells[t->rows * count + c], t->column[c].type, &cells[c]);
+    t->rows++;
 }
 
 dscq_status dscq_table_check(const dscq_table *t, dscq_error *err)
@@ -187,6 +146,17 @@ dscq_status dscq_table_check(const dscq_table *t, dscq_error *err)
     if (t->bad)
         return dscq_fail(err, DSCQ_NOMEM, "out of memory: table %s", t->name);
     return DSCQ_OK;
+}
+
+dscq_status dscq_table_finish(dscq_table **t, dscq_error *err)
+{
+    const dscq_status status = dscq_table_check(*t, err);
+
+    if (status != DSCQ_OK) {
+        dscq_table_destroy(*t);
+        *t = NULL;
+    }
+    return status;
 }
 
 static const cell *look(const dscq_table *t, size_t row, size_t c)

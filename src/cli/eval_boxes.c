@@ -11,32 +11,32 @@ typedef struct scored {
 static dscq_status table_of(dscq_table **out, dscq_dataset *d, const scored *real,
                             const scored *packed, dscq_error *err)
 {
-    const scored *const both[] = {real, packed};
-    static const char *const columns[] = {"float_ap_frac", "packed_ap_frac"};
-    static const char *const titles[] = {"float AP", "packed AP"};
-    dscq_table *t = NULL;
-    dscq_status status;
+    dscq_column columns[5] = {DSCQ_INT_COLUMN("class", ""),
+                              DSCQ_TEXT_COLUMN("name", "")};
+    const scored *shown[2];
+    size_t n = 0;
 
-    DSCQ_TRY(dscq_table_create(&t, "classes", err));
-    dscq_table_add_int(t, "class", "");
-    dscq_table_add_text(t, "name", "");
-    for (int i = 0; i < 2; i++)
-        if (both[i]->there)
-            dscq_table_add_real(t, columns[i], titles[i], 4);
-    for (int32_t c = 0; c < dscq_dataset_classes(d); c++) {
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_int(t, row, "class", c);
-        dscq_table_set_text(t, row, "name", dscq_dataset_class_name(d, c));
-        for (int i = 0; i < 2; i++) /* a class that does not occur has none */
-            if (both[i]->there && both[i]->each[c] >= 0)
-                dscq_table_set_real(t, row, columns[i], both[i]->each[c]);
+    if (real->there) {
+        shown[n] = real;
+        columns[2 + n++] =
+            (dscq_column)DSCQ_REAL_COLUMN("float_ap_frac", "float AP", 4);
     }
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    return DSCQ_OK;
-done:
-    dscq_table_destroy(t);
-    return status;
+    if (packed->there) {
+        shown[n] = packed;
+        columns[2 + n++] =
+            (dscq_column)DSCQ_REAL_COLUMN("packed_ap_frac", "packed AP", 4);
+    }
+    const dscq_status status = dscq_table_create(out, "classes", columns, err);
+    if (status != DSCQ_OK)
+        return status;
+    for (int32_t c = 0; c < dscq_dataset_classes(d); c++) {
+        dscq_cell cell[4] = {dscq_int(c), dscq_text(dscq_dataset_class_name(d, c))};
+        for (size_t i = 0; i < n; i++) /* a class that does not occur has none */
+            if (shown[i]->each[c] >= 0)
+                cell[2 + i] = dscq_real(shown[i]->each[c]);
+        dscq_table_add(*out, cell, 2 + n);
+    }
+    return dscq_table_finish(out, err);
 }
 
 static void show(cli_call *call, const char *what, const char *key, const scored *s)

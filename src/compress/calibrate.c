@@ -433,49 +433,43 @@ dscq_status dscq_calibrated_use(const dscq_calibrated *c, dscq_exec *e, dscq_err
     return status;
 }
 
+static const dscq_column k_columns[] = {
+    DSCQ_TEXT_COLUMN("layer", ""),
+    DSCQ_INT_COLUMN("bits", ""),
+    DSCQ_REAL_COLUMN("seen_lo", "seen lo", 3),
+    DSCQ_REAL_COLUMN("seen_hi", "seen hi", 3),
+    DSCQ_REAL_COLUMN("lo", "", 3),
+    DSCQ_REAL_COLUMN("hi", "", 3),
+    DSCQ_REAL_COLUMN("scale", "", 6),
+    DSCQ_INT_COLUMN("zero_point", "zero point"),
+    DSCQ_REAL_COLUMN("sqnr_db", "SQNR dB", 1),
+    DSCQ_REAL_COLUMN("range_ratio", "range ratio", 1),
+    DSCQ_COLUMN_END};
+
 static void add_row(dscq_table *t, const char *layer, const dscq_aquant *a,
                     const dscq_hist *h, double range_ratio)
 {
     const double error = dscq_hist_error(h, a);
-    const size_t row = dscq_table_add_row(t);
+    const int has_noise = error > 0.0 && h->sum_sq > 0.0;
     double lo, hi;
 
     dscq_aquant_range(a, &lo, &hi);
-    dscq_table_set_text(t, row, "layer", layer);
-    dscq_table_set_int(t, row, "bits", a->bits);
-    dscq_table_set_real(t, row, "seen_lo", h->lo);
-    dscq_table_set_real(t, row, "seen_hi", h->hi);
-    dscq_table_set_real(t, row, "lo", lo);
-    dscq_table_set_real(t, row, "hi", hi);
-    dscq_table_set_real(t, row, "scale", a->scale);
-    dscq_table_set_int(t, row, "zero_point", a->zero_point);
-    if (error > 0.0 && h->sum_sq > 0.0)
-        dscq_table_set_real(t, row, "sqnr_db",
-                            10.0 * log10(h->sum_sq / (double)h->total / error));
-    if (range_ratio > 0.0)
-        dscq_table_set_real(t, row, "range_ratio", range_ratio);
+    DSCQ_TABLE_ROW(
+        t, dscq_text(layer), dscq_int(a->bits), dscq_real(h->lo), dscq_real(h->hi),
+        dscq_real(lo), dscq_real(hi), dscq_real(a->scale), dscq_int(a->zero_point),
+        has_noise ? dscq_real(10.0 * log10(h->sum_sq / (double)h->total / error))
+                  : dscq_none(),
+        range_ratio > 0.0 ? dscq_real(range_ratio) : dscq_none());
 }
 
 dscq_status dscq_calibrated_table(dscq_table **out, const dscq_calibrated *c,
                                   const dscq_observer *o, dscq_error *err)
 {
-    dscq_table *t;
-    dscq_status status = dscq_table_create(&t, "activations", err);
+    const dscq_status status = dscq_table_create(out, "activations", k_columns, err);
 
-    *out = NULL;
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_int(t, "bits", "bits");
-    dscq_table_add_real(t, "seen_lo", "seen lo", 3);
-    dscq_table_add_real(t, "seen_hi", "seen hi", 3);
-    dscq_table_add_real(t, "lo", "lo", 3);
-    dscq_table_add_real(t, "hi", "hi", 3);
-    dscq_table_add_real(t, "scale", "scale", 6);
-    dscq_table_add_int(t, "zero_point", "zero point");
-    dscq_table_add_real(t, "sqnr_db", "SQNR dB", 1);
-    dscq_table_add_real(t, "range_ratio", "range ratio", 1);
-    add_row(t, "input", &c->input, dscq_observer_hist(o, DSCQ_INPUT),
+    add_row(*out, "input", &c->input, dscq_observer_hist(o, DSCQ_INPUT),
             dscq_observer_range_ratio(o, DSCQ_INPUT));
     for (int32_t i = 0; i < c->nodes; i++) {
         const char *name = dscq_model_node(o->model, i)->name;
@@ -483,14 +477,9 @@ dscq_status dscq_calibrated_table(dscq_table **out, const dscq_calibrated *c,
 
         (void)snprintf(before, sizeof before, "%s.pre", name);
         if (c->before[i].bits > 0)
-            add_row(t, before, &c->before[i], dscq_observer_hist_before(o, i), 0.0);
-        add_row(t, name, &c->edge[i], dscq_observer_hist(o, i),
+            add_row(*out, before, &c->before[i], dscq_observer_hist_before(o, i), 0.0);
+        add_row(*out, name, &c->edge[i], dscq_observer_hist(o, i),
                 dscq_observer_range_ratio(o, i));
     }
-    status = dscq_table_check(t, err);
-    if (status == DSCQ_OK)
-        *out = t;
-    else
-        dscq_table_destroy(t);
-    return status;
+    return dscq_table_finish(out, err);
 }

@@ -123,34 +123,23 @@ done:
 dscq_status dscq_channels_table(dscq_table **out, const dscq_model *m,
                                 const dscq_model *smaller, dscq_error *err)
 {
-    dscq_table *t;
-    dscq_status status = dscq_table_create(&t, "channels", err);
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("layer", ""),
+                                          DSCQ_INT_COLUMN("channels_before", "before"),
+                                          DSCQ_INT_COLUMN("channels_after", "after"),
+                                          DSCQ_INT_COLUMN("weights_before", "weights"),
+                                          DSCQ_INT_COLUMN("weights_after", "after"),
+                                          DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "channels", columns, err);
 
-    *out = NULL;
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_int(t, "channels_before", "before");
-    dscq_table_add_int(t, "channels_after", "after");
-    dscq_table_add_int(t, "weights_before", "weights");
-    dscq_table_add_int(t, "weights_after", "after");
     for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
         const dscq_node *a = dscq_model_node(m, i), *b = dscq_model_node(smaller, i);
-        size_t row;
 
-        if (a->weights->count == 0)
-            continue;
-        row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "layer", a->name);
-        dscq_table_set_int(t, row, "channels_before", a->out.c);
-        dscq_table_set_int(t, row, "channels_after", b->out.c);
-        dscq_table_set_int(t, row, "weights_before", (int64_t)a->weights->count);
-        dscq_table_set_int(t, row, "weights_after", (int64_t)b->weights->count);
+        if (a->weights->count > 0)
+            DSCQ_TABLE_ROW(*out, dscq_text(a->name), dscq_int(a->out.c),
+                           dscq_int(b->out.c), dscq_int((int64_t)a->weights->count),
+                           dscq_int((int64_t)b->weights->count));
     }
-    status = dscq_table_check(t, err);
-    if (status == DSCQ_OK)
-        *out = t;
-    else
-        dscq_table_destroy(t);
-    return status;
+    return dscq_table_finish(out, err);
 }

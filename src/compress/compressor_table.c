@@ -1,61 +1,61 @@
 #include "compress_internal.h"
 #include "dscq/base/str.h"
 
-static void add_columns(dscq_table *t)
+static const dscq_column k_columns[] = {
+    DSCQ_TEXT_COLUMN("layer", ""),
+    DSCQ_TEXT_COLUMN("kind", ""),
+    DSCQ_TEXT_COLUMN("form", ""),
+    DSCQ_INT_COLUMN("bits", ""),
+    DSCQ_INT_COLUMN("weights", ""),
+    DSCQ_INT_COLUMN("nonzero", ""),
+    DSCQ_REAL_COLUMN("density_frac", "density", 3),
+    DSCQ_REAL_COLUMN("asked_pruned_frac", "asked p", 3),
+    DSCQ_INT_COLUMN("levels", ""),
+    DSCQ_INT_COLUMN("scales", ""),
+    DSCQ_REAL_COLUMN("values_bits", "A bits", 0),
+    DSCQ_REAL_COLUMN("entropy_bits", "C bits", 0),
+    DSCQ_REAL_COLUMN("sqnr_db", "SQNR dB", 1),
+    DSCQ_COLUMN_END};
+
+/* What the last four columns and some before them say is known once layers are frozen.
+ */
+static dscq_status add_row(dscq_table *t, const dscq_compressor *c,
+                           const dscq_clayer *l, dscq_error *err)
 {
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_text(t, "kind", "kind");
-    dscq_table_add_text(t, "form", "form");
-    dscq_table_add_int(t, "bits", "bits");
-    dscq_table_add_int(t, "weights", "weights");
-    dscq_table_add_int(t, "nonzero", "nonzero");
-    dscq_table_add_real(t, "density_frac", "density", 3);
-    dscq_table_add_real(t, "asked_pruned_frac", "asked p", 3);
-    dscq_table_add_int(t, "levels", "levels");
-    dscq_table_add_int(t, "scales", "scales");
-    dscq_table_add_real(t, "values_bits", "A bits", 0);
-    dscq_table_add_real(t, "entropy_bits", "C bits", 0);
-    dscq_table_add_real(t, "sqnr_db", "SQNR dB", 1);
+    const dscq_wquant *q = l->q;
+    const dscq_cell none = dscq_none();
+    const int known = c->frozen;
+    double entropy = 0;
+    char form[16];
+    dscq_status status = DSCQ_OK;
+
+    if (known)
+        DSCQ_TRY(dscq_wquant_bits_entropy(&entropy, q, err));
+    dscq_choice_name(form, sizeof form, DSCQ_WFORM_CHOICES, (int)l->rule.form);
+    DSCQ_TABLE_ROW(t, dscq_text(dscq_model_node(c->model, l->rule.node)->name),
+                   dscq_text(dscq_layer_kind_name(l->rule.kind)), dscq_text(form),
+                   dscq_int(l->rule.b), dscq_int((int64_t)l->w->count),
+                   known ? dscq_int((int64_t)q->nonzero) : none,
+                   known ? dscq_real((double)q->nonzero / (double)l->w->count) : none,
+                   dscq_real(l->rule.p), known ? dscq_int(q->codebook_count) : none,
+                   known ? dscq_int(q->scale_count) : none,
+                   known ? dscq_real(dscq_wquant_bits_values(q)) : none,
+                   known ? dscq_real(entropy) : none,
+                   known ? dscq_finite(dscq_wquant_sqnr_db(q, l->w->w)) : none);
+done:
+    return status;
 }
 
 dscq_status dscq_compressor_table(dscq_table **out, const dscq_compressor *c,
                                   dscq_error *err)
 {
-    dscq_table *t;
-    dscq_status status = dscq_table_create(&t, "compression", err);
+    dscq_table *t = NULL;
+    dscq_status status;
 
     *out = NULL;
-    if (status != DSCQ_OK)
-        return status;
-    add_columns(t);
-    for (size_t i = 0; i < c->layers; i++) {
-        const dscq_clayer *l = &c->layer[i];
-        const size_t row = dscq_table_add_row(t);
-        const double weights = (double)l->w->count;
-        char form[16];
-
-        dscq_choice_name(form, sizeof form, DSCQ_WFORM_CHOICES, (int)l->rule.form);
-        dscq_table_set_text(t, row, "layer",
-                            dscq_model_node(c->model, l->rule.node)->name);
-        dscq_table_set_text(t, row, "kind", dscq_layer_kind_name(l->rule.kind));
-        dscq_table_set_text(t, row, "form", form);
-        dscq_table_set_int(t, row, "bits", l->rule.b);
-        dscq_table_set_int(t, row, "weights", (int64_t)l->w->count);
-        dscq_table_set_real(t, row, "asked_pruned_frac", l->rule.p);
-        if (!c->frozen)
-            continue;
-        const double noise = dscq_wquant_sqnr_db(l->q, l->w->w);
-        double entropy = 0;
-        DSCQ_TRY(dscq_wquant_bits_entropy(&entropy, l->q, err));
-        dscq_table_set_int(t, row, "nonzero", (int64_t)l->q->nonzero);
-        dscq_table_set_real(t, row, "density_frac", (double)l->q->nonzero / weights);
-        dscq_table_set_int(t, row, "levels", l->q->codebook_count);
-        dscq_table_set_int(t, row, "scales", l->q->scale_count);
-        dscq_table_set_real(t, row, "values_bits", dscq_wquant_bits_values(l->q));
-        dscq_table_set_real(t, row, "entropy_bits", entropy);
-        if (isfinite(noise))
-            dscq_table_set_real(t, row, "sqnr_db", noise);
-    }
+    DSCQ_TRY(dscq_table_create(&t, "compression", k_columns, err));
+    for (size_t i = 0; i < c->layers; i++)
+        DSCQ_TRY(add_row(t, c, &c->layer[i], err));
     DSCQ_TRY(dscq_table_check(t, err));
     *out = t;
     return DSCQ_OK;

@@ -109,7 +109,7 @@ static dscq_status look_at_part(checker *c, int which, dscq_error *err)
         if (status != DSCQ_OK) {
             const dscq_status hard =
                 data__hard(c->o, status == DSCQ_IO ? "missing_file" : "unreadable",
-                           data__part_path(part, i), 0, &why, err);
+                           data__part_path(part, i), &why, err);
             if (hard != DSCQ_OK)
                 return hard;
             continue;
@@ -220,12 +220,6 @@ static void check_names(checker *c)
             }
 }
 
-static dscq_status note(data_open *o, const char *kind, const char *file,
-                        const dscq_error *why, dscq_error *err)
-{
-    return data__hard(o, kind, file, 0, why, err);
-}
-
 static dscq_status look(checker *c, dscq_error *err)
 {
     dscq_dataset *d = c->d;
@@ -233,7 +227,7 @@ static dscq_status look(checker *c, dscq_error *err)
     dscq_status status;
 
     if (d->params.test[0] != '\0' && data__open_part(d, 1, c->o, &why) != DSCQ_OK)
-        DSCQ_TRY(note(c->o, "bad_source", d->params.test, &why, err));
+        DSCQ_TRY(data__hard(c->o, "bad_source", d->params.test, &why, err));
     c->seen->train = d->split[DSCQ_SPLIT_TRAIN].count;
     c->seen->valid = d->split[DSCQ_SPLIT_VALID].count;
     c->seen->classes = d->names.count;
@@ -241,7 +235,7 @@ static dscq_status look(checker *c, dscq_error *err)
     if (d->part[0].count == 0 && c->o->errors == 0) {
         (void)dscq_fail(&why, DSCQ_FORMAT, "data.train = '%s': no pictures in it",
                         d->params.train);
-        DSCQ_TRY(note(c->o, "bad_source", d->params.train, &why, err));
+        DSCQ_TRY(data__hard(c->o, "bad_source", d->params.train, &why, err));
     }
     if (d->part[0].count > 0 && d->split[DSCQ_SPLIT_VALID].count == 0)
         data__soft(c->o, "no_validation", d->params.train, 0,
@@ -262,50 +256,30 @@ static dscq_status look(checker *c, dscq_error *err)
     check_names(c);
     if (c->o->errors == 0 && d->split[DSCQ_SPLIT_TRAIN].count > 0 &&
         data__settle_stats(d, &why) != DSCQ_OK)
-        DSCQ_TRY(note(c->o, "settings", d->params.train, &why, err));
+        DSCQ_TRY(data__hard(c->o, "settings", d->params.train, &why, err));
 done:
     return status;
 }
 
-static dscq_status make_table(dscq_table **out, dscq_error *err)
-{
-    const dscq_status status = dscq_table_create(out, "problems", err);
-
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_text(*out, "severity", "severity");
-    dscq_table_add_text(*out, "kind", "kind");
-    dscq_table_add_text(*out, "file", "file");
-    dscq_table_add_int(*out, "line", "line");
-    dscq_table_add_text(*out, "text", "problem");
-    return DSCQ_OK;
-}
-
-dscq_status dscq_dataset_check(dscq_table **out, size_t *errors, dscq_data_seen *seen,
+dscq_status dscq_dataset_check(dscq_table *to, size_t *errors, dscq_data_seen *seen,
                                const dscq_data_params *p, const char *dir,
                                const dscq_log *log, dscq_error *err)
 {
-    data_open o = {.log = log};
+    data_open o = {.log = log, .problems = to};
     checker c = {.o = &o, .seen = seen};
     dscq_error why = {DSCQ_OK, ""};
     dscq_status status;
 
-    *out = NULL;
-    *errors = 0;
     *seen = (dscq_data_seen){0};
-    DSCQ_TRY(make_table(&o.problems, err));
     status = data__dataset_open(&c.d, p, dir, &o, &why);
     if (status == DSCQ_OK)
         DSCQ_TRY(look(&c, err));
     else
-        DSCQ_TRY(note(&o, "bad_source", p->train, &why, err));
-    DSCQ_TRY(dscq_table_check(o.problems, err));
-    *out = o.problems;
-    *errors = o.errors;
-    o.problems = NULL;
+        DSCQ_TRY(data__hard(&o, "bad_source", p->train, &why, err));
+    status = dscq_table_check(to, err);
 done:
+    *errors = o.errors;
     dscq_free(c.picture);
     dscq_dataset_destroy(c.d);
-    dscq_table_destroy(o.problems);
     return status;
 }

@@ -14,6 +14,7 @@
 #include "dscq/data/image.h"
 #include "dscq/data/names.h"
 #include "dscq/data/pictures.h"
+#include "dscq/data/problems.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -219,8 +220,8 @@ void data__folder_remarks(data_open *o, const char *dir, const dscq_pictures *f)
 
 /* A problem with one record. While checking, it becomes a row and DSCQ_OK (the
  * caller leaves the record out); otherwise a hard one is the failure and a soft one
- * a warning in the log. line 0 = none. */
-dscq_status data__hard(data_open *o, const char *kind, const char *file, int32_t line,
+ * a warning in the log, "file:line: text"; line 0 = none. */
+dscq_status data__hard(data_open *o, const char *kind, const char *file,
                        const dscq_error *why, dscq_error *err);
 void data__soft(data_open *o, const char *kind, const char *file, int32_t line,
                 const char *text);

@@ -128,12 +128,12 @@ dscq_status data__dataset_open(dscq_dataset **out, const dscq_data_params *p,
         status = dscq_names_load(&d->names, path, &why);
         o->names_fixed = status == DSCQ_OK;
         if (status != DSCQ_OK)
-            DSCQ_TRY(data__hard(o, "bad_source", p->names, 0, &why, err));
+            DSCQ_TRY(data__hard(o, "bad_source", p->names, &why, err));
     }
     /* While checking, what is wrong with one source says nothing of the other. */
     status = data__open_part(d, 0, o, &why);
     if (status != DSCQ_OK)
-        DSCQ_TRY(data__hard(o, "bad_source", p->train, 0, &why, err));
+        DSCQ_TRY(data__hard(o, "bad_source", p->train, &why, err));
     DSCQ_TRY(data__make_splits(d, err));
     DSCQ_TRY(settle_size(d, err));
     *out = d;

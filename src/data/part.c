@@ -290,19 +290,7 @@ dscq_status data__class_in_path(int32_t *out, const data_open *o, const char *pa
     return DSCQ_OK;
 }
 
-static void add_row(data_open *o, const char *severity, const char *kind,
-                    const char *file, int32_t line, const char *text)
-{
-    const size_t row = dscq_table_add_row(o->problems);
-
-    dscq_table_set_text(o->problems, row, "severity", severity);
-    dscq_table_set_text(o->problems, row, "kind", kind);
-    dscq_table_set_text(o->problems, row, "file", file);
-    dscq_table_set_int(o->problems, row, "line", line);
-    dscq_table_set_text(o->problems, row, "text", text);
-}
-
-dscq_status data__hard(data_open *o, const char *kind, const char *file, int32_t line,
+dscq_status data__hard(data_open *o, const char *kind, const char *file,
                        const dscq_error *why, dscq_error *err)
 {
     o->errors++;
@@ -311,7 +299,7 @@ dscq_status data__hard(data_open *o, const char *kind, const char *file, int32_t
             *err = *why;
         return why->code;
     }
-    add_row(o, "error", kind, file, line, why->msg);
+    dscq_problems_add(o->problems, "error", kind, file, why->msg);
     return DSCQ_OK;
 }
 
@@ -322,7 +310,7 @@ void data__soft(data_open *o, const char *kind, const char *file, int32_t line,
 
     o->warnings++;
     if (o->problems != NULL)
-        add_row(o, "warning", kind, file, line, text);
+        dscq_problems_add(o->problems, "warning", kind, file, text);
     else if (o->warnings <= SPOKEN_MAX && line > 0)
         dscq_log_printf(o->log, DSCQ_LOG_WARN, "%s:%d: %s", file, (int)line, text);
     else if (o->warnings <= SPOKEN_MAX)

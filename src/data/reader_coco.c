@@ -52,7 +52,7 @@ static dscq_status add_images(data_part *part, data_open *o, dscq_coco *c,
         status = add_image(part, o, a, dir, json, &why);
         if (status != DSCQ_OK)
             DSCQ_TRY(data__hard(o, status == DSCQ_IO ? "missing_file" : "unreadable",
-                                a->file, 0, &why, err));
+                                a->file, &why, err));
     }
     status = data__remark_unlisted(part, o, dir, err);
 done:

@@ -17,7 +17,7 @@ static dscq_status add_class_dir(data_part *part, data_open *o, const char *path
     dscq_status status = data__class_of(&cls, o, dscq_path_base(path), path, &why);
 
     if (status != DSCQ_OK)
-        return data__hard(o, "unknown_class", path, 0, &why, err);
+        return data__hard(o, "unknown_class", path, &why, err);
     DSCQ_TRY(dscq_pictures_list(f, path, err));
     for (size_t i = before; i < f->count; i++)
         DSCQ_TRY(data__part_add(part, f->path[i], cls, err));
@@ -131,7 +131,7 @@ static dscq_status label_one(data_part *part, data_open *o, size_t i, int by_nam
         status = data__class_of(&cls, o, name, path, &why);
     part->item[i].label = cls;
     return status == DSCQ_OK ? DSCQ_OK
-                             : data__hard(o, "missing_label", path, 0, &why, err);
+                             : data__hard(o, "missing_label", path, &why, err);
 }
 
 /* While checking, items that could not be labelled were reported; leave them out. */

@@ -90,7 +90,7 @@ static dscq_status add_labels(data_part *part, data_open *o, const uint8_t *labe
             (void)dscq_fail(&why, DSCQ_FORMAT,
                             "%s: label %u of picture %zu: want 0..%d", name, label[i],
                             i, (int)o->names->count - 1);
-            status = data__hard(o, "label_range", name, 0, &why, err);
+            status = data__hard(o, "label_range", name, &why, err);
         }
         const int32_t kept =
             o->names_fixed && label[i] >= o->names->count ? 0 : label[i];

@@ -128,7 +128,7 @@ static dscq_status bad_line(list_job *j, int32_t line, dscq_error *why, dscq_err
 {
     if (why->code != DSCQ_NOMEM)
         (void)dscq_fail_at(why, "%s:%d", j->path, (int)line);
-    return data__hard(j->o, "bad_line", j->path, line, why, err);
+    return data__hard(j->o, "bad_line", j->path, why, err);
 }
 
 static dscq_status read_lines(list_job *j, data_lines l, dscq_error *err)

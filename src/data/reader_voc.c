@@ -79,7 +79,7 @@ done:
     return status == DSCQ_OK
                ? DSCQ_OK
                : data__hard(v->o, status == DSCQ_IO ? "missing_file" : "bad_boxes", xml,
-                            0, &why, err);
+                            &why, err);
 }
 
 /* First word of every line; VOC's per-class lists carry a flag behind it. */

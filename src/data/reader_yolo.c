@@ -157,7 +157,7 @@ static dscq_status add_picture(data_part *part, data_open *o, const char *pictur
     status = read_boxes(part, o, picture, path, &why);
     if (status != DSCQ_OK)
         status = data__hard(o, status == DSCQ_IO ? "missing_file" : "bad_boxes", path,
-                            0, &why, err);
+                            &why, err);
 done:
     return status;
 }
@@ -218,7 +218,7 @@ static dscq_status add_list(data_part *part, data_open *o, const char *list,
         if (status != DSCQ_OK && status != DSCQ_NOMEM)
             (void)dscq_fail_at(&why, "%s:%d", list, l.number);
         if (status != DSCQ_OK)
-            DSCQ_TRY(data__hard(o, "bad_line", list, l.number, &why, err));
+            DSCQ_TRY(data__hard(o, "bad_line", list, &why, err));
     }
     status = DSCQ_OK;
 done:

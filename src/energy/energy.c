@@ -177,52 +177,42 @@ dscq_status dscq_energy_price(dscq_energy_bill *out, const dscq_energy *e,
 dscq_status dscq_energy_table(dscq_table **out, const dscq_energy_bill *b,
                               dscq_error *err)
 {
-    dscq_status status = dscq_table_create(out, "energy", err);
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("component", ""),
+                                          DSCQ_REAL_COLUMN("energy_pj", "pJ", 0),
+                                          DSCQ_REAL_COLUMN("low_pj", "low", 0),
+                                          DSCQ_REAL_COLUMN("high_pj", "high", 0),
+                                          DSCQ_REAL_COLUMN("energy_frac", "share", 4),
+                                          DSCQ_TEXT_COLUMN("meaning", ""),
+                                          DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "energy", columns, err);
 
     if (status != DSCQ_OK)
         return status;
-    dscq_table *t = *out;
-    dscq_table_add_text(t, "component", "component");
-    dscq_table_add_real(t, "energy_pj", "pJ", 0);
-    dscq_table_add_real(t, "low_pj", "low", 0);
-    dscq_table_add_real(t, "high_pj", "high", 0);
-    dscq_table_add_real(t, "energy_frac", "share", 4);
-    dscq_table_add_text(t, "meaning", "meaning");
-    for (int i = 0; i < DSCQ_BILL_COUNT; i++) {
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "component", k_names[i]);
-        dscq_table_set_real(t, row, "energy_pj", b->pj[i]);
-        dscq_table_set_real(t, row, "low_pj", b->low_pj[i]);
-        dscq_table_set_real(t, row, "high_pj", b->high_pj[i]);
-        dscq_table_set_real(t, row, "energy_frac",
-                            b->total_pj > 0 ? b->pj[i] / b->total_pj : 0);
-        dscq_table_set_text(t, row, "meaning", k_texts[i]);
-    }
-    return dscq_table_check(t, err);
+    for (int i = 0; i < DSCQ_BILL_COUNT; i++)
+        DSCQ_TABLE_ROW(*out, dscq_text(k_names[i]), dscq_real(b->pj[i]),
+                       dscq_real(b->low_pj[i]), dscq_real(b->high_pj[i]),
+                       dscq_real(b->total_pj > 0 ? b->pj[i] / b->total_pj : 0),
+                       dscq_text(k_texts[i]));
+    return dscq_table_finish(out, err);
 }
 
 dscq_status dscq_energy_table_coefficients(dscq_table **out, const dscq_energy *e,
                                            dscq_error *err)
 {
-    dscq_status status = dscq_table_create(out, "coefficients", err);
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("coefficient", ""),
+                                          DSCQ_REAL_COLUMN("value", "", 3),
+                                          DSCQ_REAL_COLUMN("spread", "", 2),
+                                          DSCQ_TEXT_COLUMN("unit", ""),
+                                          DSCQ_TEXT_COLUMN("technology", ""),
+                                          DSCQ_TEXT_COLUMN("source", ""),
+                                          DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "coefficients", columns, err);
 
     if (status != DSCQ_OK)
         return status;
-    dscq_table *t = *out;
-    dscq_table_add_text(t, "coefficient", "coefficient");
-    dscq_table_add_real(t, "value", "value", 3);
-    dscq_table_add_real(t, "spread", "spread", 2);
-    dscq_table_add_text(t, "unit", "unit");
-    dscq_table_add_text(t, "technology", "technology");
-    dscq_table_add_text(t, "source", "source");
-    for (int i = 0; i < DSCQ_ENERGY_COUNT; i++) {
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "coefficient", e->row[i].name);
-        dscq_table_set_real(t, row, "value", e->row[i].value);
-        dscq_table_set_real(t, row, "spread", e->row[i].spread);
-        dscq_table_set_text(t, row, "unit", dscq_energy_unit(i));
-        dscq_table_set_text(t, row, "technology", e->row[i].technology);
-        dscq_table_set_text(t, row, "source", e->row[i].source);
-    }
-    return dscq_table_check(t, err);
+    for (int i = 0; i < DSCQ_ENERGY_COUNT; i++)
+        DSCQ_TABLE_ROW(*out, dscq_text(e->row[i].name), dscq_real(e->row[i].value),
+                       dscq_real(e->row[i].spread), dscq_text(dscq_energy_unit(i)),
+                       dscq_text(e->row[i].technology), dscq_text(e->row[i].source));
+    return dscq_table_finish(out, err);
 }

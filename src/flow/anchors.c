@@ -120,18 +120,19 @@ static void centre(anchors *a)
 static dscq_status table_of(dscq_table **out, double *mean, const anchors *a,
                             dscq_error *err)
 {
-    dscq_table *t = NULL;
+    static const dscq_column columns[] = {
+        DSCQ_INT_COLUMN("index", ""),
+        DSCQ_REAL_COLUMN("width", "", 1),
+        DSCQ_REAL_COLUMN("height", "", 1),
+        DSCQ_INT_COLUMN("boxes", ""),
+        DSCQ_REAL_COLUMN("overlap_frac", "overlap", 3),
+        DSCQ_COLUMN_END};
     double all = 0;
-    dscq_status status;
+    const dscq_status status = dscq_table_create(out, "anchors", columns, err);
 
-    DSCQ_TRY(dscq_table_create(&t, "anchors", err));
-    dscq_table_add_int(t, "index", "");
-    dscq_table_add_real(t, "width", "", 1);
-    dscq_table_add_real(t, "height", "", 1);
-    dscq_table_add_int(t, "boxes", "");
-    dscq_table_add_real(t, "overlap_frac", "overlap", 3);
+    if (status != DSCQ_OK)
+        return status;
     for (int32_t k = 0; k < a->count; k++) {
-        const size_t row = dscq_table_add_row(t);
         double sum = 0;
         int64_t n = 0;
         for (size_t i = 0; i < a->boxes; i++)
@@ -140,19 +141,12 @@ static dscq_status table_of(dscq_table **out, double *mean, const anchors *a,
                 n++;
             }
         all += sum;
-        dscq_table_set_int(t, row, "index", k);
-        dscq_table_set_real(t, row, "width", a->anchor[k].w);
-        dscq_table_set_real(t, row, "height", a->anchor[k].h);
-        dscq_table_set_int(t, row, "boxes", n);
-        dscq_table_set_real(t, row, "overlap_frac", n > 0 ? sum / (double)n : 0);
+        DSCQ_TABLE_ROW(*out, dscq_int(k), dscq_real(a->anchor[k].w),
+                       dscq_real(a->anchor[k].h), dscq_int(n),
+                       dscq_real(n > 0 ? sum / (double)n : 0));
     }
-    DSCQ_TRY(dscq_table_check(t, err));
     *mean = all / (double)a->boxes;
-    *out = t;
-    return DSCQ_OK;
-done:
-    dscq_table_destroy(t);
-    return status;
+    return dscq_table_finish(out, err);
 }
 
 dscq_status dscq_flow_anchors(dscq_table **out, double *mean_out, dscq_project *p,

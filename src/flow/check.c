@@ -8,30 +8,6 @@
 
 #include <string.h>
 
-dscq_status dscq_problems_create(dscq_table **out, dscq_error *err)
-{
-    const dscq_status status = dscq_table_create(out, "problems", err);
-
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_text(*out, "severity", "");
-    dscq_table_add_text(*out, "kind", "");
-    dscq_table_add_text(*out, "file", "");
-    dscq_table_add_text(*out, "text", "");
-    return DSCQ_OK;
-}
-
-void dscq_problems_add(dscq_table *t, const char *severity, const char *kind,
-                       const char *file, const char *text)
-{
-    const size_t row = dscq_table_add_row(t);
-
-    dscq_table_set_text(t, row, "severity", severity);
-    dscq_table_set_text(t, row, "kind", kind);
-    dscq_table_set_text(t, row, "file", file);
-    dscq_table_set_text(t, row, "text", text);
-}
-
 /* A check under way: rows, and how many of them are errors. */
 typedef struct checking {
     dscq_table *t;
@@ -67,34 +43,17 @@ static dscq_status note(checking *c, const char *kind, const char *file,
     return DSCQ_OK;
 }
 
-static void add_found(checking *c, const dscq_table *from)
-{
-    static const char *const k_columns[] = {"severity", "kind", "file", "text"};
-    const char *cell[4] = {""};
-
-    for (size_t i = 0; i < dscq_table_rows(from); i++) {
-        for (size_t k = 0; k < 4; k++)
-            cell[k] =
-                dscq_table_text(from, i, (size_t)dscq_table_find(from, k_columns[k]));
-        add(c, cell[0], cell[1], cell[2], cell[3]);
-    }
-}
-
 static dscq_status check_data(checking *c, const dscq_project *p,
                               const dscq_data_params *params, dscq_data_seen *seen,
                               dscq_error *err)
 {
-    dscq_table *found = NULL;
     dscq_error why = {DSCQ_OK, ""};
-    size_t errors;
-    dscq_status status =
-        dscq_dataset_check(&found, &errors, seen, params, p->dir, c->log, &why);
+    size_t errors = 0;
+    const dscq_status status =
+        dscq_dataset_check(c->t, &errors, seen, params, p->dir, c->log, &why);
 
-    status = note(c, "data", p->path, status, &why, err);
-    if (found != NULL)
-        add_found(c, found);
-    dscq_table_destroy(found);
-    return status;
+    c->errors += errors;
+    return note(c, "data", p->path, status, &why, err);
 }
 
 /* Files that [train] and [compress] name, and patterns of layers. */

@@ -128,14 +128,9 @@ static dscq_status apply(dscq_table *t, size_t *broken, const char *text,
     const double before = dscq_json_real(old, 0);
     const double limit = limit_of(&r, before);
     const int is_broken = breaks(&r, value, limit, before);
-    const size_t row = dscq_table_add_row(t);
-    dscq_table_set_text(t, row, "rule", text);
-    dscq_table_set_text(t, row, "key", r.key);
-    if (old != NULL)
-        dscq_table_set_real(t, row, "baseline", before);
-    dscq_table_set_real(t, row, "new", value);
-    dscq_table_set_real(t, row, "limit", limit);
-    dscq_table_set_int(t, row, "broken", is_broken);
+    DSCQ_TABLE_ROW(t, dscq_text(text), dscq_text(r.key),
+                   old != NULL ? dscq_real(before) : dscq_none(), dscq_real(value),
+                   dscq_real(limit), dscq_int(is_broken));
     *broken += (size_t)is_broken;
     status = DSCQ_OK;
 done:
@@ -245,6 +240,14 @@ done:
     return status;
 }
 
+static const dscq_column k_columns[] = {DSCQ_TEXT_COLUMN("rule", "gate"),
+                                        DSCQ_TEXT_COLUMN("key", ""),
+                                        DSCQ_REAL_COLUMN("baseline", "", 4),
+                                        DSCQ_REAL_COLUMN("new", "", 4),
+                                        DSCQ_REAL_COLUMN("limit", "", 4),
+                                        DSCQ_INT_COLUMN("broken", ""),
+                                        DSCQ_COLUMN_END};
+
 dscq_status dscq_gate_check(dscq_table **out, size_t *broken, const dscq_json *report,
                             const dscq_json *baseline, const char *const *rules,
                             size_t rule_count, dscq_error *err)
@@ -256,13 +259,7 @@ dscq_status dscq_gate_check(dscq_table **out, size_t *broken, const dscq_json *r
     DSCQ_TRY(check_schema(report, "the new", err));
     if (baseline != NULL)
         DSCQ_TRY(check_schema(baseline, "the baseline", err));
-    DSCQ_TRY(dscq_table_create(&t, "gates", err));
-    dscq_table_add_text(t, "rule", "gate");
-    dscq_table_add_text(t, "key", "");
-    dscq_table_add_real(t, "baseline", "", 4);
-    dscq_table_add_real(t, "new", "", 4);
-    dscq_table_add_real(t, "limit", "", 4);
-    dscq_table_add_int(t, "broken", "");
+    DSCQ_TRY(dscq_table_create(&t, "gates", k_columns, err));
     for (size_t i = 0; i < rule_count; i++)
         DSCQ_TRY(apply(t, broken, rules[i], report, baseline, err));
     DSCQ_TRY(dscq_table_check(t, err));

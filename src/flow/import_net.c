@@ -17,6 +17,14 @@
 
 /* One row a grid: layer, scale, zero point, smallest and largest code, bits of a code.
  */
+static const dscq_column k_columns[] = {DSCQ_TEXT_COLUMN("layer", ""),
+                                        DSCQ_REAL_COLUMN("scale", "", 9),
+                                        DSCQ_INT_COLUMN("zero", ""),
+                                        DSCQ_INT_COLUMN("lo", ""),
+                                        DSCQ_INT_COLUMN("hi", ""),
+                                        DSCQ_INT_COLUMN("bits", ""),
+                                        DSCQ_COLUMN_END};
+
 static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
                                const dscq_model *m, dscq_error *err)
 {
@@ -26,29 +34,16 @@ static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
 
     if (count == 0)
         return DSCQ_OK;
-    DSCQ_TRY(dscq_table_create(out, "ranges", err));
-    dscq_table_add_text(*out, "layer", "");
-    dscq_table_add_real(*out, "scale", "", 9);
-    dscq_table_add_int(*out, "zero", "");
-    dscq_table_add_int(*out, "lo", "");
-    dscq_table_add_int(*out, "hi", "");
-    dscq_table_add_int(*out, "bits", "");
-    for (int32_t i = 0; i < count; i++) {
-        const size_t row = dscq_table_add_row(*out);
-        dscq_table_set_text(
-            *out, row, "layer",
-            r[i].node == DSCQ_INPUT ? "input" : dscq_model_node(m, r[i].node)->name);
-        dscq_table_set_real(*out, row, "scale", r[i].scale);
-        dscq_table_set_int(*out, row, "zero", r[i].zero);
-        dscq_table_set_int(*out, row, "lo", r[i].lo);
-        dscq_table_set_int(*out, row, "hi", r[i].hi);
-        dscq_table_set_int(*out, row, "bits", flow__codes_bits(r[i].lo, r[i].hi));
-    }
-    DSCQ_TRY(dscq_table_check(*out, err));
-    return DSCQ_OK;
+    DSCQ_TRY(dscq_table_create(out, "ranges", k_columns, err));
+    for (int32_t i = 0; i < count; i++)
+        DSCQ_TABLE_ROW(*out,
+                       dscq_text(r[i].node == DSCQ_INPUT
+                                     ? "input"
+                                     : dscq_model_node(m, r[i].node)->name),
+                       dscq_real(r[i].scale), dscq_int(r[i].zero), dscq_int(r[i].lo),
+                       dscq_int(r[i].hi), dscq_int(flow__codes_bits(r[i].lo, r[i].hi)));
+    status = dscq_table_finish(out, err);
 done:
-    dscq_table_destroy(*out);
-    *out = NULL;
     return status;
 }
 

@@ -9,73 +9,72 @@
 
 enum { BARS_MAX = 60, PARTS_MAX = 10 };
 
+static const dscq_json *member(const dscq_json *row, const char *key)
+{
+    for (size_t m = 0; m < dscq_json_count(row); m++)
+        if (strcmp(dscq_json_key(row, m), key) == 0)
+            return dscq_json_member(row, m);
+    return NULL;
+}
+
 /* A column of a type that holds all of its cells. */
-static void add_column(dscq_table *t, const dscq_json *rows, const char *key)
+static void column_of(dscq_column *out, const dscq_json *rows, const char *key)
 {
     int is_int = 1, is_number = 1;
 
     for (size_t i = 0; i < dscq_json_count(rows); i++) {
-        const dscq_json *cell = dscq_json_get(dscq_json_at(rows, i), key);
+        const dscq_json *cell = member(dscq_json_at(rows, i), key);
         if (cell == NULL)
             continue;
         is_int = is_int && dscq_json_is_int(cell);
         is_number = is_number && dscq_json_is_number(cell);
     }
-    if (is_number && is_int)
-        dscq_table_add_int(t, key, "");
-    else if (is_number)
-        dscq_table_add_real(t, key, "", 3);
-    else
-        dscq_table_add_text(t, key, "");
+    *out = (dscq_column){.type = !is_number ? DSCQ_CELL_TEXT
+                                 : is_int   ? DSCQ_CELL_INT
+                                            : DSCQ_CELL_REAL,
+                         .decimals = 3};
+    (void)dscq_str_copy(out->key, sizeof out->key, key);
 }
 
-static void set_cell(dscq_table *t, size_t row, const char *key, const dscq_json *cell)
+static dscq_cell cell_of(dscq_cell_type type, const dscq_json *cell)
 {
-    const int at = dscq_table_find(t, key);
-
-    if (at < 0)
-        return;
-    switch (dscq_table_column(t, (size_t)at)->type) {
-    case DSCQ_CELL_INT:
-        dscq_table_set_int(t, row, key, dscq_json_int(cell, 0));
-        break;
-    case DSCQ_CELL_REAL:
-        dscq_table_set_real(t, row, key, dscq_json_real(cell, 0));
-        break;
-    case DSCQ_CELL_TEXT:
-        dscq_table_set_text(t, row, key, dscq_json_text(cell, ""));
-        break;
-    }
+    return cell == NULL             ? dscq_none()
+           : type == DSCQ_CELL_INT  ? dscq_int(dscq_json_int(cell, 0))
+           : type == DSCQ_CELL_REAL ? dscq_real(dscq_json_real(cell, 0))
+                                    : dscq_text(dscq_json_text(cell, ""));
 }
 
+/* The first row names the columns. */
 dscq_status dscq_report_table(dscq_table **out, const dscq_json *report,
                               const char *key, dscq_error *err)
 {
     const dscq_json *rows = dscq_json_get(report, key);
-    dscq_table *t = NULL;
+    const dscq_json *first = dscq_json_at(rows, 0);
+    const size_t columns = dscq_json_count(first);
+    dscq_column *column = NULL;
+    dscq_cell *cell = NULL;
     dscq_status status;
 
     *out = NULL;
     if (rows == NULL || dscq_json_count(rows) == 0)
         return dscq_fail(err, DSCQ_FORMAT, "the report has no '%s'", key);
-    DSCQ_TRY(dscq_table_create(&t, key, err));
+    column = dscq_calloc(columns + 1, sizeof *column);
+    cell = dscq_calloc(columns + 1, sizeof *cell);
+    if (column == NULL || cell == NULL)
+        DSCQ_TRY(dscq_fail_nomem(err, "table", columns * sizeof *column));
+    for (size_t c = 0; c < columns; c++)
+        column_of(&column[c], rows, dscq_json_key(first, c));
+    DSCQ_TRY(dscq_table_create(out, key, column, err));
     for (size_t i = 0; i < dscq_json_count(rows); i++) {
         const dscq_json *row = dscq_json_at(rows, i);
-        for (size_t m = 0; m < dscq_json_count(row); m++)
-            if (dscq_table_find(t, dscq_json_key(row, m)) < 0 && i == 0)
-                add_column(t, rows, dscq_json_key(row, m));
+        for (size_t c = 0; c < columns; c++)
+            cell[c] = cell_of(column[c].type, member(row, dscq_json_key(first, c)));
+        dscq_table_add(*out, cell, columns);
     }
-    for (size_t i = 0; i < dscq_json_count(rows); i++) {
-        const dscq_json *row = dscq_json_at(rows, i);
-        const size_t at = dscq_table_add_row(t);
-        for (size_t m = 0; m < dscq_json_count(row); m++)
-            set_cell(t, at, dscq_json_key(row, m), dscq_json_member(row, m));
-    }
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    return DSCQ_OK;
+    status = dscq_table_finish(out, err);
 done:
-    dscq_table_destroy(t);
+    dscq_free(column);
+    dscq_free(cell);
     return status;
 }
 
@@ -85,9 +84,8 @@ static void add_group(dscq_table *t, const dscq_json *group)
         const dscq_json *cell = dscq_json_member(group, m);
         if (!dscq_json_is_number(cell))
             continue;
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "key", dscq_json_key(group, m));
-        dscq_table_set_real(t, row, "value", dscq_json_real(cell, 0));
+        DSCQ_TABLE_ROW(t, dscq_text(dscq_json_key(group, m)),
+                       dscq_real(dscq_json_real(cell, 0)));
     }
 }
 
@@ -95,21 +93,15 @@ dscq_status dscq_report_totals(dscq_table **out, const dscq_json *report,
                                dscq_error *err)
 {
     static const char *const groups[] = {"file", "accuracy", "total"};
-    dscq_table *t = NULL;
-    dscq_status status;
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("key", ""), DSCQ_REAL_COLUMN("value", "", 3), DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "totals", columns, err);
 
-    *out = NULL;
-    DSCQ_TRY(dscq_table_create(&t, "totals", err));
-    dscq_table_add_text(t, "key", "");
-    dscq_table_add_real(t, "value", "", 3);
+    if (status != DSCQ_OK)
+        return status;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        add_group(t, dscq_json_get(report, groups[i]));
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    return DSCQ_OK;
-done:
-    dscq_table_destroy(t);
-    return status;
+        add_group(*out, dscq_json_get(report, groups[i]));
+    return dscq_table_finish(out, err);
 }
 
 /* One bar a row of table `key`, its height the number `value`. */

@@ -9,6 +9,14 @@ static const char *const k_names[] = {
 #undef X
 };
 
+static const dscq_column k_columns[] = {DSCQ_TEXT_COLUMN("resource", ""),
+                                        DSCQ_TEXT_COLUMN("part", ""),
+                                        DSCQ_INT_COLUMN("used", ""),
+                                        DSCQ_INT_COLUMN("available", ""),
+                                        DSCQ_REAL_COLUMN("share_frac", "share", 3),
+                                        DSCQ_TEXT_COLUMN("rule", ""),
+                                        DSCQ_COLUMN_END};
+
 /* The five counts in the order of the list. */
 static void as_array(int64_t out[5], const dscq_resources *r)
 {
@@ -26,11 +34,9 @@ static void add_part(dscq_table *t, const dscq_resource_row *row)
     for (size_t i = 0; i < sizeof k_names / sizeof *k_names; i++) {
         if (need[i] == 0)
             continue;
-        const size_t at = dscq_table_add_row(t);
-        dscq_table_set_text(t, at, "resource", k_names[i]);
-        dscq_table_set_text(t, at, "part", row->part);
-        dscq_table_set_int(t, at, "used", need[i]);
-        dscq_table_set_text(t, at, "rule", row->rule);
+        DSCQ_TABLE_ROW(t, dscq_text(k_names[i]), dscq_text(row->part),
+                       dscq_int(need[i]), dscq_none(), dscq_none(),
+                       dscq_text(row->rule));
     }
 }
 
@@ -41,31 +47,12 @@ static void add_sums(dscq_table *t, const dscq_resources *total, const dscq_boar
 
     as_array(used, total);
     as_array(there, &have);
-    for (size_t i = 0; i < sizeof k_names / sizeof *k_names; i++) {
-        const size_t at = dscq_table_add_row(t);
-        dscq_table_set_text(t, at, "resource", k_names[i]);
-        dscq_table_set_text(t, at, "part", "total");
-        dscq_table_set_int(t, at, "used", used[i]);
-        dscq_table_set_int(t, at, "available", there[i]);
-        if (there[i] > 0)
-            dscq_table_set_real(t, at, "share_frac",
-                                (double)used[i] / (double)there[i]);
-    }
-}
-
-static dscq_status new_table(dscq_table **out, dscq_error *err)
-{
-    dscq_status status;
-
-    DSCQ_TRY(dscq_table_create(out, "resources", err));
-    dscq_table_add_text(*out, "resource", "");
-    dscq_table_add_text(*out, "part", "");
-    dscq_table_add_int(*out, "used", "");
-    dscq_table_add_int(*out, "available", "");
-    dscq_table_add_real(*out, "share_frac", "share", 3);
-    dscq_table_add_text(*out, "rule", "");
-done:
-    return status;
+    for (size_t i = 0; i < sizeof k_names / sizeof *k_names; i++)
+        DSCQ_TABLE_ROW(t, dscq_text(k_names[i]), dscq_text("total"), dscq_int(used[i]),
+                       dscq_int(there[i]),
+                       there[i] > 0 ? dscq_real((double)used[i] / (double)there[i])
+                                    : dscq_none(),
+                       dscq_none());
 }
 
 /* Sums against the board, which a machine need not have. */
@@ -97,7 +84,7 @@ dscq_status dscq_flow_resources(dscq_table **out, const dscq_machine *m,
 
     *out = NULL;
     const int n = dscq_machine_resources(rows, &total, m);
-    DSCQ_TRY(new_table(&t, err));
+    DSCQ_TRY(dscq_table_create(&t, "resources", k_columns, err));
     for (int i = 0; i < n; i++)
         add_part(t, &rows[i]);
     DSCQ_TRY(against_board(t, m, &total, err));
@@ -117,7 +104,7 @@ dscq_status dscq_flow_pipe_resources(dscq_table **out, const dscq_pipe *p,
     dscq_status status;
 
     *out = NULL;
-    DSCQ_TRY(new_table(&t, err));
+    DSCQ_TRY(dscq_table_create(&t, "resources", k_columns, err));
     add_part(t, &row);
     for (int32_t i = 0; i < p->stage_count; i++) {
         row = (dscq_resource_row){p->stage[i].name, "PF1..PF6: the stage and its FIFOs",

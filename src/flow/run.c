@@ -141,13 +141,9 @@ static void add_classes(answering *a, const char *path)
         for (int32_t c = 1; c < classes; c++)
             if (a->real[c] > a->real[best])
                 best = c;
-        const size_t row = dscq_table_add_row(a->t);
-        dscq_table_set_text(a->t, row, "image", path);
-        dscq_table_set_int(a->t, row, "rank", rank);
-        dscq_table_set_int(a->t, row, "class", best);
-        dscq_table_set_text(a->t, row, "name", class_name(a->q, best));
-        dscq_table_set_real(a->t, row, "probability_frac",
-                            exp(a->real[best] - top) / sum);
+        DSCQ_TABLE_ROW(a->t, dscq_text(path), dscq_int(rank), dscq_int(best),
+                       dscq_text(class_name(a->q, best)),
+                       dscq_real(exp(a->real[best] - top) / sum));
         a->real[best] = -HUGE_VAL;
     }
 }
@@ -173,16 +169,9 @@ static flow_drawn_box on_picture(const answering *a, const dscq_detection *d,
 
 static void add_box(answering *a, const char *path, const flow_drawn_box *b)
 {
-    const size_t row = dscq_table_add_row(a->t);
-
-    dscq_table_set_text(a->t, row, "image", path);
-    dscq_table_set_int(a->t, row, "class", b->cls);
-    dscq_table_set_text(a->t, row, "name", b->name);
-    dscq_table_set_real(a->t, row, "score_frac", b->score);
-    dscq_table_set_real(a->t, row, "left", b->x0);
-    dscq_table_set_real(a->t, row, "top", b->y0);
-    dscq_table_set_real(a->t, row, "right", b->x1);
-    dscq_table_set_real(a->t, row, "bottom", b->y1);
+    DSCQ_TABLE_ROW(a->t, dscq_text(path), dscq_int(b->cls), dscq_text(b->name),
+                   dscq_real(b->score), dscq_real(b->x0), dscq_real(b->y0),
+                   dscq_real(b->x1), dscq_real(b->y1));
 }
 
 static dscq_status add_boxes(answering *a, const char *path, const dscq_image *im,
@@ -230,15 +219,9 @@ static void add_maps(answering *a, const char *path)
             most = fmax(most, a->real[i]);
             sum += a->real[i];
         }
-        const size_t row = dscq_table_add_row(a->t);
-        dscq_table_set_text(a->t, row, "image", path);
-        dscq_table_set_text(a->t, row, "output", t->name);
-        dscq_table_set_int(a->t, row, "rows", t->h);
-        dscq_table_set_int(a->t, row, "columns", t->w);
-        dscq_table_set_int(a->t, row, "channels", t->c);
-        dscq_table_set_real(a->t, row, "least", least);
-        dscq_table_set_real(a->t, row, "mean", sum / (double)n);
-        dscq_table_set_real(a->t, row, "most", most);
+        DSCQ_TABLE_ROW(a->t, dscq_text(path), dscq_text(t->name), dscq_int(t->h),
+                       dscq_int(t->w), dscq_int(t->c), dscq_real(least),
+                       dscq_real(sum / (double)n), dscq_real(most));
     }
 }
 
@@ -354,44 +337,39 @@ static dscq_status tell_unread(const answering *a, dscq_error *err)
 
 /* ---- set-up ------------------------------------------------------------- */
 
-static dscq_status make_map_columns(answering *a, dscq_error *err)
+static const dscq_column k_maps[] = {DSCQ_TEXT_COLUMN("image", ""),
+                                     DSCQ_TEXT_COLUMN("output", ""),
+                                     DSCQ_INT_COLUMN("rows", ""),
+                                     DSCQ_INT_COLUMN("columns", ""),
+                                     DSCQ_INT_COLUMN("channels", ""),
+                                     DSCQ_REAL_COLUMN("least", "", 4),
+                                     DSCQ_REAL_COLUMN("mean", "", 4),
+                                     DSCQ_REAL_COLUMN("most", "", 4),
+                                     DSCQ_COLUMN_END};
+static const dscq_column k_boxes[] = {DSCQ_TEXT_COLUMN("image", ""),
+                                      DSCQ_INT_COLUMN("class", ""),
+                                      DSCQ_TEXT_COLUMN("name", ""),
+                                      DSCQ_REAL_COLUMN("score_frac", "score", 3),
+                                      DSCQ_REAL_COLUMN("left", "", 1),
+                                      DSCQ_REAL_COLUMN("top", "", 1),
+                                      DSCQ_REAL_COLUMN("right", "", 1),
+                                      DSCQ_REAL_COLUMN("bottom", "", 1),
+                                      DSCQ_COLUMN_END};
+static const dscq_column k_classes[] = {
+    DSCQ_TEXT_COLUMN("image", ""),
+    DSCQ_INT_COLUMN("rank", ""),
+    DSCQ_INT_COLUMN("class", ""),
+    DSCQ_TEXT_COLUMN("name", ""),
+    DSCQ_REAL_COLUMN("probability_frac", "probability", 4),
+    DSCQ_COLUMN_END};
+
+static dscq_status make_table(answering *a, dscq_error *err)
 {
-    dscq_status status;
-
-    DSCQ_TRY(dscq_table_create(&a->t, "maps", err));
-    dscq_table_add_text(a->t, "image", "");
-    dscq_table_add_text(a->t, "output", "");
-    dscq_table_add_int(a->t, "rows", "");
-    dscq_table_add_int(a->t, "columns", "");
-    dscq_table_add_int(a->t, "channels", "");
-    dscq_table_add_real(a->t, "least", "", 4);
-    dscq_table_add_real(a->t, "mean", "", 4);
-    dscq_table_add_real(a->t, "most", "", 4);
-done:
-    return status;
-}
-
-static dscq_status make_columns(answering *a, dscq_error *err)
-{
-    dscq_status status;
-
-    DSCQ_TRY(dscq_table_create(&a->t, a->is_detector ? "boxes" : "classes", err));
-    dscq_table_add_text(a->t, "image", "");
-    if (!a->is_detector)
-        dscq_table_add_int(a->t, "rank", "");
-    dscq_table_add_int(a->t, "class", "");
-    dscq_table_add_text(a->t, "name", "");
-    if (!a->is_detector) {
-        dscq_table_add_real(a->t, "probability_frac", "probability", 4);
-    } else {
-        dscq_table_add_real(a->t, "score_frac", "score", 3);
-        dscq_table_add_real(a->t, "left", "", 1);
-        dscq_table_add_real(a->t, "top", "", 1);
-        dscq_table_add_real(a->t, "right", "", 1);
-        dscq_table_add_real(a->t, "bottom", "", 1);
-    }
-done:
-    return status;
+    if (a->is_raw)
+        return dscq_table_create(&a->t, "maps", k_maps, err);
+    if (a->is_detector)
+        return dscq_table_create(&a->t, "boxes", k_boxes, err);
+    return dscq_table_create(&a->t, "classes", k_classes, err);
 }
 
 static dscq_status prepare(answering *a, dscq_error *err)
@@ -427,7 +405,7 @@ static dscq_status prepare(answering *a, dscq_error *err)
     if (a->real == NULL || a->raw == NULL)
         return dscq_fail_nomem(err, "outputs", largest * sizeof *a->real);
     DSCQ_TRY(dscq_runtime_create(&a->runtime, q, NULL, err));
-    DSCQ_TRY(a->is_raw ? make_map_columns(a, err) : make_columns(a, err));
+    status = make_table(a, err);
 done:
     return status;
 }

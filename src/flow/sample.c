@@ -122,7 +122,9 @@ done:
 dscq_status dscq_flow_classes(dscq_table **out, dscq_project *p, dscq_split split,
                               const dscq_log *log, dscq_error *err)
 {
-    dscq_table *t = NULL;
+    static const dscq_column columns[] = {
+        DSCQ_INT_COLUMN("index", ""), DSCQ_TEXT_COLUMN("class", ""),
+        DSCQ_INT_COLUMN("pictures", ""), DSCQ_COLUMN_END};
     uint64_t *count = NULL;
     dscq_dataset *d;
     dscq_status status;
@@ -133,21 +135,12 @@ dscq_status dscq_flow_classes(dscq_table **out, dscq_project *p, dscq_split spli
     if (count == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "classes", (size_t)n * sizeof *count));
     dscq_dataset_histogram(d, split, count);
-    DSCQ_TRY(dscq_table_create(&t, "classes", err));
-    dscq_table_add_int(t, "index", "");
-    dscq_table_add_text(t, "class", "");
-    dscq_table_add_int(t, "pictures", "");
-    for (int32_t i = 0; i < n; i++) {
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_int(t, row, "index", i);
-        dscq_table_set_text(t, row, "class", dscq_dataset_class_name(d, i));
-        dscq_table_set_int(t, row, "pictures", (int64_t)count[i]);
-    }
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    t = NULL;
+    DSCQ_TRY(dscq_table_create(out, "classes", columns, err));
+    for (int32_t i = 0; i < n; i++)
+        DSCQ_TABLE_ROW(*out, dscq_int(i), dscq_text(dscq_dataset_class_name(d, i)),
+                       dscq_int((int64_t)count[i]));
+    status = dscq_table_finish(out, err);
 done:
-    dscq_table_destroy(t);
     dscq_free(count);
     return status;
 }

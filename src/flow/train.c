@@ -260,20 +260,25 @@ done:
     return status;
 }
 
-/* A row of the memory table; t NULL: nothing learns. */
+static const dscq_column k_memory[] = {DSCQ_TEXT_COLUMN("use", ""),
+                                       DSCQ_INT_COLUMN("batch", ""),
+                                       DSCQ_INT_COLUMN("activation_bytes", ""),
+                                       DSCQ_INT_COLUMN("weight_bytes", ""),
+                                       DSCQ_INT_COLUMN("scratch_bytes", ""),
+                                       DSCQ_INT_COLUMN("optimiser_bytes", ""),
+                                       DSCQ_INT_COLUMN("total_bytes", ""),
+                                       DSCQ_COLUMN_END};
+
+/* t NULL: nothing learns. */
 static void plan_row(dscq_table *mem, const char *use, int32_t batch,
                      const dscq_exec_plan *e, const dscq_train_plan *t)
 {
-    const size_t row = dscq_table_add_row(mem);
     const size_t optimiser = t != NULL ? t->optimiser_bytes : 0;
 
-    dscq_table_set_text(mem, row, "use", use);
-    dscq_table_set_int(mem, row, "batch", batch);
-    dscq_table_set_int(mem, row, "activation_bytes", (int64_t)e->activation_bytes);
-    dscq_table_set_int(mem, row, "weight_bytes", (int64_t)e->weight_bytes);
-    dscq_table_set_int(mem, row, "scratch_bytes", (int64_t)e->scratch_bytes);
-    dscq_table_set_int(mem, row, "optimiser_bytes", (int64_t)optimiser);
-    dscq_table_set_int(mem, row, "total_bytes", (int64_t)(e->total_bytes + optimiser));
+    DSCQ_TABLE_ROW(
+        mem, dscq_text(use), dscq_int(batch), dscq_int((int64_t)e->activation_bytes),
+        dscq_int((int64_t)e->weight_bytes), dscq_int((int64_t)e->scratch_bytes),
+        dscq_int((int64_t)optimiser), dscq_int((int64_t)(e->total_bytes + optimiser)));
 }
 
 /* The engines of a run with these batches: training and, beside it, validation; and of
@@ -315,14 +320,7 @@ dscq_status dscq_flow_plan(dscq_table **layers, dscq_table **memory, dscq_projec
 
     *layers = NULL;
     DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
-    DSCQ_TRY(dscq_table_create(&mem, "memory", err));
-    dscq_table_add_text(mem, "use", "");
-    dscq_table_add_int(mem, "batch", "");
-    dscq_table_add_int(mem, "activation_bytes", "");
-    dscq_table_add_int(mem, "weight_bytes", "");
-    dscq_table_add_int(mem, "scratch_bytes", "");
-    dscq_table_add_int(mem, "optimiser_bytes", "");
-    dscq_table_add_int(mem, "total_bytes", "");
+    DSCQ_TRY(dscq_table_create(&mem, "memory", k_memory, err));
     DSCQ_TRY(plan_rows(mem, p, pool, kernels, o->log, err));
     DSCQ_TRY(dscq_table_check(mem, err));
     DSCQ_TRY(dscq_model_table(layers, dscq_project_model(p), err));

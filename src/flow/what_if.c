@@ -69,15 +69,15 @@ static dscq_status set_all(dscq_machine *m, const char *list, dscq_error *err)
 
 static void add(dscq_table *t, const char *name, double now, double then)
 {
-    const size_t row = dscq_table_add_row(t);
-
-    dscq_table_set_text(t, row, "quantity", name);
-    dscq_table_set_real(t, row, "base", now);
-    dscq_table_set_real(t, row, "what_if", then);
-    dscq_table_set_real(t, row, "difference", then - now);
-    if (now != 0)
-        dscq_table_set_real(t, row, "change_frac", (then - now) / now);
+    DSCQ_TABLE_ROW(t, dscq_text(name), dscq_real(now), dscq_real(then),
+                   dscq_real(then - now),
+                   now != 0 ? dscq_real((then - now) / now) : dscq_none());
 }
+
+static const dscq_column k_columns[] = {
+    DSCQ_TEXT_COLUMN("quantity", "what if"),      DSCQ_REAL_COLUMN("base", "now", 3),
+    DSCQ_REAL_COLUMN("what_if", "then", 3),       DSCQ_REAL_COLUMN("difference", "", 3),
+    DSCQ_REAL_COLUMN("change_frac", "change", 4), DSCQ_COLUMN_END};
 
 static dscq_status fill(dscq_table **out, const dscq_simulation *s,
                         const dscq_sim_totals *t, const dscq_energy_bill *b,
@@ -86,12 +86,7 @@ static dscq_status fill(dscq_table **out, const dscq_simulation *s,
     const double frames = s->totals.frames > 0 ? (double)s->totals.frames : 1;
     dscq_status status;
 
-    DSCQ_TRY(dscq_table_create(out, "what_if", err));
-    dscq_table_add_text(*out, "quantity", "what if");
-    dscq_table_add_real(*out, "base", "now", 3);
-    dscq_table_add_real(*out, "what_if", "then", 3);
-    dscq_table_add_real(*out, "difference", "difference", 3);
-    dscq_table_add_real(*out, "change_frac", "change", 4);
+    DSCQ_TRY(dscq_table_create(out, "what_if", k_columns, err));
     add(*out, "cycles_per_frame", (double)s->totals.cycles / frames,
         (double)t->cycles / frames);
     add(*out, "fps", s->totals.fps, t->fps);
@@ -106,7 +101,7 @@ static dscq_status fill(dscq_table **out, const dscq_simulation *s,
         1e-6 * b->dram_pj / frames);
     add(*out, "dense_gops_per_watt", s->bill.gops_per_watt_dense,
         b->gops_per_watt_dense);
-    DSCQ_TRY(dscq_table_check(*out, err));
+    status = dscq_table_finish(out, err);
 done:
     return status;
 }

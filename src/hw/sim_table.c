@@ -103,40 +103,35 @@ static double layer_use(const dscq_sim *s, const dscq_counters *c)
 
 dscq_status dscq_sim_table_layers(dscq_table **out, const dscq_sim *s, dscq_error *err)
 {
-    dscq_table *t;
-    dscq_status status = dscq_table_create(out, "layers", err);
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("layer", ""),
+        DSCQ_INT_COLUMN("cycles", "cycles"),
+        DSCQ_REAL_COLUMN("cycles_frac", "share", 3),
+        DSCQ_INT_COLUMN("mac_dense", "MACs"),
+        DSCQ_INT_COLUMN("mac_done", "done"),
+        DSCQ_REAL_COLUMN("utilisation_frac", "use", 3),
+        DSCQ_INT_COLUMN("dram_read_bytes", "DRAM in"),
+        DSCQ_INT_COLUMN("dram_weight_bytes", "weights"),
+        DSCQ_INT_COLUMN("dram_write_bytes", "DRAM out"),
+        DSCQ_INT_COLUMN("act_read_bytes", "buffer in"),
+        DSCQ_INT_COLUMN("commands", "cmds"),
+        DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "layers", columns, err);
 
     if (status != DSCQ_OK)
         return status;
-    t = *out;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_int(t, "cycles", "cycles");
-    dscq_table_add_real(t, "cycles_frac", "share", 3);
-    dscq_table_add_int(t, "mac_dense", "MACs");
-    dscq_table_add_int(t, "mac_done", "done");
-    dscq_table_add_real(t, "utilisation_frac", "use", 3);
-    dscq_table_add_int(t, "dram_read_bytes", "DRAM in");
-    dscq_table_add_int(t, "dram_weight_bytes", "weights");
-    dscq_table_add_int(t, "dram_write_bytes", "DRAM out");
-    dscq_table_add_int(t, "act_read_bytes", "buffer in");
-    dscq_table_add_int(t, "commands", "cmds");
     for (int32_t i = 0; i < s->layer_count; i++) {
         const dscq_counters *c = &s->layer[i];
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "layer", s->layer_name[i]);
-        dscq_table_set_int(t, row, "cycles", (int64_t)c->cycles);
-        dscq_table_set_real(t, row, "cycles_frac", share(c->cycles, s->total.cycles));
-        dscq_table_set_int(t, row, "mac_dense", (int64_t)c->mac_dense);
-        dscq_table_set_int(t, row, "mac_done", (int64_t)c->mac_done);
-        dscq_table_set_real(t, row, "utilisation_frac", layer_use(s, c));
-        dscq_table_set_int(t, row, "dram_read_bytes", (int64_t)c->dram_act_read_bytes);
-        dscq_table_set_int(t, row, "dram_weight_bytes", (int64_t)c->dram_weight_bytes);
-        dscq_table_set_int(t, row, "dram_write_bytes",
-                           (int64_t)c->dram_act_write_bytes);
-        dscq_table_set_int(t, row, "act_read_bytes", (int64_t)c->act_read_bytes);
-        dscq_table_set_int(t, row, "commands", (int64_t)c->commands);
+        DSCQ_TABLE_ROW(
+            *out, dscq_text(s->layer_name[i]), dscq_int((int64_t)c->cycles),
+            dscq_real(share(c->cycles, s->total.cycles)),
+            dscq_int((int64_t)c->mac_dense), dscq_int((int64_t)c->mac_done),
+            dscq_real(layer_use(s, c)), dscq_int((int64_t)c->dram_act_read_bytes),
+            dscq_int((int64_t)c->dram_weight_bytes),
+            dscq_int((int64_t)c->dram_act_write_bytes),
+            dscq_int((int64_t)c->act_read_bytes), dscq_int((int64_t)c->commands));
     }
-    return dscq_table_check(t, err);
+    return dscq_table_finish(out, err);
 }
 
 static void add_stage(dscq_table *t, const struct sim_stage *s)
@@ -149,70 +144,56 @@ static void add_stage(dscq_table *t, const struct sim_stage *s)
              {"blocked", "a FIFO it writes is full", s->blocked},
              {"idle", "after its last row", s->idle}};
 
-    for (size_t i = 0; i < sizeof k / sizeof *k; i++) {
-        if (k[i].cycles == 0)
-            continue;
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "unit", s->name);
-        dscq_table_set_text(t, row, "cause", k[i].cause);
-        dscq_table_set_real(t, row, "cycles", (double)k[i].cycles);
-        dscq_table_set_real(t, row, "cycles_frac", share(k[i].cycles, s->cycles));
-        dscq_table_set_text(t, row, "meaning", k[i].meaning);
-    }
+    for (size_t i = 0; i < sizeof k / sizeof *k; i++)
+        if (k[i].cycles != 0)
+            DSCQ_TABLE_ROW(t, dscq_text(s->name), dscq_text(k[i].cause),
+                           dscq_real((double)k[i].cycles),
+                           dscq_real(share(k[i].cycles, s->cycles)),
+                           dscq_text(k[i].meaning));
 }
 
 dscq_status dscq_sim_table_stalls(dscq_table **out, const dscq_sim *s, dscq_error *err)
 {
-    dscq_table *t;
-    dscq_status status = dscq_table_create(out, "stalls", err);
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("unit", ""),
+                                          DSCQ_TEXT_COLUMN("cause", ""),
+                                          DSCQ_REAL_COLUMN("cycles", "cycles", 0),
+                                          DSCQ_REAL_COLUMN("cycles_frac", "share", 4),
+                                          DSCQ_TEXT_COLUMN("meaning", ""),
+                                          DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "stalls", columns, err);
 
     if (status != DSCQ_OK)
         return status;
-    t = *out;
-    dscq_table_add_text(t, "unit", "unit");
-    dscq_table_add_text(t, "cause", "cause");
-    dscq_table_add_real(t, "cycles", "cycles", 0);
-    dscq_table_add_real(t, "cycles_frac", "share", 4);
-    dscq_table_add_text(t, "meaning", "meaning");
     for (int32_t i = 0; i < s->stage_count; i++)
-        add_stage(t, &s->stage[i]);
+        add_stage(*out, &s->stage[i]);
     for (int u = 0; u < DSCQ_UNIT_COUNT; u++) {
         const uint64_t per =
             u == DSCQ_UNIT_COMPUTE ? (uint64_t)s->machine.multipliers : 1;
-        for (int i = 0; i < DSCQ_STALL_COUNT; i++) {
-            if (s->stall[u][i] == 0)
-                continue;
-            const size_t row = dscq_table_add_row(t);
-            dscq_table_set_text(t, row, "unit", dscq_unit_name(u));
-            dscq_table_set_text(t, row, "cause", dscq_stall_name(i));
-            dscq_table_set_real(t, row, "cycles", (double)s->stall[u][i] / (double)per);
-            dscq_table_set_real(t, row, "cycles_frac",
-                                share(s->stall[u][i], s->total.cycles * per));
-            dscq_table_set_text(t, row, "meaning", dscq_stall_text(i));
-        }
+        for (int i = 0; i < DSCQ_STALL_COUNT; i++)
+            if (s->stall[u][i] != 0)
+                DSCQ_TABLE_ROW(*out, dscq_text(dscq_unit_name(u)),
+                               dscq_text(dscq_stall_name(i)),
+                               dscq_real((double)s->stall[u][i] / (double)per),
+                               dscq_real(share(s->stall[u][i], s->total.cycles * per)),
+                               dscq_text(dscq_stall_text(i)));
     }
-    return dscq_table_check(t, err);
+    return dscq_table_finish(out, err);
 }
 
 dscq_status dscq_sim_table_counters(dscq_table **out, const dscq_sim *s,
                                     dscq_error *err)
 {
-    dscq_table *t;
-    dscq_status status = dscq_table_create(out, "counters", err);
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("counter", ""), DSCQ_INT_COLUMN("value", ""),
+        DSCQ_TEXT_COLUMN("unit", ""), DSCQ_TEXT_COLUMN("meaning", ""), DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "counters", columns, err);
 
     if (status != DSCQ_OK)
         return status;
-    t = *out;
-    dscq_table_add_text(t, "counter", "counter");
-    dscq_table_add_int(t, "value", "value");
-    dscq_table_add_text(t, "unit", "unit");
-    dscq_table_add_text(t, "meaning", "meaning");
-    for (int i = 0; i < dscq_counter_count(); i++) {
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "counter", dscq_counter_name(i));
-        dscq_table_set_int(t, row, "value", (int64_t)dscq_counter_value(&s->total, i));
-        dscq_table_set_text(t, row, "unit", dscq_counter_unit(i));
-        dscq_table_set_text(t, row, "meaning", dscq_counter_text(i));
-    }
-    return dscq_table_check(t, err);
+    for (int i = 0; i < dscq_counter_count(); i++)
+        DSCQ_TABLE_ROW(*out, dscq_text(dscq_counter_name(i)),
+                       dscq_int((int64_t)dscq_counter_value(&s->total, i)),
+                       dscq_text(dscq_counter_unit(i)),
+                       dscq_text(dscq_counter_text(i)));
+    return dscq_table_finish(out, err);
 }

@@ -285,6 +285,8 @@ dscq_status lower__pipeline(lowering *l, dscq_table **schedule_out);
 /* Lanes, vector and width of every stage: the shortest frame that fits (or
  * target_fps); *interval: its cycles, estimated. */
 dscq_status lower__size_stages(lowering *l, const low_board *b, double *interval);
+/* "gap 4+3": kind of stream, bits of a code, of a gap. */
+void lower__stream_text(char *out, size_t cap, const dscq_hw_wtile *w);
 dscq_status lower__pipe_table(dscq_table **out, const lowering *l, dscq_error *err);
 dscq_pipe_cost lower__stage_cost(const lowering *l, const dscq_pipe_stage *s);
 dscq_resources lower__fifos_need(const lowering *l, int32_t stage, int32_t lanes,

@@ -16,61 +16,55 @@ static const char *flow_name(const lowering *l, const low_stage *s)
     return s->kept ? "both once" : l->scan ? "bands, scan" : "bands, raster";
 }
 
-static void fill_row(dscq_table *t, const lowering *l, const low_stage *s,
-                     int32_t stage, int32_t o)
+static const dscq_column k_columns[] = {
+    DSCQ_TEXT_COLUMN("layer", ""),
+    DSCQ_TEXT_COLUMN("mode", ""),
+    DSCQ_INT_COLUMN("stage", ""),
+    DSCQ_INT_COLUMN("bands", ""),
+    DSCQ_TEXT_COLUMN("flow", "data flow"),
+    DSCQ_TEXT_COLUMN("output", ""),
+    DSCQ_TEXT_COLUMN("shape", "lanes x P"),
+    DSCQ_INT_COLUMN("weight_tiles", "tiles"),
+    DSCQ_TEXT_COLUMN("stream", ""),
+    DSCQ_INT_COLUMN("weight_bytes", "weights"),
+    DSCQ_REAL_COLUMN("stage_cycles", "est. cycles", 0),
+    DSCQ_REAL_COLUMN("stage_bytes", "est. bytes", 0),
+    DSCQ_COLUMN_END};
+
+static void add_row(dscq_table *t, const lowering *l, const low_stage *s, int32_t stage,
+                    int32_t o)
 {
     const dscq_hw_op *op = &l->p->op[o];
     const low_op *low = &l->op[o];
-    const size_t row = dscq_table_add_row(t);
-    char text[64];
+    const int has_weights = low->wtile_count > 0, is_first = o == s->first;
+    const dscq_cell none = dscq_none();
+    char shape[64] = "", stream[64] = "";
 
-    dscq_table_set_text(t, row, "layer", op->name);
-    dscq_table_set_text(t, row, "mode", dscq_hw_mode_name((int)op->mode));
-    dscq_table_set_int(t, row, "stage", stage);
-    dscq_table_set_int(t, row, "bands", s->bands);
-    dscq_table_set_text(t, row, "flow", flow_name(l, s));
-    dscq_table_set_text(t, row, "output",
-                        l->tensor[op->out].stays        ? "on chip"
-                        : l->p->tensor[op->out].in_dram ? "DRAM"
-                                                        : "fused");
-    if (low->wtile_count > 0) {
-        const dscq_hw_wtile *w = &l->p->wtile[low->wtile_first];
-        (void)snprintf(text, sizeof text, "%dx%d", op->lanes, op->vector);
-        dscq_table_set_text(t, row, "shape", text);
-        dscq_table_set_int(t, row, "weight_tiles", low->wtile_count);
-        (void)snprintf(text, sizeof text,
-                       w->kind == DSCQ_STREAM_GAP ? "%s %d+%d" : "%s %d",
-                       dscq_stream_name((int)w->kind), w->bits, w->gap_bits);
-        dscq_table_set_text(t, row, "stream", text);
-        dscq_table_set_int(t, row, "weight_bytes", (int64_t)low->weight_bytes);
+    if (has_weights) {
+        (void)snprintf(shape, sizeof shape, "%dx%d", op->lanes, op->vector);
+        lower__stream_text(stream, sizeof stream, &l->p->wtile[low->wtile_first]);
     }
-    if (o == s->first) {
-        dscq_table_set_real(t, row, "stage_cycles", s->cycles);
-        dscq_table_set_real(t, row, "stage_bytes", s->bytes);
-    }
+    DSCQ_TABLE_ROW(t, dscq_text(op->name), dscq_text(dscq_hw_mode_name((int)op->mode)),
+                   dscq_int(stage), dscq_int(s->bands), dscq_text(flow_name(l, s)),
+                   dscq_text(l->tensor[op->out].stays        ? "on chip"
+                             : l->p->tensor[op->out].in_dram ? "DRAM"
+                                                             : "fused"),
+                   has_weights ? dscq_text(shape) : none,
+                   has_weights ? dscq_int(low->wtile_count) : none,
+                   has_weights ? dscq_text(stream) : none,
+                   has_weights ? dscq_int((int64_t)low->weight_bytes) : none,
+                   is_first ? dscq_real(s->cycles) : none,
+                   is_first ? dscq_real(s->bytes) : none);
 }
 
 dscq_status lower__table(dscq_table **out, const lowering *l, dscq_error *err)
 {
-    dscq_status status = dscq_table_create(out, "schedule", err);
+    const dscq_status status = dscq_table_create(out, "schedule", k_columns, err);
 
     if (status != DSCQ_OK)
         return status;
-    dscq_table *t = *out;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_text(t, "mode", "mode");
-    dscq_table_add_int(t, "stage", "stage");
-    dscq_table_add_int(t, "bands", "bands");
-    dscq_table_add_text(t, "flow", "data flow");
-    dscq_table_add_text(t, "output", "output");
-    dscq_table_add_text(t, "shape", "lanes x P");
-    dscq_table_add_int(t, "weight_tiles", "tiles");
-    dscq_table_add_text(t, "stream", "stream");
-    dscq_table_add_int(t, "weight_bytes", "weights");
-    dscq_table_add_real(t, "stage_cycles", "est. cycles", 0);
-    dscq_table_add_real(t, "stage_bytes", "est. bytes", 0);
     for (int32_t s = 0; s < l->stage_count; s++)
         for (int32_t o = l->stage[s].first; o <= l->stage[s].last; o++)
-            fill_row(t, l, &l->stage[s], s, o);
-    return dscq_table_check(t, err);
+            add_row(*out, l, &l->stage[s], s, o);
+    return dscq_table_finish(out, err);
 }

@@ -1,6 +1,7 @@
 #include "dscq/nn/eval.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -202,11 +203,20 @@ static void class_name(char *out, size_t cap, const char *const *names, int32_t 
         snprintf(out, cap, "%d", (int)c);
 }
 
+static const dscq_column k_class_columns[] = {
+    DSCQ_INT_COLUMN("class", ""),
+    DSCQ_TEXT_COLUMN("name", ""),
+    DSCQ_INT_COLUMN("images", ""),
+    DSCQ_INT_COLUMN("correct", ""),
+    DSCQ_REAL_COLUMN("recall_frac", "recall", 4),
+    DSCQ_REAL_COLUMN("precision_frac", "precision", 4),
+    DSCQ_REAL_COLUMN("f1_frac", "F1", 4),
+    DSCQ_COLUMN_END};
+
 static void class_row(dscq_table *t, const dscq_eval *e, int32_t c,
                       const char *const *names)
 {
     const size_t k = (size_t)e->classes, i = (size_t)c;
-    const size_t row = dscq_table_add_row(t);
     uint64_t truth = 0, said = 0;
     const uint64_t right = e->confusion[i * k + i];
     char name[128];
@@ -216,71 +226,55 @@ static void class_row(dscq_table *t, const dscq_eval *e, int32_t c,
         said += e->confusion[j * k + i];
     }
     class_name(name, sizeof name, names, c);
-    dscq_table_set_int(t, row, "class", c);
-    dscq_table_set_text(t, row, "name", name);
-    dscq_table_set_int(t, row, "images", (int64_t)truth);
-    dscq_table_set_int(t, row, "correct", (int64_t)right);
-    dscq_table_set_real(t, row, "recall_frac", share(right, truth));
-    dscq_table_set_real(t, row, "precision_frac", share(right, said));
-    dscq_table_set_real(t, row, "f1_frac", share(2 * right, truth + said));
+    DSCQ_TABLE_ROW(t, dscq_int(c), dscq_text(name), dscq_int((int64_t)truth),
+                   dscq_int((int64_t)right), dscq_real(share(right, truth)),
+                   dscq_real(share(right, said)),
+                   dscq_real(share(2 * right, truth + said)));
 }
 
 dscq_status dscq_eval_per_class(dscq_table **out, const dscq_eval *e,
                                 const char *const *names, dscq_error *err)
 {
-    dscq_table *t = NULL;
-    dscq_status status;
+    const dscq_status status = dscq_table_create(out, "classes", k_class_columns, err);
 
-    *out = NULL;
-    DSCQ_TRY(dscq_table_create(&t, "classes", err));
-    dscq_table_add_int(t, "class", "class");
-    dscq_table_add_text(t, "name", "name");
-    dscq_table_add_int(t, "images", "images");
-    dscq_table_add_int(t, "correct", "correct");
-    dscq_table_add_real(t, "recall_frac", "recall", 4);
-    dscq_table_add_real(t, "precision_frac", "precision", 4);
-    dscq_table_add_real(t, "f1_frac", "F1", 4);
+    if (status != DSCQ_OK)
+        return status;
     for (int32_t c = 0; c < e->classes; c++)
-        class_row(t, e, c, names);
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    return DSCQ_OK;
-done:
-    dscq_table_destroy(t);
-    return status;
+        class_row(*out, e, c, names);
+    return dscq_table_finish(out, err);
 }
 
 dscq_status dscq_eval_confusion_table(dscq_table **out, const dscq_eval *e,
                                       const char *const *names, dscq_error *err)
 {
-    dscq_table *t = NULL;
-    dscq_status status;
-    char name[128], column[48];
+    const size_t k = (size_t)e->classes;
+    dscq_column *column = dscq_calloc(k + 2, sizeof *column);
+    dscq_cell *cell = dscq_calloc(k + 1, sizeof *cell);
+    char name[128];
+    dscq_status status = DSCQ_OK;
 
     *out = NULL;
-    DSCQ_TRY(dscq_table_create(&t, "confusion", err));
-    dscq_table_add_text(t, "truth", "truth");
-    for (int32_t c = 0; c < e->classes; c++) {
-        snprintf(column, sizeof column, "predicted_%d", (int)c);
-        class_name(name, sizeof name, names, c);
-        dscq_table_add_int(t, column, name);
+    if (column == NULL || cell == NULL)
+        DSCQ_TRY(dscq_fail_nomem(err, "table", k * sizeof *column));
+    column[0] = (dscq_column)DSCQ_TEXT_COLUMN("truth", "");
+    for (size_t c = 0; c < k; c++) {
+        class_name(name, sizeof name, names, (int32_t)c);
+        column[c + 1].type = DSCQ_CELL_INT;
+        (void)snprintf(column[c + 1].key, sizeof column->key, "predicted_%d", (int)c);
+        (void)dscq_str_copy(column[c + 1].head, sizeof column->head, name);
     }
-    for (int32_t c = 0; c < e->classes; c++) {
-        const size_t row = dscq_table_add_row(t);
-        class_name(name, sizeof name, names, c);
-        dscq_table_set_text(t, row, "truth", name);
-        for (int32_t j = 0; j < e->classes; j++) {
-            snprintf(column, sizeof column, "predicted_%d", (int)j);
-            dscq_table_set_int(
-                t, row, column,
-                (int64_t)e->confusion[(size_t)c * (size_t)e->classes + (size_t)j]);
-        }
+    DSCQ_TRY(dscq_table_create(out, "confusion", column, err));
+    for (size_t c = 0; c < k; c++) {
+        class_name(name, sizeof name, names, (int32_t)c);
+        cell[0] = dscq_text(name);
+        for (size_t j = 0; j < k; j++)
+            cell[j + 1] = dscq_int((int64_t)e->confusion[c * k + j]);
+        dscq_table_add(*out, cell, k + 1);
     }
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    return DSCQ_OK;
+    status = dscq_table_finish(out, err);
 done:
-    dscq_table_destroy(t);
+    dscq_free(column);
+    dscq_free(cell);
     return status;
 }
 

@@ -44,67 +44,45 @@ uint64_t dscq_model_float_bytes(const dscq_model *m)
     return sum * sizeof(float);
 }
 
-static void add_columns(dscq_table *t)
-{
-    dscq_table_add_int(t, "index", "#");
-    dscq_table_add_text(t, "name", "name");
-    dscq_table_add_text(t, "type", "type");
-    dscq_table_add_text(t, "kernel", "kernel");
-    dscq_table_add_text(t, "stride", "stride");
-    dscq_table_add_text(t, "in", "in");
-    dscq_table_add_text(t, "out", "out");
-    dscq_table_add_text(t, "norm", "norm");
-    dscq_table_add_text(t, "activation", "act");
-    dscq_table_add_int(t, "params", "params");
-    dscq_table_add_int(t, "macs", "MACs");
-}
+static const dscq_column k_columns[] = {
+    DSCQ_INT_COLUMN("index", "#"),         DSCQ_TEXT_COLUMN("name", ""),
+    DSCQ_TEXT_COLUMN("type", ""),          DSCQ_TEXT_COLUMN("kernel", ""),
+    DSCQ_TEXT_COLUMN("stride", ""),        DSCQ_TEXT_COLUMN("in", ""),
+    DSCQ_TEXT_COLUMN("out", ""),           DSCQ_TEXT_COLUMN("norm", ""),
+    DSCQ_TEXT_COLUMN("activation", "act"), DSCQ_INT_COLUMN("params", ""),
+    DSCQ_INT_COLUMN("macs", "MACs"),       DSCQ_COLUMN_END};
 
 static void add_row(dscq_table *t, int32_t i, const dscq_node *n)
 {
-    const size_t r = dscq_table_add_row(t);
-    char text[64];
+    const dscq_window *w = &n->window;
+    char kernel[32], stride[32], in[64], out[64];
 
-    dscq_table_set_int(t, r, "index", i);
-    dscq_table_set_text(t, r, "name", n->name);
-    dscq_table_set_text(t, r, "type", n->type);
-    if (n->window.kernel_h > 0) {
-        snprintf(text, sizeof text, "%dx%d", (int)n->window.kernel_h,
-                 (int)n->window.kernel_w);
-        dscq_table_set_text(t, r, "kernel", text);
-        if (n->window.stride_h == n->window.stride_w)
-            snprintf(text, sizeof text, "%d", (int)n->window.stride_h);
-        else
-            snprintf(text, sizeof text, "%dx%d", (int)n->window.stride_h,
-                     (int)n->window.stride_w);
-        dscq_table_set_text(t, r, "stride", text);
-    }
-    dscq_shape_text(text, sizeof text, &n->in);
-    dscq_table_set_text(t, r, "in", text);
-    dscq_shape_text(text, sizeof text, &n->out);
-    dscq_table_set_text(t, r, "out", text);
-    dscq_table_set_text(t, r, "norm",
-                        n->normalised      ? "batch"
-                        : n->weights->bias ? "bias"
-                                           : "");
-    dscq_table_set_text(t, r, "activation", dscq_act_name(n->act));
-    dscq_table_set_int(t, r, "params", (int64_t)node_params(n));
-    dscq_table_set_int(t, r, "macs", (int64_t)n->macs);
+    (void)snprintf(kernel, sizeof kernel, "%dx%d", (int)w->kernel_h, (int)w->kernel_w);
+    if (w->stride_h == w->stride_w)
+        (void)snprintf(stride, sizeof stride, "%d", (int)w->stride_h);
+    else
+        (void)snprintf(stride, sizeof stride, "%dx%d", (int)w->stride_h,
+                       (int)w->stride_w);
+    dscq_shape_text(in, sizeof in, &n->in);
+    dscq_shape_text(out, sizeof out, &n->out);
+    DSCQ_TABLE_ROW(t, dscq_int(i), dscq_text(n->name), dscq_text(n->type),
+                   w->kernel_h > 0 ? dscq_text(kernel) : dscq_none(),
+                   w->kernel_h > 0 ? dscq_text(stride) : dscq_none(), dscq_text(in),
+                   dscq_text(out),
+                   dscq_text(n->normalised      ? "batch"
+                             : n->weights->bias ? "bias"
+                                                : ""),
+                   dscq_text(dscq_act_name(n->act)), dscq_int((int64_t)node_params(n)),
+                   dscq_int((int64_t)n->macs));
 }
 
 dscq_status dscq_model_table(dscq_table **out, const dscq_model *m, dscq_error *err)
 {
-    dscq_table *t = NULL;
-    dscq_status status;
+    const dscq_status status = dscq_table_create(out, "layers", k_columns, err);
 
-    *out = NULL;
-    DSCQ_TRY(dscq_table_create(&t, "layers", err));
-    add_columns(t);
+    if (status != DSCQ_OK)
+        return status;
     for (int32_t i = 0; i < m->count; i++)
-        add_row(t, i, &m->node[i]);
-    DSCQ_TRY(dscq_table_check(t, err));
-    *out = t;
-    return DSCQ_OK;
-done:
-    dscq_table_destroy(t);
-    return status;
+        add_row(*out, i, &m->node[i]);
+    return dscq_table_finish(out, err);
 }

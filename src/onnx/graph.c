@@ -145,32 +145,24 @@ dscq_status onnx__check_order(const dscq_onnx *f, dscq_error *err)
 
 dscq_status onnx__refusals_create(dscq_table **out, dscq_error *err)
 {
-    const dscq_status status = dscq_table_create(out, "refused", err);
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("name", "node"), DSCQ_TEXT_COLUMN("op", ""),
+        DSCQ_INT_COLUMN("opset", ""), DSCQ_TEXT_COLUMN("reason", ""), DSCQ_COLUMN_END};
 
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_text(*out, "name", "node");
-    dscq_table_add_text(*out, "op", "");
-    dscq_table_add_int(*out, "opset", "");
-    dscq_table_add_text(*out, "reason", "");
-    return DSCQ_OK;
+    return dscq_table_create(out, "refused", columns, err);
 }
 
 void onnx__refuse(dscq_table *t, const dscq_onnx *f, const onnx_node *n,
                   const char *reason)
 {
-    const size_t row = dscq_table_add_row(t);
-    char text[64];
+    const char *name = n->name[0] != '\0'                   ? n->name
+                       : n->out_count > 0 && n->out[0] >= 0 ? f->value[n->out[0]].name
+                                                            : NULL;
+    char op[64];
 
-    if (n->name[0] != '\0')
-        dscq_table_set_text(t, row, "name", n->name);
-    else if (n->out_count > 0 && n->out[0] >= 0)
-        dscq_table_set_text(t, row, "name", f->value[n->out[0]].name);
-    snprintf(text, sizeof text, "%.30s%s%.30s", n->domain, n->domain[0] ? "." : "",
-             n->op);
-    dscq_table_set_text(t, row, "op", text);
-    dscq_table_set_int(t, row, "opset", f->opset);
-    dscq_table_set_text(t, row, "reason", reason);
+    snprintf(op, sizeof op, "%.30s%s%.30s", n->domain, n->domain[0] ? "." : "", n->op);
+    DSCQ_TABLE_ROW(t, name != NULL ? dscq_text(name) : dscq_none(), dscq_text(op),
+                   dscq_int(f->opset), dscq_text(reason));
 }
 
 dscq_status onnx__refused(const dscq_onnx *f, const dscq_table *t, dscq_error *err)

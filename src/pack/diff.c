@@ -14,7 +14,6 @@ DSCQ_PRINTF(4, 5)
 static void row(diff_ctx *d, const char *where, const char *what, const char *fmt, ...)
 {
     char text[160];
-    const size_t r = dscq_table_add_row(d->t);
     va_list ap;
 
     va_start(ap, fmt);
@@ -23,10 +22,8 @@ static void row(diff_ctx *d, const char *where, const char *what, const char *fm
     char *second = strchr(text, '\x1f');
     if (second != NULL)
         *second++ = '\0';
-    dscq_table_set_text(d->t, r, "where", where);
-    dscq_table_set_text(d->t, r, "what", what);
-    dscq_table_set_text(d->t, r, "a", text);
-    dscq_table_set_text(d->t, r, "b", second != NULL ? second : "");
+    DSCQ_TABLE_ROW(d->t, dscq_text(where), dscq_text(what), dscq_text(text),
+                   dscq_text(second != NULL ? second : ""));
 }
 
 static void number(diff_ctx *d, const char *where, const char *what, int64_t a,
@@ -215,15 +212,14 @@ dscq_status dscq_pack_diff(dscq_table **out, const dscq_qmodel *a, const dscq_qm
                            dscq_error *err)
 {
     diff_ctx d = {NULL, DSCQ_OK, err};
-    const dscq_status status = dscq_table_create(out, "differences", err);
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("where", ""), DSCQ_TEXT_COLUMN("what", ""),
+        DSCQ_TEXT_COLUMN("a", ""), DSCQ_TEXT_COLUMN("b", ""), DSCQ_COLUMN_END};
+    const dscq_status status = dscq_table_create(out, "differences", columns, err);
 
     if (status != DSCQ_OK)
         return status;
     d.t = *out;
-    dscq_table_add_text(d.t, "where", "");
-    dscq_table_add_text(d.t, "what", "");
-    dscq_table_add_text(d.t, "a", "");
-    dscq_table_add_text(d.t, "b", "");
     words(&d, "file", "name", a->name, b->name);
     number(&d, "file", "tensors", a->tensor_count, b->tensor_count);
     number(&d, "file", "nodes", a->node_count, b->node_count);

@@ -336,32 +336,31 @@ dscq_status dscq_pack_read(dscq_qmodel **out, const char *path, dscq_error *err)
 dscq_status dscq_pack_sections(dscq_table **out, const void *data, size_t bytes,
                                dscq_error *err)
 {
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("tag", "section"),
+                                          DSCQ_INT_COLUMN("required", ""),
+                                          DSCQ_INT_COLUMN("offset_bytes", "offset"),
+                                          DSCQ_INT_COLUMN("size_bytes", "bytes"),
+                                          DSCQ_TEXT_COLUMN("crc32", ""),
+                                          DSCQ_TEXT_COLUMN("content", ""),
+                                          DSCQ_COLUMN_END};
     toc t = {0};
     dscq_status status;
 
     *out = NULL;
     DSCQ_TRY(read_toc(&t, data, bytes, err));
-    DSCQ_TRY(dscq_table_create(out, "sections", err));
-    dscq_table_add_text(*out, "tag", "section");
-    dscq_table_add_int(*out, "required", "");
-    dscq_table_add_int(*out, "offset_bytes", "offset");
-    dscq_table_add_int(*out, "size_bytes", "bytes");
-    dscq_table_add_text(*out, "crc32", "");
-    dscq_table_add_text(*out, "content", "");
+    DSCQ_TRY(dscq_table_create(out, "sections", columns, err));
     for (uint32_t i = 0; i < t.count; i++) {
-        char crc[16];
-        const size_t row = dscq_table_add_row(*out);
-        (void)snprintf(crc, sizeof crc, "%08x", t.e[i].crc);
-        dscq_table_set_text(*out, row, "tag", t.e[i].tag);
-        dscq_table_set_int(*out, row, "required", t.e[i].flags & PACK_REQUIRED);
-        dscq_table_set_int(*out, row, "offset_bytes", (int64_t)t.e[i].offset);
-        dscq_table_set_int(*out, row, "size_bytes", (int64_t)t.e[i].bytes);
-        dscq_table_set_text(*out, row, "crc32", crc);
         const int s = known(t.e[i].tag);
-        dscq_table_set_text(*out, row, "content",
-                            s < 0 ? "unknown, skipped" : pack__sections[s].text);
+        char crc[16];
+
+        (void)snprintf(crc, sizeof crc, "%08x", t.e[i].crc);
+        DSCQ_TABLE_ROW(*out, dscq_text(t.e[i].tag),
+                       dscq_int(t.e[i].flags & PACK_REQUIRED),
+                       dscq_int((int64_t)t.e[i].offset),
+                       dscq_int((int64_t)t.e[i].bytes), dscq_text(crc),
+                       dscq_text(s < 0 ? "unknown, skipped" : pack__sections[s].text));
     }
-    status = dscq_table_check(*out, err);
+    status = dscq_table_finish(out, err);
 done:
     return status;
 }
@@ -378,53 +377,42 @@ static void add_sizes(dscq_pack_size *sum, const dscq_pack_size *s)
     sum->headers += s->headers;
 }
 
-static dscq_status start_table(dscq_table **t, dscq_error *err)
-{
-    static const char *const ints[] = {
-        "weights",        "nonzero",       "bits_per_code",  "values_bits",
-        "positions_bits", "codebook_bits", "constants_bits", "padding_bits",
-        "header_bits",    "total_bits"};
-    const dscq_status status = dscq_table_create(t, "layers", err);
-
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_text(*t, "layer", "");
-    dscq_table_add_text(*t, "encoding", "");
-    dscq_table_add_int(*t, "encoding_arg", "arg");
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
-        dscq_table_add_int(*t, ints[i], "");
-    dscq_table_add_real(*t, "density", "", 4);
-    dscq_table_add_real(*t, "entropy_positions_bits", "bound pos", 0);
-    dscq_table_add_real(*t, "entropy_values_bits", "bound val", 0);
-    dscq_table_add_real(*t, "bits_per_weight", "bits/w", 3);
-    return DSCQ_OK;
-}
+static const dscq_column k_sizes[] = {
+    DSCQ_TEXT_COLUMN("layer", ""),
+    DSCQ_TEXT_COLUMN("encoding", ""),
+    DSCQ_INT_COLUMN("encoding_arg", "arg"),
+    DSCQ_INT_COLUMN("weights", ""),
+    DSCQ_INT_COLUMN("nonzero", ""),
+    DSCQ_INT_COLUMN("bits_per_code", ""),
+    DSCQ_INT_COLUMN("values_bits", ""),
+    DSCQ_INT_COLUMN("positions_bits", ""),
+    DSCQ_INT_COLUMN("codebook_bits", ""),
+    DSCQ_INT_COLUMN("constants_bits", ""),
+    DSCQ_INT_COLUMN("padding_bits", ""),
+    DSCQ_INT_COLUMN("header_bits", ""),
+    DSCQ_INT_COLUMN("total_bits", ""),
+    DSCQ_REAL_COLUMN("density", "", 4),
+    DSCQ_REAL_COLUMN("entropy_positions_bits", "bound pos", 0),
+    DSCQ_REAL_COLUMN("entropy_values_bits", "bound val", 0),
+    DSCQ_REAL_COLUMN("bits_per_weight", "bits/w", 3),
+    DSCQ_COLUMN_END};
 
 static void add_layer_row(dscq_table *t, const dscq_qnode *n, const pack_choice *c,
                           double positions, double values)
 {
-    const size_t row = dscq_table_add_row(t);
-    const size_t nnz = dscq_qweights_nonzero(n->weights);
+    const dscq_qweights *w = n->weights;
+    const size_t nnz = dscq_qweights_nonzero(w);
     const uint64_t total = dscq_pack_size_bits(&c->size);
 
-    dscq_table_set_text(t, row, "layer", n->name);
-    dscq_table_set_text(t, row, "encoding", pack__encoding(c->encoding)->info.name);
-    dscq_table_set_int(t, row, "encoding_arg", c->arg);
-    dscq_table_set_int(t, row, "weights", (int64_t)n->weights->count);
-    dscq_table_set_int(t, row, "nonzero", (int64_t)nnz);
-    dscq_table_set_int(t, row, "bits_per_code", n->weights->bits);
-    dscq_table_set_int(t, row, "values_bits", (int64_t)c->size.values);
-    dscq_table_set_int(t, row, "positions_bits", (int64_t)c->size.positions);
-    dscq_table_set_int(t, row, "codebook_bits", (int64_t)c->size.codebooks);
-    dscq_table_set_int(t, row, "constants_bits", (int64_t)c->size.constants);
-    dscq_table_set_int(t, row, "padding_bits", (int64_t)c->size.padding);
-    dscq_table_set_int(t, row, "header_bits", (int64_t)c->size.headers);
-    dscq_table_set_int(t, row, "total_bits", (int64_t)total);
-    dscq_table_set_real(t, row, "density", (double)nnz / (double)n->weights->count);
-    dscq_table_set_real(t, row, "entropy_positions_bits", positions);
-    dscq_table_set_real(t, row, "entropy_values_bits", values);
-    dscq_table_set_real(t, row, "bits_per_weight",
-                        (double)total / (double)n->weights->count);
+    DSCQ_TABLE_ROW(
+        t, dscq_text(n->name), dscq_text(pack__encoding(c->encoding)->info.name),
+        dscq_int(c->arg), dscq_int((int64_t)w->count), dscq_int((int64_t)nnz),
+        dscq_int(w->bits), dscq_int((int64_t)c->size.values),
+        dscq_int((int64_t)c->size.positions), dscq_int((int64_t)c->size.codebooks),
+        dscq_int((int64_t)c->size.constants), dscq_int((int64_t)c->size.padding),
+        dscq_int((int64_t)c->size.headers), dscq_int((int64_t)total),
+        dscq_real((double)nnz / (double)w->count), dscq_real(positions),
+        dscq_real(values), dscq_real((double)total / (double)w->count));
 }
 
 static dscq_status account(dscq_pack_summary *out, dscq_table *t, const dscq_qmodel *m,
@@ -471,10 +459,10 @@ dscq_status dscq_pack_sizes(dscq_pack_summary *out, dscq_table **layers,
         return dscq_fail_nomem(err, "sizes", (size_t)m->node_count * sizeof *sizes);
     DSCQ_TRY(make_sections(&s, m, options != NULL ? options : &k_keep, 1, sizes, err));
     if (layers != NULL)
-        DSCQ_TRY(start_table(layers, err));
+        DSCQ_TRY(dscq_table_create(layers, "layers", k_sizes, err));
     DSCQ_TRY(account(out, layers != NULL ? *layers : NULL, m, sizes, &s, err));
     if (layers != NULL)
-        status = dscq_table_check(*layers, err);
+        status = dscq_table_finish(layers, err);
 done:
     dscq_free(sizes);
     free_sections(&s);

@@ -127,5 +127,19 @@ void report__cell(char *out, size_t cap, const dscq_table *t, size_t row, size_t
 
 const char *report__heading(const dscq_column *column)
 {
-    return column->title[0] != '\0' ? column->title : column->name;
+    return column->head[0] != '\0' ? column->head : column->key;
+}
+
+int report__starts_letter(char c)
+{
+    return ((unsigned char)c & 0xc0U) != 0x80U;
+}
+
+size_t report__width(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text != '\0'; text++)
+        n += (size_t)report__starts_letter(*text);
+    return n;
 }

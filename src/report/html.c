@@ -112,7 +112,7 @@ void dscq_page_table(dscq_page *p, const char *caption, const dscq_table *t)
     dscq_str_add(s, "<tr>");
     for (size_t c = 0; c < dscq_table_columns(t); c++) {
         const dscq_column *column = dscq_table_column(t, c);
-        const char *unit = dscq_column_unit(column->name);
+        const char *unit = dscq_column_unit(column->key);
         dscq_str_addf(s, "<th%s>", class_of(column));
         put_escaped(s, report__heading(column));
         if (*unit != '\0')

@@ -2,6 +2,7 @@
  * which smooths the edges. */
 #include "dscq/base/alloc.h"
 #include "picture.h"
+#include "report_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -71,27 +72,12 @@ static void draw_disc(canvas *c, const shape *s)
         }
 }
 
-/* UTF-8: every byte but the continuations. */
-static int starts_letter(char c)
-{
-    return ((unsigned char)c & 0xc0U) != 0x80U;
-}
-
-static size_t count_letters(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text != '\0'; text++)
-        n += (size_t)starts_letter(*text);
-    return n;
-}
-
 /* The baseline is at y; a glyph's cell is 6 x 9 of its own pixels. */
 static void draw_text(canvas *c, const dscq_picture *p, const shape *s)
 {
     const char *text = report__picture_text_of(p, s);
     const double dot = s->width * c->unit / 10.5;
-    const double length = (double)count_letters(text) * FONT_ADVANCE * dot;
+    const double length = (double)report__width(text) * FONT_ADVANCE * dot;
     double at = s->anchor == ANCHOR_START    ? 0
                 : s->anchor == ANCHOR_MIDDLE ? -length / 2
                                              : -length;
@@ -100,7 +86,7 @@ static void draw_text(canvas *c, const dscq_picture *p, const shape *s)
 
     for (; *text != '\0'; text++) {
         const uint8_t *glyph = report__font_glyph(*text);
-        if (!starts_letter(*text))
+        if (!report__starts_letter(*text))
             continue;
         for (int col = 0; col < FONT_COLUMNS; col++)
             for (int row = 0; row < FONT_ROWS; row++) {

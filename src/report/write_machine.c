@@ -41,7 +41,7 @@ dscq_status dscq_write_csv(dscq_str *out, const dscq_table *t, dscq_error *err)
     const size_t columns = dscq_table_columns(t);
 
     for (size_t c = 0; c < columns; c++) {
-        put_field(out, dscq_table_column(t, c)->name);
+        put_field(out, dscq_table_column(t, c)->key);
         dscq_str_add(out, c + 1 == columns ? "\r\n" : ",");
     }
     for (size_t r = 0; r < dscq_table_rows(t); r++)
@@ -63,11 +63,11 @@ static dscq_json *row_json(const dscq_table *t, size_t r)
         if (!dscq_table_is_set(t, r, c))
             continue;
         if (column->type == DSCQ_CELL_TEXT)
-            dscq_json_put_text(row, column->name, dscq_table_text(t, r, c));
+            dscq_json_put_text(row, column->key, dscq_table_text(t, r, c));
         else if (column->type == DSCQ_CELL_INT)
-            dscq_json_put_int(row, column->name, dscq_table_int(t, r, c));
+            dscq_json_put_int(row, column->key, dscq_table_int(t, r, c));
         else
-            dscq_json_put_real(row, column->name, dscq_table_real(t, r, c));
+            dscq_json_put_real(row, column->key, dscq_table_real(t, r, c));
     }
     return row;
 }

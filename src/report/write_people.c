@@ -1,137 +1,149 @@
-/* The two forms for people: aligned text and Markdown. */
+/* The two forms for people, aligned text and Markdown: one generator. */
+#include "dscq/base/alloc.h"
 #include "dscq/report/writers.h"
 #include "report_internal.h"
 
-#include <string.h>
+#include <stdio.h>
 
-enum { COLUMNS_MAX = 128 };
-
-/* Columns on a terminal: code points, not bytes. */
-static size_t width_of(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text != '\0'; text++)
-        n += ((unsigned char)*text & 0xc0U) != 0x80U;
-    return n;
-}
-
-static void pad(dscq_str *out, size_t n)
-{
-    while (n-- > 0)
-        dscq_str_add_bytes(out, " ", 1);
-}
+typedef struct form {
+    const char *name;                   /* for a failure */
+    const char *before, *between, *end; /* of cells; end: of the line */
+    int is_markdown;                    /* not aligned; units behind the headings */
+} form;
 
 typedef struct layout {
+    const form *form;
     const dscq_table *t;
-    size_t width[COLUMNS_MAX];
+    size_t *width; /* of each column */
     int has_units;
 } layout;
 
-static void measure(layout *l, const dscq_table *t)
+static size_t larger(size_t a, size_t b)
 {
+    return a > b ? a : b;
+}
+
+static dscq_status measure(layout *l, dscq_error *err)
+{
+    const size_t columns = dscq_table_columns(l->t);
     char cell[REPORT_CELL_BYTES];
 
-    *l = (layout){.t = t};
-    for (size_t c = 0; c < dscq_table_columns(t); c++) {
-        const dscq_column *column = dscq_table_column(t, c);
-        const char *unit = dscq_column_unit(column->name);
-        size_t w = width_of(report__heading(column));
-        if (width_of(unit) > w)
-            w = width_of(unit);
-        for (size_t r = 0; r < dscq_table_rows(t); r++) {
-            report__cell(cell, sizeof cell, t, r, c);
-            if (width_of(cell) > w)
-                w = width_of(cell);
+    l->width = dscq_calloc(columns + 1, sizeof *l->width);
+    if (l->width == NULL)
+        return dscq_fail_nomem(err, "table", columns * sizeof *l->width);
+    for (size_t c = 0; c < columns; c++) {
+        const dscq_column *column = dscq_table_column(l->t, c);
+        const char *unit = dscq_column_unit(column->key);
+        size_t w = larger(report__width(report__heading(column)), report__width(unit));
+        for (size_t r = 0; r < dscq_table_rows(l->t); r++) {
+            report__cell(cell, sizeof cell, l->t, r, c);
+            w = larger(w, report__width(cell));
         }
         l->width[c] = w;
         l->has_units |= *unit != '\0';
     }
+    return DSCQ_OK;
+}
+
+static void put_text(dscq_str *out, const form *f, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (f->is_markdown && *text == '|')
+            dscq_str_add(out, "\\|");
+        else
+            dscq_str_add_bytes(out, f->is_markdown && *text == '\n' ? " " : text, 1);
+}
+
+static void fill(dscq_str *out, const char *with, size_t n)
+{
+    while (n-- > 0)
+        dscq_str_add(out, with);
 }
 
 /* Text to the left, numbers to the right, nothing after the last one. */
 static void put_cell(dscq_str *out, const layout *l, size_t c, const char *text)
 {
+    const form *f = l->form;
     const int is_last = c + 1 == dscq_table_columns(l->t);
     const int is_text = dscq_table_column(l->t, c)->type == DSCQ_CELL_TEXT;
-    const size_t gap = l->width[c] - width_of(text);
+    const size_t gap = f->is_markdown ? 0 : l->width[c] - report__width(text);
 
-    if (!is_text)
-        pad(out, gap);
-    dscq_str_add(out, text);
-    if (!is_last) {
-        pad(out, is_text ? gap + 2 : 2);
-        return;
-    }
-    while (out->len > 0 && out->text[out->len - 1] == ' ')
+    dscq_str_add(out, f->before);
+    fill(out, " ", is_text ? 0 : gap);
+    put_text(out, f, text);
+    fill(out, " ", is_text ? gap : 0);
+    while (is_last && !f->is_markdown && out->len > 0 && out->text[out->len - 1] == ' ')
         out->len--;
-    dscq_str_add(out, "\n");
+    dscq_str_add(out, is_last ? f->end : f->between);
+}
+
+static void put_headings(dscq_str *out, const layout *l)
+{
+    const size_t columns = dscq_table_columns(l->t);
+    char text[REPORT_CELL_BYTES];
+
+    for (size_t c = 0; c < columns; c++) {
+        const dscq_column *column = dscq_table_column(l->t, c);
+        const char *unit = dscq_column_unit(column->key);
+        const int joined = l->form->is_markdown && *unit != '\0';
+        (void)snprintf(text, sizeof text, "%s%s%s%s", report__heading(column),
+                       joined ? " (" : "", joined ? unit : "", joined ? ")" : "");
+        put_cell(out, l, c, text);
+    }
+    for (size_t c = 0; l->has_units && !l->form->is_markdown && c < columns; c++)
+        put_cell(out, l, c, dscq_column_unit(dscq_table_column(l->t, c)->key));
+}
+
+static void put_rule(dscq_str *out, const layout *l)
+{
+    const size_t columns = dscq_table_columns(l->t);
+
+    for (size_t c = 0; c < columns; c++)
+        if (l->form->is_markdown) {
+            dscq_str_add(out, dscq_table_column(l->t, c)->type == DSCQ_CELL_TEXT
+                                  ? "|---"
+                                  : "|---:");
+        } else {
+            fill(out, "-", l->width[c]);
+            dscq_str_add(out, c + 1 == columns ? "" : "  ");
+        }
+    dscq_str_add(out, l->form->is_markdown ? "|\n" : "\n");
 }
 
 /* A table without rows shows its headings. */
-dscq_status dscq_write_text(dscq_str *out, const dscq_table *t, dscq_error *err)
+static dscq_status write(dscq_str *out, const dscq_table *t, const form *f,
+                         dscq_error *err)
 {
+    layout l = {.form = f, .t = t};
     char cell[REPORT_CELL_BYTES];
-    layout l;
+    dscq_status status;
 
-    measure(&l, t);
-    const size_t columns = dscq_table_columns(t);
-    for (size_t c = 0; c < columns; c++)
-        put_cell(out, &l, c, report__heading(dscq_table_column(t, c)));
-    for (size_t c = 0; l.has_units && c < columns; c++)
-        put_cell(out, &l, c, dscq_column_unit(dscq_table_column(t, c)->name));
-    for (size_t c = 0; c < columns; c++) {
-        for (size_t i = 0; i < l.width[c]; i++)
-            dscq_str_add_bytes(out, "-", 1);
-        dscq_str_add(out, c + 1 == columns ? "\n" : "  ");
-    }
+    DSCQ_TRY(measure(&l, err));
+    put_headings(out, &l);
+    put_rule(out, &l);
     for (size_t r = 0; r < dscq_table_rows(t); r++)
-        for (size_t c = 0; c < columns; c++) {
+        for (size_t c = 0; c < dscq_table_columns(t); c++) {
             report__cell(cell, sizeof cell, t, r, c);
             put_cell(out, &l, c, cell);
         }
-    return out->bad ? dscq_fail(err, DSCQ_NOMEM, "out of memory: text of table %s",
-                                dscq_table_name(t))
-                    : DSCQ_OK;
+    if (out->bad)
+        status = dscq_fail(err, DSCQ_NOMEM, "out of memory: %s of table %s", f->name,
+                           dscq_table_name(t));
+done:
+    dscq_free(l.width);
+    return status;
 }
 
-static void put_escaped(dscq_str *out, const char *text)
+dscq_status dscq_write_text(dscq_str *out, const dscq_table *t, dscq_error *err)
 {
-    for (; *text != '\0'; text++)
-        if (*text == '|')
-            dscq_str_add(out, "\\|");
-        else
-            dscq_str_add_bytes(out, *text == '\n' ? " " : text, 1);
+    static const form k_text = {"text", "", "  ", "\n", 0};
+
+    return write(out, t, &k_text, err);
 }
 
 dscq_status dscq_write_markdown(dscq_str *out, const dscq_table *t, dscq_error *err)
 {
-    char cell[REPORT_CELL_BYTES];
+    static const form k_markdown = {"Markdown", "| ", " ", " |\n", 1};
 
-    for (size_t c = 0; c < dscq_table_columns(t); c++) {
-        const dscq_column *column = dscq_table_column(t, c);
-        const char *unit = dscq_column_unit(column->name);
-        dscq_str_add(out, "| ");
-        put_escaped(out, report__heading(column));
-        if (*unit != '\0')
-            dscq_str_addf(out, " (%s)", unit);
-        dscq_str_add(out, " ");
-    }
-    dscq_str_add(out, "|\n");
-    for (size_t c = 0; c < dscq_table_columns(t); c++)
-        dscq_str_add(out, dscq_table_column(t, c)->type == DSCQ_CELL_TEXT ? "|---"
-                                                                          : "|---:");
-    dscq_str_add(out, "|\n");
-    for (size_t r = 0; r < dscq_table_rows(t); r++) {
-        for (size_t c = 0; c < dscq_table_columns(t); c++) {
-            report__cell(cell, sizeof cell, t, r, c);
-            dscq_str_add(out, "| ");
-            put_escaped(out, cell);
-            dscq_str_add(out, " ");
-        }
-        dscq_str_add(out, "|\n");
-    }
-    return out->bad ? dscq_fail(err, DSCQ_NOMEM, "out of memory: Markdown of table %s",
-                                dscq_table_name(t))
-                    : DSCQ_OK;
+    return write(out, t, &k_markdown, err);
 }

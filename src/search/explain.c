@@ -158,19 +158,22 @@ static dscq_status find_layer(run_files *f, const char *dir, dscq_error *err)
 
 /* ---- sensitivity -------------------------------------------------------- */
 
+static const dscq_column k_cells[] = {DSCQ_TEXT_COLUMN("probe", ""),
+                                      DSCQ_REAL_COLUMN("value", "", 3),
+                                      DSCQ_REAL_COLUMN("drop_frac", "drop", 4),
+                                      DSCQ_REAL_COLUMN("drop_lo_frac", "95 % from", 4),
+                                      DSCQ_REAL_COLUMN("drop_hi_frac", "to", 4),
+                                      DSCQ_COLUMN_END};
+
 static dscq_status cells(dscq_explanation *out, const run_files *f, dscq_error *err)
 {
     const dscq_json *all = dscq_json_get(f->sense, "cells");
     const int64_t images = dscq_json_int(dscq_json_get(f->sense, "images"), 0);
-    dscq_status status = dscq_table_create(&out->cells, "sensitivity", err);
+    const dscq_status status =
+        dscq_table_create(&out->cells, "sensitivity", k_cells, err);
 
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_text(out->cells, "probe", "");
-    dscq_table_add_real(out->cells, "value", "", 3);
-    dscq_table_add_real(out->cells, "drop_frac", "drop", 4);
-    dscq_table_add_real(out->cells, "drop_lo_frac", "95 % from", 4);
-    dscq_table_add_real(out->cells, "drop_hi_frac", "to", 4);
     for (size_t i = 0; images > 0 && i < dscq_json_count(all); i++) {
         const dscq_json *c = dscq_json_at(all, i);
         const int64_t lost = dscq_json_int(dscq_json_get(c, "lost"), 0);
@@ -179,18 +182,14 @@ static dscq_status cells(dscq_explanation *out, const run_files *f, dscq_error *
 
         if (strcmp(dscq_json_text(dscq_json_get(c, "layer"), ""), f->layer) != 0)
             continue;
-        const size_t row = dscq_table_add_row(out->cells);
         dscq_sense_interval(&lo, &hi, (uint64_t)lost, (uint64_t)gained, (size_t)images);
-        dscq_table_set_text(out->cells, row, "probe",
-                            dscq_json_text(dscq_json_get(c, "probe"), ""));
-        dscq_table_set_real(out->cells, row, "value",
-                            dscq_json_real(dscq_json_get(c, "value"), 0));
-        dscq_table_set_real(out->cells, row, "drop_frac",
-                            (double)(lost - gained) / (double)images);
-        dscq_table_set_real(out->cells, row, "drop_lo_frac", lo);
-        dscq_table_set_real(out->cells, row, "drop_hi_frac", hi);
+        DSCQ_TABLE_ROW(out->cells,
+                       dscq_text(dscq_json_text(dscq_json_get(c, "probe"), "")),
+                       dscq_real(dscq_json_real(dscq_json_get(c, "value"), 0)),
+                       dscq_real((double)(lost - gained) / (double)images),
+                       dscq_real(lo), dscq_real(hi));
     }
-    return dscq_table_check(out->cells, err);
+    return dscq_table_finish(&out->cells, err);
 }
 
 /* ---- trials ------------------------------------------------------------- */
@@ -275,33 +274,31 @@ static int by_setting(const void *a, const void *b)
 static dscq_status settings_table(dscq_explanation *out, const setting_list *list,
                                   const char *objective, dscq_error *err)
 {
-    dscq_status status = dscq_table_create(&out->settings, "settings", err);
+    enum { OBJECTIVE = 6 }; /* left out where it is the loss */
+    dscq_column column[OBJECTIVE + 2] = {DSCQ_REAL_COLUMN("p", "", 2),
+                                         DSCQ_INT_COLUMN("b", ""),
+                                         DSCQ_INT_COLUMN("trials", ""),
+                                         DSCQ_INT_COLUMN("feasible", ""),
+                                         DSCQ_INT_COLUMN("best_trial", "best"),
+                                         DSCQ_REAL_COLUMN("loss_frac", "its loss", 4)};
+    const int is_loss = strcmp(objective, "loss_frac") == 0;
 
+    column[OBJECTIVE].type = DSCQ_CELL_REAL;
+    if (!is_loss)
+        (void)dscq_str_copy(column[OBJECTIVE].key, sizeof column->key, objective);
+    const dscq_status status =
+        dscq_table_create(&out->settings, "settings", column, err);
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_real(out->settings, "p", "", 2);
-    dscq_table_add_int(out->settings, "b", "");
-    dscq_table_add_int(out->settings, "trials", "");
-    dscq_table_add_int(out->settings, "feasible", "");
-    dscq_table_add_int(out->settings, "best_trial", "best");
-    dscq_table_add_real(out->settings, "loss_frac", "its loss", 4);
-    if (strcmp(objective, "loss_frac") != 0)
-        dscq_table_add_real(out->settings, objective, "", 0);
     for (size_t i = 0; i < list->count; i++) {
         const setting *s = &list->v[i];
-        const size_t row = dscq_table_add_row(out->settings);
-
-        dscq_table_set_real(out->settings, row, "p", s->p);
-        dscq_table_set_int(out->settings, row, "b", s->b);
-        dscq_table_set_int(out->settings, row, "trials", s->trials);
-        dscq_table_set_int(out->settings, row, "feasible", s->feasible);
-        dscq_table_set_int(out->settings, row, "best_trial", s->trial);
-        if (isfinite(s->loss))
-            dscq_table_set_real(out->settings, row, "loss_frac", s->loss);
-        if (isfinite(s->value))
-            dscq_table_set_real(out->settings, row, objective, s->value);
+        const dscq_cell cell[OBJECTIVE + 1] = {
+            dscq_real(s->p),       dscq_int(s->b),     dscq_int(s->trials),
+            dscq_int(s->feasible), dscq_int(s->trial), dscq_finite(s->loss),
+            dscq_finite(s->value)};
+        dscq_table_add(out->settings, cell, OBJECTIVE + (is_loss ? 0 : 1));
     }
-    return dscq_table_check(out->settings, err);
+    return dscq_table_finish(&out->settings, err);
 }
 
 static void say_number(dscq_str *to, const char *before, const dscq_json *j,
@@ -408,35 +405,35 @@ done:
 
 static dscq_status packed(dscq_explanation *out, const run_files *f, dscq_error *err)
 {
-    static const char *const k_column[] = {"weights", "nonzero", "bits_per_code",
-                                           "total_bits"};
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("encoding", ""),  DSCQ_INT_COLUMN("weights", ""),
+        DSCQ_INT_COLUMN("nonzero", ""),    DSCQ_INT_COLUMN("bits_per_code", ""),
+        DSCQ_INT_COLUMN("total_bits", ""), DSCQ_COLUMN_END};
+    enum { COLUMNS = sizeof columns / sizeof *columns - 1, BITS = COLUMNS - 1 };
     dscq_pack_summary summary;
     dscq_table *all = NULL;
+    dscq_cell cell[COLUMNS];
     dscq_status status;
 
     DSCQ_TRY(dscq_pack_sizes(&summary, &all, f->q, NULL, err));
-    DSCQ_TRY(dscq_table_create(&out->packed, "packed", err));
-    dscq_table_add_text(out->packed, "encoding", "");
-    for (size_t c = 0; c < sizeof k_column / sizeof *k_column; c++)
-        dscq_table_add_int(out->packed, k_column[c], "");
+    DSCQ_TRY(dscq_table_create(&out->packed, "packed", columns, err));
+    const size_t layer = (size_t)dscq_table_find(all, "layer");
     for (size_t r = 0; r < dscq_table_rows(all); r++) {
-        if (strcmp(dscq_table_text(all, r, (size_t)dscq_table_find(all, "layer")),
-                   f->layer) != 0)
+        if (strcmp(dscq_table_text(all, r, layer), f->layer) != 0)
             continue;
-        const size_t row = dscq_table_add_row(out->packed);
-        dscq_table_set_text(
-            out->packed, row, "encoding",
-            dscq_table_text(all, r, (size_t)dscq_table_find(all, "encoding")));
-        int64_t bits = 0;
-        for (size_t c = 0; c < sizeof k_column / sizeof *k_column; c++) {
-            bits = dscq_table_int(all, r, (size_t)dscq_table_find(all, k_column[c]));
-            dscq_table_set_int(out->packed, row, k_column[c], bits);
+        for (size_t c = 0; c < COLUMNS; c++) {
+            const size_t at = (size_t)dscq_table_find(all, columns[c].key);
+            cell[c] = columns[c].type == DSCQ_CELL_TEXT
+                          ? dscq_text(dscq_table_text(all, r, at))
+                          : dscq_int(dscq_table_int(all, r, at));
         }
-        dscq_str_addf(
-            &out->decision, "In packed.bin its weights take %lld of %llu bytes.\n",
-            (long long)((bits + 7) / 8), (unsigned long long)summary.file_bytes);
+        dscq_table_add(out->packed, cell, COLUMNS);
+        dscq_str_addf(&out->decision,
+                      "In packed.bin its weights take %lld of %llu bytes.\n",
+                      (long long)((cell[BITS].i + 7) / 8),
+                      (unsigned long long)summary.file_bytes);
     }
-    status = dscq_table_check(out->packed, err);
+    status = dscq_table_finish(&out->packed, err);
 done:
     dscq_table_destroy(all);
     return status;

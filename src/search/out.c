@@ -53,56 +53,45 @@ done:
 
 /* ---- tables ------------------------------------------------------------- */
 
-static dscq_status start_table(dscq_table **out, const char *name, dscq_error *err)
-{
-    const dscq_status status = dscq_table_create(out, name, err);
+static const dscq_column k_columns[] = {DSCQ_INT_COLUMN("trial", ""),
+                                        DSCQ_TEXT_COLUMN("source", ""),
+                                        DSCQ_REAL_COLUMN("loss_frac", "loss", 4),
+                                        DSCQ_REAL_COLUMN("bytes", "", 0),
+                                        DSCQ_REAL_COLUMN("cycles", "", 0),
+                                        DSCQ_REAL_COLUMN("energy_pj", "energy", 0),
+                                        DSCQ_REAL_COLUMN("bram36", "", 0),
+                                        DSCQ_INT_COLUMN("feasible", ""),
+                                        DSCQ_COLUMN_END};
 
-    if (status != DSCQ_OK)
-        return status;
-    dscq_table_add_int(*out, "trial", "");
-    dscq_table_add_text(*out, "source", "");
-    dscq_table_add_real(*out, "loss_frac", "loss", 4);
-    dscq_table_add_real(*out, "bytes", "", 0);
-    dscq_table_add_real(*out, "cycles", "", 0);
-    dscq_table_add_real(*out, "energy_pj", "energy", 0);
-    dscq_table_add_real(*out, "bram36", "", 0);
-    dscq_table_add_int(*out, "feasible", "");
-    return DSCQ_OK;
-}
-
-static void set_values(dscq_table *t, size_t row, const double value[DSCQ_METRICS])
+static void add_row(dscq_table *t, const search *s, size_t trial,
+                    const double value[DSCQ_METRICS], double over)
 {
+    dscq_cell cell[DSCQ_METRICS + 3] = {
+        dscq_int((int64_t)trial),
+        dscq_text(search__source_name(s->trial[trial].source))};
+
     for (int m = 0; m < DSCQ_METRICS; m++)
-        if (isfinite(value[m]))
-            dscq_table_set_real(t, row, dscq_metric_column(m), value[m]);
+        cell[2 + m] = dscq_finite(value[m]);
+    cell[2 + DSCQ_METRICS] = dscq_int(over <= 0);
+    dscq_table_add(t, cell, DSCQ_METRICS + 3);
 }
 
-static void add_row(dscq_table *t, const search *s, size_t i)
+static void add_trial(dscq_table *t, const search *s, size_t i)
 {
-    const size_t row = dscq_table_add_row(t);
-
-    dscq_table_set_int(t, row, "trial", (int64_t)i);
-    dscq_table_set_text(t, row, "source", search__source_name(s->trial[i].source));
-    set_values(t, row, s->trial[i].value);
-    dscq_table_set_int(t, row, "feasible", s->trial[i].total_over <= 0);
+    add_row(t, s, i, s->trial[i].value, s->trial[i].total_over);
 }
 
 dscq_status search__finalist_table(dscq_table **out, const search *s, dscq_error *err)
 {
-    dscq_status status = start_table(out, "finalists", err);
+    const dscq_status status = dscq_table_create(out, "finalists", k_columns, err);
 
     if (status != DSCQ_OK)
         return status;
     for (size_t i = 0; i < s->finalists; i++) {
         const search_finalist *f = &s->finalist[i];
-        const size_t row = dscq_table_add_row(*out);
-        dscq_table_set_int(*out, row, "trial", (int64_t)f->trial);
-        dscq_table_set_text(*out, row, "source",
-                            search__source_name(s->trial[f->trial].source));
-        set_values(*out, row, f->value);
-        dscq_table_set_int(*out, row, "feasible", f->total_over <= 0);
+        add_row(*out, s, f->trial, f->value, f->total_over);
     }
-    return dscq_table_check(*out, err);
+    return dscq_table_finish(out, err);
 }
 
 /* ---- the picture -------------------------------------------------------- */
@@ -160,12 +149,12 @@ dscq_status search__write_tables(const search *s, dscq_table **pareto, dscq_erro
     if (front == NULL)
         return dscq_fail_nomem(err, "trials", s->trials);
     search__front(s, front);
-    DSCQ_TRY(start_table(&all, "trials", err));
-    DSCQ_TRY(start_table(&best, "pareto", err));
+    DSCQ_TRY(dscq_table_create(&all, "trials", k_columns, err));
+    DSCQ_TRY(dscq_table_create(&best, "pareto", k_columns, err));
     for (size_t i = 0; i < s->trials; i++) {
-        add_row(all, s, i);
+        add_trial(all, s, i);
         if (front[i])
-            add_row(best, s, i);
+            add_trial(best, s, i);
     }
     DSCQ_TRY(dscq_flow_write_csv(all, s->dir, "trials.csv", err));
     DSCQ_TRY(dscq_flow_write_csv(best, s->dir, "pareto.csv", err));

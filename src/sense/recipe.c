@@ -87,51 +87,36 @@ static const dscq_sense_layer *layer_of(const dscq_sense *s, int32_t node)
     return NULL;
 }
 
-static dscq_status hand_over(dscq_table **out, dscq_table *t, dscq_error *err)
-{
-    const dscq_status status = dscq_table_check(t, err);
-
-    if (status == DSCQ_OK)
-        *out = t;
-    else
-        dscq_table_destroy(t);
-    return status;
-}
+static const dscq_column k_cells[] = {DSCQ_TEXT_COLUMN("layer", ""),
+                                      DSCQ_TEXT_COLUMN("kind", ""),
+                                      DSCQ_TEXT_COLUMN("probe", ""),
+                                      DSCQ_REAL_COLUMN("value", "", 3),
+                                      DSCQ_REAL_COLUMN("score_frac", "score", 4),
+                                      DSCQ_REAL_COLUMN("drop_frac", "drop", 4),
+                                      DSCQ_REAL_COLUMN("drop_lo_frac", "95 % from", 4),
+                                      DSCQ_REAL_COLUMN("drop_hi_frac", "to", 4),
+                                      DSCQ_COLUMN_END};
 
 dscq_status dscq_sense_table(dscq_table **out, const dscq_sense *s, const dscq_model *m,
                              dscq_error *err)
 {
-    dscq_table *t;
-    const dscq_status status = dscq_table_create(&t, "sensitivity", err);
+    const dscq_cell none = dscq_none();
+    const dscq_status status = dscq_table_create(out, "sensitivity", k_cells, err);
 
-    *out = NULL;
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_text(t, "kind", "kind");
-    dscq_table_add_text(t, "probe", "probe");
-    dscq_table_add_real(t, "value", "value", 3);
-    dscq_table_add_real(t, "score_frac", "score", 4);
-    dscq_table_add_real(t, "drop_frac", "drop", 4);
-    dscq_table_add_real(t, "drop_lo_frac", "95 % from", 4);
-    dscq_table_add_real(t, "drop_hi_frac", "to", 4);
     for (size_t i = 0; i < s->cells; i++) {
         const dscq_sense_cell *c = &s->cell[i];
-        const size_t row = dscq_table_add_row(t);
 
-        dscq_table_set_text(t, row, "layer", dscq_model_node(m, c->node)->name);
-        dscq_table_set_text(t, row, "kind",
-                            dscq_layer_kind_name(layer_of(s, c->node)->kind));
-        dscq_table_set_text(t, row, "probe", sense__probe_name(c->probe));
-        dscq_table_set_real(t, row, "value", c->value);
-        if (!c->done)
-            continue;
-        dscq_table_set_real(t, row, "score_frac", (double)c->right / (double)s->images);
-        dscq_table_set_real(t, row, "drop_frac", c->drop);
-        dscq_table_set_real(t, row, "drop_lo_frac", c->lo);
-        dscq_table_set_real(t, row, "drop_hi_frac", c->hi);
+        DSCQ_TABLE_ROW(*out, dscq_text(dscq_model_node(m, c->node)->name),
+                       dscq_text(dscq_layer_kind_name(layer_of(s, c->node)->kind)),
+                       dscq_text(sense__probe_name(c->probe)), dscq_real(c->value),
+                       c->done ? dscq_real((double)c->right / (double)s->images) : none,
+                       c->done ? dscq_real(c->drop) : none,
+                       c->done ? dscq_real(c->lo) : none,
+                       c->done ? dscq_real(c->hi) : none);
     }
-    return hand_over(out, t, err);
+    return dscq_table_finish(out, err);
 }
 
 /* What to do with a layer, and why. */
@@ -159,41 +144,37 @@ static void verdict(char *out, size_t cap, const dscq_sense *s,
         (void)snprintf(out, cap, "compress");
 }
 
+static const dscq_column k_verdicts[] = {
+    DSCQ_TEXT_COLUMN("layer", ""),
+    DSCQ_TEXT_COLUMN("kind", ""),
+    DSCQ_INT_COLUMN("weights", ""),
+    DSCQ_REAL_COLUMN("range_ratio", "range ratio", 1),
+    DSCQ_REAL_COLUMN("sqnr8_layer_db", "8 bit, layer", 1),
+    DSCQ_REAL_COLUMN("sqnr8_channel_db", "8 bit, channel", 1),
+    DSCQ_REAL_COLUMN("drop_half_frac", "drop p.5 b4", 4),
+    DSCQ_TEXT_COLUMN("verdict", ""),
+    DSCQ_COLUMN_END};
+
 dscq_status dscq_sense_verdicts(dscq_table **out, const dscq_sense *s,
                                 const dscq_model *m, dscq_error *err)
 {
-    dscq_table *t;
-    const dscq_status status = dscq_table_create(&t, "layers", err);
+    const dscq_status status = dscq_table_create(out, "layers", k_verdicts, err);
 
-    *out = NULL;
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_text(t, "kind", "kind");
-    dscq_table_add_int(t, "weights", "weights");
-    dscq_table_add_real(t, "range_ratio", "range ratio", 1);
-    dscq_table_add_real(t, "sqnr8_layer_db", "8 bit, layer", 1);
-    dscq_table_add_real(t, "sqnr8_channel_db", "8 bit, channel", 1);
-    dscq_table_add_real(t, "drop_half_frac", "drop p.5 b4", 4);
-    dscq_table_add_text(t, "verdict", "verdict");
     for (size_t i = 0; i < s->layers; i++) {
         const dscq_sense_layer *l = &s->layer[i];
-        const double half = dscq_sense_drop(s, l->node, 0.5, 4);
-        const size_t row = dscq_table_add_row(t);
         char text[160];
 
         verdict(text, sizeof text, s, l);
-        dscq_table_set_text(t, row, "layer", dscq_model_node(m, l->node)->name);
-        dscq_table_set_text(t, row, "kind", dscq_layer_kind_name(l->kind));
-        dscq_table_set_int(t, row, "weights", (int64_t)l->weights);
-        dscq_table_set_real(t, row, "range_ratio", l->range_ratio);
-        dscq_table_set_real(t, row, "sqnr8_layer_db", l->sqnr8_layer_db);
-        dscq_table_set_real(t, row, "sqnr8_channel_db", l->sqnr8_channel_db);
-        if (isfinite(half))
-            dscq_table_set_real(t, row, "drop_half_frac", half);
-        dscq_table_set_text(t, row, "verdict", text);
+        DSCQ_TABLE_ROW(*out, dscq_text(dscq_model_node(m, l->node)->name),
+                       dscq_text(dscq_layer_kind_name(l->kind)),
+                       dscq_int((int64_t)l->weights), dscq_real(l->range_ratio),
+                       dscq_real(l->sqnr8_layer_db), dscq_real(l->sqnr8_channel_db),
+                       dscq_finite(dscq_sense_drop(s, l->node, 0.5, 4)),
+                       dscq_text(text));
     }
-    return hand_over(out, t, err);
+    return dscq_table_finish(out, err);
 }
 
 /* ---- the recipe --------------------------------------------------------- */

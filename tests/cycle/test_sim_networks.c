@@ -138,7 +138,7 @@ START_TEST(the_schedule_is_explained_and_serves_its_objective)
         ck_assert_uint_ge(dscq_table_rows(t), (size_t)q->node_count / 2);
         for (size_t c = 0; c < dscq_table_columns(t); c++)
             for (size_t r = 0; r < dscq_table_rows(t); r++)
-                if (strcmp(dscq_table_column(t, c)->name, "stage_bytes") == 0 &&
+                if (strcmp(dscq_table_column(t, c)->key, "stage_bytes") == 0 &&
                     dscq_table_is_set(t, r, c))
                     planned += dscq_table_real(t, r, c);
         test_ok(dscq_sim_run(&s[i], p, &m, NULL, &o, &err));

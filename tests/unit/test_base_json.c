@@ -234,36 +234,35 @@ END_TEST
 
 /* ---- tables ----------------------------------------------------------- */
 
+static const dscq_column k_layers[] = {
+    DSCQ_TEXT_COLUMN("layer", ""), DSCQ_INT_COLUMN("macs", "MACs"),
+    DSCQ_REAL_COLUMN("energy_pj", "energy", 2), DSCQ_COLUMN_END};
+
 static dscq_status fill(void *ctx, dscq_error *err)
 {
     dscq_table *t = NULL;
-    dscq_status status = dscq_table_create(&t, "layers", err);
+    dscq_status status = dscq_table_create(&t, "layers", k_layers, err);
 
     (void)ctx;
     if (status != DSCQ_OK)
         return status;
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_int(t, "macs", "MACs");
-    dscq_table_add_real(t, "energy_pj", "energy", 2);
-    for (int i = 0; i < 40; i++) {
-        const size_t row = dscq_table_add_row(t);
-        dscq_table_set_text(t, row, "layer", "conv1");
-        dscq_table_set_int(t, row, "macs", i);
-        dscq_table_set_real(t, row, "energy_pj", 0.5 * i);
-    }
-    status = dscq_table_check(t, err);
+    for (int i = 0; i < 40; i++)
+        DSCQ_TABLE_ROW(t, dscq_text("conv1"), dscq_int(i), dscq_real(0.5 * i));
+    status = dscq_table_finish(&t, err);
     if (status == DSCQ_OK) {
         ck_assert_uint_eq(dscq_table_rows(t), 40);
         ck_assert_str_eq(dscq_table_text(t, 39, 0), "conv1");
         ck_assert_int_eq(dscq_table_int(t, 39, 1), 39);
         ck_assert_double_eq(dscq_table_real(t, 39, 1), 39);
         ck_assert_double_eq(dscq_table_real(t, 39, 2), 19.5);
+    } else {
+        ck_assert_ptr_null(t);
     }
     dscq_table_destroy(t);
     return status;
 }
 
-START_TEST(a_table_is_filled_without_a_test_per_cell)
+START_TEST(a_table_is_filled_without_a_test_per_row)
 {
     ck_assert_uint_gt(test_each_alloc_fails(fill, NULL), 40);
 }
@@ -271,37 +270,54 @@ END_TEST
 
 START_TEST(cells_may_stay_empty)
 {
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("a", ""), DSCQ_REAL_COLUMN("b_ms", "b", 1), DSCQ_COLUMN_END};
     dscq_error err = {DSCQ_OK, ""};
     dscq_table *t = NULL;
 
-    test_ok(dscq_table_create(&t, "t", &err));
-    dscq_table_add_text(t, "a", NULL);
-    dscq_table_add_real(t, "b_ms", "b", 1);
-    const size_t row = dscq_table_add_row(t);
-    dscq_table_set_int(t, row, "b_ms", 3);
+    test_ok(dscq_table_create(&t, "t", columns, &err));
+    DSCQ_TABLE_ROW(t, dscq_none(), dscq_int(3));
+    DSCQ_TABLE_ROW(t, dscq_text("one"), dscq_finite((double)INFINITY));
     ck_assert_str_eq(dscq_table_name(t), "t");
     ck_assert_uint_eq(dscq_table_columns(t), 2);
     ck_assert_int_eq(dscq_table_find(t, "b_ms"), 1);
     ck_assert_int_eq(dscq_table_find(t, "b"), -1);
     ck_assert_int_eq(dscq_table_column(t, 1)->decimals, 1);
     ck_assert(!dscq_table_is_set(t, 0, 0) && dscq_table_is_set(t, 0, 1));
+    ck_assert(dscq_table_is_set(t, 1, 0) && !dscq_table_is_set(t, 1, 1));
     ck_assert_str_eq(dscq_table_text(t, 0, 0), "");
-    dscq_table_set_text(t, row, "a", "one");
-    dscq_table_set_text(t, row, "a", "two");
-    ck_assert_str_eq(dscq_table_text(t, 0, 0), "two");
+    ck_assert_double_eq(dscq_table_real(t, 0, 1), 3);
+    ck_assert_str_eq(dscq_table_text(t, 1, 0), "one");
     dscq_table_destroy(t);
     dscq_table_destroy(NULL);
 }
 END_TEST
 
-START_TEST(an_unknown_column_is_a_bug)
+/* As many cells as columns, and of their types. */
+START_TEST(a_row_of_another_table_is_a_bug)
 {
+    static const dscq_column columns[] = {DSCQ_INT_COLUMN("a", ""),
+                                          DSCQ_INT_COLUMN("b", ""), DSCQ_COLUMN_END};
     dscq_error err = {DSCQ_OK, ""};
     dscq_table *t = NULL;
 
-    test_ok(dscq_table_create(&t, "t", &err));
-    dscq_table_add_int(t, "a", "");
-    dscq_table_set_int(t, dscq_table_add_row(t), "b", 1);
+    test_ok(dscq_table_create(&t, "t", columns, &err));
+    if (_i == 0)
+        DSCQ_TABLE_ROW(t, dscq_int(1));
+    else if (_i == 1)
+        DSCQ_TABLE_ROW(t, dscq_int(1), dscq_real(1));
+    else
+        DSCQ_TABLE_ROW(t, dscq_text("1"), dscq_int(1));
+}
+END_TEST
+
+START_TEST(a_column_twice_is_a_bug)
+{
+    static const dscq_column columns[] = {DSCQ_INT_COLUMN("a", ""),
+                                          DSCQ_TEXT_COLUMN("a", ""), DSCQ_COLUMN_END};
+    dscq_table *t = NULL;
+
+    (void)dscq_table_create(&t, "t", columns, NULL);
 }
 END_TEST
 
@@ -325,9 +341,11 @@ static Suite *make(void)
     tcase_add_test(tc, what_is_not_finite_cannot_be_written);
     tcase_add_test_raise_signal(tc, a_key_put_twice_is_a_bug, SIGABRT);
     tcase_add_test(tc, no_memory_while_writing_is_reported);
-    tcase_add_test(tc, a_table_is_filled_without_a_test_per_cell);
+    tcase_add_test(tc, a_table_is_filled_without_a_test_per_row);
     tcase_add_test(tc, cells_may_stay_empty);
-    tcase_add_test_raise_signal(tc, an_unknown_column_is_a_bug, SIGABRT);
+    tcase_add_loop_test_raise_signal(tc, a_row_of_another_table_is_a_bug, SIGABRT, 0,
+                                     3);
+    tcase_add_test_raise_signal(tc, a_column_twice_is_a_bug, SIGABRT);
     if (!test_has_json()) {
         tcase_add_test(tc, reading_is_refused_by_name);
         return s;

@@ -31,7 +31,8 @@ static size_t check(dscq_table **t, const char *settings)
     dscq_data_seen seen;
 
     test_ok(data_settings(&p, settings, &err));
-    test_ok(dscq_dataset_check(t, &errors, &seen, &p, test_path(""), NULL, &err));
+    test_ok(dscq_problems_create(t, &err));
+    test_ok(dscq_dataset_check(*t, &errors, &seen, &p, test_path(""), NULL, &err));
     return errors;
 }
 
@@ -133,7 +134,9 @@ static dscq_status check_here(void *ctx, dscq_error *err)
     dscq_status status = data_settings(
         &p, "type=signs width=12 height=12 count=9 classes=3 cache_mb=0", err);
     if (status == DSCQ_OK)
-        status = dscq_dataset_check(&t, &errors, &seen, &p, ".", NULL, err);
+        status = dscq_problems_create(&t, err);
+    if (status == DSCQ_OK)
+        status = dscq_dataset_check(t, &errors, &seen, &p, ".", NULL, err);
     dscq_table_destroy(t);
     return status;
 }

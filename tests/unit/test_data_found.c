@@ -24,8 +24,8 @@ static report check(const char *settings)
     report r = {0};
 
     test_ok(data_settings(&p, settings, &err));
-    test_ok(
-        dscq_dataset_check(&r.t, &r.errors, &r.seen, &p, test_path(""), NULL, &err));
+    test_ok(dscq_problems_create(&r.t, &err));
+    test_ok(dscq_dataset_check(r.t, &r.errors, &r.seen, &p, test_path(""), NULL, &err));
     return r;
 }
 

@@ -312,7 +312,8 @@ START_TEST(boxes_are_of_the_picture_whose_size_they_give)
         ck_assert_int_eq(im.width, k_sizes[i].width);
         dscq_image_clear(&im);
         dscq_dataset_destroy(d);
-        test_ok(dscq_dataset_check(&t, &errors, &seen, &p, test_path(""), NULL, &err));
+        test_ok(dscq_problems_create(&t, &err));
+        test_ok(dscq_dataset_check(t, &errors, &seen, &p, test_path(""), NULL, &err));
         ck_assert_uint_eq(errors, 0);
         for (size_t r = 0; r < dscq_table_rows(t); r++)
             turned += strcmp(dscq_table_text(t, r, (size_t)dscq_table_find(t, "kind")),

@@ -7,6 +7,7 @@
 #include "dscq/base/config.h"
 #include "dscq/base/io.h"
 #include "dscq/data/dataset.h"
+#include "dscq/data/problems.h"
 #include "support.h"
 
 #include <stdio.h>

@@ -263,17 +263,16 @@ END_TEST
 
 static dscq_status build_page(dscq_page **page, dscq_error *err)
 {
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("layer", ""),
+                                          DSCQ_REAL_COLUMN("energy_pj", "energy", 1),
+                                          DSCQ_COLUMN_END};
     dscq_table *t = NULL;
     dscq_picture *p = NULL;
     dscq_status status;
 
     *page = NULL;
-    DSCQ_TRY(dscq_table_create(&t, "layers", err));
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_real(t, "energy_pj", "energy", 1);
-    const size_t row = dscq_table_add_row(t);
-    dscq_table_set_text(t, row, "layer", "<conv>");
-    dscq_table_set_real(t, row, "energy_pj", 12.34);
+    DSCQ_TRY(dscq_table_create(&t, "layers", columns, err));
+    DSCQ_TABLE_ROW(t, dscq_text("<conv>"), dscq_real(12.34));
     DSCQ_TRY(draw(&p, 2, err));
     DSCQ_TRY(dscq_page_create(page, "Report & more", err));
     dscq_page_section(*page, "Layers");

@@ -7,24 +7,19 @@
 
 static dscq_table *make_table(void)
 {
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("layer", ""), DSCQ_INT_COLUMN("total_macs", "work"),
+        DSCQ_REAL_COLUMN("energy_pj", "energy", 1), DSCQ_TEXT_COLUMN("note", ""),
+        DSCQ_COLUMN_END};
     dscq_error err = {DSCQ_OK, ""};
     dscq_table *t = NULL;
 
-    test_ok(dscq_table_create(&t, "layers", &err));
-    dscq_table_add_text(t, "layer", "layer");
-    dscq_table_add_int(t, "total_macs", "work");
-    dscq_table_add_real(t, "energy_pj", "energy", 1);
-    dscq_table_add_text(t, "note", "");
-    size_t r = dscq_table_add_row(t);
-    dscq_table_set_text(t, r, "layer", "conv1");
-    dscq_table_set_int(t, r, "total_macs", 9007199254740993);
-    dscq_table_set_real(t, r, "energy_pj", 1.0 / 3);
-    dscq_table_set_text(t, r, "note", "a|b, \"q\"");
-    r = dscq_table_add_row(t);
-    dscq_table_set_text(t, r, "layer", "pr\xc3\xa9");
-    dscq_table_set_real(t, r, "energy_pj", 0.001);
-    dscq_table_set_text(t, r, "note", "x");
-    test_ok(dscq_table_check(t, &err));
+    test_ok(dscq_table_create(&t, "layers", columns, &err));
+    DSCQ_TABLE_ROW(t, dscq_text("conv1"), dscq_int(9007199254740993),
+                   dscq_real(1.0 / 3), dscq_text("a|b, \"q\""));
+    DSCQ_TABLE_ROW(t, dscq_text("pr\xc3\xa9"), dscq_none(), dscq_real(0.001),
+                   dscq_text("x"));
+    test_ok(dscq_table_finish(&t, &err));
     return t;
 }
 
@@ -111,7 +106,8 @@ START_TEST(json_refuses_what_it_cannot_hold)
     dscq_table *t = make_table();
     dscq_str s = {0};
 
-    dscq_table_set_real(t, 1, "energy_pj", (double)NAN);
+    DSCQ_TABLE_ROW(t, dscq_text("bad"), dscq_none(), dscq_real((double)NAN),
+                   dscq_none());
     test_fails(dscq_write_json(&s, t, &err), DSCQ_ARG,
                "'energy_pj' is not a number, which JSON cannot hold");
     test_ok(dscq_write_csv(&s, t, &err));
@@ -122,13 +118,13 @@ END_TEST
 
 START_TEST(a_table_without_rows_shows_its_headings)
 {
+    static const dscq_column columns[] = {DSCQ_TEXT_COLUMN("a", "A"),
+                                          DSCQ_INT_COLUMN("b", "B"), DSCQ_COLUMN_END};
     dscq_error err = {DSCQ_OK, ""};
     dscq_table *t = NULL;
     dscq_str s = {0};
 
-    test_ok(dscq_table_create(&t, "t", &err));
-    dscq_table_add_text(t, "a", "A");
-    dscq_table_add_int(t, "b", "B");
+    test_ok(dscq_table_create(&t, "t", columns, &err));
     test_ok(dscq_write_text(&s, t, &err));
     ck_assert_str_eq(s.text, "A  B\n-  -\n");
     dscq_str_free(&s);

@@ -24,16 +24,75 @@ typedef enum dscq_cell_type {
 } dscq_cell_type;
 
 typedef struct dscq_column {
-    char name[48];  /* snake_case with unit suffix; unique in the table */
-    char title[24]; /* short heading for people; "" = name              */
+    char key[48];  /* snake_case with unit suffix; unique in the table */
+    char head[24]; /* short heading for people; "" = key               */
     dscq_cell_type type;
     int decimals; /* DSCQ_CELL_REAL in text form: digits after the point */
 } dscq_column;
 
+/* The columns of a table stand in one array, a row each:
+ *     static const dscq_column k_columns[] = {DSCQ_TEXT_COLUMN("layer", ""),
+ *                                             DSCQ_INT_COLUMN("macs", "MACs"),
+ *                                             DSCQ_COLUMN_END}; */
+#define DSCQ_TEXT_COLUMN(key, head)                                                    \
+    {                                                                                  \
+        key, head, DSCQ_CELL_TEXT, 0                                                   \
+    }
+#define DSCQ_INT_COLUMN(key, head)                                                     \
+    {                                                                                  \
+        key, head, DSCQ_CELL_INT, 0                                                    \
+    }
+#define DSCQ_REAL_COLUMN(key, head, decimals)                                          \
+    {                                                                                  \
+        key, head, DSCQ_CELL_REAL, decimals                                            \
+    }
+#define DSCQ_COLUMN_END DSCQ_TEXT_COLUMN("", "")
+
+/* A value on its way into a table; all zeros: an empty cell. */
+typedef struct dscq_cell {
+    int is_set;
+    dscq_cell_type type;
+    const char *text; /* borrowed until the row is added */
+    int64_t i;
+    double r;
+} dscq_cell;
+
+static inline dscq_cell dscq_none(void)
+{
+    const dscq_cell c = {0, DSCQ_CELL_TEXT, NULL, 0, 0};
+
+    return c;
+}
+
+static inline dscq_cell dscq_text(const char *v)
+{
+    const dscq_cell c = {1, DSCQ_CELL_TEXT, v, 0, 0};
+
+    return c;
+}
+
+static inline dscq_cell dscq_int(int64_t v)
+{
+    const dscq_cell c = {1, DSCQ_CELL_INT, NULL, v, (double)v};
+
+    return c;
+}
+
+static inline dscq_cell dscq_real(double v)
+{
+    const dscq_cell c = {1, DSCQ_CELL_REAL, NULL, 0, v};
+
+    return c;
+}
+
+dscq_cell dscq_finite(double v); /* empty for infinities and what is not a number */
+
 typedef struct dscq_table dscq_table;
 
-/* `name` is the JSON key of the table ("layers"). */
-dscq_status dscq_table_create(dscq_table **out, const char *name, dscq_error *err);
+/* `name` is the JSON key of the table ("layers"); columns up to DSCQ_COLUMN_END,
+ * copied. */
+dscq_status dscq_table_create(dscq_table **out, const char *name,
+                              const dscq_column *columns, dscq_error *err);
 void dscq_table_destroy(dscq_table *t); /* NULL is fine */
 
 const char *dscq_table_name(const dscq_table *t);
@@ -42,17 +101,16 @@ size_t dscq_table_rows(const dscq_table *t);
 const dscq_column *dscq_table_column(const dscq_table *t, size_t c);
 int dscq_table_find(const dscq_table *t, const char *column); /* -1: none */
 
-/* Columns first, then rows. Failures (no memory) are remembered and returned by
- * dscq_table_check(), so that filling a table needs no test per cell. */
-void dscq_table_add_text(dscq_table *t, const char *name, const char *title);
-void dscq_table_add_int(dscq_table *t, const char *name, const char *title);
-void dscq_table_add_real(dscq_table *t, const char *name, const char *title,
-                         int decimals);
-size_t dscq_table_add_row(dscq_table *t); /* cells empty; returns the row */
-void dscq_table_set_text(dscq_table *t, size_t row, const char *column, const char *v);
-void dscq_table_set_int(dscq_table *t, size_t row, const char *column, int64_t v);
-void dscq_table_set_real(dscq_table *t, size_t row, const char *column, double v);
+/* A row: a cell for each column, in their order; an integer may stand in a column of
+ * reals. Texts are copied. Failures (no memory) are remembered and returned by
+ * dscq_table_check(), so that filling a table needs no test per row. */
+void dscq_table_add(dscq_table *t, const dscq_cell *cells, size_t count);
+#define DSCQ_TABLE_ROW(t, ...)                                                         \
+    dscq_table_add((t), (const dscq_cell[]){__VA_ARGS__},                              \
+                   sizeof((const dscq_cell[]){__VA_ARGS__}) / sizeof(dscq_cell))
 dscq_status dscq_table_check(const dscq_table *t, dscq_error *err);
+/* The end of making a table: where it failed, *t is destroyed and NULL. */
+dscq_status dscq_table_finish(dscq_table **t, dscq_error *err);
 
 int dscq_table_is_set(const dscq_table *t, size_t row, size_t c);
 const char *dscq_table_text(const dscq_table *t, size_t row, size_t c);

@@ -170,13 +170,11 @@ typedef struct dscq_data_seen {
  * pictures, imbalance above 10:1, what decoding did unasked (an orientation, 16 bits,
  * alpha, CMYK, grey among colour), class names inside one another where classes are
  * found by name, the same picture in training and test, preprocessing that does
- * not fit. Test source included. *out (owned by the caller) has one row a problem:
- *   severity  "error" | "warning"
- *   kind      a stable word: unreadable, missing_label, ...
- *   file      ; line (0: none) ; text
- * DSCQ_OK whether or not there are problems; *errors counts the severe ones.
+ * not fit. Test source included. Each problem becomes a row of `to`
+ * (dscq_problems_create()). DSCQ_OK whether or not there are any; *errors counts the
+ * severe ones.
  */
-dscq_status dscq_dataset_check(dscq_table **out, size_t *errors, dscq_data_seen *seen,
+dscq_status dscq_dataset_check(dscq_table *to, size_t *errors, dscq_data_seen *seen,
                                const dscq_data_params *p, const char *dir,
                                const dscq_log *log, dscq_error *err);
 

@@ -8,6 +8,7 @@
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/data/dataset.h"
+#include "dscq/data/problems.h"
 #include "dscq/flow/project.h"
 
 #include <stddef.h>
@@ -16,12 +17,6 @@
 extern "C" {
 #endif
 
-/* A table of problems, one a row: severity, kind, file, text. Owned by the caller. */
-dscq_status dscq_problems_create(dscq_table **out, dscq_error *err);
-/* Want of memory is remembered: dscq_table_check(). */
-void dscq_problems_add(dscq_table *t, const char *severity, const char *kind,
-                       const char *file, const char *text);
-
 /*
  * Every wrong line, key and value of the file, what is wrong with its graph, files and
  * patterns that its settings name, every picture, label and box of its data
@@ -29,9 +24,9 @@ void dscq_problems_add(dscq_table *t, const char *severity, const char *kind,
  * checkpoint or Darknet .weights) the settings and data are left alone and the question
  * is whether those weights are this network's.
  *
- * Each problem becomes a row of `to`. DSCQ_OK whether or not there are any; *errors
- * counts the severe ones. *seen says what pictures there were. `o` may be NULL; its
- * listener is not asked.
+ * Each problem becomes a row of `to` (dscq_problems_create()). DSCQ_OK whether or not
+ * there are any; *errors counts the severe ones. *seen says what pictures there were.
+ * `o` may be NULL; its listener is not asked.
  */
 dscq_status dscq_flow_check(dscq_table *to, size_t *errors, dscq_data_seen *seen,
                             const char *path, const char *weights,

@@ -29,10 +29,10 @@ size_t dscq_writer_count(void);
 const dscq_writer_ops *dscq_writer_at(size_t i);
 const dscq_writer_ops *dscq_writer_find(const char *name); /* NULL: none such */
 
-/* The usual calls, by name. Text: columns aligned, headings from `title`, the unit
- * (from the suffix of the column's name, as dscq_column_unit() says) under them. */
+/* The usual calls, by name. Text: columns aligned, headings from `head`, the unit
+ * (from the suffix of the column's key, as dscq_column_unit() says) under them. */
 dscq_status dscq_write_text(dscq_str *out, const dscq_table *t, dscq_error *err);
-/* RFC 4180: CRLF, a heading line of column names, quotes where needed. */
+/* RFC 4180: CRLF, a heading line of column keys, quotes where needed. */
 dscq_status dscq_write_csv(dscq_str *out, const dscq_table *t, dscq_error *err);
 dscq_status dscq_write_json(dscq_str *out, const dscq_table *t, dscq_error *err);
 dscq_status dscq_write_markdown(dscq_str *out, const dscq_table *t, dscq_error *err);
