@@ -112,7 +112,12 @@ const char *dscq_config_get(const dscq_config *c, size_t i, const char *key)
 
 const char *dscq_config_key_at(const dscq_config *c, size_t i, size_t k)
 {
-    return k < c->section[i].count ? c->section[i].entry[k].key : NULL;
+    const config_section *s = &c->section[i];
+
+    for (size_t e = 0; e < s->count; e++)
+        if (s->entry[e].first == 0 && k-- == 0)
+            return s->entry[e].key;
+    return NULL;
 }
 
 int dscq_config_key_line(const dscq_config *c, size_t i, const char *key)
@@ -140,6 +145,71 @@ void dscq_config_key_origin(char *out, size_t cap, const dscq_config *c, size_t 
     out[0] = '\0';
     if (e != NULL)
         origin_of(out, cap, c, e, c->section[i].name);
+}
+
+void dscq_config_first_counts(dscq_config *c, size_t i)
+{
+    assert(i < c->count);
+    c->section[i].first_counts = 1;
+}
+
+void dscq_config_use(dscq_config *c, size_t i)
+{
+    assert(i < c->count);
+    c->section[i].used = 1;
+}
+
+dscq_status dscq_config_read_over(dscq_config *c, size_t i, const char *key, int line,
+                                  dscq_config_why why, dscq_error *err)
+{
+    const char *section = c->section[i].name;
+
+    for (size_t k = 0; k < c->over_count; k++) {
+        config_over *o = &c->over[k];
+        if (o->why == why && strcmp(o->section, section) == 0 &&
+            strcmp(o->key, key) == 0) {
+            o->times++;
+            return DSCQ_OK;
+        }
+    }
+    if (c->over_count == c->over_cap) {
+        const size_t cap = c->over_cap == 0 ? 8 : 2 * c->over_cap;
+        config_over *p =
+            dscq_realloc(c->over, c->over_cap * sizeof *p, cap * sizeof *p);
+        if (p == NULL)
+            return dscq_fail_nomem(err, c->name, cap * sizeof *p);
+        c->over = p;
+        c->over_cap = cap;
+    }
+    config_over *o = &c->over[c->over_count++];
+    *o = (config_over){.why = why, .line = line, .times = 1};
+    (void)dscq_str_copy(o->section, sizeof o->section, section);
+    (void)dscq_str_copy(o->key, sizeof o->key, key);
+    return DSCQ_OK;
+}
+
+void dscq_config_over_list(dscq_str *to, const dscq_config *c, dscq_config_why why)
+{
+    for (size_t k = 0; k < c->over_count; k++) {
+        const config_over *o = &c->over[k];
+        if (o->why != why)
+            continue;
+        dscq_str_addf(to, "%s[%s]%s%s (line %d", to->len > 0 ? ", " : "", o->section,
+                      o->key[0] != '\0' ? " " : "", o->key, o->line);
+        if (o->times > 1)
+            dscq_str_addf(to, " and %d more", o->times - 1);
+        dscq_str_add(to, ")");
+    }
+}
+
+/* A key that stands again: the first one counts, where that is the rule. */
+static dscq_status bind_again(dscq_config *c, size_t i, const config_entry *e,
+                              dscq_error *err)
+{
+    if (c->section[i].first_counts)
+        return dscq_config_read_over(c, i, e->key, e->line, DSCQ_CONFIG_AGAIN, err);
+    return dscq_fail(err, DSCQ_FORMAT, "key '%s' given twice in [%s], first in line %d",
+                     e->key, c->section[i].name, e->first);
 }
 
 static dscq_status unknown_key(const config_entry *e, const dscq_key *const *rows,
@@ -178,6 +248,15 @@ static dscq_status bind_entry(int *is_known, void *const *params,
     return dscq_keys_set(params[owner], rows[owner], e->key, e->value, err);
 }
 
+static int is_over(const dscq_key *const *rows, size_t tables, const char *key)
+{
+    const dscq_key *k = NULL;
+
+    for (size_t t = 0; t < tables && k == NULL; t++)
+        k = dscq_keys_find(rows[t], key);
+    return k != NULL && k->type == DSCQ_KEY_OVER;
+}
+
 static dscq_status check_required(dscq_config *c, int i, const char *name,
                                   const dscq_key *keys, dscq_error *err)
 {
@@ -212,7 +291,13 @@ dscq_status dscq_config_bind_many(void *const *params, const dscq_key *const *ro
             return status;
     for (size_t e = 0; i >= 0 && e < c->section[i].count; e++) {
         const config_entry *x = &c->section[i].entry[e];
-        if (bind_entry(&is_known, params, rows, tables, x, &why) == DSCQ_OK)
+        is_known = 1;
+        status = x->first != 0 ? bind_again(c, (size_t)i, x, &why)
+                               : bind_entry(&is_known, params, rows, tables, x, &why);
+        if (status == DSCQ_OK && x->first == 0 && is_over(rows, tables, x->key))
+            status = dscq_config_read_over(c, (size_t)i, x->key, x->line,
+                                           DSCQ_CONFIG_FOREIGN, &why);
+        if (status == DSCQ_OK)
             continue;
         origin_of(where, sizeof where, c, x, c->section[i].name);
         (void)dscq_fail_at(&why, "%s", where);
@@ -296,6 +381,8 @@ void dscq_config_print_section(const dscq_config *c, int i, const char *name,
     put(ctx, line);
     for (const dscq_key *k = keys; k->name != NULL; k++) {
         const config_entry *e = i < 0 ? NULL : entry(c, (size_t)i, k->name);
+        if (k->type == DSCQ_KEY_OVER)
+            continue;
         if (e == NULL)
             (void)dscq_str_copy(where, sizeof where, "default");
         else

@@ -24,6 +24,7 @@ void dscq_config_destroy(dscq_config *c)
         dscq_free(s->name);
     }
     dscq_free(c->section);
+    dscq_free(c->over);
     dscq_free(c->name);
     dscq_free(c);
 }
@@ -165,11 +166,8 @@ static dscq_status parse_entry(dscq_config *c, const char *text, size_t n, int l
         return dscq_fail(err, DSCQ_FORMAT, "%s:%d: key of %zu characters: want 1 to %d",
                          c->name, line, key_n, DSCQ_NAME_MAX - 1);
     const config_entry *twin = find_entry(s, key, key_n);
-    if (twin != NULL)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "%s:%d: key '%s' given twice in [%s], first in line %d",
-                         c->name, line, twin->key, s->name, twin->line);
-    config_entry e = {copy_bytes(key, key_n), copy_bytes(value, value_n), NULL, line};
+    config_entry e = {copy_bytes(key, key_n), copy_bytes(value, value_n), NULL, line,
+                      twin != NULL ? twin->line : 0};
     const dscq_status status = e.key == NULL || e.value == NULL
                                    ? dscq_fail_nomem(err, c->name, key_n + value_n + 2)
                                    : add_entry(c, s, e, err);
@@ -311,7 +309,7 @@ dscq_status dscq_config_set(dscq_config *c, const char *assignment, const char *
     trim(&value, &value_n);
 
     config_entry e = {copy_bytes(key, key_n), copy_bytes(value, value_n),
-                      dscq_strdup(origin), 0};
+                      dscq_strdup(origin), 0, 0};
     config_entry *old = find_entry(&c->section[i], key, key_n);
     if (e.key == NULL || e.value == NULL || e.origin == NULL)
         status = dscq_fail_nomem(err, assignment, strlen(assignment));

@@ -194,6 +194,8 @@ dscq_status dscq_keys_set(void *params, const dscq_key *keys, const char *name,
                                         "%s = '%s': unknown key; did you mean '%s'?",
                                         name, text, near);
     }
+    if (k->type == DSCQ_KEY_OVER)
+        return DSCQ_OK;
     void *field = (unsigned char *)params + k->offset;
     switch (k->type) {
     case DSCQ_KEY_BOOL:
@@ -207,6 +209,7 @@ dscq_status dscq_keys_set(void *params, const dscq_key *keys, const char *name,
     case DSCQ_KEY_INT:
     case DSCQ_KEY_I64:
     case DSCQ_KEY_REAL:
+    case DSCQ_KEY_OVER:
         break;
     }
     return set_number(field, k, text, err);
@@ -268,6 +271,9 @@ size_t dscq_keys_print(char *out, size_t cap, const void *params, const dscq_key
         break;
     case DSCQ_KEY_LIST:
         return print_list(out, cap, field);
+    case DSCQ_KEY_OVER:
+        n = snprintf(out, cap, "%s", "");
+        break;
     }
     return n > 0 ? (size_t)n : 0;
 }

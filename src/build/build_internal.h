@@ -7,8 +7,8 @@
 #include "dscq/nn/layers.h"
 #include "dscq/qnet/limits.h"
 
-/* Tensors that one layer can make: a slice of every input, a sum, a table. */
-enum { BUILD_LAYER_TENSORS = DSCQ_QNODE_INPUTS + 4 };
+/* Tensors that one layer can make: two of every input, a sum, a table. */
+enum { BUILD_LAYER_TENSORS = 2 * DSCQ_QNODE_INPUTS + 4 };
 
 typedef struct build_ctx {
     dscq_qmodel *m;

@@ -115,6 +115,50 @@ done:
 
 /* ---- sums, products, joins ---- */
 
+/* Channels first .. first + count - 1 of tensor t as one of their own. */
+static dscq_status slice(build_ctx *b, const dscq_node *n, const char *suffix,
+                         int32_t t, int32_t first, int32_t count, int32_t *y)
+{
+    const dscq_qtensor *x = &b->m->tensor[t];
+    const dscq_build_edge edge = build__edge_from(x);
+    char name[80];
+
+    (void)snprintf(name, sizeof name, "%.50s%s", n->name, suffix);
+    const dscq_status status =
+        build__new_tensor(b, y, name, (dscq_shape){1, x->h, x->w, count}, &edge);
+    if (status == DSCQ_OK)
+        build__new_node(b, DSCQ_Q_SLICE, n->name, suffix, &t, 1, *y)->first = first;
+    return status;
+}
+
+/* Input j of a sum with as many channels as the first input has: the first ones of
+ * more, or with zeros behind fewer (a part of the first input times 0). */
+static dscq_status fit_channels(build_ctx *b, const dscq_node *n, int32_t j, int32_t *x)
+{
+    const int32_t have = b->m->tensor[x[j]].c, want = b->m->tensor[x[0]].c;
+    char rest[16], padded[16], name[80];
+    int32_t part[2] = {x[j], 0}, y;
+    dscq_status status;
+
+    (void)snprintf(rest, sizeof rest, ".%d", (int)j);
+    if (have == want)
+        return DSCQ_OK;
+    if (have > want)
+        return slice(b, n, rest, x[j], 0, want, &x[j]);
+    DSCQ_TRY(slice(b, n, rest, x[0], have, want - have, &part[1]));
+    const dscq_qtensor *t = &b->m->tensor[x[j]];
+    const dscq_build_edge edge = build__edge_from(t);
+    (void)snprintf(padded, sizeof padded, ".%d.pad", (int)j);
+    (void)snprintf(name, sizeof name, "%.50s%s", n->name, padded);
+    DSCQ_TRY(build__new_tensor(b, &y, name, (dscq_shape){1, t->h, t->w, want}, &edge));
+    dscq_qnode *q = build__new_node(b, DSCQ_Q_CONCAT, n->name, padded, part, 2, y);
+    DSCQ_TRY(dscq_qnode_reserve(q, 2, b->err));
+    q->shift[0] = DSCQ_QSHIFT_COPIED; /* with m = 0; the rest: m = 0, r = 0 */
+    x[j] = y;
+done:
+    return status;
+}
+
 dscq_status build__shortcut(build_ctx *b, int32_t i, const dscq_node *n)
 {
     const dscq_shortcut_params *p = n->params;
@@ -129,6 +173,7 @@ dscq_status build__shortcut(build_ctx *b, int32_t i, const dscq_node *n)
     DSCQ_TRY(build__open_act(b, i, n, &y, &lut));
     for (int32_t j = 0; j < n->input_count; j++) {
         x[j] = build__input_of(b, n, j);
+        DSCQ_TRY(fit_channels(b, n, j, x));
         factor[j] = 256.0 * (j == 0 ? p->alpha : p->beta) * b->m->tensor[x[j]].scale /
                     b->m->tensor[y].scale;
         top = fmax(top, fabs(factor[j]));
@@ -195,23 +240,13 @@ static dscq_status route_part(build_ctx *b, const dscq_node *n, int32_t j, int32
     const int32_t count = p->channels > 0 ? p->channels : x->c / groups;
     const int32_t first = x->c / groups * (groups > 1 ? p->group_id : 0) +
                           (p->channels > 0 ? p->first_channel : 0);
-    const dscq_build_edge edge = build__edge_from(x);
-    char suffix[16], name[80];
-    int32_t y;
+    char suffix[16] = "";
 
     if (count == x->c)
         return DSCQ_OK;
-    suffix[0] = '\0';
     if (n->input_count > 1)
         (void)snprintf(suffix, sizeof suffix, ".%d", (int)j);
-    (void)snprintf(name, sizeof name, "%.50s%s", n->name, suffix);
-    const dscq_status status =
-        build__new_tensor(b, &y, name, (dscq_shape){1, x->h, x->w, count}, &edge);
-    if (status != DSCQ_OK)
-        return status;
-    build__new_node(b, DSCQ_Q_SLICE, n->name, suffix, t, 1, y)->first = first;
-    *t = y;
-    return DSCQ_OK;
+    return slice(b, n, suffix, *t, first, count, t);
 }
 
 static int same_codes(const dscq_qtensor *a, const dscq_qtensor *y)

@@ -35,6 +35,8 @@ static void range_of(char *out, size_t cap, const dscq_key *k)
         list_choices(out, cap, k->choices);
     else if (k->type == DSCQ_KEY_BOOL)
         (void)snprintf(out, cap, "0 or 1");
+    else if (k->type == DSCQ_KEY_OVER)
+        (void)snprintf(out, cap, "read over");
     else if (k->type == DSCQ_KEY_STR)
         (void)snprintf(out, cap, "text");
     else if (has_lo && has_hi)

@@ -126,6 +126,13 @@ static void check_use(checking *c, const dscq_project *p)
             "for validation; raise data.valid_frac");
 }
 
+static void note_over(void *ctx, const char *text)
+{
+    checking *c = ctx;
+
+    add(c, "note", "read_over", c->path, text);
+}
+
 static dscq_status check_parts(checking *c, dscq_project *p, dscq_error *err)
 {
     dscq_error why = {DSCQ_OK, ""};
@@ -133,6 +140,7 @@ static dscq_status check_parts(checking *c, dscq_project *p, dscq_error *err)
     char unsaid[256];
     dscq_status status;
 
+    flow__over_each(p->cfg, note_over, c);
     DSCQ_TRY(check_settings(c, p, err));
     if (!p->has_data)
         add(c, "warning", "no_data", c->path, "no [data] section: nothing to train on");

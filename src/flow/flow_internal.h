@@ -344,6 +344,12 @@ dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *i
 dscq_status flow__float_done(const char *dir, dscq_flow_stage stage, dscq_error *err);
 int flow__float_is_done(const char *dir);
 
+/* ---- over.c: what a cfg says that moves nothing here ----------------------- */
+
+void flow__over_each(const dscq_config *c, void (*say)(void *ctx, const char *text),
+                     void *ctx);
+void flow__over_tell(const dscq_config *c, const dscq_log *log);
+
 /* ---- small things --------------------------------------------------------- */
 
 /* Make out_dir; refuse when `marker` is there and neither resume nor force is set. */

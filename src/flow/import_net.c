@@ -62,11 +62,60 @@ done:
     return status;
 }
 
-static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
-                                dscq_error *err)
+/* All that is wrong with a cfg. */
+typedef struct faults {
+    dscq_table *t;
+    dscq_error first;
+} faults;
+
+static dscq_status faults_create(faults *f, dscq_error *err)
+{
+    static const dscq_column columns[] = {
+        DSCQ_TEXT_COLUMN("name", "place"), DSCQ_TEXT_COLUMN("op", ""),
+        DSCQ_TEXT_COLUMN("reason", ""), DSCQ_COLUMN_END};
+
+    return dscq_table_create(&f->t, "refused", columns, err);
+}
+
+/* "file:line: reason" */
+static void hear(void *ctx, const dscq_error *why)
+{
+    faults *f = ctx;
+    const char *cut = strstr(why->msg, ": ");
+    char place[sizeof why->msg];
+
+    if (dscq_table_rows(f->t) == 0)
+        f->first = *why;
+    (void)snprintf(place, sizeof place, "%.*s", cut != NULL ? (int)(cut - why->msg) : 0,
+                   why->msg);
+    DSCQ_TABLE_ROW(f->t, dscq_text(place), dscq_text(""),
+                   dscq_text(cut != NULL ? cut + 2 : why->msg));
+}
+
+/* The first of them as the error, and the table where there are more. */
+static dscq_status faults_end(dscq_table **refused, faults *f, dscq_error *err)
+{
+    const size_t n = dscq_table_rows(f->t);
+
+    if (n == 0)
+        return DSCQ_OK;
+    if (dscq_table_check(f->t, err) != DSCQ_OK)
+        return DSCQ_NOMEM;
+    if (n == 1)
+        return dscq_fail(err, f->first.code, "%s", f->first.msg);
+    if (refused != NULL) {
+        *refused = f->t;
+        f->t = NULL;
+    }
+    return dscq_fail(err, f->first.code, "%.200s (and %zu more)", f->first.msg, n - 1);
+}
+
+static dscq_status read_darknet(dscq_model **out, dscq_table **refused,
+                                const dscq_import_options *o, dscq_error *err)
 {
     const dscq_rng rng = dscq_rng_seeded(1);
     dscq_config *cfg = NULL;
+    faults all = {0};
     dscq_status status;
 
     if (o->weights == NULL && dscq_path_is_file(o->network) &&
@@ -77,13 +126,18 @@ static dscq_status read_darknet(dscq_model **out, const dscq_import_options *o,
             "%s: neither an ONNX file nor a Darknet cfg; other formats are "
             "not read: export the network to ONNX",
             o->network);
-    DSCQ_TRY(dscq_config_load(&cfg, o->network, err));
+    DSCQ_TRY(faults_create(&all, err));
+    const dscq_config_listener listener = {hear, &all};
+    DSCQ_TRY(dscq_config_load_all(&cfg, o->network, &listener, err));
     if (o->weights == NULL)
         DSCQ_TRY(dscq_fail(err, DSCQ_ARG,
                            "%s: a Darknet cfg needs its weights file too", o->network));
     DSCQ_TRY(dscq_model_from_config(out, cfg, FLOW_SECTIONS, &rng, err));
+    DSCQ_TRY(faults_end(refused, &all, err));
+    flow__over_tell(cfg, o->log);
     DSCQ_TRY(dscq_darknet_load(*out, o->weights, 0, NULL, err));
 done:
+    dscq_table_destroy(all.t);
     dscq_config_destroy(cfg);
     return status;
 }
@@ -107,7 +161,7 @@ dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
         *ranges = NULL;
     DSCQ_TRY(dscq_kind_refuse_foreign(o->network, err));
     DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, refused, ranges, o->network, err)
-                                 : read_darknet(out, o, err));
+                                 : read_darknet(out, refused, o, err));
 done:
     if (status != DSCQ_OK) {
         dscq_model_destroy(*out);

@@ -256,7 +256,12 @@ static dscq_kind bytes_of(const char *head, size_t bytes)
 static dscq_kind name_of(const char *path)
 {
     const size_t n = strlen(path);
+    const char *dot = strrchr(dscq_path_base(path), '.');
 
+    if (dot != NULL && dot - dscq_path_base(path) > 5 && dot[1] != '\0' &&
+        dot[1 + strspn(dot + 1, "0123456789")] == '\0' &&
+        strncmp(dot - 5, ".conv", 5) == 0) /* "darknet53.conv.74": the first layers */
+        return own(DSCQ_KIND_WEIGHTS);
     for (size_t i = 0; i < sizeof k_endings / sizeof *k_endings; i++) {
         const size_t m = strlen(k_endings[i].ending);
         const dscq_kind *k = &k_endings[i].kind;

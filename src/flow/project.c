@@ -104,6 +104,22 @@ done:
     return status;
 }
 
+/* Darknet's letter_box = 1: pictures keep their shape, where [data] does not say how they
+ * reach the input's size. */
+static dscq_status settle_letter_box(dscq_project *p, dscq_error *err)
+{
+    const int at = dscq_config_find(p->cfg, "data");
+    dscq_status status;
+
+    if (at < 0 || !dscq_model_net(p->model)->letter_box ||
+        dscq_config_get(p->cfg, (size_t)at, "resize") != NULL)
+        return DSCQ_OK;
+    DSCQ_TRY(dscq_config_set(p->cfg, "data.resize=letterbox", "net.letter_box", err));
+    p->data.resize = DSCQ_RESIZE_LETTERBOX;
+done:
+    return status;
+}
+
 const char *dscq_flow_unsaid_keys(int has_mean, int has_std)
 {
     return !has_mean && !has_std ? "mean and std"
@@ -244,6 +260,8 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
     DSCQ_TRY(dscq_model_from_config(&p->model, p->cfg, k_not_layers, NULL, err));
     if (p->model != NULL)
         DSCQ_TRY(settle_imported(p, err));
+    if (p->model != NULL)
+        DSCQ_TRY(settle_letter_box(p, err));
     FLOW_HEAR(settle_size(p, err));
     if (o != NULL && o->recipe != NULL)
         DSCQ_TRY(flow__load_recipe(p, o->recipe, err));
@@ -251,6 +269,8 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
     if (p->model != NULL)
         FLOW_HEAR(dscq_config_check_used(p->cfg, "net|" FLOW_SECTIONS, err));
     DSCQ_TRY(digest_config(p, o, err));
+    if (o != NULL && o->listener == NULL)
+        flow__over_tell(p->cfg, o->log);
     if (p->model != NULL && (o == NULL || o->use != DSCQ_PROJECT_PLAN))
         DSCQ_TRY(make_weights(p, o, &weights, err));
     *out = p;

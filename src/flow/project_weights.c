@@ -2,6 +2,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/flow/kind.h"
 #include "dscq/import/darknet.h"
 #include "dscq/nn/checkpoint.h"
 #include "flow_internal.h"
@@ -55,11 +56,17 @@ static dscq_status load_weights(dscq_project *p, const char *path, dscq_match ma
     dscq_match_report r = {0};
     dscq_status status;
 
-    if (dscq_path_ends(path, ".weights")) {
+    if (dscq_kind_of(path).bit == DSCQ_KIND_WEIGHTS) {
         dscq_darknet_info info;
-        DSCQ_TRY(dscq_darknet_load(p->model, path, 0, &info, err));
-        dscq_log_printf(log, DSCQ_LOG_INFO, "%s: weights of %d layers", path,
-                        (int)info.layers_loaded);
+        DSCQ_TRY(dscq_darknet_load(p->model, path, must_fit ? 0 : DSCQ_DARKNET_LEADING,
+                                   &info, err));
+        r.loaded = info.layers_loaded;
+        r.missing = info.layers_left;
+        (void)dscq_str_copy(r.why, sizeof r.why, "the file ends before it");
+        if (info.first_left >= 0)
+            (void)dscq_str_copy(r.first_left, sizeof r.first_left,
+                                dscq_model_node(p->model, info.first_left)->name);
+        tell_loaded(log, path, &r);
         return DSCQ_OK;
     }
     DSCQ_TRY(dscq_model_load(p->model, path, match, &r, err));

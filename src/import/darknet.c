@@ -219,6 +219,10 @@ static dscq_status fill(dscq_model *m, cursor *f, int32_t cutoff, int transposed
         const size_t want = node_floats(n, f->dialect);
         if (want == 0)
             continue;
+        if (cutoff == DSCQ_DARKNET_LEADING && f->pos == f->count && f->pos > 0) {
+            info->first_left = info->layers_left++ == 0 ? i : info->first_left;
+            continue;
+        }
         if (want > f->count - f->pos)
             return dscq_fail(
                 err, DSCQ_FORMAT,
@@ -240,7 +244,7 @@ static dscq_status fill(dscq_model *m, cursor *f, int32_t cutoff, int transposed
 dscq_status dscq_darknet_load(dscq_model *m, const char *path, int32_t cutoff,
                               dscq_darknet_info *info, dscq_error *err)
 {
-    dscq_darknet_info local = {0};
+    dscq_darknet_info local = {.first_left = -1};
     uint8_t *data = NULL;
     size_t bytes = 0, header = 0;
     dscq_status status;

@@ -1,13 +1,11 @@
 /* Heads: settings, decoding, suppression. */
-#include "dscq/nn/detect.h"
-
+#include "detect_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/keys.h"
 #include "dscq/base/str.h"
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +51,7 @@ dscq_status dscq_head_from_node(dscq_head *out, const dscq_model *m, int32_t i,
     const dscq_yolo_params *p = n->params;
     h.is_region = strcmp(n->type, "region") == 0;
     h.classes = p->classes;
+    h.new_coords = !h.is_region && p->new_coords;
     h.scale_xy = h.is_region ? 1 : p->scale_x_y;
     h.ignore_thresh = h.is_region ? p->thresh : p->ignore_thresh;
     h.truth_thresh = h.is_region ? 1 : p->truth_thresh;
@@ -74,7 +73,7 @@ dscq_status dscq_head_from_node(dscq_head *out, const dscq_model *m, int32_t i,
 
 /* The settings as they stand in a packed file. */
 typedef struct head_text {
-    int32_t region, classes, h, w;
+    int32_t region, classes, h, w, new_coords;
     double scale_xy, ignore_thresh, truth_thresh, iou_thresh;
     dscq_list mask, anchors; /* anchors: fractions of the input */
 } head_text;
@@ -89,6 +88,7 @@ static const dscq_key k_text_keys[] = {
     DSCQ_KEY_REAL_ROW(head_text, ignore_thresh, 0, 1, "0.5", "overlap"),
     DSCQ_KEY_REAL_ROW(head_text, truth_thresh, 0, 1, "1", "overlap"),
     DSCQ_KEY_REAL_ROW(head_text, iou_thresh, 0, 1, "1", "overlap"),
+    DSCQ_KEY_BOOL_ROW(head_text, new_coords, "0", "chances, and sides (2 v)^2"),
     DSCQ_KEY_LIST_ROW(head_text, mask, 0, ALL_MAX - 1, NULL, "anchors of this head"),
     DSCQ_KEY_LIST_ROW(head_text, anchors, 1e-6, 1e5, NULL, "width, height; fractions"),
     DSCQ_KEY_END
@@ -101,6 +101,7 @@ int dscq_head_text(char *out, size_t cap, const dscq_head *h)
                    .classes = h->classes,
                    .h = h->h,
                    .w = h->w,
+                   .new_coords = h->new_coords,
                    .scale_xy = h->scale_xy,
                    .ignore_thresh = h->ignore_thresh,
                    .truth_thresh = h->truth_thresh,
@@ -118,6 +119,8 @@ int dscq_head_text(char *out, size_t cap, const dscq_head *h)
     }
     for (const dscq_key *k = k_text_keys; k->name != NULL; k++) {
         char value[2048];
+        if (strcmp(k->name, "new_coords") == 0 && !t.new_coords)
+            continue; /* as files were before there was such a thing */
         if (dscq_keys_print(value, sizeof value, &t, k) >= sizeof value)
             return 0;
         const int n = snprintf(out + at, cap - at, "%s=%s\n", k->name, value);
@@ -134,6 +137,7 @@ static dscq_status from_text(dscq_head *out, const head_text *t, dscq_error *err
                    .classes = t->classes,
                    .h = t->h,
                    .w = t->w,
+                   .new_coords = t->new_coords,
                    .scale_xy = t->scale_xy,
                    .ignore_thresh = t->ignore_thresh,
                    .truth_thresh = t->truth_thresh,
@@ -192,11 +196,6 @@ dscq_status dscq_head_parse(dscq_head *out, const char *text, dscq_error *err)
 
 /* ---- decoding ----------------------------------------------------------- */
 
-static double sigmoid(double x)
-{
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-}
-
 /* Class probabilities of one anchor, to be multiplied by its objectness. */
 static double class_scale(const dscq_head *h, const float *cls, double *top)
 {
@@ -214,24 +213,25 @@ static dscq_status decode_anchor(dscq_detections *out, const dscq_head *h,
                                  const float *t, int32_t y, int32_t x, int32_t a,
                                  int32_t image, double threshold, dscq_error *err)
 {
-    const double object = sigmoid((double)t[4]);
+    const double object = nn__head_chance(h, (double)t[4]);
     const double slack = (h->scale_xy - 1) / 2;
     dscq_detection d = {.image = image};
     double top = 0, sum = 1;
 
     if (!(object > threshold))
         return DSCQ_OK;
-    d.x = (float)((x + h->scale_xy * sigmoid((double)t[0]) - slack) / h->w);
-    d.y = (float)((y + h->scale_xy * sigmoid((double)t[1]) - slack) / h->h);
-    d.w = (float)(exp(fmin((double)t[2], 30)) * (double)h->anchor_w[a]);
-    d.h = (float)(exp(fmin((double)t[3], 30)) * (double)h->anchor_h[a]);
+    d.x = (float)((x + h->scale_xy * nn__head_chance(h, (double)t[0]) - slack) / h->w);
+    d.y = (float)((y + h->scale_xy * nn__head_chance(h, (double)t[1]) - slack) / h->h);
+    d.w = (float)(nn__head_side(h, (double)t[2]) * (double)h->anchor_w[a]);
+    d.h = (float)(nn__head_side(h, (double)t[3]) * (double)h->anchor_h[a]);
     if (!isfinite(d.x) || !isfinite(d.y) || !isfinite(d.w) || !isfinite(d.h))
         return DSCQ_OK;
     if (h->is_region)
         sum = class_scale(h, t + 5, &top);
     for (int32_t k = 0; k < h->classes; k++) {
         const double v = (double)t[5 + k];
-        const double score = object * (h->is_region ? exp(v - top) / sum : sigmoid(v));
+        const double score =
+            object * (h->is_region ? exp(v - top) / sum : nn__head_chance(h, v));
         if (!(score > threshold))
             continue;
         d.cls = k;

@@ -4,27 +4,20 @@
  * teacher sees an object there (after Mehta and Ozturk 2018, who scale these terms by
  * the teacher's objectness). Every term is a divergence: 0 when both say the same.
  */
-#include "dscq/nn/detect.h"
-
-#include <math.h>
-
-static double sigmoid(double x)
-{
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-}
+#include "detect_internal.h"
 
 static double entropy(double p)
 {
     return (p > 0 ? -p * log(p) : 0) + (p < 1 ? -(1 - p) * log(1 - p) : 0);
 }
 
-/* Divergence of the student's sigmoid from the teacher's, and its slope. */
-static double follow(float *grad, double v, double teacher, double weight)
+/* Divergence of the student's chance from the teacher's, and its slope. */
+static double follow(float *grad, const dscq_head *h, double v, double teacher,
+                     double weight)
 {
-    const double p = sigmoid(teacher);
+    const double p = nn__head_chance(h, teacher);
 
-    *grad += (float)(weight * (sigmoid(v) - p));
-    return weight * (fmax(v, 0) - v * p + log1p(exp(-fabs(v))) - entropy(p));
+    return nn__head_cross_entropy(grad, h, v, p, weight) - weight * entropy(p);
 }
 
 static double follow_size(float *grad, double v, double teacher, double weight)
@@ -51,7 +44,7 @@ static double follow_classes(float *grad, const dscq_head *h, const float *v,
 
     if (!h->is_region) {
         for (int32_t k = 0; k < h->classes; k++)
-            loss += follow(&grad[k], (double)v[k], (double)teacher[k], weight);
+            loss += follow(&grad[k], h, (double)v[k], (double)teacher[k], weight);
         return loss;
     }
     const double all = log_sum(v, h->classes), theirs = log_sum(teacher, h->classes);
@@ -67,15 +60,15 @@ static double follow_anchor(float *grad, const dscq_head *h, const float *v,
                             const float *teacher, const dscq_detect_loss *p,
                             double scale)
 {
-    const double seen = sigmoid((double)teacher[4]) * scale;
+    const double seen = nn__head_chance(h, (double)teacher[4]) * scale;
     double loss = 0;
 
     for (int i = 0; i < 2; i++) {
-        loss += follow(&grad[i], (double)v[i], (double)teacher[i], p->box * seen);
+        loss += follow(&grad[i], h, (double)v[i], (double)teacher[i], p->box * seen);
         loss += follow_size(&grad[2 + i], (double)v[2 + i], (double)teacher[2 + i],
                             p->box * seen);
     }
-    loss += follow(&grad[4], (double)v[4], (double)teacher[4], p->object * scale);
+    loss += follow(&grad[4], h, (double)v[4], (double)teacher[4], p->object * scale);
     return loss + follow_classes(grad + 5, h, v + 5, teacher + 5, p->cls * seen);
 }
 

@@ -5,9 +5,8 @@
  * than ignore_thresh. Cross-entropy for centre, objectness and classes, half the
  * squared error for log sizes; box terms weigh 2 - w*h (small boxes more).
  */
-#include "dscq/nn/detect.h"
+#include "detect_internal.h"
 
-#include <math.h>
 #include <stddef.h>
 
 enum { TRUTHS_MAX = 512 }; /* of one image; more are not learned */
@@ -26,18 +25,6 @@ typedef struct context {
     int32_t count;
     double scale; /* 1 / images */
 } context;
-
-static double sigmoid(double x)
-{
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-}
-
-/* -t log s(v) - (1-t) log(1-s(v)), and its slope. */
-static double cross_entropy(float *grad, double v, double target_p, double weight)
-{
-    *grad += (float)(weight * (sigmoid(v) - target_p));
-    return weight * (fmax(v, 0) - v * target_p + log1p(exp(-fabs(v))));
-}
 
 static double half_square(float *grad, double v, double want, double weight)
 {
@@ -95,10 +82,12 @@ static double best_overlap(const context *c, const float *v, int32_t y, int32_t 
 {
     const dscq_head *h = c->h;
     const double slack = (h->scale_xy - 1) / 2;
-    const float bx = (float)((x + h->scale_xy * sigmoid((double)v[0]) - slack) / h->w);
-    const float by = (float)((y + h->scale_xy * sigmoid((double)v[1]) - slack) / h->h);
-    const float bw = (float)(exp(fmin((double)v[2], 30)) * (double)h->anchor_w[a]);
-    const float bh = (float)(exp(fmin((double)v[3], 30)) * (double)h->anchor_h[a]);
+    const float bx =
+        (float)((x + h->scale_xy * nn__head_chance(h, (double)v[0]) - slack) / h->w);
+    const float by =
+        (float)((y + h->scale_xy * nn__head_chance(h, (double)v[1]) - slack) / h->h);
+    const float bw = (float)(nn__head_side(h, (double)v[2]) * (double)h->anchor_w[a]);
+    const float bh = (float)(nn__head_side(h, (double)v[3]) * (double)h->anchor_h[a]);
     double best = 0;
 
     for (int32_t i = 0; i < c->count; i++) {
@@ -126,7 +115,7 @@ static double class_loss(float *grad, const dscq_head *h, const float *v, int32_
 
     if (!h->is_region) {
         for (int32_t k = 0; k < h->classes; k++)
-            loss += cross_entropy(&grad[k], (double)v[k], k == cls, weight);
+            loss += nn__head_cross_entropy(&grad[k], h, (double)v[k], k == cls, weight);
         return loss;
     }
     for (int32_t k = 1; k < h->classes; k++)
@@ -146,15 +135,18 @@ static double learn(float *grad, const context *c, const float *v, const target 
     const double w = c->p->box * (2 - (double)b->w * (double)b->h) * c->scale;
     double loss = 0;
 
-    loss += cross_entropy(&grad[0], (double)v[0],
-                          centre_target(h, (double)b->x * h->w - x), w);
-    loss += cross_entropy(&grad[1], (double)v[1],
-                          centre_target(h, (double)b->y * h->h - y), w);
-    loss += half_square(&grad[2], (double)v[2],
-                        log((double)b->w / (double)h->anchor_w[a]), w);
-    loss += half_square(&grad[3], (double)v[3],
-                        log((double)b->h / (double)h->anchor_h[a]), w);
-    loss += cross_entropy(&grad[4], (double)v[4], 1, c->p->object * c->scale);
+    loss += nn__head_cross_entropy(&grad[0], h, (double)v[0],
+                                   centre_target(h, (double)b->x * h->w - x), w);
+    loss += nn__head_cross_entropy(&grad[1], h, (double)v[1],
+                                   centre_target(h, (double)b->y * h->h - y), w);
+    loss +=
+        half_square(&grad[2], (double)v[2],
+                    nn__head_side_number(h, (double)b->w / (double)h->anchor_w[a]), w);
+    loss +=
+        half_square(&grad[3], (double)v[3],
+                    nn__head_side_number(h, (double)b->h / (double)h->anchor_h[a]), w);
+    loss +=
+        nn__head_cross_entropy(&grad[4], h, (double)v[4], 1, c->p->object * c->scale);
     if (b->cls >= 0 && b->cls < h->classes)
         loss += class_loss(grad + 5, h, v + 5, b->cls, c->p->cls * c->scale);
     return loss;
@@ -174,7 +166,8 @@ static double anchor_loss(float *grad, const context *c, const float *v, int32_t
     }
     if (t != NULL)
         return learn(grad, c, v, t, y, x, a);
-    return cross_entropy(&grad[4], (double)v[4], 0, c->p->noobject * c->scale);
+    return nn__head_cross_entropy(&grad[4], c->h, (double)v[4], 0,
+                                  c->p->noobject * c->scale);
 }
 
 double dscq_head_loss(float *grad, const dscq_head *h, const float *raw, int32_t n,

@@ -70,7 +70,7 @@ static dscq_status shortcut_infer(dscq_layer_shape *out, void *params,
     if (p->weights_type != 0)
         return dscq_fail(err, DSCQ_UNSUPPORTED, "weights_type is not supported");
     for (int32_t i = 1; i < x_count; i++)
-        if (!dscq_shape_same_map(&x[0], &x[i]))
+        if (x[i].h != x[0].h || x[i].w != x[0].w)
             return dscq_fail(err, DSCQ_FORMAT,
                              "cannot add %d x %d x %d and %d x %d x %d (h x w x c)",
                              (int)x[0].h, (int)x[0].w, (int)x[0].c, (int)x[i].h,
@@ -79,23 +79,38 @@ static dscq_status shortcut_infer(dscq_layer_shape *out, void *params,
     return DSCQ_OK;
 }
 
+/* to[pixels][to_c] += factor * from[pixels][from_c]: where they have different numbers
+ * of channels the first ones meet, as in Darknet. */
+static void add_scaled(const dscq_kernels *k, float factor, const float *from,
+                       int32_t from_c, float *to, int32_t to_c, size_t pixels)
+{
+    const size_t both = (size_t)(from_c < to_c ? from_c : to_c);
+
+    if (from_c == to_c)
+        k->axpy(factor, from, to, pixels * both);
+    for (size_t p = 0; from_c != to_c && p < pixels; p++)
+        k->axpy(factor, from + p * (size_t)from_c, to + p * (size_t)to_c, both);
+}
+
 static void shortcut_forward(const dscq_layer_io *io, int32_t image,
                              const float *const *x, float *z, void *state)
 {
     const dscq_shortcut_params *p = io->node->params;
-    const size_t n = floats_of(&io->node->out);
+    const dscq_shape *o = &io->node->out;
+    const size_t n = floats_of(o);
     int32_t i = 1;
 
     (void)image;
     (void)state;
-    if (p->alpha == 1 && p->beta == 1 && io->x_count > 1) {
+    if (p->alpha == 1 && p->beta == 1 && io->x_count > 1 && io->x[1].shape.c == o->c) {
         io->k->add(x[0], x[1], z, n);
         i = 2;
     } else {
         io->k->scale((float)p->alpha, x[0], z, n);
     }
     for (; i < io->x_count; i++)
-        io->k->axpy((float)p->beta, x[i], z, n);
+        add_scaled(io->k, (float)p->beta, x[i], io->x[i].shape.c, z, o->c,
+                   (size_t)o->h * (size_t)o->w);
 }
 
 static void shortcut_backward(const dscq_layer_io *io, int32_t image,
@@ -103,6 +118,7 @@ static void shortcut_backward(const dscq_layer_io *io, int32_t image,
                               float *const *dx, const void *state)
 {
     const dscq_shortcut_params *p = io->node->params;
+    const dscq_shape *o = &io->node->out;
 
     (void)image;
     (void)x;
@@ -110,21 +126,24 @@ static void shortcut_backward(const dscq_layer_io *io, int32_t image,
     (void)state;
     for (int32_t i = 0; i < io->x_count; i++)
         if (dx[i] != NULL)
-            io->k->axpy((float)(i == 0 ? p->alpha : p->beta), dz, dx[i],
-                        floats_of(&io->node->out));
+            add_scaled(io->k, (float)(i == 0 ? p->alpha : p->beta), dz, o->c, dx[i],
+                       io->x[i].shape.c, (size_t)o->h * (size_t)o->w);
 }
 
 static void shortcut_reference(double *z, const dscq_node *node, const double *const *x,
                                const dscq_shape *x_shape, int32_t n, const double *w)
 {
     const dscq_shortcut_params *p = node->params;
-    const size_t count = floats_of(&x_shape[0]) * (size_t)n;
+    const size_t channels = (size_t)x_shape[0].c;
+    const size_t pixels = floats_of(&x_shape[0]) / channels * (size_t)n;
 
     (void)w;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < pixels * channels; i++) {
+        const size_t at = i / channels, c = i % channels;
         z[i] = p->alpha * x[0][i];
         for (int32_t j = 1; j < node->input_count; j++)
-            z[i] += p->beta * x[j][i];
+            if (c < (size_t)x_shape[j].c)
+                z[i] += p->beta * x[j][at * (size_t)x_shape[j].c + c];
     }
 }
 

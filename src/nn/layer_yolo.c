@@ -8,6 +8,7 @@
 #define REAL_(f, lo, hi, d, h) DSCQ_KEY_REAL_ROW(dscq_yolo_params, f, lo, hi, d, h)
 #define BOOL_(f, d, h)         DSCQ_KEY_BOOL_ROW(dscq_yolo_params, f, d, h)
 #define LIST_(f, lo, hi, d, h) DSCQ_KEY_LIST_ROW(dscq_yolo_params, f, lo, hi, d, h)
+#define OVER_(name)            DSCQ_KEY_OVER_ROW(name, "Darknet: training only, read over")
 #define DARKNET                "Darknet: read, without effect here"
 
 /* clang-format off */
@@ -21,7 +22,11 @@
     REAL_(max_delta, 0, 1e9, "0", DARKNET), \
     REAL_(iou_normalizer, 0, 1e3, "1", DARKNET), \
     REAL_(cls_normalizer, 0, 1e3, "1", DARKNET), \
-    REAL_(obj_normalizer, 0, 1e3, "1", DARKNET)
+    REAL_(obj_normalizer, 0, 1e3, "1", DARKNET), \
+    OVER_("show_details"), OVER_("counters_per_class"), OVER_("objectness_smooth"), \
+    OVER_("uc_normalizer"), OVER_("delta_normalizer"), OVER_("iou_thresh_kind"), \
+    OVER_("track_history_size"), OVER_("sim_thresh"), OVER_("dets_for_track"), \
+    OVER_("dets_for_show"), OVER_("track_ciou_norm"), OVER_("embedding_layer")
 
 static const dscq_key k_yolo_keys[] = {
     SHARED_ROWS,
@@ -36,7 +41,7 @@ static const dscq_key k_yolo_keys[] = {
     REAL_(beta_nms, 0, 10, "0.6", DARKNET),
     REAL_(resize, 0, 10, "1", DARKNET),
     BOOL_(focal_loss, "0", DARKNET),
-    BOOL_(new_coords, "0", "Darknet: not supported"),
+    BOOL_(new_coords, "0", "behind a logistic activation: chances, and sides of (2 v)^2 times the anchor's"),
     DSCQ_KEY_END
 };
 static const dscq_key k_region_keys[] = {
@@ -87,8 +92,6 @@ static dscq_status yolo_infer(dscq_layer_shape *out, void *params, const dscq_sh
     dscq_yolo_params *p = params;
 
     (void)x_count;
-    if (p->new_coords)
-        return dscq_fail(err, DSCQ_UNSUPPORTED, "new_coords is not supported");
     if (p->mask.count == 0)
         for (; p->mask.count < p->num && p->mask.count < DSCQ_LIST_MAX; p->mask.count++)
             p->mask.v[p->mask.count] = p->mask.count;

@@ -96,6 +96,25 @@ static dscq_status unknown_section(const builder *b, size_t i, const char *not_l
                                 best));
 }
 
+/* Darknet's [cost] at the end: the loss, the answers are those of the layer before it.
+ */
+static int is_loss(const dscq_config *c, size_t i)
+{
+    if (strcmp(dscq_config_section(c, i), "cost") != 0)
+        return 0;
+    for (size_t j = i + 1; j < dscq_config_count(c); j++)
+        if (dscq_layer_find(dscq_config_section(c, j)) != NULL)
+            return 0; /* layers count it when they name others by number */
+    return 1;
+}
+
+static dscq_status read_over_section(const builder *b, size_t i, dscq_error *err)
+{
+    dscq_config_use(b->cfg, i);
+    return dscq_config_read_over(b->cfg, i, "", dscq_config_line(b->cfg, i),
+                                 DSCQ_CONFIG_FOREIGN, err);
+}
+
 static dscq_status find_sections(builder *b, const char *not_layers, dscq_error *err)
 {
     const size_t sections = dscq_config_count(b->cfg);
@@ -117,6 +136,10 @@ static dscq_status find_sections(builder *b, const char *not_layers, dscq_error 
         }
         if (not_layers != NULL && dscq_choice_find(not_layers, name) >= 0)
             continue;
+        if (is_loss(b->cfg, i)) {
+            HEAR(b, read_over_section(b, i, err));
+            continue;
+        }
         section *s = &b->item[b->count];
         s->ops = dscq_layer_find(name);
         if (s->ops == NULL) {
@@ -141,6 +164,7 @@ static dscq_status bind_keys(section *s, dscq_config *cfg, dscq_error *err)
     if (s->params == NULL)
         return dscq_fail_nomem(err, "layer settings", s->ops->param_bytes);
 
+    dscq_config_first_counts(cfg, s->index);
     void *const params[] = {s->params, &s->common};
     const dscq_key *const rows[] = {s->ops->keys,
                                     dscq_layer_common_keys(s->ops->flags)};
@@ -246,7 +270,12 @@ static dscq_status add_section(builder *b, dscq_model *m, int32_t i, dscq_error 
     n->line = dscq_config_line(b->cfg, s->index);
     n->frozen = c->frozen;
     n->rate = c->learning_rate;
-    for (int32_t j = 0; c->stopbackward && j <= i; j++)
+    if (c->stopbackward > 1)
+        return dscq_config_read_over(
+            b->cfg, s->index, "stopbackward",
+            dscq_config_key_line(b->cfg, s->index, "stopbackward"), DSCQ_CONFIG_FOREIGN,
+            err);
+    for (int32_t j = 0; c->stopbackward == 1 && j <= i; j++)
         nn__node(m, j)->frozen = 1;
     return DSCQ_OK;
 }
@@ -308,6 +337,7 @@ static dscq_status bind_all(builder *b, const char *not_layers, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(find_sections(b, not_layers, err));
+    dscq_config_first_counts(b->cfg, (size_t)b->net);
     DSCQ_TRY(dscq_config_bind(&b->params, b->cfg, b->net, "net", dscq_net_keys, err));
     for (int32_t i = 0; i < b->count; i++) {
         HEAR(b, bind_section(b, i, err));

@@ -6,6 +6,7 @@
 #define BOOL_(f, d, h)         DSCQ_KEY_BOOL_ROW(dscq_net_params, f, d, h)
 #define ENUM_(f, c, d, h)      DSCQ_KEY_ENUM_ROW(dscq_net_params, f, c, d, h)
 #define LIST_(f, lo, hi, d, h) DSCQ_KEY_LIST_ROW(dscq_net_params, f, lo, hi, d, h)
+#define OVER_(name)            DSCQ_KEY_OVER_ROW(name, "Darknet: training only, read over")
 
 /* clang-format off */
 const dscq_key dscq_net_keys[] = {
@@ -32,7 +33,7 @@ const dscq_key dscq_net_keys[] = {
     BOOL_(center, "0", "Darknet: augmentation"),
     BOOL_(noadjust, "0", "Darknet: augmentation"),
     BOOL_(mosaic, "0", "Darknet: augmentation"),
-    BOOL_(letter_box, "0", "Darknet: keep the aspect of pictures"),
+    BOOL_(letter_box, "0", "Darknet: pictures keep their shape (data.resize is letterbox, unless it is given)"),
     INT_(max_crop, 0, 65536, "0", "Darknet: augmentation"),
     INT_(min_crop, 0, 65536, "0", "Darknet: augmentation"),
     REAL_(momentum, 0, 1, "0.9", "Darknet: optimiser"),
@@ -49,11 +50,50 @@ const dscq_key dscq_net_keys[] = {
     REAL_(saturation, 0, 10, "1", "Darknet: augmentation"),
     REAL_(exposure, 0, 10, "1", "Darknet: augmentation"),
     REAL_(hue, 0, 10, "0", "Darknet: augmentation"),
-    LIST_(steps, 0, 1e9, "", "Darknet: policy=steps"),
+    LIST_(steps, -1, 1e9, "", "Darknet: policy=steps"),
     LIST_(scales, 0, 100, "", "Darknet: policy=steps"),
+    OVER_("ema_alpha"),
+    OVER_("mixup"),
+    OVER_("cutmix"),
+    OVER_("mosaic_bound"),
+    OVER_("blur"),
+    OVER_("gaussian_noise"),
+    OVER_("contrastive"),
+    OVER_("contrastive_jit_flip"),
+    OVER_("contrastive_color"),
+    OVER_("unsupervised"),
+    OVER_("adversarial_lr"),
+    OVER_("attention"),
+    OVER_("label_smooth_eps"),
+    OVER_("loss_scale"),
+    OVER_("sgdr_cycle"),
+    OVER_("sgdr_mult"),
+    OVER_("seq_scales"),
+    OVER_("learning_rate_min"),
+    OVER_("burnin_update"),
+    OVER_("max_epochs"),
+    OVER_("resize_step"),
+    OVER_("train_only_bn"),
+    OVER_("track"),
+    OVER_("augment_speed"),
+    OVER_("sequential_subdivisions"),
+    OVER_("try_fix_nan"),
+    OVER_("weights_reject_freq"),
+    OVER_("equidistant_point"),
+    OVER_("badlabels_rejection_percentage"),
+    OVER_("num_sigmas_reject_badlabels"),
+    OVER_("use_cuda_graph"),
+    OVER_("dynamic_minibatch"),
+    OVER_("optimized_memory"),
+    OVER_("workspace_size_limit_MB"),
+    OVER_("max_chart_loss"),
+    OVER_("show_receptive_field"),
+    OVER_("seen"),
+    OVER_("gpus"),
     DSCQ_KEY_END
 };
 
+#define OVER "Darknet: training only, read over"
 #define ROW_NAME DSCQ_KEY_STR_ROW(nn_common, name, "", "name of the layer; default: <index>_<type>")
 static const char k_activations[] = "unset"
 #define DSCQ_ACT(name, ...) "|" #name
@@ -69,7 +109,10 @@ static const char k_activations[] = "unset"
     DSCQ_KEY_BOOL_ROW(nn_common, bias, "1", "a constant per channel, when not normalised")
 #define ROWS_TRAIN \
     DSCQ_KEY_REAL_ROW(nn_common, learning_rate, 0, 1000, "1", "multiple of the learning rate"), \
-    DSCQ_KEY_BOOL_ROW(nn_common, stopbackward, "0", "this layer and all before it are not trained"), \
+    DSCQ_KEY_INT_ROW(nn_common, stopbackward, 0, 1e9, "0", "1: this layer and all before it are not trained; more: Darknet, for so many updates, read over"), \
+    DSCQ_KEY_OVER_ROW("dontload", OVER), DSCQ_KEY_OVER_ROW("dontloadscales", OVER), \
+    DSCQ_KEY_OVER_ROW("onlyforward", OVER), DSCQ_KEY_OVER_ROW("dont_update", OVER), \
+    DSCQ_KEY_OVER_ROW("burnin_update", OVER), DSCQ_KEY_OVER_ROW("train_only_bn", OVER), \
     DSCQ_KEY_BOOL_ROW(nn_common, frozen, "0", "this layer is not trained"), \
     DSCQ_KEY_INT_ROW(nn_common, net_output, 0, 65536, "0", "an output of the network (default: the heads, else the last layer); they come by this number, then as they stand")
 

@@ -167,6 +167,21 @@ START_TEST(a_plan_costs_nothing_that_grows_with_the_network)
 }
 END_TEST
 
+START_TEST(pictures_of_a_letter_box_keep_their_shape)
+{
+    static const char cfg[] = "[net]\nwidth=8\nheight=8\nchannels=3\nletter_box=1\n"
+                              "[convolutional]\nfilters=2\nsize=1\nactivation=linear\n"
+                              "[data]\ntype=signs\n";
+
+    (void)test_file("net.cfg", cfg);
+    ck_assert_int_eq(shell("$DSCQ train net.cfg --print-config"), 0);
+    test_printed("# net.letter_box data.resize\nresize=letterbox");
+    ck_assert_int_eq(shell("$DSCQ train net.cfg --print-config --set data.resize=crop"),
+                     0);
+    test_printed("resize=crop");
+}
+END_TEST
+
 START_TEST(a_run_without_room_ends_before_it_begins)
 {
     write_layers(2, 1024, 3, 500000);
@@ -240,6 +255,7 @@ static Suite *make(void)
     tcase_add_test(tc, without_openblas_our_own_code_does_it_and_says_so);
     tcase_add_test(tc, without_room_for_openblas_it_is_said);
     tcase_add_test(tc, a_plan_costs_nothing_that_grows_with_the_network);
+    tcase_add_test(tc, pictures_of_a_letter_box_keep_their_shape);
     tcase_add_test(tc, a_run_without_room_ends_before_it_begins);
     tcase_add_test(tc, many_layers_are_planned_at_once);
     tcase_add_loop_test(tc, a_file_that_may_not_grow_is_told_and_leaves_nothing, 0, 10);

@@ -63,6 +63,7 @@ static void other_value(char *out, size_t cap, const dscq_key *k, const char *no
         (void)snprintf(out, cap, "%.17g", k->min);
         break;
     case DSCQ_KEY_STR:
+    case DSCQ_KEY_OVER:
         (void)snprintf(out, cap, "other");
         break;
     }

@@ -107,8 +107,6 @@ static const struct {
     {"[net\n", "net.cfg:1: '[net': want [section]"},
     {"[]\n", "net.cfg:1: section name of 0 characters: want 1 to 127"},
     {"[\n", "net.cfg:1: '[': want [section]"},
-    {"[net]\nwidth=1\n# x\n width = 2\n",
-     "net.cfg:4: key 'width' given twice in [net], first in line 2"},
 };
 
 START_TEST(broken_text_is_refused_with_its_line)
@@ -127,6 +125,8 @@ END_TEST
 static const struct {
     const char *text, *message;
 } k_unbound[] = {
+    {"[net]\nwidth=1\n# x\n width = 2\n",
+     "net.cfg:4: key 'width' given twice in [net], first in line 2"},
     {"[net]\nwidht=64\n",
      "net.cfg:2: widht = '64': unknown key; did you mean 'width'?"},
     {"\n[net]\nheight=3\n", "net.cfg:2: [net] needs the key 'width': pixels per row"},
@@ -138,6 +138,38 @@ static const struct {
     {"[net]\nwidth=64# pixels\n",
      "net.cfg:2: width = '64# pixels': want a whole number in [1, 4096]"},
 };
+
+/* What moves nothing is read over where that is the rule, and told. */
+START_TEST(what_is_read_over_is_noted_once)
+{
+    static const dscq_key keys[] = {
+        DSCQ_KEY_INT_ROW(net, width, 1, 4096, NULL, "pixels per row"),
+        DSCQ_KEY_OVER_ROW("ema", "of another program"), DSCQ_KEY_END};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_config *c = parse("[net]\nwidth=3\nema=any thing\nwidth=4\n"
+                           "[net]\nema=1\nwidth=5\n[cost]\ntype=sse\n");
+    dscq_str foreign = {0}, again = {0};
+    net n[2];
+
+    dscq_config_first_counts(c, 0);
+    test_ok(dscq_config_bind(&n[0], c, 0, "net", keys, &err));
+    test_ok(dscq_config_bind(&n[1], c, 1, "net", keys, &err));
+    dscq_config_use(c, 2);
+    test_ok(dscq_config_read_over(c, 2, "", 8, DSCQ_CONFIG_FOREIGN, &err));
+    test_ok(dscq_config_check_used(c, "net", &err));
+    ck_assert_int_eq(n[0].width, 3);
+    ck_assert_int_eq(n[1].width, 5);
+    ck_assert_str_eq(dscq_config_key_at(c, 0, 1), "ema");
+    ck_assert_ptr_null(dscq_config_key_at(c, 0, 2));
+    dscq_config_over_list(&foreign, c, DSCQ_CONFIG_FOREIGN);
+    ck_assert_str_eq(foreign.text, "[net] ema (line 3 and 1 more), [cost] (line 8)");
+    dscq_config_over_list(&again, c, DSCQ_CONFIG_AGAIN);
+    ck_assert_str_eq(again.text, "[net] width (line 4)");
+    dscq_str_free(&foreign);
+    dscq_str_free(&again);
+    dscq_config_destroy(c);
+}
+END_TEST
 
 START_TEST(a_comment_may_follow_a_value)
 {
@@ -422,6 +454,7 @@ static Suite *make(void)
                         sizeof k_unbound / sizeof k_unbound[0]);
     tcase_add_test(tc, a_missing_section_misses_its_keys);
     tcase_add_test(tc, bytes_that_are_no_text_are_refused);
+    tcase_add_test(tc, what_is_read_over_is_noted_once);
     tcase_add_test(tc, a_comment_may_follow_a_value);
     tcase_add_test(tc, two_tables_share_a_section);
     tcase_add_test(tc, a_setting_from_outside_wins_and_is_named);

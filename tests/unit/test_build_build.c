@@ -43,6 +43,16 @@ static const char k_all[] =
     "[connected]\nname=fc\noutput=6\nactivation=linear\n"
     "[softmax]\nname=prob\n";
 
+/* Sums of maps with other numbers of channels: the first ones meet. */
+static const char k_uneven[] =
+    "[net]\nwidth=6\nheight=5\nchannels=3\n"
+    "[convolutional]\nname=six\nfilters=6\nsize=3\npad=1\nactivation=relu\n"
+    "[convolutional]\nname=four\nfilters=4\nsize=1\nactivation=linear\n"
+    "[shortcut]\nname=of_more\nfrom=0\nactivation=relu\n"
+    "[convolutional]\nname=nine\nfilters=9\nsize=1\nactivation=linear\n"
+    "[shortcut]\nname=of_fewer\nfrom=2,0\nbeta=0.5\nactivation=leaky\n"
+    "[avgpool]\n[connected]\nname=fc\noutput=3\nactivation=linear\n";
+
 typedef struct made {
     dscq_model *net;
     dscq_exec *exec;
@@ -231,6 +241,23 @@ START_TEST(every_layer_type_stays_near_the_float_engine)
 }
 END_TEST
 
+START_TEST(uneven_sums_stay_near_the_float_engine)
+{
+    made t;
+    dscq_error err;
+
+    prepare(&t, k_uneven);
+    test_ok(dscq_build_qmodel(&t.m, t.net, &t.spec, &err));
+    const dscq_qtensor *x = &t.m->tensor[t.m->input[0].tensor];
+    void *codes = dscq_calloc(dscq_qtensor_bytes(x), 1);
+    dscq_infer_quantise_real(x, t.x, codes);
+    const void *input[1] = {codes};
+    test_ok(dscq_infer_reference(t.m, input, NULL, near_float, &t, &err));
+    dscq_free(codes);
+    release(&t);
+}
+END_TEST
+
 START_TEST(a_built_network_survives_the_file)
 {
     made t;
@@ -310,6 +337,7 @@ static Suite *make_suite(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, every_layer_type_stays_near_the_float_engine);
+    tcase_add_test(tc, uneven_sums_stay_near_the_float_engine);
     tcase_add_test(tc, a_built_network_survives_the_file);
     tcase_add_test(tc, refusals_name_the_layer);
     tcase_add_test(tc, multipliers_are_normalised_and_near);

@@ -259,6 +259,91 @@ START_TEST(darknet_weights_of_another_size_are_refused)
 }
 END_TEST
 
+/* Words that only Darknet's training reads. */
+static const struct {
+    const char *net, *end, *noted;
+} k_words[] = {
+    {"ema_alpha=0.9998\nmixup=3\nloss_scale=128\n", "",
+     "[net] ema_alpha (line 6), [net] mixup (line 7), [net] loss_scale (line 8)"},
+    {"steps=-1,100,200\nscales=.1,10,.1\n", "", NULL},
+    {"", "[cost]\ntype=sse\n", "[cost] (line 45)"},
+    {"", "stopbackward=800\n", "[softmax] stopbackward (line 45)"},
+    {"sgdr_cycle=1000\nsgdr_mult=2\npolicy=sgdr\n", "onlyforward=1\n",
+     "[net] sgdr_cycle (line 6), [net] sgdr_mult (line 7), [softmax] onlyforward (line "
+     "48)"},
+};
+
+START_TEST(training_words_are_read_over)
+{
+    char text[4096];
+    dscq_str noted = {0};
+    dscq_config *cfg = NULL;
+    dscq_error err = {0};
+    dscq_model *a = example(), *b = NULL;
+    const dscq_rng r = dscq_rng_seeded(5);
+
+    snprintf(text, sizeof text, "%s%s%s%s", NET, k_words[_i].net, BODY,
+             k_words[_i].end);
+    memcpy(strstr(text, "from=a_") + 5, "0 ", 2);
+    test_ok(dscq_config_parse(&cfg, text, strlen(text), "t.cfg", &err));
+    test_ok(dscq_model_from_config(&b, cfg, "", &r, &err));
+    same_answer(a, b);
+    dscq_config_over_list(&noted, cfg, DSCQ_CONFIG_FOREIGN);
+    if (k_words[_i].noted != NULL)
+        ck_assert_str_eq(noted.text, k_words[_i].noted);
+    else
+        ck_assert_uint_eq(noted.len, 0);
+    dscq_str_free(&noted);
+    dscq_config_destroy(cfg);
+    dscq_model_destroy(a);
+    dscq_model_destroy(b);
+}
+END_TEST
+
+START_TEST(of_a_key_given_twice_the_first_counts)
+{
+    dscq_model *a = parse(NET "[convolutional]\nfilters=4\nsize=1\nactivation=relu\n");
+    dscq_model *b = parse(NET "width=5\n[convolutional]\nfilters=4\nsize=1\n"
+                              "activation=relu\nfilters=9\n");
+
+    same_answer(a, b);
+    dscq_model_destroy(a);
+    dscq_model_destroy(b);
+}
+END_TEST
+
+/* "darknet53.conv.74": the layers that a file begins with, to train on from there. */
+START_TEST(weights_of_the_first_layers_are_taken_whole)
+{
+    dscq_model *a = example(), *b = example();
+    const size_t first = 4 * 8 + 8 * 3 * 9, second = 8 + 8 * 9; /* values */
+    dscq_darknet_info info;
+    dscq_error err = {0};
+
+    give_statistics(a);
+    dscq_model_node(a, 1)->weights->w[3] = 42;
+    test_ok(
+        dscq_darknet_save(a, test_path("a.weights"), 0, DSCQ_DARKNET_ALEXEYAB, &err));
+    char *data = test_read(test_path("a.weights"));
+    const char *cut = test_file_bytes("cut.weights", data, 20 + 4 * (first + second));
+    test_ok(dscq_darknet_load(b, cut, DSCQ_DARKNET_LEADING, &info, &err));
+    ck_assert_int_eq(info.layers_loaded, 2);
+    ck_assert_int_eq(info.first_left, 2);
+    ck_assert_int_eq(info.layers_left, 2);
+    ck_assert(dscq_model_node(b, 1)->weights->w[3] == 42.0f);
+    ck_assert(dscq_model_node(b, 0)->weights->mean[5] ==
+              dscq_model_node(a, 0)->weights->mean[5]);
+    ck_assert_int_eq(dscq_darknet_load(b, cut, 0, &info, &err), DSCQ_FORMAT);
+    cut = test_file_bytes("inside.weights", data, 20 + 4 * (first + second - 1));
+    ck_assert_int_eq(dscq_darknet_load(b, cut, DSCQ_DARKNET_LEADING, &info, &err),
+                     DSCQ_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "they end inside layer 'b'"));
+    dscq_free(data);
+    dscq_model_destroy(a);
+    dscq_model_destroy(b);
+}
+END_TEST
+
 START_TEST(several_outputs_come_back)
 {
     dscq_model *a = example();
@@ -389,6 +474,10 @@ static Suite *make(void)
     tcase_add_loop_test(tc, what_only_the_younger_dialect_has_is_named, 0,
                         sizeof k_younger / sizeof k_younger[0]);
     tcase_add_test(tc, darknet_weights_of_another_size_are_refused);
+    tcase_add_loop_test(tc, training_words_are_read_over, 0,
+                        sizeof k_words / sizeof *k_words);
+    tcase_add_test(tc, of_a_key_given_twice_the_first_counts);
+    tcase_add_test(tc, weights_of_the_first_layers_are_taken_whole);
     tcase_add_test(tc, several_outputs_come_back);
     tcase_add_test(tc, an_exported_network_comes_back);
     tcase_add_test(tc, bytes_that_are_no_onnx_file_are_refused);

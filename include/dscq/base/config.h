@@ -5,9 +5,9 @@
  * anonymous sections are the graph). '#' and ';' start a comment at the start of a
  * line, behind a blank and behind a [section]; a value with such a thing in it stands
  * in double quotes. Blanks around '=' and inside lists do not matter; a key given
- * twice in one section is an error. Values are bound to structs through key rows
- * (base/keys.h), which also marks them as used: what nobody asked for is reported,
- * never ignored.
+ * twice in one section is an error, unless dscq_config_first_counts(). Values are bound
+ * to structs through key rows (base/keys.h), which also marks them as used: what nobody
+ * asked for is reported, never ignored.
  *
  * Precedence: default, file, --set, explicit flag; later wins. Every value
  * remembers its origin for --print-config.
@@ -17,6 +17,7 @@
 
 #include "dscq/base/keys.h"
 #include "dscq/base/status.h"
+#include "dscq/base/str.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -76,6 +77,22 @@ int dscq_config_key_line(const dscq_config *c, size_t i, const char *key);
 /* Where its value comes from: "file:line", or "--set section.key"; "" when absent. */
 void dscq_config_key_origin(char *out, size_t cap, const dscq_config *c, size_t i,
                             const char *key);
+
+/* Of a key that stands twice in section i the first counts, as in Darknet, and the
+ * others are read over; before the section is bound. */
+void dscq_config_first_counts(dscq_config *c, size_t i);
+/* Section i is taken care of, without binding it. */
+void dscq_config_use(dscq_config *c, size_t i);
+/* What stands in the file and moves nothing here is noted, each key once. */
+typedef enum dscq_config_why {
+    DSCQ_CONFIG_FOREIGN, /* only another program's training reads it (DSCQ_KEY_OVER) */
+    DSCQ_CONFIG_AGAIN    /* it stands there before */
+} dscq_config_why;
+/* key "": the whole section. DSCQ_NOMEM. */
+dscq_status dscq_config_read_over(dscq_config *c, size_t i, const char *key, int line,
+                                  dscq_config_why why, dscq_error *err);
+/* "[net] ema_alpha (line 29), [yolo] resize (line 80 and 2 more)"; nothing: none. */
+void dscq_config_over_list(dscq_str *to, const dscq_config *c, dscq_config_why why);
 
 /* "section.key=value", or "section#3.key=value" for the third section of that
  * name (from 1). A missing section is created; `origin` ("--set") is remembered.

@@ -33,7 +33,8 @@ typedef enum dscq_key_type {
     DSCQ_KEY_BOOL, /* int32_t field, 0 or 1; accepts 0 1 no yes false true    */
     DSCQ_KEY_ENUM, /* int32_t field = index into choices, "a|b|c"             */
     DSCQ_KEY_STR,  /* char[size] field                                        */
-    DSCQ_KEY_LIST  /* dscq_list field; comma separated; min/max per element   */
+    DSCQ_KEY_LIST, /* dscq_list field; comma separated; min/max per element   */
+    DSCQ_KEY_OVER  /* no field: any text is read over, and noted (config.h)   */
 } dscq_key_type;
 
 typedef struct dscq_key {
@@ -65,6 +66,8 @@ typedef struct dscq_key {
     DSCQ_KEY_ROW(S, field, DSCQ_KEY_STR, 0, 0, NULL, dflt, help)
 #define DSCQ_KEY_LIST_ROW(S, field, lo, hi, dflt, help)                                \
     DSCQ_KEY_ROW(S, field, DSCQ_KEY_LIST, lo, hi, NULL, dflt, help)
+#define DSCQ_KEY_OVER_ROW(name, help)                                                  \
+    {name, DSCQ_KEY_OVER, 0, 0, 0, 0, NULL, "", help}
 #define DSCQ_KEY_END {NULL, DSCQ_KEY_INT, 0, 0, 0, 0, NULL, NULL, NULL}
 /* clang-format on */
 

@@ -18,6 +18,7 @@ typedef struct dscq_import_options {
     const char *weights; /* the cfg's weights; NULL with ONNX                    */
     const char *dir;     /* output folder: net.cfg, float.ckpt                   */
     int force;           /* replace what the folder holds                        */
+    const dscq_log *log; /* what is read over; NULL: nobody hears it             */
     const char *data;    /* text of a [data] section (without its heading), or NULL */
 } dscq_import_options;
 
@@ -30,8 +31,8 @@ dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
 
 /* Read the network, write dir/net.cfg and dir/float.ckpt, on which train, compress and
  * eval work, and of a quantised one dir/ranges.csv. *out: the network (owned by the
- * caller; may be NULL); *refused (may be NULL): with DSCQ_UNSUPPORTED, the table of
- * nodes that cannot be imported, or NULL. DSCQ_ARG when the folder holds a net.cfg and
+ * caller; may be NULL); *refused (may be NULL): the table of nodes,
+ * or of places in a cfg, that cannot be imported, all of them; or NULL. DSCQ_ARG when the folder holds a net.cfg and
  * force is not set. */
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err);

@@ -40,7 +40,8 @@ dscq_status dscq_detections_add(dscq_detections *d, const dscq_detection *x,
 
 /* What a [yolo] or [region] head is: from a node of that type. */
 typedef struct dscq_head {
-    int32_t is_region; /* anchors in cells, softmax classes */
+    int32_t is_region;  /* anchors in cells, softmax classes */
+    int32_t new_coords; /* raw numbers are chances, sides (2 v)^2 of the anchor's */
     int32_t anchors, classes, h, w;
     float anchor_w[32], anchor_h[32]; /* fractions of the input */
     double scale_xy;
