@@ -33,7 +33,7 @@ static dscq_settings *settings(double density)
     (void)snprintf(s->all.method, sizeof s->all.method, "magnitude");
     s->all.p = 1.0 - density;
     s->all.b = 8;
-    s->all.form = DSCQ_W_LINEAR;
+    s->all.form = DSCQ_FORM_LINEAR;
     s->all.scale = 1;
     return s;
 }
@@ -65,37 +65,24 @@ static dscq_calibrated *calibrated(dscq_model *m, const dscq_settings *s)
     return c;
 }
 
-static dscq_build_edge edge_of(const dscq_aquant *a)
-{
-    return (dscq_build_edge){a->scale, a->zero_point, a->bits, a->is_signed};
-}
-
 static dscq_qmodel *assemble(dscq_model *m, const dscq_compressor *c,
                              const dscq_calibrated *cal)
 {
     const size_t nodes = (size_t)dscq_model_nodes(m);
-    dscq_build_edge *edge = dscq_calloc(2 * nodes, sizeof *edge);
-    dscq_build_weights *w = dscq_calloc(nodes, sizeof *w);
+    const dscq_wquant **w = dscq_calloc(nodes, sizeof *w);
     dscq_qmodel *q = NULL;
     dscq_error err = {0};
 
-    if (edge == NULL || w == NULL)
+    if (w == NULL)
         exit(1);
-    for (size_t i = 0; i < nodes; i++) {
-        const dscq_wquant *quant = dscq_compressor_wquant(c, (int32_t)i);
-        edge[i] = edge_of(&cal->edge[i]);
-        edge[nodes + i] = edge_of(&cal->before[i]);
-        w[i].encoding = -1;
-        if (quant != NULL)
-            dscq_build_weights_from(&w[i], quant);
-    }
-    const dscq_build_spec spec = {.input = edge_of(&cal->input),
+    for (size_t i = 0; i < nodes; i++)
+        w[i] = dscq_compressor_wquant(c, (int32_t)i);
+    const dscq_build_spec spec = {.input = cal->input,
                                   .node_count = (int32_t)nodes,
-                                  .edge = edge,
-                                  .before_act = edge + nodes,
+                                  .edge = cal->edge,
+                                  .before_act = cal->before,
                                   .weights = w};
     check(dscq_build_qmodel(&q, m, &spec, &err), &err);
-    dscq_free(edge);
     dscq_free(w);
     return q;
 }

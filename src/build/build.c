@@ -26,21 +26,6 @@ double build__round(double v)
     return v < 0 ? -floor(-v + 0.5) : floor(v + 0.5);
 }
 
-void dscq_build_weights_from(dscq_build_weights *out, const dscq_wquant *q)
-{
-    *out = (dscq_build_weights){.value = q->value,
-                                .scale = q->scale,
-                                .scale_count = q->scale_count,
-                                .form = (dscq_qform)q->form,
-                                .bits = q->bits,
-                                .codebook = q->codebook,
-                                .codebook_count = q->codebook_count,
-                                .level = q->level,
-                                .block = q->block,
-                                .block_high = q->block_high,
-                                .encoding = -1};
-}
-
 dscq_status build__refuse(const build_ctx *b, const dscq_node *n, const char *fmt, ...)
 {
     char text[320];
@@ -58,10 +43,9 @@ int32_t build__input_of(const build_ctx *b, const dscq_node *n, int32_t j)
     return n->input[j] == DSCQ_INPUT ? b->input : b->tensor[n->input[j]];
 }
 
-const dscq_build_edge *build__edge_of(const build_ctx *b, int32_t i,
-                                      dscq_build_edge *store)
+const dscq_aquant *build__edge_of(const build_ctx *b, int32_t i, dscq_aquant *store)
 {
-    const dscq_build_edge *e = &b->spec->edge[i];
+    const dscq_aquant *e = &b->spec->edge[i];
     const int32_t want = b->spec->logit_bits == 0 ? 16 : b->spec->logit_bits;
 
     if (e->bits == 0)
@@ -76,13 +60,13 @@ const dscq_build_edge *build__edge_of(const build_ctx *b, int32_t i,
     return store;
 }
 
-dscq_build_edge build__edge_from(const dscq_qtensor *t)
+dscq_aquant build__edge_from(const dscq_qtensor *t)
 {
-    return (dscq_build_edge){t->scale, t->zero_point, t->bits, t->is_signed};
+    return (dscq_aquant){t->scale, t->zero_point, t->bits, t->is_signed};
 }
 
 dscq_status build__new_tensor(build_ctx *b, int32_t *out, const char *name,
-                              dscq_shape shape, const dscq_build_edge *edge)
+                              dscq_shape shape, const dscq_aquant *edge)
 {
     dscq_qtensor *t = &b->m->tensor[b->m->tensor_count];
 
@@ -178,23 +162,19 @@ int build__set_act(const build_ctx *b, dscq_qnode *q, dscq_act act, double slope
 }
 
 /* In front of a table: the given edge, or what of it the output's can tell apart. */
-static dscq_build_edge edge_before(const build_ctx *b, int32_t i, const dscq_node *n,
-                                   const dscq_build_edge *after)
+static dscq_aquant edge_before(const build_ctx *b, int32_t i, const dscq_node *n,
+                               const dscq_aquant *after)
 {
-    const dscq_aquant out = {after->scale, after->zero_point, after->bits,
-                             after->is_signed};
-
     if (b->spec->before_act != NULL && b->spec->before_act[i].bits != 0)
         return b->spec->before_act[i];
-    const dscq_aquant a = dscq_aquant_before(n->act, n->act_slope, &out, 8);
-    return (dscq_build_edge){a.scale, a.zero_point, a.bits, a.is_signed};
+    return dscq_aquant_before(n->act, n->act_slope, after, 8);
 }
 
 dscq_status build__open_act(build_ctx *b, int32_t i, const dscq_node *n,
                             int32_t *tensor, int *lut)
 {
-    dscq_build_edge store;
-    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+    dscq_aquant store;
+    const dscq_aquant *edge = build__edge_of(b, i, &store);
 
     *lut = dscq_node_has_table(n);
     if (edge == NULL)
@@ -202,7 +182,7 @@ dscq_status build__open_act(build_ctx *b, int32_t i, const dscq_node *n,
                          n->name);
     if (!*lut)
         return build__new_tensor(b, tensor, n->name, n->out, edge);
-    const dscq_build_edge before = edge_before(b, i, n, edge);
+    const dscq_aquant before = edge_before(b, i, n, edge);
     char name[64];
     (void)snprintf(name, sizeof name, "%.59s.pre", n->name);
     if (before.bits > 8)
@@ -235,8 +215,8 @@ static dscq_status fill_table(const build_ctx *b, dscq_qnode *q, dscq_act act,
 dscq_status build__close_act(build_ctx *b, int32_t i, const dscq_node *n,
                              int32_t tensor, int lut)
 {
-    dscq_build_edge store;
-    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+    dscq_aquant store;
+    const dscq_aquant *edge = build__edge_of(b, i, &store);
     int32_t y = -1;
 
     b->tensor[i] = tensor;

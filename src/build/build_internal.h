@@ -38,11 +38,10 @@ typedef dscq_status build_fn(build_ctx *b, int32_t i, const dscq_node *n);
 /* Tensor of input j of n. */
 int32_t build__input_of(const build_ctx *b, const dscq_node *n, int32_t j);
 /* The edge of node i: its own, widened where it is an output; NULL: none. */
-const dscq_build_edge *build__edge_of(const build_ctx *b, int32_t i,
-                                      dscq_build_edge *store);
+const dscq_aquant *build__edge_of(const build_ctx *b, int32_t i, dscq_aquant *store);
 dscq_status build__new_tensor(build_ctx *b, int32_t *out, const char *name,
-                              dscq_shape shape, const dscq_build_edge *edge);
-dscq_build_edge build__edge_from(const dscq_qtensor *t);
+                              dscq_shape shape, const dscq_aquant *edge);
+dscq_aquant build__edge_from(const dscq_qtensor *t);
 /* A node with its name, inputs and output set. */
 dscq_qnode *build__new_node(build_ctx *b, dscq_qop op, const char *name,
                             const char *suffix, const int32_t *input, int32_t count,

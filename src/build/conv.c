@@ -18,7 +18,7 @@ static const double BIAS_MIN = -8388608.0, BIAS_MAX = 8388607.0; /* 24 bits */
 
 /* Entry 0 is 0; then the entries that occur, ascending. */
 static dscq_status copy_book(const build_ctx *b, const dscq_node *n, dscq_qweights *w,
-                             const dscq_build_weights *s)
+                             const dscq_qweights *s)
 {
     int16_t used[256];
     int32_t count = 0;
@@ -49,19 +49,14 @@ static dscq_status copy_book(const build_ctx *b, const dscq_node *n, dscq_qweigh
 }
 
 static dscq_status copy_weights(const build_ctx *b, const dscq_node *n, dscq_qnode *q,
-                                const dscq_build_weights *s, const int32_t dim[4])
+                                const dscq_wquant *given, const int32_t dim[4])
 {
     dscq_status status;
 
-    if (s->value == NULL || (s->scale_count != 1 && s->scale_count != dim[0]) ||
-        s->scale == NULL)
-        return dscq_fail(b->err, DSCQ_ARG,
-                         "layer '%s': no integer weights, or %d scales", n->name,
-                         s->scale_count);
-    if (s->form == DSCQ_FORM_BINARY &&
-        (s->block < 1 || s->level == NULL || s->block_high == NULL))
-        return dscq_fail(b->err, DSCQ_ARG, "layer '%s': binary weights without levels",
+    if (given == NULL || given->w.k != dim[0] || given->w.count != n->weights->count)
+        return dscq_fail(b->err, DSCQ_ARG, "layer '%s': no integer weights of its own",
                          n->name);
+    const dscq_qweights *s = &given->w;
     DSCQ_TRY(dscq_qweights_create(&q->weights, dim[0], dim[1], dim[2], dim[3], s->form,
                                   s->block, b->err));
     dscq_qweights *w = q->weights;
@@ -172,7 +167,7 @@ void build__copy_window(dscq_qnode *q, const dscq_window *w)
 static dscq_status conv_like(build_ctx *b, int32_t i, const dscq_node *n,
                              const int32_t dim[4], const dscq_window *window)
 {
-    const dscq_build_weights *s = &b->spec->weights[i];
+    const dscq_wquant *s = b->spec->weights[i];
     const int32_t x = build__input_of(b, n, 0);
     int32_t y;
     int lut;
@@ -252,9 +247,9 @@ dscq_status build__batchnorm(build_ctx *b, int32_t i, const dscq_node *n)
 dscq_status build__activation(build_ctx *b, int32_t i, const dscq_node *n)
 {
     const int32_t x = build__input_of(b, n, 0);
-    dscq_build_edge store;
-    const dscq_build_edge *edge = build__edge_of(b, i, &store);
-    const dscq_build_edge same = build__edge_from(&b->m->tensor[x]);
+    dscq_aquant store;
+    const dscq_aquant *edge = build__edge_of(b, i, &store);
+    const dscq_aquant same = build__edge_from(&b->m->tensor[x]);
 
     if (b->m->tensor[x].bits > 8) /* a table takes 8: in front of it they are rounded */
         return per_channel(b, i, n);
@@ -265,7 +260,7 @@ dscq_status build__activation(build_ctx *b, int32_t i, const dscq_node *n)
     /* The input is the table's input: the edge may be its own or the same again. */
     build_ctx with = *b;
     dscq_build_spec spec = *b->spec;
-    dscq_build_edge *edges = NULL;
+    dscq_aquant *edges = NULL;
     dscq_status status;
     if (edge == NULL) {
         edges = dscq_calloc((size_t)spec.node_count, sizeof *edges);

@@ -29,7 +29,7 @@ static dscq_status moving(build_ctx *b, int32_t i, const dscq_node *n, dscq_qop 
                           dscq_qnode **q)
 {
     const int32_t x = build__input_of(b, n, 0);
-    const dscq_build_edge edge = build__edge_from(&b->m->tensor[x]);
+    const dscq_aquant edge = build__edge_from(&b->m->tensor[x]);
     const dscq_status status =
         build__new_tensor(b, &b->tensor[i], n->name, n->out, &edge);
 
@@ -82,8 +82,8 @@ dscq_status build__avgpool(build_ctx *b, int32_t i, const dscq_node *n)
     enum { COUNTS = 4096 };
     const int32_t x = build__input_of(b, n, 0);
     const dscq_qtensor *in = &b->m->tensor[x];
-    dscq_build_edge store = build__edge_from(in);
-    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+    dscq_aquant store = build__edge_from(in);
+    const dscq_aquant *edge = build__edge_of(b, i, &store);
     int32_t *keys = NULL;
     dscq_status status;
 
@@ -120,7 +120,7 @@ static dscq_status slice(build_ctx *b, const dscq_node *n, const char *suffix,
                          int32_t t, int32_t first, int32_t count, int32_t *y)
 {
     const dscq_qtensor *x = &b->m->tensor[t];
-    const dscq_build_edge edge = build__edge_from(x);
+    const dscq_aquant edge = build__edge_from(x);
     char name[80];
 
     (void)snprintf(name, sizeof name, "%.50s%s", n->name, suffix);
@@ -147,7 +147,7 @@ static dscq_status fit_channels(build_ctx *b, const dscq_node *n, int32_t j, int
         return slice(b, n, rest, x[j], 0, want, &x[j]);
     DSCQ_TRY(slice(b, n, rest, x[0], have, want - have, &part[1]));
     const dscq_qtensor *t = &b->m->tensor[x[j]];
-    const dscq_build_edge edge = build__edge_from(t);
+    const dscq_aquant edge = build__edge_from(t);
     (void)snprintf(padded, sizeof padded, ".%d.pad", (int)j);
     (void)snprintf(name, sizeof name, "%.50s%s", n->name, padded);
     DSCQ_TRY(build__new_tensor(b, &y, name, (dscq_shape){1, t->h, t->w, want}, &edge));
@@ -203,7 +203,7 @@ dscq_status build__scale(build_ctx *b, int32_t i, const dscq_node *n)
 {
     int32_t x[2], y;
     int lut;
-    dscq_build_edge store;
+    dscq_aquant store;
     dscq_status status;
 
     if (n->input_count != 2)
@@ -258,8 +258,8 @@ static int same_codes(const dscq_qtensor *a, const dscq_qtensor *y)
 dscq_status build__route(build_ctx *b, int32_t i, const dscq_node *n)
 {
     int32_t x[DSCQ_QNODE_INPUTS] = {0}, widest = 0;
-    dscq_build_edge store;
-    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+    dscq_aquant store;
+    const dscq_aquant *edge = build__edge_of(b, i, &store);
     dscq_status status;
 
     for (int32_t j = 0; j < n->input_count; j++) {
@@ -319,8 +319,8 @@ dscq_status build__lrn(build_ctx *b, int32_t i, const dscq_node *n)
     const dscq_qtensor *in = &b->m->tensor[x];
     const double reach = (double)dscq_qtensor_reach(in);
     const double span = p->size < in->c ? p->size : in->c;
-    dscq_build_edge store = build__edge_from(in);
-    const dscq_build_edge *edge = build__edge_of(b, i, &store);
+    dscq_aquant store = build__edge_from(in);
+    const dscq_aquant *edge = build__edge_of(b, i, &store);
     dscq_status status;
 
     if (span * reach * reach > 4294967295.0 || p->size > 2 * in->c + 1)

@@ -18,13 +18,13 @@ int32_t dscq_binary_block(const dscq_weights *w, int32_t asked)
 static double channel_abs(const dscq_wquant *q, const float *w, int32_t o, int all,
                           size_t *number)
 {
-    const size_t per = q->count / (size_t)q->k;
-    const size_t blocks = q->block_count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
+    const size_t blocks = q->w.block_count / (size_t)q->w.k;
     double sum = 0.0;
 
     *number = 0;
     for (size_t j = 0; j < per; j++)
-        if (all || !q->block_high[(size_t)o * blocks + j / (size_t)q->block]) {
+        if (all || !q->w.block_high[(size_t)o * blocks + j / (size_t)q->w.block]) {
             sum += fabs((double)w[(size_t)o * per + j]);
             (*number)++;
         }
@@ -34,10 +34,10 @@ static double channel_abs(const dscq_wquant *q, const float *w, int32_t o, int a
 /* Error of binarising each block with the channel's mean. */
 static void block_scores(const dscq_wquant *q, const float *w, double *score)
 {
-    const size_t per = q->count / (size_t)q->k;
-    const size_t blocks = q->block_count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
+    const size_t blocks = q->w.block_count / (size_t)q->w.k;
 
-    for (int32_t o = 0; o < q->k; o++) {
+    for (int32_t o = 0; o < q->w.k; o++) {
         size_t n;
         const double alpha = channel_abs(q, w, o, 1, &n) / (double)per;
 
@@ -45,7 +45,7 @@ static void block_scores(const dscq_wquant *q, const float *w, double *score)
             score[(size_t)o * blocks + b] = 0.0;
         for (size_t j = 0; j < per; j++) {
             const double d = fabs((double)w[(size_t)o * per + j]) - alpha;
-            score[(size_t)o * blocks + j / (size_t)q->block] += d * d;
+            score[(size_t)o * blocks + j / (size_t)q->w.block] += d * d;
         }
     }
 }
@@ -88,40 +88,40 @@ static void order_by_score(uint32_t *order, const double *score, size_t n)
 
 static void channel_scale(dscq_wquant *q, const float *w, int32_t o)
 {
-    const size_t per = q->count / (size_t)q->k;
-    const size_t blocks = q->block_count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
+    const size_t blocks = q->w.block_count / (size_t)q->w.k;
     size_t low;
     double alpha = channel_abs(q, w, o, 0, &low), high = 0.0;
 
     alpha = low > 0 ? alpha / (double)low : 0.0;
     for (size_t j = 0; j < per; j++)
-        if (q->block_high[(size_t)o * blocks + j / (size_t)q->block])
+        if (q->w.block_high[(size_t)o * blocks + j / (size_t)q->w.block])
             high = fmax(high, fabs((double)w[(size_t)o * per + j]));
     if (!(fmax(alpha, high) > 0.0)) { /* a dead channel */
         q->scale[o] = 1e-12;
-        q->level[o] = 1;
+        q->w.level[o] = 1;
         return;
     }
     if (low == per) {
         q->scale[o] = alpha;
-        q->level[o] = 1;
+        q->w.level[o] = 1;
         return;
     }
     q->scale[o] = fmax(alpha, high) / 127.0;
-    q->level[o] = (int16_t)fmax(compress_round(alpha / q->scale[o]), 1.0);
+    q->w.level[o] = (int16_t)fmax(compress_round(alpha / q->scale[o]), 1.0);
 }
 
 void dscq_binary_fit(dscq_wquant *q, const float *w, double high_frac, double *score,
                      uint32_t *order)
 {
-    const size_t n = q->block_count;
+    const size_t n = q->w.block_count;
     const size_t high = (size_t)compress_round(high_frac * (double)n);
 
-    assert(q->form == DSCQ_W_BINARY && q->scale_count == q->k);
+    assert(q->w.form == DSCQ_FORM_BINARY && q->scale_count == q->w.k);
     block_scores(q, w, score);
     order_by_score(order, score, n);
     for (size_t i = 0; i < n; i++)
-        q->block_high[order[i]] = i < high;
-    for (int32_t o = 0; o < q->k; o++)
+        q->w.block_high[order[i]] = i < high;
+    for (int32_t o = 0; o < q->w.k; o++)
         channel_scale(q, w, o);
 }

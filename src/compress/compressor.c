@@ -479,7 +479,7 @@ dscq_status dscq_compressor_set_wquant(dscq_compressor *c, int32_t node, dscq_wq
     dscq_clayer *l = layer_at(c, node);
     dscq_status status;
 
-    assert(c->frozen && l != NULL && q->count == l->w->count);
+    assert(c->frozen && l != NULL && q->w.count == l->w->count);
     status = dscq_wquant_check(q, err);
     if (status != DSCQ_OK) {
         dscq_wquant_destroy(q);
@@ -488,8 +488,8 @@ dscq_status dscq_compressor_set_wquant(dscq_compressor *c, int32_t node, dscq_wq
     dscq_wquant_destroy(l->q);
     l->q = q;
     dscq_wquant_apply(q, l->used);
-    memcpy(l->w->w, l->used, q->count * sizeof *l->used);
-    memcpy(l->mask, q->mask, q->count);
+    memcpy(l->w->w, l->used, q->w.count * sizeof *l->used);
+    memcpy(l->mask, q->mask, q->w.count);
     l->kept = q->nonzero;
     return DSCQ_OK;
 }

@@ -31,13 +31,14 @@ static dscq_status add_row(dscq_table *t, const dscq_compressor *c,
 
     if (known)
         DSCQ_TRY(dscq_wquant_bits_entropy(&entropy, q, err));
-    dscq_choice_name(form, sizeof form, DSCQ_WFORM_CHOICES, (int)l->rule.form);
+    dscq_choice_name(form, sizeof form, DSCQ_CHOICES(DSCQ_QFORM_LIST(DSCQ_CHOICE)),
+                     (int)l->rule.form);
     DSCQ_TABLE_ROW(t, dscq_text(dscq_model_node(c->model, l->rule.node)->name),
                    dscq_text(dscq_layer_kind_name(l->rule.kind)), dscq_text(form),
                    dscq_int(l->rule.b), dscq_int((int64_t)l->w->count),
                    known ? dscq_int((int64_t)q->nonzero) : none,
                    known ? dscq_real((double)q->nonzero / (double)l->w->count) : none,
-                   dscq_real(l->rule.p), known ? dscq_int(q->codebook_count) : none,
+                   dscq_real(l->rule.p), known ? dscq_int(q->w.codebook_count) : none,
                    known ? dscq_int(q->scale_count) : none,
                    known ? dscq_real(dscq_wquant_bits_values(q)) : none,
                    known ? dscq_real(entropy) : none,

@@ -10,14 +10,14 @@ enum { REFRESH = 64, KMEANS_ROUNDS = 100 };
 
 int compress__is_plain(const dscq_clayer *l)
 {
-    return l->rule.form != DSCQ_W_CODEBOOK;
+    return l->rule.form != DSCQ_FORM_CODEBOOK;
 }
 
 void compress__all_linear(dscq_compressor *c)
 {
     for (size_t i = 0; i < c->layers; i++)
-        if (c->layer[i].rule.form == DSCQ_W_CODEBOOK)
-            c->layer[i].rule.form = DSCQ_W_LINEAR;
+        if (c->layer[i].rule.form == DSCQ_FORM_CODEBOOK)
+            c->layer[i].rule.form = DSCQ_FORM_LINEAR;
 }
 
 void compress__copy_masked(dscq_clayer *l)
@@ -87,7 +87,7 @@ static int refresh_now(const dscq_compressor *c, const dscq_clayer *l)
 static dscq_wquant *form_of(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     const int32_t scales = l->rule.per_channel ? l->w->k : 1;
-    const int binary = l->rule.form == DSCQ_W_BINARY;
+    const int binary = l->rule.form == DSCQ_FORM_BINARY;
     const int refresh = refresh_now(c, l);
     dscq_wquant *q = l->q;
 
@@ -110,7 +110,7 @@ void compress__copy_form(dscq_compressor *c, dscq_clayer *l, int worker)
 {
     const dscq_wquant *q;
 
-    if (l->rule.form == DSCQ_W_CODEBOOK) {
+    if (l->rule.form == DSCQ_FORM_CODEBOOK) {
         compress__copy_masked(l);
         return;
     }
@@ -130,7 +130,7 @@ dscq_status compress__freeze_levels(dscq_clayer *l, const double *level, int32_t
 {
     dscq_wquant *q;
     const dscq_status status =
-        dscq_wquant_create(&q, l->w, DSCQ_W_CODEBOOK, l->rule.b,
+        dscq_wquant_create(&q, l->w, DSCQ_FORM_CODEBOOK, l->rule.b,
                            scale != NULL ? l->w->k : 1, l->rule.block, err);
 
     if (status != DSCQ_OK)
@@ -160,7 +160,7 @@ static dscq_status freeze_kmeans(dscq_clayer *l, dscq_error *err)
 dscq_status compress__freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
                                   dscq_error *err)
 {
-    if (l->rule.form == DSCQ_W_CODEBOOK)
+    if (l->rule.form == DSCQ_FORM_CODEBOOK)
         return freeze_kmeans(l, err);
     dscq_wquant_destroy(l->q); /* a new one is fitted to the weights as they are */
     l->q = NULL;

@@ -9,15 +9,15 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
     for (size_t i = 0; i < c->layers; i++) {
         dscq_rule *r = &c->layer[i].rule;
         const int ends = r->kind == DSCQ_KIND_FIRST || r->kind == DSCQ_KIND_LAST;
-        const int plain = r->skip || r->form == DSCQ_W_LINEAR || ends;
+        const int plain = r->skip || r->form == DSCQ_FORM_LINEAR || ends;
 
         r->p = 0.0;
         r->per_channel = 1;
-        if (r->form != DSCQ_W_BINARY && plain) { /* the ends and depthwise: 8 bits */
-            r->form = DSCQ_W_LINEAR;
+        if (r->form != DSCQ_FORM_BINARY && plain) { /* the ends and depthwise: 8 bits */
+            r->form = DSCQ_FORM_LINEAR;
             r->b = r->b > 8 ? 16 : 8;
         } else {
-            r->form = DSCQ_W_BINARY;
+            r->form = DSCQ_FORM_BINARY;
             r->b = 1;
         }
         memset(c->layer[i].mask, 1, c->layer[i].w->count);

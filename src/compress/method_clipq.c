@@ -105,13 +105,13 @@ static void depthwise_rule(dscq_rule *r, const dscq_compress_params *p, int vari
     if (variant == DSCQ_VAR_A) {
         r->p = p->p;
         r->b = p->b;
-        r->form = DSCQ_W_CODEBOOK;
+        r->form = DSCQ_FORM_CODEBOOK;
         r->per_channel = 0;
         return;
     }
     r->p = variant == DSCQ_VAR_B ? 0.0 : p->dw_p;
     r->b = variant == DSCQ_VAR_B ? 16 : variant == DSCQ_VAR_D ? 4 : p->dw_b;
-    r->form = DSCQ_W_LINEAR;
+    r->form = DSCQ_FORM_LINEAR;
     r->per_channel = 1;
 }
 
@@ -125,14 +125,15 @@ static dscq_status begin_dsc(dscq_compressor *c, dscq_error *err)
     for (size_t i = 0; i < c->layers; i++) {
         dscq_rule *r = &c->layer[i].rule;
         /* what a [compress_layer] said about a layer is not overruled */
-        const int own = r->b == p->dw_b && r->p == p->dw_p && r->form == DSCQ_W_LINEAR;
+        const int own =
+            r->b == p->dw_b && r->p == p->dw_p && r->form == DSCQ_FORM_LINEAR;
 
         c->layer[i].mark = entropy;
         if (p->variant == DSCQ_VAR_DEFAULT)
             continue;
         if (r->kind == DSCQ_KIND_DEPTHWISE && own)
             depthwise_rule(r, p, p->variant);
-        else if (r->form == DSCQ_W_CODEBOOK)
+        else if (r->form == DSCQ_FORM_CODEBOOK)
             r->per_channel = shared;
     }
     return DSCQ_OK;

@@ -102,7 +102,7 @@ static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
         sum[l->q->code[i]] += (double)l->w->w[i];
         number[l->q->code[i]]++;
     }
-    for (int32_t e = 1; e < l->q->codebook_count; e++)
+    for (int32_t e = 1; e < l->q->w.codebook_count; e++)
         if (number[e] > 0)
             level[n++] = sum[e] / (double)number[e];
     return compress__freeze_levels(l, level, n, NULL, NULL, err);

@@ -5,7 +5,7 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
 {
     (void)err;
     for (size_t i = 0; i < c->layers; i++) /* rows are independent: a step for each */
-        c->layer[i].rule.per_channel |= c->layer[i].rule.form == DSCQ_W_CODEBOOK;
+        c->layer[i].rule.per_channel |= c->layer[i].rule.form == DSCQ_FORM_CODEBOOK;
     compress__all_linear(c);
     for (size_t i = 0; i < c->layers; i++)
         compress__mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);

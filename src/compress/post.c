@@ -305,7 +305,7 @@ static int wants_obq(const dscq_compressor *c, int32_t node)
 {
     const dscq_wquant *q = dscq_compressor_wquant(c, node);
 
-    return q != NULL && q->form == DSCQ_W_LINEAR && q->bits <= 8 &&
+    return q != NULL && q->w.form == DSCQ_FORM_LINEAR && q->w.bits <= 8 &&
            !dscq_compressor_rule(c, node)->skip;
 }
 
@@ -359,10 +359,10 @@ static void moments_clear(moments *s)
 /* One step a row, whatever the scales say. Freed with dscq_free(). */
 static dscq_status spread_steps(double **out, const dscq_wquant *q, dscq_error *err)
 {
-    *out = dscq_malloc((size_t)q->k, sizeof **out);
+    *out = dscq_malloc((size_t)q->w.k, sizeof **out);
     if (*out == NULL)
-        return dscq_fail_nomem(err, "steps", (size_t)q->k * sizeof **out);
-    for (int32_t o = 0; o < q->k; o++)
+        return dscq_fail_nomem(err, "steps", (size_t)q->w.k * sizeof **out);
+    for (int32_t o = 0; o < q->w.k; o++)
         (*out)[o] = q->scale[q->scale_count == 1 ? 0 : o];
     return DSCQ_OK;
 }
@@ -380,7 +380,7 @@ static dscq_status solve(dscq_compressor *c, const dscq_model *origin, moment *m
     double *step = NULL;
     dscq_status status;
 
-    DSCQ_TRY(dscq_wquant_create(&q, w, DSCQ_W_LINEAR, rule->b, scales, 1, err));
+    DSCQ_TRY(dscq_wquant_create(&q, w, DSCQ_FORM_LINEAR, rule->b, scales, 1, err));
     const size_t each = w->count / (size_t)scales;
     for (int32_t o = 0; o < scales; o++)
         q->scale[o] = dscq_linear_step(w->w + (size_t)o * each, NULL, each, rule->b);
@@ -392,15 +392,15 @@ static dscq_status solve(dscq_compressor *c, const dscq_model *origin, moment *m
         for (size_t i = 0; i < square; i++)
             h[i] *= m->n > 0.0 ? 2.0 / m->n : 0.0;
         dscq_mirror(h, m->cols);
-        DSCQ_TRY(dscq_obq_masked(q->value + at * m->cols, w->w + at * m->cols,
+        DSCQ_TRY(dscq_obq_masked(q->w.value + at * m->cols, w->w + at * m->cols,
                                  held != NULL ? held + at * m->cols : NULL, rows,
                                  m->cols, h, step + at, rule->p, rule->b, pool, NULL,
                                  err));
     }
     q->nonzero = 0;
-    for (size_t i = 0; i < q->count; i++) {
-        q->code[i] = (uint16_t)(q->value[i] & ((1 << q->bits) - 1));
-        q->mask[i] = q->value[i] != 0;
+    for (size_t i = 0; i < q->w.count; i++) {
+        q->code[i] = (uint16_t)(q->w.value[i] & ((1 << q->w.bits) - 1));
+        q->mask[i] = q->w.value[i] != 0;
         q->nonzero += q->mask[i];
     }
     dscq_free(step);

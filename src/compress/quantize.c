@@ -9,76 +9,64 @@
 #include <string.h>
 
 dscq_status dscq_wquant_create(dscq_wquant **out, const dscq_weights *w,
-                               dscq_wform form, int32_t bits, int32_t scale_count,
+                               dscq_qform form, int32_t bits, int32_t scale_count,
                                int32_t block, dscq_error *err)
 {
     dscq_wquant *q = dscq_calloc(1, sizeof *q);
     const size_t n = w->count;
+    dscq_status status;
 
     assert(n > 0 && w->k > 0 && n % (size_t)w->k == 0);
     assert(scale_count == 1 || scale_count == w->k);
     *out = NULL;
     if (q == NULL)
         return dscq_fail_nomem(err, "quantised weights", sizeof *q);
-    q->k = w->k;
-    q->r = w->r;
-    q->s = w->s;
-    q->c = w->c;
-    q->count = n;
-    q->form = form;
-    q->bits = form == DSCQ_W_BINARY ? 1 : bits;
+    DSCQ_TRY(dscq_qweights_init(&q->w, w->k, w->r, w->s, w->c, form, block, err));
+    q->w.bits = form == DSCQ_FORM_BINARY ? 1 : bits;
+    q->w.codebook_count = 1;
     q->scale_count = scale_count;
-    q->codebook_count = 1;
-    q->value = dscq_calloc(n, sizeof *q->value);
     q->code = dscq_calloc(n, sizeof *q->code);
     q->mask = dscq_malloc(n, 1);
     q->scale = dscq_calloc((size_t)scale_count, sizeof *q->scale);
-    if (form == DSCQ_W_BINARY) {
-        const size_t per = n / (size_t)w->k;
-
-        assert(block >= 1);
-        q->block = block;
-        q->block_count = (size_t)w->k * ((per + (size_t)block - 1) / (size_t)block);
-        q->level = dscq_calloc((size_t)w->k, sizeof *q->level);
-        q->block_high = dscq_calloc(q->block_count, 1);
-    }
-    if (q->value == NULL || q->code == NULL || q->mask == NULL || q->scale == NULL ||
-        (form == DSCQ_W_BINARY && (q->level == NULL || q->block_high == NULL))) {
-        dscq_wquant_destroy(q);
-        return dscq_fail_nomem(err, "quantised weights", 5ULL * n);
+    if (q->code == NULL || q->mask == NULL || q->scale == NULL) {
+        status = dscq_fail_nomem(err, "quantised weights", 5ULL * n);
+        goto done;
     }
     memset(q->mask, 1, n);
     for (int32_t i = 0; i < scale_count; i++)
         q->scale[i] = 1.0;
-    if (form == DSCQ_W_BINARY)
+    if (form == DSCQ_FORM_BINARY)
         for (int32_t i = 0; i < w->k; i++)
-            q->level[i] = 1;
+            q->w.level[i] = 1;
     *out = q;
     return DSCQ_OK;
+done:
+    dscq_wquant_destroy(q);
+    return status;
 }
 
 dscq_status dscq_wquant_clone(dscq_wquant **out, const dscq_wquant *q, dscq_error *err)
 {
     const dscq_weights w = {
-        .k = q->k, .r = q->r, .s = q->s, .c = q->c, .count = q->count};
-    dscq_status status =
-        dscq_wquant_create(out, &w, q->form, q->bits, q->scale_count, q->block, err);
+        .k = q->w.k, .r = q->w.r, .s = q->w.s, .c = q->w.c, .count = q->w.count};
+    dscq_status status = dscq_wquant_create(out, &w, q->w.form, q->w.bits,
+                                            q->scale_count, q->w.block, err);
 
     if (status != DSCQ_OK)
         return status;
     dscq_wquant *d = *out;
-    memcpy(d->value, q->value, q->count * sizeof *q->value);
-    memcpy(d->code, q->code, q->count * sizeof *q->code);
-    memcpy(d->mask, q->mask, q->count);
+    memcpy(d->w.value, q->w.value, q->w.count * sizeof *q->w.value);
+    memcpy(d->code, q->code, q->w.count * sizeof *q->code);
+    memcpy(d->mask, q->mask, q->w.count);
     memcpy(d->scale, q->scale, (size_t)q->scale_count * sizeof *q->scale);
-    memcpy(d->codebook, q->codebook, sizeof q->codebook);
+    memcpy(d->w.codebook, q->w.codebook, sizeof q->w.codebook);
     memcpy(d->edge, q->edge, sizeof q->edge);
     memcpy(d->codebook_real, q->codebook_real, sizeof q->codebook_real);
-    d->codebook_count = q->codebook_count;
+    d->w.codebook_count = q->w.codebook_count;
     d->nonzero = q->nonzero;
-    if (q->form == DSCQ_W_BINARY) {
-        memcpy(d->level, q->level, (size_t)q->k * sizeof *q->level);
-        memcpy(d->block_high, q->block_high, q->block_count);
+    if (q->w.form == DSCQ_FORM_BINARY) {
+        memcpy(d->w.level, q->w.level, (size_t)q->w.k * sizeof *q->w.level);
+        memcpy(d->w.block_high, q->w.block_high, q->w.block_count);
     }
     return DSCQ_OK;
 }
@@ -87,12 +75,10 @@ void dscq_wquant_destroy(dscq_wquant *q)
 {
     if (q == NULL)
         return;
-    dscq_free(q->value);
+    dscq_qweights_clear(&q->w);
     dscq_free(q->code);
     dscq_free(q->mask);
     dscq_free(q->scale);
-    dscq_free(q->level);
-    dscq_free(q->block_high);
     dscq_free(q);
 }
 
@@ -101,7 +87,7 @@ void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
     double top = 0.0;
     int32_t count = 1;
 
-    assert(q->form == DSCQ_W_CODEBOOK && n < DSCQ_CODEBOOK_MAX);
+    assert(q->w.form == DSCQ_FORM_CODEBOOK && n < DSCQ_CODEBOOK_MAX);
     for (int32_t i = 0; i < n; i++)
         top = fmax(top, fabs(level[i]));
     const double step = top > 0.0 ? top / 127.0 : 1.0;
@@ -109,26 +95,26 @@ void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
         const int16_t e = (int16_t)compress_round(level[i] / step);
         int32_t at = 1;
 
-        while (at < count && q->codebook[at] < e)
+        while (at < count && q->w.codebook[at] < e)
             at++;
-        if (e == 0 || (at < count && q->codebook[at] == e))
+        if (e == 0 || (at < count && q->w.codebook[at] == e))
             continue;
-        memmove(&q->codebook[at + 1], &q->codebook[at],
-                (size_t)(count - at) * sizeof q->codebook[0]);
-        q->codebook[at] = e;
+        memmove(&q->w.codebook[at + 1], &q->w.codebook[at],
+                (size_t)(count - at) * sizeof q->w.codebook[0]);
+        q->w.codebook[at] = e;
         count++;
     }
-    q->codebook[0] = 0;
-    q->codebook_count = count;
+    q->w.codebook[0] = 0;
+    q->w.codebook_count = count;
     for (int32_t e = 1; e + 1 < count; e++) /* midpoints; between the signs: zero */
-        q->edge[e] = (int16_t)((q->codebook[e] < 0) != (q->codebook[e + 1] < 0)
+        q->edge[e] = (int16_t)((q->w.codebook[e] < 0) != (q->w.codebook[e + 1] < 0)
                                    ? 0
-                                   : q->codebook[e] + q->codebook[e + 1]);
+                                   : q->w.codebook[e] + q->w.codebook[e + 1]);
     for (int32_t i = 0; i < q->scale_count; i++)
         q->scale[i] *= step;
     for (int32_t i = 0; i < count; i++)
         q->codebook_real[i] =
-            q->codebook[i] * (q->scale_count == 1 ? q->scale[0] : step);
+            q->w.codebook[i] * (q->scale_count == 1 ? q->scale[0] : step);
 }
 
 void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *edge,
@@ -145,11 +131,11 @@ void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *ed
         const int high = (int)compress_round(level[i + 1] / step);
         double x = compress_round(2.0 * edge[i] / step);
 
-        while (e + 1 < q->codebook_count && q->codebook[e] < low)
+        while (e + 1 < q->w.codebook_count && q->w.codebook[e] < low)
             e++;
         /* levels that fell onto one entry, or onto zero, have no edge of their own */
-        if (e + 1 >= q->codebook_count || q->codebook[e] != low ||
-            q->codebook[e + 1] != high || low * high < 0)
+        if (e + 1 >= q->w.codebook_count || q->w.codebook[e] != low ||
+            q->w.codebook[e + 1] != high || low * high < 0)
             continue;
         /* Strictly between, so that each entry lies inside its own interval even when
          * the float of scale * value lands on either side of it. */
@@ -172,12 +158,12 @@ static void nearest_make(nearest *t, const dscq_wquant *q)
         for (int j = 0; j < SLOTS; j++) {
             int e = 1;
 
-            for (; e + 1 < q->codebook_count; e++) {
+            for (; e + 1 < q->w.codebook_count; e++) {
                 const int edge = q->edge[e];
                 if (side == 0 ? edge > 0 && j <= edge : j > -edge)
                     break;
             }
-            t->code[side][j] = (uint8_t)(q->codebook_count > 1 ? e : 0);
+            t->code[side][j] = (uint8_t)(q->w.codebook_count > 1 ? e : 0);
         }
 }
 
@@ -200,31 +186,32 @@ static int32_t linear_value(double x, int32_t top)
 
 static int is_high(const dscq_wquant *q, int32_t o, size_t j, size_t per)
 {
-    const size_t blocks = (per + (size_t)q->block - 1) / (size_t)q->block;
+    const size_t blocks = (per + (size_t)q->w.block - 1) / (size_t)q->w.block;
 
-    return q->block_high[(size_t)o * blocks + j / (size_t)q->block];
+    return q->w.block_high[(size_t)o * blocks + j / (size_t)q->w.block];
 }
 
 /* The integers of one output channel. code may be NULL. */
 static void assign_channel(const dscq_wquant *q, const nearest *t, int32_t o,
                            const float *w, int16_t *value, uint16_t *code)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     const uint8_t *mask = q->mask + (size_t)o * per;
     const double inv = 1.0 / q->scale[q->scale_count == 1 ? 0 : o];
-    const int32_t top = q->form == DSCQ_W_LINEAR ? (1 << (q->bits - 1)) - 1 : 127;
-    const int32_t field = q->form == DSCQ_W_LINEAR ? (1 << q->bits) - 1 : 255;
+    const int32_t top =
+        q->w.form == DSCQ_FORM_LINEAR ? (1 << (q->w.bits - 1)) - 1 : 127;
+    const int32_t field = q->w.form == DSCQ_FORM_LINEAR ? (1 << q->w.bits) - 1 : 255;
 
     for (size_t j = 0; j < per; j++) {
         const double x = (double)w[j] * inv;
         int32_t v, c;
 
-        if (q->form == DSCQ_W_CODEBOOK) {
+        if (q->w.form == DSCQ_FORM_CODEBOOK) {
             c = mask[j] ? t->code[x < 0.0][nearest_slot(x)] : 0;
-            v = q->codebook[c];
-        } else if (q->form == DSCQ_W_BINARY && !is_high(q, o, j, per)) {
+            v = q->w.codebook[c];
+        } else if (q->w.form == DSCQ_FORM_BINARY && !is_high(q, o, j, per)) {
             c = w[j] < 0.0F;
-            v = c ? -q->level[o] : q->level[o];
+            v = c ? -q->w.level[o] : q->w.level[o];
         } else {
             v = mask[j] ? linear_value(x, top) : 0;
             c = v & field;
@@ -237,50 +224,51 @@ static void assign_channel(const dscq_wquant *q, const nearest *t, int32_t o,
 
 void dscq_wquant_assign(dscq_wquant *q, const float *w)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     nearest t;
 
-    if (q->form == DSCQ_W_CODEBOOK)
+    if (q->w.form == DSCQ_FORM_CODEBOOK)
         nearest_make(&t, q);
     q->nonzero = 0;
-    for (int32_t o = 0; o < q->k; o++) {
+    for (int32_t o = 0; o < q->w.k; o++) {
         const size_t at = (size_t)o * per;
 
-        assign_channel(q, &t, o, w + at, q->value + at, q->code + at);
+        assign_channel(q, &t, o, w + at, q->w.value + at, q->code + at);
         for (size_t j = 0; j < per; j++)
-            q->nonzero += q->value[at + j] != 0;
+            q->nonzero += q->w.value[at + j] != 0;
     }
 }
 
 void dscq_wquant_apply(const dscq_wquant *q, float *out)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
 
-    for (size_t i = 0; i < q->count; i++) {
+    for (size_t i = 0; i < q->w.count; i++) {
         const double s = q->scale[q->scale_count == 1 ? 0 : i / per];
-        out[i] = (float)(s * q->value[i]);
+        out[i] = (float)(s * q->w.value[i]);
     }
 }
 
 void dscq_wquant_fake(const dscq_wquant *q, const float *w, float *out)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     nearest t;
     float real[2 * 127 + 1];
 
-    if (q->form != DSCQ_W_CODEBOOK) { /* in place of integers: the same two steps */
-        for (int32_t o = 0; o < q->k; o++) {
+    if (q->w.form !=
+        DSCQ_FORM_CODEBOOK) { /* in place of integers: the same two steps */
+        for (int32_t o = 0; o < q->w.k; o++) {
             const double s = q->scale[q->scale_count == 1 ? 0 : o];
             const double inv = 1.0 / s;
             const int32_t top =
-                q->form == DSCQ_W_LINEAR ? (1 << (q->bits - 1)) - 1 : 127;
+                q->w.form == DSCQ_FORM_LINEAR ? (1 << (q->w.bits - 1)) - 1 : 127;
 
             for (size_t j = 0; j < per; j++) {
                 const size_t i = (size_t)o * per + j;
                 int32_t v;
 
-                if (q->form == DSCQ_W_BINARY && !is_high(q, o, j, per))
-                    v = w[i] < 0.0F ? -q->level[o] : q->level[o];
+                if (q->w.form == DSCQ_FORM_BINARY && !is_high(q, o, j, per))
+                    v = w[i] < 0.0F ? -q->w.level[o] : q->w.level[o];
                 else
                     v = q->mask[i] ? linear_value((double)w[i] * inv, top) : 0;
                 out[i] = (float)(s * v);
@@ -289,13 +277,13 @@ void dscq_wquant_fake(const dscq_wquant *q, const float *w, float *out)
         return;
     }
     nearest_make(&t, q);
-    for (int32_t o = 0; o < q->k; o++) {
+    for (int32_t o = 0; o < q->w.k; o++) {
         const double s = q->scale[q->scale_count == 1 ? 0 : o];
         const double inv = 1.0 / s;
 
         if (o == 0 || q->scale_count > 1)
-            for (int32_t e = 0; e < q->codebook_count; e++)
-                real[e] = (float)(s * q->codebook[e]);
+            for (int32_t e = 0; e < q->w.codebook_count; e++)
+                real[e] = (float)(s * q->w.codebook[e]);
         for (size_t j = (size_t)o * per; j < ((size_t)o + 1) * per; j++) {
             const double x = (double)w[j] * inv;
             out[j] = q->mask[j] ? real[t.code[x < 0.0][nearest_slot(x)]] : 0.0F;
@@ -305,50 +293,50 @@ void dscq_wquant_fake(const dscq_wquant *q, const float *w, float *out)
 
 static dscq_status check_layout(const dscq_wquant *q, dscq_error *err)
 {
-    if (q->count != (size_t)q->k * (size_t)q->r * (size_t)q->s * (size_t)q->c)
+    if (q->w.count != (size_t)q->w.k * (size_t)q->w.r * (size_t)q->w.s * (size_t)q->w.c)
         return dscq_fail(err, DSCQ_INTERNAL,
                          "quantised weights: count %zu is not "
                          "%d x %d x %d x %d",
-                         q->count, q->k, q->r, q->s, q->c);
+                         q->w.count, q->w.k, q->w.r, q->w.s, q->w.c);
     for (int32_t i = 0; i < q->scale_count; i++)
         if (!(q->scale[i] > 0.0 && isfinite(q->scale[i])))
             return dscq_fail(err, DSCQ_INTERNAL, "quantised weights: scale %d is %g", i,
                              q->scale[i]);
-    if (q->form == DSCQ_W_CODEBOOK && q->codebook[0] != 0)
+    if (q->w.form == DSCQ_FORM_CODEBOOK && q->w.codebook[0] != 0)
         return dscq_fail(err, DSCQ_INTERNAL, "quantised weights: codebook[0] is %d",
-                         q->codebook[0]);
-    for (int32_t e = 2; q->form == DSCQ_W_CODEBOOK && e < q->codebook_count; e++)
-        if (q->codebook[e] <= q->codebook[e - 1])
+                         q->w.codebook[0]);
+    for (int32_t e = 2; q->w.form == DSCQ_FORM_CODEBOOK && e < q->w.codebook_count; e++)
+        if (q->w.codebook[e] <= q->w.codebook[e - 1])
             return dscq_fail(err, DSCQ_INTERNAL,
                              "quantised weights: codebook[%d] does not ascend", e);
-    if (q->form == DSCQ_W_CODEBOOK && q->codebook_count > 1 << q->bits)
+    if (q->w.form == DSCQ_FORM_CODEBOOK && q->w.codebook_count > 1 << q->w.bits)
         return dscq_fail(err, DSCQ_INTERNAL, "quantised weights: %d entries in %d bits",
-                         q->codebook_count, q->bits);
+                         q->w.codebook_count, q->w.bits);
     return DSCQ_OK;
 }
 
 dscq_status dscq_wquant_check(const dscq_wquant *q, dscq_error *err)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     size_t nonzero = 0;
     dscq_status status = check_layout(q, err);
 
     if (status != DSCQ_OK)
         return status;
-    for (size_t i = 0; i < q->count; i++) {
-        const int32_t o = (int32_t)(i / per), v = q->value[i];
-        const int low = q->form == DSCQ_W_BINARY && !is_high(q, o, i % per, per);
+    for (size_t i = 0; i < q->w.count; i++) {
+        const int32_t o = (int32_t)(i / per), v = q->w.value[i];
+        const int low = q->w.form == DSCQ_FORM_BINARY && !is_high(q, o, i % per, per);
         int good;
 
         nonzero += v != 0;
         if (low)
-            good = v == (q->code[i] ? -q->level[o] : q->level[o]) && v != 0;
-        else if (q->form == DSCQ_W_CODEBOOK)
-            good = q->code[i] < q->codebook_count && v == q->codebook[q->code[i]];
+            good = v == (q->code[i] ? -q->w.level[o] : q->w.level[o]) && v != 0;
+        else if (q->w.form == DSCQ_FORM_CODEBOOK)
+            good = q->code[i] < q->w.codebook_count && v == q->w.codebook[q->code[i]];
         else
-            good =
-                v == linear_value(v, q->form == DSCQ_W_LINEAR ? (1 << (q->bits - 1)) - 1
-                                                              : 127);
+            good = v == linear_value(v, q->w.form == DSCQ_FORM_LINEAR
+                                            ? (1 << (q->w.bits - 1)) - 1
+                                            : 127);
         if (!good || (!low && !q->mask[i] && v != 0))
             return dscq_fail(err, DSCQ_INTERNAL,
                              "quantised weights: value %d at %zu has code %u, mask %u",
@@ -364,12 +352,12 @@ dscq_status dscq_wquant_check(const dscq_wquant *q, dscq_error *err)
 
 double dscq_wquant_bits_values(const dscq_wquant *q)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     double bits = 0.0;
 
-    if (q->form != DSCQ_W_BINARY)
-        return (double)q->nonzero * q->bits;
-    for (size_t i = 0; i < q->count; i++)
+    if (q->w.form != DSCQ_FORM_BINARY)
+        return (double)q->nonzero * q->w.bits;
+    for (size_t i = 0; i < q->w.count; i++)
         bits += is_high(q, (int32_t)(i / per), i % per, per) ? 8.0 : 1.0;
     return bits;
 }
@@ -386,21 +374,21 @@ static double entropy(const uint32_t *n, size_t kinds, double total)
 
 dscq_status dscq_wquant_bits_entropy(double *out, const dscq_wquant *q, dscq_error *err)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     uint32_t high[256] = {0}, block[2] = {0};
     double bits = 0.0, highs = 0.0;
 
-    if (q->form == DSCQ_W_BINARY) {
-        for (size_t i = 0; i < q->block_count; i++)
-            block[q->block_high[i]]++;
-        for (size_t i = 0; i < q->count; i++)
+    if (q->w.form == DSCQ_FORM_BINARY) {
+        for (size_t i = 0; i < q->w.block_count; i++)
+            block[q->w.block_high[i]]++;
+        for (size_t i = 0; i < q->w.count; i++)
             if (is_high(q, (int32_t)(i / per), i % per, per)) {
                 high[q->code[i]]++;
                 highs += 1.0;
             } else {
                 bits += 1.0;
             }
-        *out = bits + entropy(block, 2, (double)q->block_count) +
+        *out = bits + entropy(block, 2, (double)q->w.block_count) +
                entropy(high, 256, highs);
         return DSCQ_OK;
     }
@@ -409,21 +397,21 @@ dscq_status dscq_wquant_bits_entropy(double *out, const dscq_wquant *q, dscq_err
     uint32_t *n = dscq_calloc(1U << 16, sizeof *n);
     if (n == NULL)
         return dscq_fail_nomem(err, "counts of codes", sizeof *n << 16);
-    for (size_t i = 0; i < q->count; i++)
-        n[q->value[i] == 0 ? 0 : q->code[i]]++;
-    *out = entropy(n, 1U << 16, (double)q->count);
+    for (size_t i = 0; i < q->w.count; i++)
+        n[q->w.value[i] == 0 ? 0 : q->code[i]]++;
+    *out = entropy(n, 1U << 16, (double)q->w.count);
     dscq_free(n);
     return DSCQ_OK;
 }
 
 double dscq_wquant_sqnr_db(const dscq_wquant *q, const float *w)
 {
-    const size_t per = q->count / (size_t)q->k;
+    const size_t per = q->w.count / (size_t)q->w.k;
     double signal = 0.0, noise = 0.0;
 
-    for (size_t i = 0; i < q->count; i++) {
+    for (size_t i = 0; i < q->w.count; i++) {
         const double s = q->scale[q->scale_count == 1 ? 0 : i / per];
-        const double d = (double)w[i] - (double)(float)(s * q->value[i]);
+        const double d = (double)w[i] - (double)(float)(s * q->w.value[i]);
 
         signal += (double)w[i] * (double)w[i];
         noise += d * d;

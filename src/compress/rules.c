@@ -64,24 +64,25 @@ void dscq_layer_kinds(dscq_layer_kind *out, const dscq_model *m)
 static void settle(dscq_rule *r, int form_given)
 {
     if (r->b == 1)
-        r->form = DSCQ_W_BINARY;
-    else if (r->form == DSCQ_W_BINARY)
+        r->form = DSCQ_FORM_BINARY;
+    else if (r->form == DSCQ_FORM_BINARY)
         r->b = 1;
     if (r->b > 8) {
         r->b = 16;
-        r->form = DSCQ_W_LINEAR;
-    } else if (r->b == 8 && !form_given && r->p == 0.0 && r->form != DSCQ_W_BINARY) {
-        r->form = DSCQ_W_LINEAR; /* 255 levels: a grid is as good and needs no table */
+        r->form = DSCQ_FORM_LINEAR;
+    } else if (r->b == 8 && !form_given && r->p == 0.0 && r->form != DSCQ_FORM_BINARY) {
+        r->form =
+            DSCQ_FORM_LINEAR; /* 255 levels: a grid is as good and needs no table */
         r->per_channel = 1;
     }
-    if (r->form == DSCQ_W_BINARY) {
+    if (r->form == DSCQ_FORM_BINARY) {
         r->p = 0.0;
         r->per_channel = 1;
     }
     if (r->skip) {
         r->p = 0.0;
         r->b = 8;
-        r->form = DSCQ_W_LINEAR;
+        r->form = DSCQ_FORM_LINEAR;
         r->per_channel = 1;
     }
 }
@@ -91,7 +92,7 @@ static void kind_policy(dscq_rule *r, const dscq_compress_params *p)
     if (r->kind == DSCQ_KIND_DEPTHWISE && p->depthwise == 0) {
         r->p = p->dw_p;
         r->b = p->dw_b;
-        r->form = DSCQ_W_LINEAR;
+        r->form = DSCQ_FORM_LINEAR;
         r->per_channel = 1;
     } else if (r->kind == DSCQ_KIND_FIRST) {
         r->p = p->first_p >= 0.0 ? p->first_p : p->p;
@@ -108,10 +109,10 @@ static int override(dscq_rule *r, const dscq_layer_params *l)
         r->p = l->p;
     if (l->b > 0)
         r->b = l->b;
-    if (l->b > 1 && r->form == DSCQ_W_BINARY)
-        r->form = DSCQ_W_CODEBOOK;
+    if (l->b > 1 && r->form == DSCQ_FORM_BINARY)
+        r->form = DSCQ_FORM_CODEBOOK;
     if (l->form >= 0)
-        r->form = (dscq_wform)l->form;
+        r->form = (dscq_qform)l->form;
     if (l->scale >= 0)
         r->per_channel = l->scale;
     if (l->high_frac >= 0.0)
@@ -135,7 +136,7 @@ static dscq_rule rule_of(const dscq_settings *s, const dscq_model *m, int32_t no
                    .kind = kind,
                    .p = p->p,
                    .b = p->b,
-                   .form = (dscq_wform)p->form,
+                   .form = (dscq_qform)p->form,
                    .per_channel = p->scale,
                    .high_frac = p->high_frac,
                    .block = p->block,

@@ -18,7 +18,7 @@ const dscq_key dscq_compress_keys[] = {
                       "last part of the steps: masks and codebooks fixed"),
     DSCQ_KEY_REAL_ROW(P, p, 0, 0.999, "0.5", "fraction of a layer's weights to prune"),
     DSCQ_KEY_INT_ROW(P, b, 1, 16, "4", "bits of a weight's code (1: binary)"),
-    DSCQ_KEY_ENUM_ROW(P, form, DSCQ_WFORM_CHOICES, "codebook",
+    DSCQ_KEY_ENUM_ROW(P, form, DSCQ_CHOICES(DSCQ_QFORM_LIST(DSCQ_CHOICE)), "codebook",
                       "how codes become weights, where the method leaves it open"),
     DSCQ_KEY_ENUM_ROW(P, scale, "layer|channel", "layer", "one weight scale for each"),
     DSCQ_KEY_ENUM_ROW(P, partition, "width|entropy", "width",
@@ -93,7 +93,7 @@ const dscq_key dscq_layer_keys[] = {
     DSCQ_KEY_REAL_ROW(L, keep_channels, -1, 1, "-1",
                       "structured: part of the output channels to keep"),
     DSCQ_KEY_INT_ROW(L, b, -1, 16, "-1", "bits of a code"),
-    DSCQ_KEY_ENUM_ROW(L, form, "inherit|" DSCQ_WFORM_CHOICES, "inherit",
+    DSCQ_KEY_ENUM_ROW(L, form, "inherit" DSCQ_QFORM_LIST(DSCQ_CHOICE), "inherit",
                       "how codes become weights"),
     DSCQ_KEY_ENUM_ROW(L, scale, "inherit|layer|channel", "inherit",
                       "one weight scale for each"),
@@ -302,7 +302,8 @@ static void put_layer(dscq_str *text, const dscq_layer_params *l)
     if (l->b > 0)
         dscq_str_addf(text, "b = %d\n", l->b);
     if (l->form >= 0) {
-        dscq_choice_name(word, sizeof word, DSCQ_WFORM_CHOICES, l->form);
+        dscq_choice_name(word, sizeof word, DSCQ_CHOICES(DSCQ_QFORM_LIST(DSCQ_CHOICE)),
+                         l->form);
         dscq_str_addf(text, "form = %s\n", word);
     }
     if (l->scale >= 0)

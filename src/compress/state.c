@@ -87,37 +87,37 @@ static void quant_io(state_io *io, const char *prefix, dscq_wquant *q)
     (void)snprintf(name, sizeof name, "%s.scale", prefix);
     numbers(io, name, DSCQ_ENTRY_F64, q->scale, (size_t)q->scale_count);
     (void)snprintf(name, sizeof name, "%s.codebook", prefix);
-    shorts_io(io, name, q->codebook, (size_t)q->codebook_count);
+    shorts_io(io, name, q->w.codebook, (size_t)q->w.codebook_count);
     (void)snprintf(name, sizeof name, "%s.edge", prefix);
-    shorts_io(io, name, q->edge, (size_t)q->codebook_count);
+    shorts_io(io, name, q->edge, (size_t)q->w.codebook_count);
     (void)snprintf(name, sizeof name, "%s.real", prefix);
-    numbers(io, name, DSCQ_ENTRY_F64, q->codebook_real, (size_t)q->codebook_count);
+    numbers(io, name, DSCQ_ENTRY_F64, q->codebook_real, (size_t)q->w.codebook_count);
     (void)snprintf(name, sizeof name, "%s.keep", prefix);
-    bytes_io(io, name, q->mask, q->count);
+    bytes_io(io, name, q->mask, q->w.count);
     (void)snprintf(name, sizeof name, "%s.value", prefix);
-    shorts_io(io, name, q->value, q->count);
+    shorts_io(io, name, q->w.value, q->w.count);
     (void)snprintf(name, sizeof name, "%s.code", prefix);
-    shorts_io(io, name, (int16_t *)(void *)q->code, q->count);
-    if (q->form == DSCQ_W_BINARY) {
+    shorts_io(io, name, (int16_t *)(void *)q->code, q->w.count);
+    if (q->w.form == DSCQ_FORM_BINARY) {
         (void)snprintf(name, sizeof name, "%s.level", prefix);
-        shorts_io(io, name, q->level, (size_t)q->k);
+        shorts_io(io, name, q->w.level, (size_t)q->w.k);
         (void)snprintf(name, sizeof name, "%s.high", prefix);
-        bytes_io(io, name, q->block_high, q->block_count);
+        bytes_io(io, name, q->w.block_high, q->w.block_count);
     }
 }
 
 /* Held masks and integers exist or not: said by the words. */
 static void layer_parts(state_io *io, dscq_clayer *l, const int64_t v[LAYER_WORDS])
 {
-    const dscq_wform form = (dscq_wform)v[3];
+    const dscq_qform form = (dscq_qform)v[3];
     const int32_t scales = (int32_t)v[5];
 
     if (io->from == NULL || io->status != DSCQ_OK)
         return;
-    if (v[3] < 0 || v[3] > DSCQ_W_BINARY || v[4] < 1 || v[4] > 16 || v[8] < 1 ||
+    if (v[3] < 0 || v[3] > DSCQ_FORM_BINARY || v[4] < 1 || v[4] > 16 || v[8] < 1 ||
         v[8] > (int64_t)l->w->count || v[6] < 1 || v[6] > DSCQ_CODEBOOK_MAX ||
         (scales != 1 && scales != l->w->k) || v[9] < 1 || v[9] > 16 || v[10] < 0 ||
-        v[10] > DSCQ_W_BINARY) {
+        v[10] > DSCQ_FORM_BINARY) {
         io->status =
             dscq_fail(io->err, DSCQ_FORMAT,
                       "checkpoint: compressed layer %d is damaged", l->rule.node);
@@ -131,7 +131,7 @@ static void layer_parts(state_io *io, dscq_clayer *l, const int64_t v[LAYER_WORD
         io->status = dscq_wquant_create(&l->q, l->w, form, (int32_t)v[4], scales,
                                         (int32_t)v[8], io->err);
     if (l->q != NULL)
-        l->q->codebook_count = (int32_t)v[6];
+        l->q->w.codebook_count = (int32_t)v[6];
 }
 
 static void layer_io(state_io *io, dscq_clayer *l, size_t i)
@@ -140,12 +140,12 @@ static void layer_io(state_io *io, dscq_clayer *l, size_t i)
     int64_t v[LAYER_WORDS] = {(int64_t)l->kept,
                               l->held != NULL,
                               q != NULL,
-                              q != NULL ? (int64_t)q->form : 0,
-                              q != NULL ? q->bits : 1,
+                              q != NULL ? (int64_t)q->w.form : 0,
+                              q != NULL ? q->w.bits : 1,
                               q != NULL ? q->scale_count : 1,
-                              q != NULL ? q->codebook_count : 1,
+                              q != NULL ? q->w.codebook_count : 1,
                               q != NULL ? (int64_t)q->nonzero : 0,
-                              q != NULL && q->block > 0 ? q->block : 1,
+                              q != NULL && q->w.block > 0 ? q->w.block : 1,
                               l->rule.b,
                               (int64_t)l->rule.form,
                               l->rule.per_channel};
@@ -168,7 +168,7 @@ static void layer_io(state_io *io, dscq_clayer *l, size_t i)
     l->mark = r[1];
     l->rule.p = r[2]; /* as the stage understood it */
     l->rule.b = (int32_t)v[9];
-    l->rule.form = (dscq_wform)v[10];
+    l->rule.form = (dscq_qform)v[10];
     l->rule.per_channel = v[11] != 0;
     (void)snprintf(name, sizeof name, "compress.%zu.mask", i);
     bytes_io(io, name, l->mask, l->w->count);

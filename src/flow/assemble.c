@@ -9,20 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-static dscq_build_edge edge_of(const dscq_aquant *a)
-{
-    return (dscq_build_edge){a->scale, a->zero_point, a->bits, a->is_signed};
-}
-
-static dscq_build_weights weights_of(const dscq_wquant *q)
-{
-    dscq_build_weights w = {.encoding = -1};
-
-    if (q != NULL)
-        dscq_build_weights_from(&w, q);
-    return w;
-}
-
 /* data/image.h's preprocessing in the packed file's terms. */
 static dscq_qinput input_of(const dscq_preproc *p)
 {
@@ -57,30 +43,26 @@ dscq_status dscq_flow_assemble(dscq_qmodel **out, const dscq_flow_parts *parts,
                                dscq_error *err)
 {
     const int32_t nodes = dscq_model_nodes(parts->model);
-    dscq_build_edge *edge = dscq_calloc(2 * (size_t)nodes, sizeof *edge);
-    dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
+    const dscq_wquant **weights = dscq_calloc((size_t)nodes, sizeof *weights);
     double *wider = dscq_calloc((size_t)nodes, sizeof *wider);
     const char **names = dscq_calloc((size_t)parts->class_count + 1, sizeof *names);
     dscq_qinput input;
     dscq_status status;
 
     *out = NULL;
-    if (edge == NULL || weights == NULL || wider == NULL || names == NULL) {
+    if (weights == NULL || wider == NULL || names == NULL) {
         status = dscq_fail_nomem(err, "the description of a packed network",
                                  (unsigned long long)nodes * sizeof *weights);
         goto done;
     }
-    for (int32_t i = 0; i < nodes; i++) {
-        edge[i] = edge_of(&parts->edge[i + 1]);
-        edge[nodes + i] = edge_of(&parts->edge[dscq_grid_before(nodes, i)]);
-        weights[i] = weights_of(dscq_compressor_wquant(parts->compressor, i));
-    }
+    for (int32_t i = 0; i < nodes; i++)
+        weights[i] = dscq_compressor_wquant(parts->compressor, i);
     for (int32_t i = 0; i < parts->class_count; i++)
         names[i] = dscq_dataset_class_name(parts->dataset, i);
-    dscq_build_spec spec = {.input = edge_of(&parts->edge[0]),
+    dscq_build_spec spec = {.input = parts->edge[0],
                             .node_count = nodes,
-                            .edge = edge,
-                            .before_act = edge + nodes,
+                            .edge = parts->edge + 1,
+                            .before_act = parts->edge + dscq_grid_before(nodes, 0),
                             .weights = weights,
                             .class_name = names,
                             .class_count = parts->class_count,
@@ -97,6 +79,5 @@ done:
     dscq_free(wider);
     dscq_free(names);
     dscq_free(weights);
-    dscq_free(edge);
     return status;
 }

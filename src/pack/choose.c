@@ -36,31 +36,29 @@ static int allowed(const pack_encoding *e, dscq_pack_profile p)
 }
 
 /* The layer's own choice, when it is legal. */
-static int kept(pack_choice *out, const dscq_qweights *w, const pack_layer *l,
-                const dscq_pack_options *o)
+static int kept(pack_choice *out, const dscq_qweights *w, const dscq_pack_options *o)
 {
     const int32_t id = o->profile == DSCQ_PACK_KEEP    ? w->encoding
                        : o->profile == DSCQ_PACK_NAMED ? o->encoding
                                                        : -1;
     const pack_encoding *e = pack__encoding(id);
 
-    if (e == NULL || !e->fits(l))
+    if (e == NULL || !e->fits(w))
         return 0;
     out->encoding = id;
     out->arg = o->profile == DSCQ_PACK_KEEP ? w->encoding_arg : o->lanes;
     return 1;
 }
 
-dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *code,
-                         const dscq_qweights *w, const dscq_pack_options *o,
-                         dscq_error *err)
+dscq_status pack__choose(pack_choice *out, const dscq_qweights *w, const uint16_t *code,
+                         const dscq_pack_options *o, dscq_error *err)
 {
     uint64_t best = UINT64_MAX;
 
     *out = (pack_choice){0};
-    if (kept(out, w, l, o)) {
+    if (kept(out, w, o)) {
         const dscq_status status =
-            pack__encoding(out->encoding)->cost(&out->size, &out->arg, l, code, err);
+            pack__encoding(out->encoding)->cost(&out->size, &out->arg, w, code, err);
         if (status != DSCQ_UNSUPPORTED) /* then it does not fit after all */
             return status;
         *out = (pack_choice){0};
@@ -68,9 +66,9 @@ dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *
     for (int32_t id = 0; id < dscq_pack_encoding_count(); id++) {
         const pack_encoding *e = pack__encoding(id);
         pack_choice one = {.encoding = id};
-        if (!allowed(e, o->profile) || !e->fits(l))
+        if (!allowed(e, o->profile) || !e->fits(w))
             continue;
-        const dscq_status status = e->cost(&one.size, &one.arg, l, code, err);
+        const dscq_status status = e->cost(&one.size, &one.arg, w, code, err);
         if (status == DSCQ_UNSUPPORTED)
             continue;
         if (status != DSCQ_OK)

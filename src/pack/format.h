@@ -68,9 +68,8 @@ typedef struct pack_choice {
     int32_t encoding, arg;
     dscq_pack_size size; /* payload only */
 } pack_choice;
-dscq_status pack__choose(pack_choice *out, const pack_layer *l, const uint16_t *code,
-                         const dscq_qweights *w, const dscq_pack_options *o,
-                         dscq_error *err);
+dscq_status pack__choose(pack_choice *out, const dscq_qweights *w, const uint16_t *code,
+                         const dscq_pack_options *o, dscq_error *err);
 
 /* The section of one kind as bytes. `sizes` (NULL: not wanted): one entry a node;
  * constants for every node, the rest for nodes with weights. */

@@ -33,14 +33,12 @@ static dscq_status put_layer(dscq_buf *b, const dscq_qweights *w,
                              dscq_error *err)
 {
     uint16_t *code = dscq_malloc(w->count, sizeof *code);
-    pack_layer l;
     dscq_status status;
 
     if (code == NULL)
         return dscq_fail_nomem(err, "codes", w->count * sizeof *code);
-    pack__layer_of(&l, w);
     DSCQ_TRY(dscq_qweights_codes(w, code, err));
-    DSCQ_TRY(pack__choose(choice, &l, code, w, o, err));
+    DSCQ_TRY(pack__choose(choice, w, code, o, err));
     dscq_put_u(b, (uint64_t)choice->encoding, 1);
     dscq_put_u(b, (uint64_t)w->form, 1);
     dscq_put_u(b, (uint64_t)w->bits, 1);
@@ -49,7 +47,7 @@ static dscq_status put_layer(dscq_buf *b, const dscq_qweights *w,
     const uint64_t bytes = dscq_pack_size_bits(&choice->size) / 8; /* costs are exact */
     dscq_put_varint(b, bytes);
     const size_t start = b->len;
-    DSCQ_TRY(pack__encoding(choice->encoding)->encode(b, &l, choice->arg, code, err));
+    DSCQ_TRY(pack__encoding(choice->encoding)->encode(b, w, choice->arg, code, err));
     if (!b->bad && b->len - start != bytes)
         status = dscq_fail(err, DSCQ_INTERNAL, "encoding %s: %zu bytes, foretold %llu",
                            pack__encoding(choice->encoding)->info.name, b->len - start,
@@ -148,7 +146,6 @@ static void get_head(dscq_qweights *w, dscq_reader *r)
 static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, dscq_reader *r,
                              dscq_error *err)
 {
-    pack_layer l;
     uint64_t count = (uint64_t)w->r * (uint64_t)w->s;
     dscq_status status;
 
@@ -169,9 +166,8 @@ static dscq_status get_layer(dscq_qweights *w, uint64_t *budget, dscq_reader *r,
     const uint64_t bytes = dscq_get_varint(r, "bytes of packed weights");
     if (bytes > r->len - r->pos)
         dscq_get_fail(r, "bytes of packed weights");
-    pack__layer_of(&l, w);
     const pack_encoding *e = pack__encoding(w->encoding);
-    if (r->bad == NULL && !e->fits(&l))
+    if (r->bad == NULL && !e->fits(w))
         dscq_get_fail(r, "an encoding that cannot hold this layer");
     if (r->bad != NULL)
         return DSCQ_OK;

@@ -74,35 +74,35 @@ dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, dscq_error *err)
     return DSCQ_OK;
 }
 
+void dscq_qweights_clear(dscq_qweights *w)
+{
+    dscq_free(w->value);
+    dscq_free(w->level);
+    dscq_free(w->block_high);
+    w->value = w->level = NULL;
+    w->block_high = NULL;
+}
+
 void dscq_qweights_destroy(dscq_qweights *w)
 {
     if (w == NULL)
         return;
-    dscq_free(w->value);
-    dscq_free(w->level);
-    dscq_free(w->block_high);
+    dscq_qweights_clear(w);
     dscq_free(w);
 }
 
-dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int32_t s,
-                                 int32_t c, dscq_qform form, int32_t block,
-                                 dscq_error *err)
+dscq_status dscq_qweights_init(dscq_qweights *w, int32_t k, int32_t r, int32_t s,
+                               int32_t c, dscq_qform form, int32_t block,
+                               dscq_error *err)
 {
-    dscq_qweights *w = dscq_calloc(1, sizeof *w);
     const size_t per = (size_t)r * (size_t)s * (size_t)c;
 
-    *out = NULL;
-    if (w == NULL)
-        return dscq_fail_nomem(err, "weights", sizeof *w);
-    w->k = k;
-    w->r = r;
-    w->s = s;
-    w->c = c;
-    w->count = per * (size_t)k;
-    w->form = form;
+    *w = (dscq_qweights){
+        .k = k, .r = r, .s = s, .c = c, .count = per * (size_t)k, .form = form};
     w->encoding = -1;
     w->value = dscq_calloc(w->count, sizeof *w->value);
     if (form == DSCQ_FORM_BINARY) {
+        assert(block >= 1);
         w->block = block;
         w->block_count = (per + (size_t)block - 1) / (size_t)block * (size_t)k;
         w->level = dscq_calloc((size_t)k, sizeof *w->level);
@@ -110,12 +110,27 @@ dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int3
     }
     if (w->value == NULL ||
         (form == DSCQ_FORM_BINARY && (w->level == NULL || w->block_high == NULL))) {
-        const size_t bytes = w->count * sizeof *w->value;
-        dscq_qweights_destroy(w);
-        return dscq_fail_nomem(err, "weights", bytes);
+        dscq_qweights_clear(w);
+        return dscq_fail_nomem(err, "weights", w->count * sizeof *w->value);
     }
-    *out = w;
     return DSCQ_OK;
+}
+
+dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int32_t s,
+                                 int32_t c, dscq_qform form, int32_t block,
+                                 dscq_error *err)
+{
+    dscq_qweights *w = dscq_malloc(1, sizeof *w);
+
+    *out = NULL;
+    if (w == NULL)
+        return dscq_fail_nomem(err, "weights", sizeof *w);
+    const dscq_status status = dscq_qweights_init(w, k, r, s, c, form, block, err);
+    if (status == DSCQ_OK)
+        *out = w;
+    else
+        dscq_free(w);
+    return status;
 }
 
 static void free_node(dscq_qnode *n)

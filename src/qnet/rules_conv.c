@@ -77,10 +77,10 @@ static dscq_status check_binary(const qnet_rule *c, const dscq_qweights *w)
 
 static dscq_status check_values_binary(const qnet_rule *c, const dscq_qweights *w)
 {
-    const size_t per = w->count / (size_t)w->k, blocks = w->block_count / (size_t)w->k;
+    const size_t per = w->count / (size_t)w->k;
 
     for (size_t i = 0; i < w->count; i++) {
-        const size_t k = i / per, b = k * blocks + i % per / (size_t)w->block;
+        const size_t k = i / per, b = dscq_qweights_block(w, i);
         const int32_t v = w->value[i];
         if (w->block_high[b] > 1)
             return qnet__refuse(c, "block %zu: mark %d", b, w->block_high[b]);

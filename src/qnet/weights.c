@@ -61,13 +61,9 @@ static void codes_from_book(const dscq_qweights *w, uint16_t *codes)
 
 static void codes_binary(const dscq_qweights *w, uint16_t *codes)
 {
-    const size_t per = w->count / (size_t)w->k;
-    const size_t blocks = w->block_count / (size_t)w->k;
-
-    for (size_t i = 0; i < w->count; i++) {
-        const size_t b = i / per * blocks + i % per / (size_t)w->block;
-        codes[i] = w->block_high[b] ? (uint8_t)w->value[i] : w->value[i] < 0;
-    }
+    for (size_t i = 0; i < w->count; i++)
+        codes[i] = w->block_high[dscq_qweights_block(w, i)] ? (uint8_t)w->value[i]
+                                                            : w->value[i] < 0;
 }
 
 dscq_status dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes,
@@ -121,12 +117,12 @@ static void values_from_numbers(int16_t *v, const dscq_qweights *w)
 static void values_from_signs(int16_t *v, const dscq_qweights *w)
 {
     const size_t per = w->count / (size_t)w->k;
-    const size_t blocks = w->block_count / (size_t)w->k;
 
     for (size_t i = 0; i < w->count; i++) {
-        const size_t k = i / per, b = k * blocks + i % per / (size_t)w->block;
-        v[i] = (int16_t)(w->block_high[b] ? (int8_t)(uint8_t)v[i]
-                                          : (v[i] != 0 ? -w->level[k] : w->level[k]));
+        const int16_t level = w->level[i / per];
+        v[i] = (int16_t)(w->block_high[dscq_qweights_block(w, i)]
+                             ? (int8_t)(uint8_t)v[i]
+                             : (v[i] != 0 ? -level : level));
     }
 }
 

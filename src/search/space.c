@@ -16,7 +16,7 @@ static int is_searched(const search *s, const dscq_rule *r)
 {
     const dscq_node *n = dscq_model_node(dscq_project_model(s->project), r->node);
 
-    return !r->skip && r->form != DSCQ_W_BINARY && r->b <= 8 &&
+    return !r->skip && r->form != DSCQ_FORM_BINARY && r->b <= 8 &&
            dscq_glob_match_any(s->params.layers, n->name);
 }
 

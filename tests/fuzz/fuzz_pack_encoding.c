@@ -9,13 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { HEAD = 9, WEIGHTS_MAX = 20000 /* larger layers only cost time */ };
 
-static void fill_layer(pack_layer *l, const uint8_t *d, int16_t *book)
+static void fill_layer(dscq_qweights *l, const uint8_t *d)
 {
-    *l = (pack_layer){.k = 1 + d[1] % 40,
-                      .r = 1 + d[2] % 9,
-                      .s = 1 + d[3] % 9,
-                      .c = 1 + d[4] % 70,
-                      .form = (dscq_qform)(d[6] % 3)};
+    *l = (dscq_qweights){.k = 1 + d[1] % 40,
+                         .r = 1 + d[2] % 9,
+                         .s = 1 + d[3] % 9,
+                         .c = 1 + d[4] % 70,
+                         .form = (dscq_qform)(d[6] % 3)};
     l->bits = l->form == DSCQ_FORM_BINARY                 ? 1
               : l->form == DSCQ_FORM_LINEAR && d[5] > 250 ? 16
                                                           : 1 + d[5] % 8;
@@ -27,19 +27,18 @@ static void fill_layer(pack_layer *l, const uint8_t *d, int16_t *book)
         return;
     l->codebook_count = 1 + d[6] / 3 % (1 << l->bits);
     for (int i = 0; i < l->codebook_count; i++)
-        book[i] = (int16_t)(i % 2 ? i : -i);
-    l->codebook = book;
+        l->codebook[i] = (int16_t)(i % 2 ? i : -i);
 }
 
 /* decode, encode, decode: the same codes. */
-static void round_trip(const pack_encoding *e, const pack_layer *l, int32_t arg,
+static void round_trip(const pack_encoding *e, const dscq_qweights *l, int32_t arg,
                        const uint16_t *code)
 {
     uint16_t *again = dscq_calloc(l->count, sizeof *again);
     dscq_buf b = {0};
 
     for (size_t i = 0; i < l->count; i++)
-        if (l->codebook != NULL && code[i] >= l->codebook_count)
+        if (l->form == DSCQ_FORM_CODEBOOK && code[i] >= l->codebook_count)
             goto done; /* the file's reader refuses it one level up */
     if (again == NULL || e->encode(&b, l, arg, code, NULL) != DSCQ_OK || b.bad)
         goto done;
@@ -55,14 +54,13 @@ done:
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int16_t book[256];
-    pack_layer l;
+    dscq_qweights l;
 
     if (size < HEAD)
         return 0;
     const pack_encoding *e = pack__encoding(data[0] % dscq_pack_encoding_count());
     int32_t arg = data[7] | (data[8] & 15) << 16;
-    fill_layer(&l, data, book);
+    fill_layer(&l, data);
     if (l.count > WEIGHTS_MAX)
         return 0;
     if (e->arg_max < 65536)

@@ -15,11 +15,6 @@
 
 enum { IMAGES = 2 };
 
-static dscq_build_edge edge_of(const dscq_aquant *a)
-{
-    return (dscq_build_edge){a->scale, a->zero_point, a->bits, a->is_signed};
-}
-
 /* Ranges of all edges from images of noise. */
 static dscq_status observe(dscq_calibrated **out, dscq_model *m, int32_t images,
                            dscq_error *err)
@@ -58,7 +53,7 @@ static dscq_status quantise(dscq_wquant **q, const dscq_weights *w, dscq_error *
 {
     dscq_status status;
 
-    DSCQ_TRY(dscq_wquant_create(q, w, DSCQ_W_LINEAR, 8, w->k, 0, err));
+    DSCQ_TRY(dscq_wquant_create(q, w, DSCQ_FORM_LINEAR, 8, w->k, 0, err));
     const size_t per = w->count / (size_t)w->k;
     for (int32_t k = 0; k < w->k; k++) {
         double top = 1e-9;
@@ -80,38 +75,29 @@ dscq_status test_qmodel_calibrated(dscq_qmodel **out, dscq_model *m, int32_t ima
                                    dscq_error *err)
 {
     const int32_t nodes = dscq_model_nodes(m);
-    dscq_build_edge *edge = dscq_calloc(2 * (size_t)nodes, sizeof *edge);
-    dscq_build_weights *weights = dscq_calloc((size_t)nodes, sizeof *weights);
     dscq_wquant **q = dscq_calloc((size_t)nodes, sizeof *q);
     dscq_calibrated *c = NULL;
     dscq_status status = DSCQ_OK;
 
-    if (edge == NULL || weights == NULL || q == NULL)
+    if (q == NULL)
         DSCQ_TRY(dscq_fail_nomem(err, "a packed network", (size_t)nodes * 64));
     DSCQ_TRY(observe(&c, m, images, err));
     for (int32_t i = 0; i < nodes; i++) {
         const dscq_weights *w = dscq_model_node(m, i)->weights;
-        edge[i] = edge_of(&c->edge[i]);
-        edge[nodes + i] = edge_of(&c->before[i]);
-        weights[i].encoding = -1;
-        if (w->count == 0)
-            continue;
-        DSCQ_TRY(quantise(&q[i], w, err));
-        dscq_build_weights_from(&weights[i], q[i]);
+        if (w->count > 0)
+            DSCQ_TRY(quantise(&q[i], w, err));
     }
-    const dscq_build_spec spec = {.input = edge_of(&c->input),
+    const dscq_build_spec spec = {.input = c->input,
                                   .node_count = nodes,
-                                  .edge = edge,
-                                  .before_act = edge + nodes,
-                                  .weights = weights};
+                                  .edge = c->edge,
+                                  .before_act = c->before,
+                                  .weights = (const dscq_wquant *const *)q};
     DSCQ_TRY(dscq_build_qmodel(out, m, &spec, err));
 done:
     for (int32_t i = 0; q != NULL && i < nodes; i++)
         dscq_wquant_destroy(q[i]);
     dscq_calibrated_destroy(c);
     dscq_free(q);
-    dscq_free(weights);
-    dscq_free(edge);
     return status;
 }
 

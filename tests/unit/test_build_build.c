@@ -57,9 +57,8 @@ typedef struct made {
     dscq_model *net;
     dscq_exec *exec;
     float *x;
-    dscq_build_edge *edge;
+    dscq_aquant *edge;
     dscq_wquant **q;
-    dscq_build_weights *weights;
     dscq_build_spec spec;
     dscq_qmodel *m;
 } made;
@@ -109,13 +108,12 @@ static void range_of(const float *x, size_t n, double *lo, double *hi)
     }
 }
 
-static dscq_build_edge edge_of(const float *x, size_t n)
+static dscq_aquant edge_of(const float *x, size_t n)
 {
     double lo, hi;
 
     range_of(x, n, &lo, &hi);
-    const dscq_aquant a = dscq_aquant_make(lo, hi, 8, 1);
-    return (dscq_build_edge){a.scale, a.zero_point, a.bits, a.is_signed};
+    return dscq_aquant_make(lo, hi, 8, 1);
 }
 
 static void quantise(made *t, int32_t i, const dscq_node *n)
@@ -125,7 +123,7 @@ static void quantise(made *t, int32_t i, const dscq_node *n)
 
     if (w->count == 0)
         return;
-    ck_assert_msg(dscq_wquant_create(&t->q[i], w, DSCQ_W_LINEAR, 8, w->k, 0, &err) ==
+    ck_assert_msg(dscq_wquant_create(&t->q[i], w, DSCQ_FORM_LINEAR, 8, w->k, 0, &err) ==
                       DSCQ_OK,
                   "%s", err.msg);
     const size_t per = w->count / (size_t)w->k;
@@ -136,7 +134,6 @@ static void quantise(made *t, int32_t i, const dscq_node *n)
         t->q[i]->scale[k] = top / 127.0;
     }
     dscq_wquant_assign(t->q[i], w->w);
-    dscq_build_weights_from(&t->weights[i], t->q[i]);
 }
 
 static void prepare(made *t, const char *text)
@@ -159,7 +156,6 @@ static void prepare(made *t, const char *text)
     dscq_exec_forward(t->exec, DSCQ_PASS_EVAL, t->x, 1, NULL);
     t->edge = dscq_calloc((size_t)nodes, sizeof *t->edge);
     t->q = dscq_calloc((size_t)nodes, sizeof *t->q);
-    t->weights = dscq_calloc((size_t)nodes, sizeof *t->weights);
     for (int32_t i = 0; i < nodes; i++) {
         dscq_shape s;
         const float *y = dscq_exec_node_output(t->exec, i, &s);
@@ -171,7 +167,7 @@ static void prepare(made *t, const char *text)
     t->spec = (dscq_build_spec){.input = edge_of(t->x, count),
                                 .node_count = nodes,
                                 .edge = t->edge,
-                                .weights = t->weights};
+                                .weights = (const dscq_wquant *const *)t->q};
 }
 
 static void release(made *t)
@@ -179,7 +175,6 @@ static void release(made *t)
     for (int32_t i = 0; i < t->spec.node_count; i++)
         dscq_wquant_destroy(t->q[i]);
     dscq_free(t->q);
-    dscq_free(t->weights);
     dscq_free(t->edge);
     dscq_free(t->x);
     dscq_exec_destroy(t->exec);
@@ -293,7 +288,9 @@ START_TEST(refusals_name_the_layer)
     release(&t);
 
     prepare(&t, k_all);
-    t.weights[dscq_model_find(t.net, "dw")].value = NULL;
+    dscq_wquant **dw = &t.q[dscq_model_find(t.net, "dw")];
+    dscq_wquant_destroy(*dw);
+    *dw = NULL;
     ck_assert_int_eq(dscq_build_qmodel(&t.m, t.net, &t.spec, &err), DSCQ_ARG);
     ck_assert_ptr_nonnull(strstr(err.msg, "'dw'"));
     release(&t);

@@ -51,8 +51,8 @@ static void check_frozen(dscq_model *m, const dscq_compressor *c, int per_layer)
         }
         ck_assert_ptr_nonnull(q);
         test_ok(dscq_wquant_check(q, &err));
-        ck_assert_int_eq(q->form, r->form);
-        if (r->form != DSCQ_W_BINARY && r->p > 0.0 && per_layer)
+        ck_assert_int_eq(q->w.form, r->form);
+        if (r->form != DSCQ_FORM_BINARY && r->p > 0.0 && per_layer)
             ck_assert_msg((double)q->nonzero <= (1.0 - r->p) * (double)w->count + 2.0,
                           "%s: %zu of %zu kept at p = %g", dscq_model_node(m, i)->name,
                           q->nonzero, w->count, r->p);
@@ -64,7 +64,7 @@ static void check_frozen(dscq_model *m, const dscq_compressor *c, int per_layer)
         dscq_wquant *again = NULL;
         test_ok(dscq_wquant_clone(&again, q, &err));
         dscq_wquant_assign(again, used);
-        ck_assert_mem_eq(again->value, q->value, w->count * sizeof *q->value);
+        ck_assert_mem_eq(again->w.value, q->w.value, w->count * sizeof *q->w.value);
         dscq_wquant_fake(q, used, used);
         ck_assert_mem_eq(used, w->w_used, w->count * sizeof *used);
         dscq_wquant_destroy(again);
@@ -138,9 +138,9 @@ static uint64_t digest(dscq_model *m, const dscq_compressor *c)
     for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
         const dscq_wquant *q = dscq_compressor_wquant(c, i);
         const dscq_weights *w = dscq_model_node(m, i)->weights;
-        const unsigned char *b = (const unsigned char *)(q != NULL ? q->value : NULL);
+        const unsigned char *b = (const unsigned char *)(q != NULL ? q->w.value : NULL);
 
-        for (size_t k = 0; q != NULL && k < q->count * sizeof *q->value; k++)
+        for (size_t k = 0; q != NULL && k < q->w.count * sizeof *q->w.value; k++)
             h = (h ^ b[k]) * 1099511628211ULL;
         b = (const unsigned char *)w->w;
         for (size_t k = 0; k < w->count * sizeof *w->w; k++)
@@ -189,10 +189,10 @@ START_TEST(stages_follow_each_other)
     net_train(m, c, &g_train, 10, 0.02);
     check_frozen(m, c, 1);
     const dscq_wquant *q = dscq_compressor_wquant(c, pw);
-    ck_assert_int_eq(q->form, DSCQ_W_CODEBOOK);
-    ck_assert_int_le(q->codebook_count, 8);
+    ck_assert_int_eq(q->w.form, DSCQ_FORM_CODEBOOK);
+    ck_assert_int_le(q->w.codebook_count, 8);
     /* the second stage counts what the first pruned: not half of the half */
-    ck_assert_uint_ge(q->nonzero, q->count * 45 / 100);
+    ck_assert_uint_ge(q->nonzero, q->w.count * 45 / 100);
     dscq_compressor_destroy(c);
     dscq_model_destroy(m);
 }
@@ -280,12 +280,12 @@ START_TEST(depthwise_keeps_its_own_policy)
         const char *variant; /* of them, and keys with it */
         int form, bits, scales;
     } k_want[] = {
-        {"default", DSCQ_W_LINEAR, 8, 16},   {"a", DSCQ_W_CODEBOOK, 4, 1},
-        {"b", DSCQ_W_LINEAR, 16, 16},        {"c", DSCQ_W_LINEAR, 8, 16},
-        {"d", DSCQ_W_LINEAR, 4, 16},         {"e", DSCQ_W_LINEAR, 8, 16},
-        {"f", DSCQ_W_LINEAR, 8, 16},         {"c\ndw_b=6", DSCQ_W_LINEAR, 6, 16},
-        {"f\ndw_b=5", DSCQ_W_LINEAR, 5, 16}, {"d\ndw_b=6", DSCQ_W_LINEAR, 4, 16},
-        {"g", DSCQ_W_LINEAR, 8, 16}};
+        {"default", DSCQ_FORM_LINEAR, 8, 16},   {"a", DSCQ_FORM_CODEBOOK, 4, 1},
+        {"b", DSCQ_FORM_LINEAR, 16, 16},        {"c", DSCQ_FORM_LINEAR, 8, 16},
+        {"d", DSCQ_FORM_LINEAR, 4, 16},         {"e", DSCQ_FORM_LINEAR, 8, 16},
+        {"f", DSCQ_FORM_LINEAR, 8, 16},         {"c\ndw_b=6", DSCQ_FORM_LINEAR, 6, 16},
+        {"f\ndw_b=5", DSCQ_FORM_LINEAR, 5, 16}, {"d\ndw_b=6", DSCQ_FORM_LINEAR, 4, 16},
+        {"g", DSCQ_FORM_LINEAR, 8, 16}};
     char text[128];
     dscq_error err = {DSCQ_OK, ""};
     dscq_model *m = clone();
@@ -298,8 +298,8 @@ START_TEST(depthwise_keeps_its_own_policy)
     test_ok(dscq_compressor_freeze(c, &err));
     const dscq_wquant *dw = dscq_compressor_wquant(c, dscq_model_find(m, "b1_dw"));
     const dscq_wquant *pw = dscq_compressor_wquant(c, dscq_model_find(m, "b1_pw"));
-    ck_assert_int_eq((int)dw->form, k_want[_i].form);
-    ck_assert_int_eq(dw->bits, k_want[_i].bits);
+    ck_assert_int_eq((int)dw->w.form, k_want[_i].form);
+    ck_assert_int_eq(dw->w.bits, k_want[_i].bits);
     ck_assert_int_eq(dw->scale_count, k_want[_i].scales);
     const char first = k_want[_i].variant[0];
     const int shared = first == 'e' || first == 'f';

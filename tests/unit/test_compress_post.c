@@ -250,12 +250,12 @@ START_TEST(what_an_earlier_stage_pruned_stays)
     dscq_compressor *c = frozen(m, k_settings);
     const int32_t node = dscq_model_find(m, "b2_pw");
     const dscq_wquant *q = dscq_compressor_wquant(c, node);
-    ck_assert_uint_le(q->count, sizeof mask);
-    memcpy(mask, q->mask, q->count);
+    ck_assert_uint_le(q->w.count, sizeof mask);
+    memcpy(mask, q->mask, q->w.count);
     test_ok(dscq_post_obq(c, g_float, &data, &err));
     q = dscq_compressor_wquant(c, node);
-    for (size_t i = 0; i < q->count; i++)
-        ck_assert(mask[i] || q->value[i] == 0);
+    for (size_t i = 0; i < q->w.count; i++)
+        ck_assert(mask[i] || q->w.value[i] == 0);
     dscq_compressor_destroy(c);
     dscq_model_destroy(m);
 }
@@ -275,7 +275,7 @@ START_TEST(obq_keeps_the_network)
     ck_assert_double_lt(distance(m), 0.5 * before);
     const dscq_wquant *q = dscq_compressor_wquant(c, dscq_model_find(m, "b2_pw"));
     test_ok(dscq_wquant_check(q, &err));
-    ck_assert_uint_le(q->nonzero, q->count / 2);
+    ck_assert_uint_le(q->nonzero, q->w.count / 2);
     dscq_compressor_destroy(c);
     dscq_model_destroy(m);
 }

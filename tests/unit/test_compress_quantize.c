@@ -17,16 +17,16 @@ START_TEST(levels_on_the_grid)
     dscq_wquant *q = NULL;
     float out[8];
 
-    test_ok(dscq_wquant_create(&q, &of, DSCQ_W_CODEBOOK, 3, 1, 1, &err));
+    test_ok(dscq_wquant_create(&q, &of, DSCQ_FORM_CODEBOOK, 3, 1, 1, &err));
     dscq_wquant_set_levels(q, level, 4);
-    ck_assert_int_eq(q->codebook_count, 5);
-    ck_assert_int_eq(q->codebook[0], 0);
-    ck_assert_int_eq(q->codebook[1], -127);
-    ck_assert_int_eq(q->codebook[4], 65);
+    ck_assert_int_eq(q->w.codebook_count, 5);
+    ck_assert_int_eq(q->w.codebook[0], 0);
+    ck_assert_int_eq(q->w.codebook[1], -127);
+    ck_assert_int_eq(q->w.codebook[4], 65);
     ck_assert_double_eq_tol(q->scale[0], 0.8 / 127, 1e-12);
     q->mask[7] = 0;
     dscq_wquant_assign(q, w);
-    ck_assert_mem_eq(q->value, k_want, sizeof k_want);
+    ck_assert_mem_eq(q->w.value, k_want, sizeof k_want);
     ck_assert_uint_eq(q->nonzero, 7);
     test_ok(dscq_wquant_check(q, &err));
     dscq_wquant_apply(q, out);
@@ -38,7 +38,7 @@ START_TEST(levels_on_the_grid)
     test_ok(dscq_wquant_bits_entropy(&bits, q, &err));
     ck_assert_double_lt(bits, 24.0);
     ck_assert_double_gt(dscq_wquant_sqnr_db(q, w), 25.0);
-    q->value[0]++;
+    q->w.value[0]++;
     ck_assert_int_eq(dscq_wquant_check(q, &err), DSCQ_INTERNAL);
     dscq_wquant_destroy(q);
 }
@@ -60,8 +60,8 @@ START_TEST(assigns_the_nearest)
         level[i] = (double)dscq_rng_normal(&rng);
     for (int i = 0; i < COUNT; i++)
         w[i] = dscq_rng_normal(&rng) * 2.0F;
-    test_ok(
-        dscq_wquant_create(&q, &of, DSCQ_W_CODEBOOK, 8, _i % 2 != 0 ? 3 : 1, 1, &err));
+    test_ok(dscq_wquant_create(&q, &of, DSCQ_FORM_CODEBOOK, 8, _i % 2 != 0 ? 3 : 1, 1,
+                               &err));
     for (int32_t o = 0; o < q->scale_count; o++)
         q->scale[o] = 0.5 + o;
     dscq_wquant_set_levels(q, level, n);
@@ -72,13 +72,13 @@ START_TEST(assigns_the_nearest)
         double best = (double)INFINITY;
 
         int sides = 0;
-        for (int32_t e = 1; e < q->codebook_count; e++)
-            sides |= q->codebook[e] < 0 ? 1 : 2;
-        for (int32_t e = 1; e < q->codebook_count; e++)
+        for (int32_t e = 1; e < q->w.codebook_count; e++)
+            sides |= q->w.codebook[e] < 0 ? 1 : 2;
+        for (int32_t e = 1; e < q->w.codebook_count; e++)
             if (sides != 3 ||
-                (q->codebook[e] < 0) == (w[i] < 0.0F)) /* keeps its sign */
-                best = fmin(best, fabs((double)w[i] - s * q->codebook[e]));
-        ck_assert_double_eq_tol(fabs((double)w[i] - s * q->value[i]), best, 1e-9);
+                (q->w.codebook[e] < 0) == (w[i] < 0.0F)) /* keeps its sign */
+                best = fmin(best, fabs((double)w[i] - s * q->w.codebook[e]));
+        ck_assert_double_eq_tol(fabs((double)w[i] - s * q->w.value[i]), best, 1e-9);
     }
     dscq_wquant_destroy(q);
 }
@@ -101,14 +101,14 @@ START_TEST(levels_stay_inside_their_edges)
         level[i] = level[i - 1] + 0.002 + 0.1 * dscq_rng_unit64(&rng);
     for (int32_t i = 0; i + 1 < n; i++)
         edge[i] = level[i + (int32_t)dscq_rng_below(&rng, 2)];
-    test_ok(dscq_wquant_create(&q, &of, DSCQ_W_CODEBOOK, 6, 2, 1, &err));
+    test_ok(dscq_wquant_create(&q, &of, DSCQ_FORM_CODEBOOK, 6, 2, 1, &err));
     q->scale[0] = 0.3 + dscq_rng_unit64(&rng);
     q->scale[1] = 7.0 + dscq_rng_unit64(&rng);
     dscq_wquant_set_levels(q, level, n);
     dscq_wquant_set_edges(q, level, edge, n);
     for (int i = 0; i < 128; i++) {
-        const int32_t e = 1 + i % 64 % (q->codebook_count - 1);
-        w[i] = (float)(q->scale[i / 64] * q->codebook[e]);
+        const int32_t e = 1 + i % 64 % (q->w.codebook_count - 1);
+        w[i] = (float)(q->scale[i / 64] * q->w.codebook[e]);
     }
     dscq_wquant_assign(q, w);
     test_ok(dscq_wquant_check(q, &err));
@@ -132,20 +132,20 @@ START_TEST(binary_with_blocks)
     uint32_t order[4];
     float out[16];
 
-    test_ok(dscq_wquant_create(&q, &of, DSCQ_W_BINARY, 1, 2, 4, &err));
-    ck_assert_uint_eq(q->block_count, 4);
+    test_ok(dscq_wquant_create(&q, &of, DSCQ_FORM_BINARY, 1, 2, 4, &err));
+    ck_assert_uint_eq(q->w.block_count, 4);
     dscq_binary_fit(q, w, 0.25, score, order);
-    ck_assert_int_eq(q->block_high[0], 0);
-    ck_assert_int_eq(q->block_high[1], 1);
-    ck_assert_int_eq(q->block_high[2] + q->block_high[3], 0);
+    ck_assert_int_eq(q->w.block_high[0], 0);
+    ck_assert_int_eq(q->w.block_high[1], 1);
+    ck_assert_int_eq(q->w.block_high[2] + q->w.block_high[3], 0);
     dscq_wquant_assign(q, w);
     test_ok(dscq_wquant_check(q, &err));
     dscq_wquant_apply(q, out);
     for (int i = 0; i < 16; i++)
         ck_assert_msg(fabsf(out[i] - w[i]) < 0.03F, "[%d] %g, not %g", i,
                       (double)out[i], (double)w[i]);
-    ck_assert_int_eq(q->value[8], q->level[1]);
-    ck_assert_int_eq(q->level[1], 1);
+    ck_assert_int_eq(q->w.value[8], q->w.level[1]);
+    ck_assert_int_eq(q->w.level[1], 1);
     ck_assert_double_eq(dscq_wquant_bits_values(q), 12.0 + 4 * 8.0);
     dscq_wquant_destroy(q);
     ck_assert_int_eq(dscq_binary_block(&of, 0), 4);
@@ -214,11 +214,11 @@ START_TEST(rules_in_their_order)
     test_ok(dscq_rules_make(&r, &n, s, m, &err));
     ck_assert_uint_eq(n, 5);
     ck_assert_int_eq(r[0].kind, DSCQ_KIND_FIRST);
-    ck_assert(r[0].b == 8 && r[0].p == 0.0 && r[0].form == DSCQ_W_LINEAR);
+    ck_assert(r[0].b == 8 && r[0].p == 0.0 && r[0].form == DSCQ_FORM_LINEAR);
     ck_assert_int_eq(r[1].kind, DSCQ_KIND_DEPTHWISE);
     ck_assert(r[1].b == 8 && r[1].p == 0.0 && r[1].per_channel);
     ck_assert_int_eq(r[2].kind, DSCQ_KIND_POINTWISE);
-    ck_assert(r[2].b == 4 && r[2].p == 0.8 && r[2].form == DSCQ_W_CODEBOOK);
+    ck_assert(r[2].b == 4 && r[2].p == 0.8 && r[2].form == DSCQ_FORM_CODEBOOK);
     ck_assert(r[3].b == 3 && r[3].p == 0.8);
     ck_assert_int_eq(r[4].kind, DSCQ_KIND_LAST);
     ck_assert(r[4].b == 5 && r[4].p == 0.6);

@@ -362,11 +362,9 @@ START_TEST(pairs_end_with_a_weight)
     for (size_t i = 0; i < sizeof k_case / sizeof *k_case; i++) {
         dscq_reader r = {k_case[i].payload, k_case[i].bytes, 0, NULL};
         uint16_t code[9];
-        pack_layer l;
         dscq_error err = {DSCQ_OK, ""};
-        pack__layer_of(&l, w);
         test_ok(pack__encoding(dscq_pack_encoding_find(k_case[i].name))
-                    ->decode(code, &l, k_case[i].arg, &r, &err));
+                    ->decode(code, w, k_case[i].arg, &r, &err));
         if (k_case[i].bad == NULL)
             ck_assert_ptr_null(r.bad);
         else
@@ -387,19 +385,17 @@ START_TEST(a_place_of_a_kernel_is_given_once)
     dscq_qweights *w = m->node[0].weights;
     const pack_encoding *zhang = pack__encoding(dscq_pack_encoding_find("zhang_conv"));
     uint16_t code[9];
-    pack_layer l;
     dscq_error err = {DSCQ_OK, ""};
 
     w->bits = 1;
     w->codebook_count = 2;
     w->codebook[1] = 5;
-    pack__layer_of(&l, w);
     dscq_reader good = {k_good, sizeof k_good, 0, NULL};
-    test_ok(zhang->decode(code, &l, 0, &good, &err));
+    test_ok(zhang->decode(code, w, 0, &good, &err));
     ck_assert_ptr_null(good.bad);
     ck_assert_uint_eq(code[4] + code[5], 2);
     dscq_reader twice = {k_twice, sizeof k_twice, 0, NULL};
-    test_ok(zhang->decode(code, &l, 0, &twice, &err));
+    test_ok(zhang->decode(code, w, 0, &twice, &err));
     ck_assert_str_eq(twice.bad, "kernel entry");
     dscq_qmodel_destroy(m);
 }

@@ -87,10 +87,9 @@ END_TEST
 
 /* A layer that encoding `id` takes; its codes and the marks of its blocks. */
 typedef struct sample {
-    pack_layer l;
+    dscq_qweights l;
     uint16_t code[96];
     uint8_t high[8];
-    int16_t book[16];
 } sample;
 
 static void make_sample(sample *s, int32_t id, int32_t bits, dscq_rng *g)
@@ -120,7 +119,7 @@ static int takes(const sample *s, int32_t id, int32_t arg, const uint8_t *data,
     dscq_reader r = {data, bytes, 0, NULL};
     uint16_t code[96] = {0};
     uint8_t high[8] = {0};
-    pack_layer l = s->l;
+    dscq_qweights l = s->l;
     dscq_error err;
 
     l.block_high = high;
@@ -176,13 +175,13 @@ START_TEST(a_code_wider_than_the_layer_is_refused)
 {
     static const uint8_t fc[] = {0x85, 0}; /* code 0x85 for 5 bits */
     static const uint8_t conv[] = {1, 0x85, 0};
-    const pack_layer l = {.k = 1,
-                          .r = 1,
-                          .s = 1,
-                          .c = 1,
-                          .count = 1,
-                          .bits = 5,
-                          .form = DSCQ_FORM_LINEAR};
+    const dscq_qweights l = {.k = 1,
+                             .r = 1,
+                             .s = 1,
+                             .c = 1,
+                             .count = 1,
+                             .bits = 5,
+                             .form = DSCQ_FORM_LINEAR};
     dscq_reader r = {fc, sizeof fc, 0, NULL};
     uint16_t code;
     dscq_error err;

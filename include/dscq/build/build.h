@@ -13,6 +13,7 @@
 #define DSCQ_BUILD_BUILD_H
 
 #include "dscq/base/status.h"
+#include "dscq/compress/quantize.h"
 #include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
@@ -22,44 +23,21 @@
 extern "C" {
 #endif
 
-struct dscq_model;  /* nn/model.h */
-struct dscq_wquant; /* compress/quantize.h */
-
-/* How an activation (network input or a node's output) is stored:
- * real = scale * (code - zero_point). bits 0: the node has no edge of its own
- * (it takes over its input's: max pooling, route of one, reorg, upsample, dropout,
- * heads); a value given there anyway is ignored unless the node can rescale. */
-typedef struct dscq_build_edge {
-    double scale;
-    int32_t zero_point, bits, is_signed;
-} dscq_build_edge;
-
-/* The weights of one node as integers; all pointers are borrowed.
- * real weight [o][r][s][i] = scale[o or 0] * value[...]. */
-typedef struct dscq_build_weights {
-    const int16_t *value; /* [k*r*s*c] OHWI; NULL: this node has none         */
-    const double *scale;  /* > 0; scale_count = 1 (per layer) or k            */
-    int32_t scale_count;
-    dscq_qform form;
-    int32_t bits;              /* of a code, 1..8; 16 for 16-bit linear         */
-    const int16_t *codebook;   /* DSCQ_FORM_CODEBOOK: entry 0 = 0; every value  */
-    int32_t codebook_count;    /* must be an entry. Repeats and unused entries  */
-                               /* are dropped, the rest sorted, by the builder  */
-    const int16_t *level;      /* DSCQ_FORM_BINARY: [k], > 0                    */
-    int32_t block;             /* DSCQ_FORM_BINARY: weights per block           */
-    const uint8_t *block_high; /* [k * ceil(r*s*c / block)]                   */
-    int32_t encoding; /* row of pack/encodings.def; -1: the smallest          */
-} dscq_build_weights;
-
+/* All pointers are borrowed. An activation (network input or a node's output) of bits 0
+ * has no edge of its own: the node takes over its input's (max pooling, route of one,
+ * reorg, upsample, dropout, heads); a value given there anyway is ignored unless the
+ * node can rescale. */
 typedef struct dscq_build_spec {
-    dscq_build_edge input;
-    int32_t node_count;          /* = dscq_model_nodes()                      */
-    const dscq_build_edge *edge; /* [node_count] node outputs                 */
+    dscq_aquant input;
+    int32_t node_count;      /* = dscq_model_nodes()                      */
+    const dscq_aquant *edge; /* [node_count] node outputs                 */
     /* [node_count] values before an activation that becomes a table (logistic,
      * swish, ...); at most 8 bits. NULL, or bits 0: as far as the output's codes tell
      * them apart (dscq_aquant_before), which knows nothing of the values there are. */
-    const dscq_build_edge *before_act;
-    const dscq_build_weights *weights; /* [node_count]                        */
+    const dscq_aquant *before_act;
+    /* [node_count]; NULL: the node has none. Repeats and unused entries of a codebook
+     * are dropped, the rest is sorted. */
+    const dscq_wquant *const *weights;
 
     /* Optional. Preprocessing: is_image, resize, order, scale, mean, std are read;
      * tensor, mult and offset are filled by the builder. */
@@ -81,11 +59,8 @@ typedef struct dscq_build_spec {
  * integer form does not have, by name. DSCQ_ARG: a contradiction in the spec.
  * DSCQ_FORMAT: an accumulator that could overflow. Node and tensor names are the
  * model's; added nodes are called "<node>.act" and "<node>.pad". */
-dscq_status dscq_build_qmodel(dscq_qmodel **out, const struct dscq_model *model,
+dscq_status dscq_build_qmodel(dscq_qmodel **out, const dscq_model *model,
                               const dscq_build_spec *spec, dscq_error *err);
-
-/* Borrow what a compression method made. encoding: -1. */
-void dscq_build_weights_from(dscq_build_weights *out, const struct dscq_wquant *q);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@
 #include "dscq/base/status.h"
 #include "dscq/nn/exec.h"
 #include "dscq/nn/model.h"
+#include "dscq/qnet/qmodel.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,44 +21,25 @@
 extern "C" {
 #endif
 
-enum { DSCQ_CODEBOOK_MAX = 256 };
-
-/* Same order as dscq_qform (qnet/qmodel.h). */
-#define DSCQ_WFORM_CHOICES "codebook|linear|binary"
-typedef enum dscq_wform {
-    DSCQ_W_CODEBOOK, /* value = codebook[code], codebook[0] = 0                  */
-    DSCQ_W_LINEAR,   /* value = b-bit two's complement; symmetric, |v| < 2^(b-1) */
-    DSCQ_W_BINARY    /* +-level[k]; 8-bit linear weights in the high blocks      */
-} dscq_wform;
-
 typedef struct dscq_wquant {
-    int32_t k, r, s, c; /* out channels, kernel rows, columns, in per group      */
-    size_t count;       /* k*r*s*c; the weights of channel o start at o*count/k  */
-    dscq_wform form;
-    int32_t bits;        /* of a code: 2..8 codebook, 2..8 or 16 linear, 1 binary    */
-    int16_t *value;      /* [count] integers, OHWI; 0 wherever mask is 0             */
-    uint16_t *code;      /* [count] code of each value; 0 is the value 0             */
-                         /* (binary: 1 = negative in low blocks, 8-bit number else)  */
-    uint8_t *mask;       /* [count] 1 = kept, 0 = pruned                             */
-    size_t nonzero;      /* values that are not 0                                    */
-    int32_t scale_count; /* 1, or k: one per output channel                      */
-    double *scale;       /* [scale_count] > 0                                    */
-    int32_t codebook_count;              /* entries, entry 0 = 0                 */
-    int16_t codebook[DSCQ_CODEBOOK_MAX]; /* entries 1.. ascending, distinct      */
-    int16_t edge[DSCQ_CODEBOOK_MAX]; /* between entries e and e + 1, in half steps  */
+    /* Integers: 0 wherever mask is 0. bits: 2..8 codebook, 2..8 or 16 linear
+     * (symmetric, |v| < 2^(b-1)), 1 binary. Codebook: entries 1.. ascend. */
+    dscq_qweights w;
+    uint16_t *code; /* [count] code of each value; 0 is the value 0                   */
+                    /* (binary: 1 = negative in low blocks, 8-bit number else)        */
+    uint8_t *mask;  /* [count] 1 = kept, 0 = pruned                                   */
+    size_t nonzero; /* values that are not 0                                          */
+    int32_t scale_count; /* 1, or k: one per output channel                           */
+    double *scale;       /* [scale_count] > 0                                         */
+    int16_t edge[DSCQ_CODEBOOK_MAX]; /* between entries e and e + 1, in half steps    */
     double codebook_real[DSCQ_CODEBOOK_MAX]; /* codebook * scale[0]; in units of the
                                                 channel's scale when scale_count > 1 */
-    int16_t *level;      /* binary: [k], > 0                                     */
-    int32_t block;       /* binary: weights per block, blocks never cross an
-                            output channel; the last of a channel may be short   */
-    uint8_t *block_high; /* binary: [block_count] 1 = 8-bit weights              */
-    size_t block_count;  /* k * ceil(r*s*c / block)                              */
 } dscq_wquant;
 
 /* Zeroed, mask all 1, scales 1. scale_count 1 or w->k; block is used by the binary
  * form only. Owned by the caller: dscq_wquant_destroy(). */
 dscq_status dscq_wquant_create(dscq_wquant **out, const dscq_weights *w,
-                               dscq_wform form, int32_t bits, int32_t scale_count,
+                               dscq_qform form, int32_t bits, int32_t scale_count,
                                int32_t block, dscq_error *err);
 dscq_status dscq_wquant_clone(dscq_wquant **out, const dscq_wquant *q, dscq_error *err);
 void dscq_wquant_destroy(dscq_wquant *q); /* NULL is fine */

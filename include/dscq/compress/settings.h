@@ -65,7 +65,7 @@ typedef struct dscq_compress_params {
     double freeze_frac;   /* last part of the steps: masks and codebooks fixed   */
     double p;             /* pruning rate                                        */
     int32_t b;            /* bits                                                */
-    int32_t form;         /* dscq_wform for methods that leave it open           */
+    int32_t form;         /* dscq_qform for methods that leave it open           */
     int32_t scale;        /* 0 one per layer, 1 one per output channel           */
     int32_t partition;    /* dscq_partition                                      */
     int32_t variant;      /* dscq_variant                                        */
@@ -145,7 +145,7 @@ typedef struct dscq_rule {
     dscq_layer_kind kind;
     double p;  /* 0 <= p < 1                                           */
     int32_t b; /* 1..8, 16                                             */
-    dscq_wform form;
+    dscq_qform form;
     int32_t per_channel;  /* scale                                                */
     double high_frac;     /* binary: blocks with 8 bits                           */
     int32_t block;        /* binary: weights per block, >= 1                      */

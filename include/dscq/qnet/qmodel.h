@@ -53,11 +53,22 @@ typedef struct dscq_qtensor {
     double scale;
 } dscq_qtensor;
 
+/* name, id, what a code means. The place of a row is the form's number in the file. */
+/* clang-format off */
+#define DSCQ_QFORM_LIST(X)                                                             \
+    X(codebook, CODEBOOK, "value = codebook[code], codebook[0] = 0")                   \
+    X(linear, LINEAR, "value = code as b-bit two's complement")                        \
+    X(binary, BINARY, "+-level[k], and 8-bit linear weights in listed blocks")
+/* clang-format on */
+
 typedef enum dscq_qform {
-    DSCQ_FORM_CODEBOOK, /* value = codebook[code], codebook[0] = 0               */
-    DSCQ_FORM_LINEAR,   /* value = code as b-bit two's complement                */
-    DSCQ_FORM_BINARY    /* +-level[k], and 8-bit linear weights in listed blocks */
+#define X(name, id, meaning) DSCQ_FORM_##id,
+    DSCQ_QFORM_LIST(X)
+#undef X
+        DSCQ_FORM_COUNT
 } dscq_qform;
+
+enum { DSCQ_CODEBOOK_MAX = 256 };
 
 struct dscq_qweights;
 /* Decoder of packed weights: codes [count] as of dscq_qweights_codes(); high: the marks
@@ -66,19 +77,21 @@ struct dscq_qweights;
 typedef dscq_status dscq_qdecode(uint16_t *codes, const struct dscq_qweights *w,
                                  uint8_t *high, const char **fault, dscq_error *err);
 
+/* The integer weights of a layer, from the compressor that makes them to the lanes. */
 typedef struct dscq_qweights {
-    int32_t k, r, s, c; /* out channels, kernel rows, columns, in per group     */
-    size_t count;       /* k*r*s*c                                              */
-    int16_t *value;     /* integer weights, OHWI; NULL while they are packed    */
+    int32_t k, r, s, c; /* out channels, kernel rows, columns, in per group      */
+    size_t count;       /* k*r*s*c; the weights of channel o start at o*count/k  */
+    int16_t *value;     /* integer weights, OHWI; NULL while they are packed     */
     dscq_qform form;
     int32_t bits;           /* b of a code, 1..8 (16 for 16-bit linear)          */
     int32_t codebook_count; /* entries, entry 0 = 0; DSCQ_FORM_CODEBOOK          */
-    int16_t codebook[256];
-    int16_t *level;      /* DSCQ_FORM_BINARY: [k]                                */
+    int16_t codebook[DSCQ_CODEBOOK_MAX];
+    int16_t *level;      /* DSCQ_FORM_BINARY: [k], > 0                           */
     int32_t block;       /* DSCQ_FORM_BINARY: weights per block, in OHWI order,  */
-                         /* blocks never cross an output channel                 */
+                         /* blocks never cross an output channel; the last of a  */
+                         /* channel may be short                                 */
     uint8_t *block_high; /* DSCQ_FORM_BINARY: per block, 1 = 8-bit weights       */
-    size_t block_count;
+    size_t block_count;  /* k * ceil(r*s*c / block)                              */
     /* How the file stores it; -1: the smallest is chosen when writing. */
     int32_t encoding, encoding_arg;
     /* A network that was read keeps its weights packed: the payload in the model's
@@ -219,7 +232,12 @@ static inline int dscq_qnode_is_copied(const dscq_qnode *n, int32_t i)
 }
 /* Drop the nodes from `count` on; their places are as new. */
 void dscq_qmodel_cut(dscq_qmodel *m, int32_t count);
-/* Zeroed weights with `value` (level and block_high too when form is binary). */
+/* Zeroed weights with `value` (level and block_high too when form is binary). _init:
+ * nothing is left to clear when it fails. */
+dscq_status dscq_qweights_init(dscq_qweights *w, int32_t k, int32_t r, int32_t s,
+                               int32_t c, dscq_qform form, int32_t block,
+                               dscq_error *err);
+void dscq_qweights_clear(dscq_qweights *w);
 dscq_status dscq_qweights_create(dscq_qweights **out, int32_t k, int32_t r, int32_t s,
                                  int32_t c, dscq_qform form, int32_t block,
                                  dscq_error *err);
@@ -236,6 +254,13 @@ void dscq_qweights_close(dscq_qweights *out, const dscq_qweights *w);
  * rest of the node has passed dscq_qmodel_check(). DSCQ_FORMAT naming the node. */
 dscq_status dscq_qweights_check(const dscq_qmodel *m, dscq_qnode *n, dscq_error *err);
 
+/* Number of the block of weight i. DSCQ_FORM_BINARY. */
+static inline size_t dscq_qweights_block(const dscq_qweights *w, size_t i)
+{
+    const size_t per = w->count / (size_t)w->k;
+
+    return i / per * (w->block_count / (size_t)w->k) + i % per / (size_t)w->block;
+}
 /* The b-bit codes of the weights, OHWI; code 0 is the value 0. Binary form: the sign
  * bit (1: negative) in low blocks, the 8-bit number in high ones. codes: [count]. */
 dscq_status dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes,

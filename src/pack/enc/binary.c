@@ -3,19 +3,12 @@
  */
 #include "enc/encoding.h"
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form == DSCQ_FORM_BINARY;
 }
 
-static size_t block_of(const pack_layer *l, size_t i)
-{
-    const size_t per = l->count / (size_t)l->k, blocks = l->block_count / (size_t)l->k;
-
-    return i / per * blocks + i % per / (size_t)l->block;
-}
-
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     uint64_t high = 0;
@@ -24,14 +17,14 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     (void)code;
     *arg = 0;
     for (size_t i = 0; i < l->count; i++)
-        high += l->block_high[block_of(l, i)];
+        high += l->block_high[dscq_qweights_block(l, i)];
     out->values = l->count - high + high * 8;
     out->positions = l->block_count;
     out->padding = (8 - l->block_count % 8) % 8 + (8 - out->values % 8) % 8;
     return DSCQ_OK;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     (void)arg;
@@ -40,12 +33,12 @@ static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
         dscq_put_bits(b, l->block_high[i], 1);
     (void)dscq_put_bits_end(b);
     for (size_t i = 0; i < l->count; i++)
-        dscq_put_bits(b, code[i], l->block_high[block_of(l, i)] ? 8 : 1);
+        dscq_put_bits(b, code[i], l->block_high[dscq_qweights_block(l, i)] ? 8 : 1);
     (void)dscq_put_bits_end(b);
     return DSCQ_OK;
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     const size_t map_bytes = (l->block_count + 7) / 8;
@@ -62,7 +55,8 @@ static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
     pack__bits_check(r, &b, "block map");
     dscq_bits_init(&b, r->buf + r->pos, r->len - r->pos);
     for (size_t i = 0; i < l->count; i++)
-        code[i] = (uint16_t)dscq_bits_get(&b, l->block_high[block_of(l, i)] ? 8 : 1);
+        code[i] = (uint16_t)dscq_bits_get(
+            &b, l->block_high[dscq_qweights_block(l, i)] ? 8 : 1);
     pack__bits_check(r, &b, "signs");
     return DSCQ_OK;
 }

@@ -1,12 +1,12 @@
 /* bitmap: one bit a weight (1: not zero), then the codes of the others. */
 #include "enc/encoding.h"
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY;
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     (void)err;
@@ -17,7 +17,7 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     return DSCQ_OK;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     (void)arg;
@@ -32,7 +32,7 @@ static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     const unsigned bits = (unsigned)l->bits;

@@ -34,7 +34,7 @@ typedef struct alphabet {
     int is_book;
 } alphabet;
 
-static void rank_side(alphabet *a, const pack_layer *l, int side)
+static void rank_side(alphabet *a, const dscq_qweights *l, int side)
 {
     int32_t n = 0;
 
@@ -54,11 +54,11 @@ static void rank_side(alphabet *a, const pack_layer *l, int side)
     }
 }
 
-static void alphabet_init(alphabet *a, const pack_layer *l)
+static void alphabet_init(alphabet *a, const dscq_qweights *l)
 {
     memset(a, 0, sizeof *a);
     a->bits = l->bits;
-    a->is_book = l->codebook != NULL;
+    a->is_book = l->form == DSCQ_FORM_CODEBOOK;
     if (a->is_book) {
         rank_side(a, l, 0);
         rank_side(a, l, 1);
@@ -179,7 +179,7 @@ static inline uint32_t code_value(arith_coder *c, model *m, around *a, size_t j,
 }
 
 /* All weights, in OHWI order. Decoder: out is code. 0: the data is not of this code. */
-static inline int walk(arith_coder *c, model *m, const pack_layer *l, int32_t arg,
+static inline int walk(arith_coder *c, model *m, const dscq_qweights *l, int32_t arg,
                        const uint16_t *code, uint16_t *out, int decoding)
 {
     const size_t per = l->count / (size_t)l->k;
@@ -215,12 +215,12 @@ static inline int walk(arith_coder *c, model *m, const pack_layer *l, int32_t ar
 
 /* ---- the encoding ---- */
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY;
 }
 
-static dscq_status model_create(model **out, const pack_layer *l, dscq_error *err)
+static dscq_status model_create(model **out, const dscq_qweights *l, dscq_error *err)
 {
     const size_t per = l->count / (size_t)l->k;
     model *m = dscq_malloc(1, sizeof *m);
@@ -253,7 +253,7 @@ static void model_destroy(model *m)
     dscq_free(m);
 }
 
-static dscq_status run_encoder(dscq_buf *b, double *ideal_bits, const pack_layer *l,
+static dscq_status run_encoder(dscq_buf *b, double *ideal_bits, const dscq_qweights *l,
                                int32_t arg, const uint16_t *code, dscq_error *err)
 {
     arith_coder c;
@@ -276,20 +276,18 @@ dscq_status dscq_pack_context_ideal(double *bits, const dscq_qweights *w, int32_
                                     dscq_error *err)
 {
     dscq_buf b = {.counting = 1};
-    pack_layer l;
     uint16_t *code = dscq_malloc(w->count, sizeof *code);
 
     if (code == NULL)
         return dscq_fail_nomem(err, "codes", w->count * sizeof *code);
-    pack__layer_of(&l, w);
     dscq_status status = dscq_qweights_codes(w, code, err);
     if (status == DSCQ_OK)
-        status = run_encoder(&b, bits, &l, arg, code, err);
+        status = run_encoder(&b, bits, w, arg, code, err);
     dscq_free(code);
     return status;
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     uint64_t best = UINT64_MAX;
@@ -314,13 +312,13 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     return DSCQ_OK;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     return run_encoder(b, NULL, l, arg, code, err);
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     arith_coder c;

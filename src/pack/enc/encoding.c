@@ -1,4 +1,4 @@
-/* The table of encodings and what they share. */
+/* The table of encodings. */
 #include "enc/encoding.h"
 
 #include "dscq/base/alloc.h"
@@ -47,60 +47,12 @@ int32_t dscq_pack_encoding_find(const char *name)
     return -1;
 }
 
-uint64_t dscq_pack_size_bits(const dscq_pack_size *s)
-{
-    return s->values + s->positions + s->codebooks + s->constants + s->padding +
-           s->headers;
-}
-
-void pack__layer_of(pack_layer *l, const dscq_qweights *w)
-{
-    *l = (pack_layer){.k = w->k,
-                      .r = w->r,
-                      .s = w->s,
-                      .c = w->c,
-                      .count = w->count,
-                      .bits = w->bits,
-                      .form = w->form,
-                      .codebook = w->form == DSCQ_FORM_CODEBOOK ? w->codebook : NULL,
-                      .codebook_count = w->codebook_count,
-                      .block = w->block,
-                      .block_count = w->block_count,
-                      .block_high = w->block_high};
-}
-
-size_t pack__nonzero(const uint16_t *code, size_t count)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < count; i++)
-        n += code[i] != 0;
-    return n;
-}
-
-void pack__bits_check(dscq_reader *r, dscq_bits *b, const char *field)
-{
-    if (!dscq_bits_done(b))
-        dscq_get_fail(r, field);
-}
-
-unsigned pack__bits_for(size_t n)
-{
-    unsigned b = 0;
-
-    while (b < 63 && ((size_t)1 << b) < n)
-        b++;
-    return b;
-}
-
 dscq_status dscq_pack_cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *w,
                            int32_t id, dscq_error *err)
 {
     const pack_encoding *e = pack__encoding(id);
-    pack_layer l;
 
-    pack__layer_of(&l, w);
-    if (e == NULL || !e->fits(&l))
+    if (e == NULL || !e->fits(w))
         return dscq_fail(err, DSCQ_UNSUPPORTED, "encoding %s cannot hold this layer",
                          e != NULL ? e->info.name : "?");
     uint16_t *code = dscq_malloc(w->count, sizeof *code);
@@ -109,7 +61,7 @@ dscq_status dscq_pack_cost(dscq_pack_size *out, int32_t *arg, const dscq_qweight
     *out = (dscq_pack_size){0};
     dscq_status status = dscq_qweights_codes(w, code, err);
     if (status == DSCQ_OK)
-        status = e->cost(out, arg, &l, code, err);
+        status = e->cost(out, arg, w, code, err);
     dscq_free(code);
     return status;
 }

@@ -9,29 +9,18 @@
 #include "dscq/base/bytes.h"
 #include "dscq/pack/encoding.h"
 
-typedef struct pack_layer {
-    int32_t k, r, s, c;
-    size_t count;
-    int32_t bits;
-    dscq_qform form;
-    const int16_t *codebook; /* DSCQ_FORM_CODEBOOK: value of each code, else NULL */
-    int32_t codebook_count;
-    int32_t block; /* DSCQ_FORM_BINARY */
-    size_t block_count;
-    uint8_t *block_high;
-} pack_layer;
-
 struct pack_encoding {
     dscq_pack_encoding_info info;
     /* Can it store such a layer at all? */
-    int (*fits)(const pack_layer *l);
+    int (*fits)(const dscq_qweights *l);
     /* The exact size, and the best argument. No payload is made. */
-    dscq_status (*cost)(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+    dscq_status (*cost)(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err);
-    dscq_status (*encode)(dscq_buf *b, const pack_layer *l, int32_t arg,
+    dscq_status (*encode)(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err);
-    /* The whole of r is this layer's payload. A fault is left in r->bad. */
-    dscq_status (*decode)(uint16_t *code, const pack_layer *l, int32_t arg,
+    /* The whole of r is this layer's payload; the marks of a binary layer are written
+     * to l->block_high. A fault is left in r->bad. */
+    dscq_status (*decode)(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err);
     /* Legal range of arg in a file. */
     int32_t arg_min, arg_max;
@@ -40,8 +29,6 @@ typedef struct pack_encoding pack_encoding;
 
 const pack_encoding *pack__encoding(int32_t id); /* NULL: none such */
 
-/* What the weights look like to an encoding. */
-void pack__layer_of(pack_layer *l, const dscq_qweights *w);
 size_t pack__nonzero(const uint16_t *code, size_t count);
 /* Fails r when the bit stream has rests. */
 void pack__bits_check(dscq_reader *r, dscq_bits *b, const char *field);

@@ -5,7 +5,7 @@
 
 enum { GAP_MIN = 1, GAP_MAX = 16 };
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY;
 }
@@ -17,7 +17,7 @@ static void count_fillers(uint64_t fillers[GAP_MAX + 1], size_t n)
         fillers[g] += n >> g;
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     uint64_t fillers[GAP_MAX + 1] = {0}, nnz = 0, best = UINT64_MAX;
@@ -47,7 +47,7 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     return DSCQ_OK;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     const unsigned g = (unsigned)arg, bits = (unsigned)l->bits;
@@ -72,7 +72,7 @@ static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     const unsigned g = (unsigned)arg, bits = (unsigned)l->bits;

@@ -18,7 +18,7 @@ typedef struct huff {
     uint16_t code[SYMBOLS]; /* first transmitted bit lowest */
 } huff;
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY && l->bits <= 8;
 }
@@ -115,8 +115,8 @@ static int assign_codes(huff *h)
 
 typedef void pair_fn(void *ctx, uint32_t gap, uint32_t code);
 
-static uint64_t for_pairs(const pack_layer *l, const uint16_t *code, int g, pair_fn *fn,
-                          void *ctx)
+static uint64_t for_pairs(const dscq_qweights *l, const uint16_t *code, int g,
+                          pair_fn *fn, void *ctx)
 {
     const uint32_t full = (1U << g) - 1;
     size_t run = 0;
@@ -157,7 +157,7 @@ static void put_pair(void *ctx, uint32_t gap, uint32_t code)
     dscq_put_bits(c->b, c->value.code[code], c->value.len[code]);
 }
 
-static uint64_t prepare(coder *c, const pack_layer *l, const uint16_t *code, int g)
+static uint64_t prepare(coder *c, const dscq_qweights *l, const uint16_t *code, int g)
 {
     memset(c, 0, sizeof *c);
     c->value.symbols = 1 << l->bits;
@@ -197,7 +197,7 @@ static void cost_of(dscq_pack_size *out, const coder *c, uint64_t pairs)
     out->padding = (8 - tables % 8) % 8 + (8 - (out->values + out->positions) % 8) % 8;
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     coder *c = dscq_malloc(1, sizeof *c);
@@ -218,7 +218,7 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     return DSCQ_OK;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     coder *c = dscq_malloc(1, sizeof *c);
@@ -259,7 +259,7 @@ static int fill_table(uint16_t *table, huff *h)
     return 1;
 }
 
-static void read_lengths(tables *t, const pack_layer *l, int g, dscq_reader *r)
+static void read_lengths(tables *t, const dscq_qweights *l, int g, dscq_reader *r)
 {
     const size_t bytes = (((size_t)1 << l->bits) + ((size_t)1 << g)) * 4 / 8 +
                          ((((size_t)1 << l->bits) + ((size_t)1 << g)) * 4 % 8 != 0);
@@ -290,7 +290,7 @@ static uint32_t next_symbol(dscq_bits *b, const uint16_t *table)
     return e >> 4;
 }
 
-static void read_pairs(uint16_t *code, const pack_layer *l, int g, uint64_t pairs,
+static void read_pairs(uint16_t *code, const dscq_qweights *l, int g, uint64_t pairs,
                        const tables *t, dscq_reader *r)
 {
     const uint32_t full = (1U << g) - 1;
@@ -315,7 +315,7 @@ static void read_pairs(uint16_t *code, const pack_layer *l, int g, uint64_t pair
     pack__bits_check(r, &b, "Huffman pairs");
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     tables *t = dscq_calloc(1, sizeof *t);

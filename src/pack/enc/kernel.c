@@ -8,7 +8,7 @@
 
 enum { TAPS_MAX = 64, PATTERNS_MAX = 65536 };
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     const int64_t taps = (int64_t)l->r * l->s;
 
@@ -23,7 +23,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Kernel j of output channel k is the R x S taps at (k, r, s, j). */
-static uint64_t mask_of(const pack_layer *l, const uint16_t *code, size_t kernel)
+static uint64_t mask_of(const dscq_qweights *l, const uint16_t *code, size_t kernel)
 {
     const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
     const uint16_t *first = code + kernel / c * taps * c + kernel % c;
@@ -57,8 +57,8 @@ static size_t add_pattern(uint64_t *slot, size_t slots, uint64_t mask)
 }
 
 /* Memory is bounded by PATTERNS_MAX, not by the kernels of the layer. */
-static dscq_status find_patterns(patterns *p, const pack_layer *l, const uint16_t *code,
-                                 dscq_error *err)
+static dscq_status find_patterns(patterns *p, const dscq_qweights *l,
+                                 const uint16_t *code, dscq_error *err)
 {
     size_t slots = 4, found = 0, has_zero = 0;
 
@@ -92,7 +92,7 @@ static size_t index_of(const patterns *p, uint64_t mask)
     return (size_t)(at - p->table);
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     const uint64_t taps = (uint64_t)l->r * (uint64_t)l->s;
@@ -117,7 +117,7 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     return DSCQ_OK;
 }
 
-static void put_kernel_codes(dscq_buf *b, const pack_layer *l, const uint16_t *code,
+static void put_kernel_codes(dscq_buf *b, const dscq_qweights *l, const uint16_t *code,
                              const patterns *p)
 {
     const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
@@ -131,7 +131,7 @@ static void put_kernel_codes(dscq_buf *b, const pack_layer *l, const uint16_t *c
     (void)dscq_put_bits_end(b);
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     const unsigned taps = (unsigned)(l->r * l->s);
@@ -181,7 +181,7 @@ static void read_table(uint64_t *table, size_t count, unsigned taps, dscq_reader
 }
 
 /* Kernel i has pattern `mask`; its codes come from v. */
-static int read_kernel(uint16_t *code, const pack_layer *l, size_t i, uint64_t mask,
+static int read_kernel(uint16_t *code, const dscq_qweights *l, size_t i, uint64_t mask,
                        dscq_bits *v)
 {
     const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
@@ -198,7 +198,7 @@ static int read_kernel(uint16_t *code, const pack_layer *l, size_t i, uint64_t m
     return !zero;
 }
 
-static void read_kernels(uint16_t *code, const pack_layer *l, const uint64_t *table,
+static void read_kernels(uint16_t *code, const dscq_qweights *l, const uint64_t *table,
                          size_t count, dscq_reader *r)
 {
     const size_t kernels = (size_t)l->k * (size_t)l->c;
@@ -222,7 +222,7 @@ static void read_kernels(uint16_t *code, const pack_layer *l, const uint64_t *ta
     pack__bits_check(r, &v, "kernel codes");
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     const size_t count = (size_t)dscq_get_u(r, 2, "number of kernel patterns") + 1;

@@ -6,7 +6,7 @@
 
 enum { LANES_MAX = 1024, LANES_DEFAULT = 64, GAP_MIN = 1, GAP_MAX = 12 };
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY;
 }
@@ -16,13 +16,13 @@ typedef struct lane_walk {
     size_t per, column, k, lanes, lane;
 } lane_walk;
 
-static void walk_start(lane_walk *w, const pack_layer *l, size_t lanes, size_t lane)
+static void walk_start(lane_walk *w, const dscq_qweights *l, size_t lanes, size_t lane)
 {
     *w = (lane_walk){l->count / (size_t)l->k, 0, lane, lanes, lane};
 }
 
 /* OHWI index of the next weight, or SIZE_MAX. */
-static size_t walk_next(lane_walk *w, const pack_layer *l)
+static size_t walk_next(lane_walk *w, const dscq_qweights *l)
 {
     if (w->k >= (size_t)l->k) {
         w->k = w->lane;
@@ -35,7 +35,7 @@ static size_t walk_next(lane_walk *w, const pack_layer *l)
     return at;
 }
 
-static void count_fillers(uint64_t fillers[GAP_MAX + 1], const pack_layer *l,
+static void count_fillers(uint64_t fillers[GAP_MAX + 1], const dscq_qweights *l,
                           const uint16_t *code, size_t lanes)
 {
     for (size_t lane = 0; lane < lanes; lane++) {
@@ -53,7 +53,7 @@ static void count_fillers(uint64_t fillers[GAP_MAX + 1], const pack_layer *l,
     }
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     uint64_t fillers[GAP_MAX + 1] = {0}, best = UINT64_MAX;
@@ -78,7 +78,7 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
 }
 
 /* Pairs of one lane; b NULL: only counted. */
-static uint32_t put_lane(dscq_buf *b, const pack_layer *l, int32_t arg,
+static uint32_t put_lane(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                          const uint16_t *code, size_t lane)
 {
     const unsigned g = (unsigned)arg >> 16;
@@ -108,7 +108,7 @@ static uint32_t put_lane(dscq_buf *b, const pack_layer *l, int32_t arg,
     return pairs;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     const size_t lanes = (size_t)arg & 0xffff;
@@ -122,7 +122,7 @@ static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-static void read_lane(uint16_t *code, const pack_layer *l, int32_t arg, size_t lane,
+static void read_lane(uint16_t *code, const dscq_qweights *l, int32_t arg, size_t lane,
                       uint32_t pairs, dscq_bits *b, dscq_reader *r)
 {
     const unsigned g = (unsigned)arg >> 16, bits = (unsigned)l->bits;
@@ -148,7 +148,7 @@ static void read_lane(uint16_t *code, const pack_layer *l, int32_t arg, size_t l
         dscq_get_fail(r, "lane pairs end with a filler");
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     const size_t lanes = (size_t)arg & 0xffff;

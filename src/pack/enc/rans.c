@@ -9,7 +9,7 @@
 enum { SCALE = 14, TOTAL = 1 << SCALE, SYMBOLS = 256 };
 static const uint32_t k_low = 1U << 23; /* a state lies in [k_low, 256*k_low) */
 
-static int fits(const pack_layer *l)
+static int fits(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY && l->bits <= 8;
 }
@@ -31,7 +31,7 @@ static void set_starts(model *m)
 
 /* Counts to frequencies: at least 1 for what occurs; the most frequent symbol takes
  * the rounding, in small steps from the largest down when it cannot. */
-static void build(model *m, const pack_layer *l, const uint16_t *code)
+static void build(model *m, const dscq_qweights *l, const uint16_t *code)
 {
     uint64_t count[SYMBOLS] = {0};
     int64_t rest = TOTAL;
@@ -63,7 +63,7 @@ static void build(model *m, const pack_layer *l, const uint16_t *code)
 }
 
 /* Codes backwards; bytes go to out[] from `end` down, or are only counted. */
-static size_t run_encoder(const model *m, const pack_layer *l, const uint16_t *code,
+static size_t run_encoder(const model *m, const dscq_qweights *l, const uint16_t *code,
                           uint32_t state[2], uint8_t *end)
 {
     size_t bytes = 0;
@@ -93,7 +93,7 @@ static uint64_t table_bits(const model *m)
     return bits;
 }
 
-static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                         const uint16_t *code, dscq_error *err)
 {
     uint32_t state[2];
@@ -114,7 +114,7 @@ static dscq_status cost(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
     return DSCQ_OK;
 }
 
-static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                           const uint16_t *code, dscq_error *err)
 {
     uint32_t state[2];
@@ -136,7 +136,7 @@ static dscq_status encode(dscq_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-static void read_model(model *m, uint8_t *slot, const pack_layer *l, dscq_reader *r)
+static void read_model(model *m, uint8_t *slot, const dscq_qweights *l, dscq_reader *r)
 {
     uint32_t sum = 0;
 
@@ -155,7 +155,7 @@ static void read_model(model *m, uint8_t *slot, const pack_layer *l, dscq_reader
     set_starts(m);
 }
 
-static void read_codes(uint16_t *code, const pack_layer *l, const model *m,
+static void read_codes(uint16_t *code, const dscq_qweights *l, const model *m,
                        const uint8_t *slot, dscq_reader *r)
 {
     uint32_t state[2] = {(uint32_t)dscq_get_u(r, 4, "rANS state"),
@@ -181,7 +181,7 @@ static void read_codes(uint16_t *code, const pack_layer *l, const model *m,
         dscq_get_fail(r, "rANS stream");
 }
 
-static dscq_status decode(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode(uint16_t *code, const dscq_qweights *l, int32_t arg,
                           dscq_reader *r, dscq_error *err)
 {
     uint8_t *slot = dscq_calloc(TOTAL, 1);

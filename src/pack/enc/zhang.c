@@ -4,20 +4,20 @@
  * not known; a count a kernel is our reading. */
 #include "enc/encoding.h"
 
-static int fits_conv(const pack_layer *l)
+static int fits_conv(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY && l->bits <= 8 && l->r <= 16 && l->s <= 16 &&
            l->r * l->s < 256;
 }
 
-static int fits_fc(const pack_layer *l)
+static int fits_fc(const dscq_qweights *l)
 {
     return l->form != DSCQ_FORM_BINARY && l->bits <= 8;
 }
 
 /* ---- convolution: per kernel (k, c) a count, then value, row, column ---- */
 
-static dscq_status cost_conv(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost_conv(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                              const uint16_t *code, dscq_error *err)
 {
     const uint64_t nnz = pack__nonzero(code, l->count);
@@ -29,14 +29,14 @@ static dscq_status cost_conv(dscq_pack_size *out, int32_t *arg, const pack_layer
     return DSCQ_OK;
 }
 
-static size_t tap_at(const pack_layer *l, size_t kernel, size_t tap)
+static size_t tap_at(const dscq_qweights *l, size_t kernel, size_t tap)
 {
     const size_t taps = (size_t)l->r * (size_t)l->s, c = (size_t)l->c;
 
     return kernel / c * taps * c + kernel % c + tap * c;
 }
 
-static dscq_status encode_conv(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode_conv(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                                const uint16_t *code, dscq_error *err)
 {
     const size_t kernels = (size_t)l->k * (size_t)l->c;
@@ -58,7 +58,7 @@ static dscq_status encode_conv(dscq_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-static void read_kernel(uint16_t *code, const pack_layer *l, size_t kernel,
+static void read_kernel(uint16_t *code, const dscq_qweights *l, size_t kernel,
                         dscq_reader *r)
 {
     const size_t taps = (size_t)l->r * (size_t)l->s;
@@ -78,7 +78,7 @@ static void read_kernel(uint16_t *code, const pack_layer *l, size_t kernel,
     }
 }
 
-static dscq_status decode_conv(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode_conv(uint16_t *code, const dscq_qweights *l, int32_t arg,
                                dscq_reader *r, dscq_error *err)
 {
     const size_t kernels = (size_t)l->k * (size_t)l->c;
@@ -95,7 +95,7 @@ static dscq_status decode_conv(uint16_t *code, const pack_layer *l, int32_t arg,
 
 /* ---- fully connected: value, zeros before; value 0 is a filler ---- */
 
-static dscq_status cost_fc(dscq_pack_size *out, int32_t *arg, const pack_layer *l,
+static dscq_status cost_fc(dscq_pack_size *out, int32_t *arg, const dscq_qweights *l,
                            const uint16_t *code, dscq_error *err)
 {
     uint64_t entries = 0, nnz = 0;
@@ -116,7 +116,7 @@ static dscq_status cost_fc(dscq_pack_size *out, int32_t *arg, const pack_layer *
     return DSCQ_OK;
 }
 
-static dscq_status encode_fc(dscq_buf *b, const pack_layer *l, int32_t arg,
+static dscq_status encode_fc(dscq_buf *b, const dscq_qweights *l, int32_t arg,
                              const uint16_t *code, dscq_error *err)
 {
     size_t run = 0;
@@ -136,7 +136,7 @@ static dscq_status encode_fc(dscq_buf *b, const pack_layer *l, int32_t arg,
     return DSCQ_OK;
 }
 
-static dscq_status decode_fc(uint16_t *code, const pack_layer *l, int32_t arg,
+static dscq_status decode_fc(uint16_t *code, const dscq_qweights *l, int32_t arg,
                              dscq_reader *r, dscq_error *err)
 {
     size_t at = 0;
