@@ -271,7 +271,7 @@ void cli_output_warning(cli_output *o, const char *text);
 
 typedef struct cli_talk cli_talk;
 /* The log of a call: messages, bars, stop flag. */
-const dscq_log *cli_talk_start(cli_call *call);
+dscq_status cli_talk_start(cli_call *call, dscq_error *err); /* sets call->log */
 void cli_talk_end(void); /* leaves no half-drawn bar */
 
 /* The line that says why the program ends, for people or as a JSON line. */

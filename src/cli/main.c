@@ -44,7 +44,7 @@ static dscq_status run(const cli_cmd *cmd, int argc, char **argv, dscq_error *er
         return dscq_fail_nomem(err, "options", cmd->option_bytes);
     DSCQ_TRY(cli_parse(&call, options, argc, argv, err));
     DSCQ_TRY(cli_output_create(&call.out, &call, err));
-    call.log = cli_talk_start(&call);
+    DSCQ_TRY(cli_talk_start(&call, err));
     if (call.common.help)
         cli_help_command(&call, cmd);
     else if ((status = cli_check_kinds(&call, options, err)) == DSCQ_OK)

@@ -182,7 +182,7 @@ static int on_stop(void *ctx)
     return cli_signals_seen();
 }
 
-const dscq_log *cli_talk_start(cli_call *call)
+dscq_status cli_talk_start(cli_call *call, dscq_error *err)
 {
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     const int tty = isatty(STDERR_FILENO) && term != NULL &&
@@ -194,8 +194,10 @@ const dscq_log *cli_talk_start(cli_call *call)
     talk.colour = tty && (no_colour == NULL || *no_colour == '\0');
     talk.bars = c->progress == CLI_PROGRESS_JSON ||
                 (c->progress == CLI_PROGRESS_AUTO && tty && !c->quiet);
-    talk.log = (dscq_log){&talk, on_message, talk.bars ? on_progress : NULL, on_stop};
-    return &talk.log;
+    talk.log =
+        (dscq_log){&talk, on_message, talk.bars ? on_progress : NULL, on_stop, 0};
+    call->log = &talk.log;
+    return dscq_traced_parse(&talk.log.traces, getenv("DSCQ_TRACE"), err);
 }
 
 void cli_talk_end(void)

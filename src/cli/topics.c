@@ -69,6 +69,15 @@ static dscq_status print_environment(cli_call *call, dscq_error *err)
 
     cli__help_item(&s, "DSCQ_DATA",
                    "folder with nets/, machines/, boards/, dram/, energy/", 16);
+    cli__help_item(&s, "DSCQ_TRACE",
+                   "modules, divided by commas, or 'all': each tells on stderr what it "
+                   "decides, a line a decision that begins with the module's name:",
+                   16);
+    for (int i = 0; i < DSCQ_TRACES; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "  %s", dscq_traced_word((dscq_traced)i));
+        cli__help_item(&s, name, dscq_traced_text((dscq_traced)i), 16);
+    }
     cli__help_item(&s, "NO_COLOR", "not empty: no colours on the terminal", 16);
     cli__help_item(&s, "TERM", "'dumb' or not set: no progress bars", 16);
     return cli__help_print(call, &s, err);

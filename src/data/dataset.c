@@ -89,6 +89,14 @@ dscq_status data__open_part(dscq_dataset *d, int which, data_open *o, dscq_error
     }
     if (o->sort_names && !o->names_fixed && d->names.count > 1)
         DSCQ_TRY(sort_names(d, part, err));
+    DSCQ_TRACE(o->log, DATA,
+               "%s '%s': reader %s, as data.type says; %zu pictures, %d classes in "
+               "the order of %s",
+               which == 1 ? "test" : "train", o->source, d->reader->name, part->count,
+               (int)d->names.count,
+               o->names_fixed                        ? "data.names or the training part"
+               : o->sort_names && d->names.count > 1 ? "their names"
+                                                     : "their numbers");
     o->names_fixed = 1;
     part->slot = dscq_calloc(part->count, sizeof *part->slot);
     if (part->slot == NULL)

@@ -82,7 +82,8 @@ static int on_stop(void *ctx)
 static dscq_status measure(search *s, int *late, dscq_error *err)
 {
     timed_log t = {.s = s, .log = s->log};
-    const dscq_log log = {&t, on_message, on_progress, on_stop};
+    const dscq_log log = {&t, on_message, on_progress, on_stop,
+                          s->log != NULL ? s->log->traces : 0};
     dscq_run_options run = s->o->compress.run;
 
     run.log = &log;

@@ -114,7 +114,7 @@ END_TEST
 START_TEST(a_log_calls_back)
 {
     heard h = {.text = ""};
-    const dscq_log log = {&h, on_message, on_progress, on_stop};
+    const dscq_log log = {&h, on_message, on_progress, on_stop, 1U << DSCQ_TRACE_PACK};
 
     dscq_log_printf(&log, DSCQ_LOG_INFO, "epoch %d", 7);
     ck_assert_str_eq(h.text, "epoch 7");
@@ -125,6 +125,31 @@ START_TEST(a_log_calls_back)
     ck_assert_int_eq(dscq_log_stop(&log), 0);
     h.stop = 1;
     ck_assert_int_ne(dscq_log_stop(&log), 0);
+    DSCQ_TRACE(&log, PACK, "layer %d", 3);
+    ck_assert_str_eq(h.text, "pack: layer 3");
+    ck_assert_int_eq(h.level, DSCQ_LOG_TRACE);
+    DSCQ_TRACE(&log, LOWER, "%d", (h.stop = 0));
+    ck_assert_str_eq(h.text, "pack: layer 3");
+    ck_assert_int_eq(h.stop, 1); /* not even evaluated */
+}
+END_TEST
+
+START_TEST(modules_that_tell_are_read_from_a_list)
+{
+    dscq_error err = {DSCQ_OK, ""};
+    unsigned traces = 1;
+
+    test_ok(dscq_traced_parse(&traces, NULL, &err));
+    ck_assert_uint_eq(traces, 0);
+    test_ok(dscq_traced_parse(&traces, "lower,pack", &err));
+    ck_assert_uint_eq(traces, 1U << DSCQ_TRACE_LOWER | 1U << DSCQ_TRACE_PACK);
+    test_ok(dscq_traced_parse(&traces, "all", &err));
+    for (int i = 0; i < DSCQ_TRACES; i++)
+        ck_assert_uint_eq(traces >> i & 1U, 1);
+    test_fails(
+        dscq_traced_parse(&traces, "pack,low", &err), DSCQ_ARG,
+        "DSCQ_TRACE: no module 'low'; there are bo, compress, data, dram, lower, "
+        "onnx, pack, search, all");
 }
 END_TEST
 
@@ -138,6 +163,7 @@ static Suite *make(void)
     tcase_add_test(tc, the_place_is_put_in_front);
     tcase_add_test(tc, a_long_message_is_cut);
     tcase_add_test(tc, a_log_is_silent_by_default);
+    tcase_add_test(tc, modules_that_tell_are_read_from_a_list);
     tcase_add_test(tc, a_log_calls_back);
     return s;
 }
