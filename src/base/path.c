@@ -119,6 +119,13 @@ int dscq_path_ends(const char *path, const char *ending)
     return n > m && strcasecmp(base + n - m, ending) == 0;
 }
 
+size_t dscq_path_stem(const char *path)
+{
+    const char *base = dscq_path_base(path), *dot = strrchr(base, '.');
+
+    return dot != NULL && dot != base ? (size_t)(dot - path) : strlen(path);
+}
+
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -201,7 +208,7 @@ static char plain(char c)
 static void plain_name(char *out, size_t cap, const char *name)
 {
     const size_t n = strlen(name);
-    const size_t stem = n > 4 && strcmp(name + n - 4, ".cfg") == 0 ? n - 4 : n;
+    const size_t stem = dscq_path_ends(name, ".cfg") ? n - 4 : n;
     size_t i = 0;
 
     for (; i < stem && i + 1 < cap; i++)
@@ -219,8 +226,7 @@ static const char *file_of(char *near, size_t cap, const dscq_dir *d, const char
     near[0] = '\0';
     plain_name(want, sizeof want, name);
     for (size_t i = 0; i < d->count; i++) {
-        const size_t n = strlen(d->name[i]);
-        if (n <= 4 || strcmp(d->name[i] + n - 4, ".cfg") != 0)
+        if (!dscq_path_ends(d->name[i], ".cfg"))
             continue;
         plain_name(have, sizeof have, d->name[i]);
         const unsigned distance = dscq_edit_distance(want, have);

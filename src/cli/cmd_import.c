@@ -43,8 +43,10 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
 {
     const import_options *given = options;
     const char *dir = call->common.output;
-    dscq_import_options o = {
-        .network = call->arg[0], .dir = dir, .force = call->common.force, .log = call->log};
+    dscq_import_options o = {.network = call->arg[0],
+                             .dir = dir,
+                             .force = call->common.force,
+                             .log = call->log};
     dscq_table *refused = NULL, *layers = NULL;
     dscq_model *m = NULL;
     dscq_str data = {0};

@@ -46,7 +46,6 @@ dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *n
                           dscq_error *err)
 {
     char data[DSCQ_PATH_MAX], dir[DSCQ_PATH_MAX], names[300];
-    const size_t n = strlen(name);
     dscq_status status;
 
     if (dscq_path_exists(name))
@@ -60,8 +59,7 @@ dscq_status cli_data_file(char *out, size_t cap, const char *kind, const char *n
                          "%s: no such file, and no folder %s; set DSCQ_DATA to the "
                          "folder data/ of the sources",
                          name, data);
-    if (n > 4 &&
-        strcmp(name + n - 4, ".cfg") == 0) { /* its own ending may stand there */
+    if (dscq_path_ends(name, ".cfg")) { /* its own ending may stand there */
         DSCQ_TRY(dscq_path_join(out, cap, dir, name, err));
         if (dscq_path_exists(out))
             return DSCQ_OK;

@@ -308,13 +308,12 @@ static const char *word_after_json(int argc, char **argv)
  */
 static int meant_for_json(const cli_call *call, const char *word)
 {
-    const char *ending = word != NULL ? strrchr(word, '.') : NULL;
     const int max = call->cmd->max_args;
 
     if (word == NULL)
         return 0;
     return (max >= 0 && call->arg_count > max) ||
-           (ending != NULL && strcmp(ending, ".json") == 0 && !dscq_path_exists(word));
+           (dscq_path_ends(word, ".json") && !dscq_path_exists(word));
 }
 
 static dscq_status check_operands(const cli_call *call, const char *after_json,

@@ -48,10 +48,8 @@ int cli_project_printed(cli_call *call, const dscq_project *p)
 void cli_default_dir(char *out, size_t cap, const char *path)
 {
     const char *base = dscq_path_base(path);
-    const char *dot = strrchr(base, '.');
-    const int n = dot != NULL && dot != base ? (int)(dot - base) : (int)strlen(base);
 
-    snprintf(out, cap, "runs/%.*s", n, base);
+    snprintf(out, cap, "runs/%.*s", (int)dscq_path_stem(base), base);
 }
 
 dscq_status cli_folder_open(dscq_folder **out, const cli_call *call, const char *dir,

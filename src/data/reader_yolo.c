@@ -33,9 +33,7 @@ static int label_in(char out[DSCQ_PATH_MAX], const char *dir, const char *name)
 {
     static const char *const k_endings[] = {".txt", ".TXT", ".Txt"};
     char path[DSCQ_PATH_MAX];
-    const char *dot = strrchr(name, '.');
-    const int stem =
-        dot != NULL && strchr(dot, '/') == NULL ? (int)(dot - name) : (int)strlen(name);
+    const int stem = (int)dscq_path_stem(name);
 
     for (size_t i = 0; i < sizeof k_endings / sizeof *k_endings; i++) {
         const int n = snprintf(path, sizeof path, "%s%s%.*s%s", dir,

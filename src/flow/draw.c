@@ -18,11 +18,7 @@ static dscq_status drawing_path(char out[DSCQ_PATH_MAX], const char *dir,
     if (!dscq_str_copy(name, sizeof name - 4, picture))
         return dscq_fail(err, DSCQ_ARG, "%.60s...: the name is too long to be drawn",
                          picture);
-    char *base = strrchr(name, '/') != NULL ? strrchr(name, '/') + 1 : name;
-    char *dot = strrchr(base, '.');
-    if (dot != NULL && dot != base)
-        *dot = '\0';
-    memcpy(name + strlen(name), ".png", sizeof ".png");
+    memcpy(name + dscq_path_stem(name), ".png", sizeof ".png");
     return dscq_flow_path(out, dir, name, err);
 }
 

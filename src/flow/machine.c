@@ -26,17 +26,17 @@ static void machines_for(char *out, size_t cap, const char *dir, const char *boa
     if (dscq_dir_list(&d, dir, NULL) != DSCQ_OK)
         return;
     for (size_t i = 0; i < d.count; i++) {
-        const size_t length = strlen(d.name[i]);
+        const size_t length = dscq_path_stem(d.name[i]);
         dscq_config *c = NULL;
-        if (length <= 4 || strcmp(d.name[i] + length - 4, ".cfg") != 0 ||
+        if (!dscq_path_ends(d.name[i], ".cfg") ||
             dscq_path_join(path, sizeof path, dir, d.name[i], NULL) != DSCQ_OK ||
             dscq_config_load(&c, path, NULL) != DSCQ_OK)
             continue;
         const int at = dscq_config_find(c, "machine");
         const char *own = at >= 0 ? dscq_config_get(c, (size_t)at, "board") : NULL;
-        if (own != NULL && strcmp(own, board) == 0 && n + length + 3 < cap)
+        if (own != NULL && strcmp(own, board) == 0 && n + length + 7 < cap)
             n += (size_t)snprintf(out + n, cap - n, "%s%.*s", n > 0 ? ", " : "",
-                                  (int)length - 4, d.name[i]);
+                                  (int)length, d.name[i]);
         dscq_config_destroy(c);
     }
     dscq_dir_free(&d);
@@ -52,7 +52,7 @@ static dscq_status refuse_board(const char *name, const char *data_dir, const ch
         dscq_path_named(path, sizeof path, boards, name, "board", NULL) != DSCQ_OK)
         return DSCQ_OK;
     (void)dscq_str_copy(board, sizeof board, dscq_path_base(path));
-    *strrchr(board, '.') = '\0';
+    board[dscq_path_stem(board)] = '\0';
     machines_for(list, sizeof list, dir, board);
     if (list[0] != '\0')
         return dscq_fail(err, DSCQ_IO, "machine %s: a board, not a machine; for it: %s",
@@ -67,12 +67,11 @@ static dscq_status refuse_board(const char *name, const char *data_dir, const ch
 static dscq_status machine_path(char out[DSCQ_PATH_MAX], const char *name,
                                 const char *dir, const char *data_dir, dscq_error *err)
 {
-    const size_t n = strlen(name);
     char machines[DSCQ_PATH_MAX];
     dscq_error unknown;
     dscq_status status;
 
-    if (strchr(name, '/') != NULL || (n > 4 && strcmp(name + n - 4, ".cfg") == 0))
+    if (strchr(name, '/') != NULL || dscq_path_ends(name, ".cfg"))
         return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
     DSCQ_TRY(dscq_path_join(machines, sizeof machines, data_dir, "machines", err));
     if (!dscq_path_is_dir(machines))

@@ -104,8 +104,8 @@ done:
     return status;
 }
 
-/* Darknet's letter_box = 1: pictures keep their shape, where [data] does not say how they
- * reach the input's size. */
+/* Darknet's letter_box = 1: pictures keep their shape, where [data] does not say how
+ * they reach the input's size. */
 static dscq_status settle_letter_box(dscq_project *p, dscq_error *err)
 {
     const int at = dscq_config_find(p->cfg, "data");

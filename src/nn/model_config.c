@@ -295,9 +295,7 @@ static dscq_status make_input(dscq_model **out, builder *b, dscq_error *err)
     dscq_str_copy(name, sizeof name, p->name);
     if (name[0] == '\0') {
         dscq_str_copy(name, sizeof name, dscq_path_base(dscq_config_name(b->cfg)));
-        char *dot = strrchr(name, '.');
-        if (dot != NULL && dot != name)
-            *dot = '\0';
+        name[dscq_path_stem(name)] = '\0';
     }
     return dscq_model_create(out, name, input, err);
 }

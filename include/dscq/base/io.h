@@ -82,6 +82,8 @@ const char *dscq_path_base(const char *path);
 /* Does a path end like this (".cfg"), in capitals or not? The ending alone is a name
  * without one. */
 int dscq_path_ends(const char *path, const char *ending);
+/* Length of a path without the ending of its last component: all of "a.b/c", ".d". */
+size_t dscq_path_stem(const char *path);
 
 /* Names in a folder, sorted bytewise, "." and ".." left out. Free with
  * dscq_dir_free(). */
