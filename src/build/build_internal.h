@@ -2,6 +2,7 @@
 #ifndef BUILD_INTERNAL_H
 #define BUILD_INTERNAL_H
 
+#include "dscq/base/ints.h"
 #include "dscq/build/build.h"
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
@@ -67,6 +68,5 @@ dscq_status build__set_scale(build_ctx *b, const dscq_node *n, dscq_qnode *q, in
  * layer will be made again; 1: it is not, or nothing can be done and it is to be cut.
  */
 int build__fits(build_ctx *b, const dscq_qnode *q, double size, double most);
-double build__round(double v); /* half away from zero */
 
 #endif

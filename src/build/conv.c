@@ -129,7 +129,7 @@ static dscq_status fold(build_ctx *b, const dscq_node *n, dscq_qnode *q,
     DSCQ_TRY(dscq_qnode_reserve(q, k_count, b->err));
     for (int32_t k = 0; k < k_count; k++) {
         const double s_w = weight_scale[scale_count == 1 ? 0 : k];
-        double bias = build__round(256.0 * (double)shift[k] / y->scale);
+        double bias = dscq_round_away(256.0 * (double)shift[k] / y->scale);
         const double f = 256.0 * s_w * x->scale * (double)factor[k] / y->scale;
         const int dead = is_dead(q->weights, k) || f == 0.0 ||
                          (fabs(bias) > BIAS_MAX && is_stuck(b, q, k, f, bias));
@@ -152,16 +152,6 @@ done:
     dscq_free(factor);
     dscq_free(shift);
     return status;
-}
-
-void build__copy_window(dscq_qnode *q, const dscq_window *w)
-{
-    q->stride_h = w->stride_h;
-    q->stride_w = w->stride_w;
-    q->pad_top = w->pad_top;
-    q->pad_left = w->pad_left;
-    q->pad_bottom = w->pad_bottom;
-    q->pad_right = w->pad_right;
 }
 
 static dscq_status conv_like(build_ctx *b, int32_t i, const dscq_node *n,

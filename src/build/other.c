@@ -294,19 +294,10 @@ done:
 
 /* ---- local response normalisation ---- */
 
-/* A sum of squares in the middle of table interval i. */
-static double middle(int32_t i)
-{
-    if (i < 16)
-        return i;
-    const int e = (i - 16) / 8 + 1;
-    return (8.5 + (i - 16) % 8) * ldexp(1.0, e) - 0.5;
-}
-
 static double lrn_factor(const dscq_lrn_params *p, const dscq_qtensor *x,
                          double y_scale, int32_t i)
 {
-    const double sum = x->scale * x->scale * middle(i);
+    const double sum = x->scale * x->scale * dscq_lrn_middle(i);
 
     return 256.0 * x->scale / y_scale *
            pow(p->kappa + p->alpha / p->size * sum, -p->beta);
@@ -347,7 +338,7 @@ dscq_status build__lrn(build_ctx *b, int32_t i, const dscq_node *n)
         r++;
     for (int32_t k = 0; k < q->table_count; k++)
         q->table[k] = (int32_t)fmin(
-            build__round(lrn_factor(p, in, step, k) * ldexp(1.0, r)), 65535.0);
+            dscq_round_away(lrn_factor(p, in, step, k) * ldexp(1.0, r)), 65535.0);
     q->shift[0] = (uint8_t)r;
 done:
     return status;

@@ -21,7 +21,7 @@ dscq_aquant dscq_aquant_make(double lo, double hi, int32_t bits, int is_signed)
         return a;
     }
     if (lo < 0.0) {
-        const double z = compress_round(bottom - lo / a.scale);
+        const double z = dscq_round_away(bottom - lo / a.scale);
 
         /* At least one code on each side that has values. */
         a.zero_point = (int32_t)fmin(fmax(z, bottom + 1), hi > 0.0 ? top - 1 : top);

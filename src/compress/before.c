@@ -13,7 +13,7 @@ static double code_of(const dscq_aquant *a, double x)
 {
     const double low = dscq_aquant_low(a), high = low + (1 << a->bits) - 1;
 
-    return fmin(fmax(compress_round(x / a->scale) + a->zero_point, low), high);
+    return fmin(fmax(dscq_round_away(x / a->scale) + a->zero_point, low), high);
 }
 
 static double value_of(const dscq_aquant *a, double code)

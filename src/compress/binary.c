@@ -108,14 +108,14 @@ static void channel_scale(dscq_wquant *q, const float *w, int32_t o)
         return;
     }
     q->scale[o] = fmax(alpha, high) / 127.0;
-    q->w.level[o] = (int16_t)fmax(compress_round(alpha / q->scale[o]), 1.0);
+    q->w.level[o] = (int16_t)fmax(dscq_round_away(alpha / q->scale[o]), 1.0);
 }
 
 void dscq_binary_fit(dscq_wquant *q, const float *w, double high_frac, double *score,
                      uint32_t *order)
 {
     const size_t n = q->w.block_count;
-    const size_t high = (size_t)compress_round(high_frac * (double)n);
+    const size_t high = (size_t)dscq_round_away(high_frac * (double)n);
 
     assert(q->w.form == DSCQ_FORM_BINARY && q->scale_count == q->w.k);
     block_scores(q, w, score);

@@ -278,7 +278,7 @@ static void share_intervals(dscq_clip *c, const side sides[2], int32_t b)
     c->kp = sides[0].count > 0 ? all : 0;
     c->kn = sides[1].count > 0 ? all : 0;
     if (c->kp > 0 && c->kn > 0) {
-        const double part = compress_round(all * (lp / (lp + ln)));
+        const double part = dscq_round_away(all * (lp / (lp + ln)));
 
         c->kp = part >= 1.0 ? (part <= all - 1 ? (int32_t)part : all - 1) : 1;
         c->kn = all - c->kp;

@@ -2,16 +2,9 @@
 #ifndef COMPRESS_INTERNAL_H
 #define COMPRESS_INTERNAL_H
 
+#include "dscq/base/ints.h"
 #include "dscq/compress/levels.h"
 #include "dscq/compress/method.h"
-
-#include <math.h>
-
-/* Half away from zero, in double: the rounding of docs/arithmetic.md. */
-static inline double compress_round(double x)
-{
-    return x < 0.0 ? ceil(x - 0.5) : floor(x + 0.5);
-}
 
 /* One node with weights. */
 struct dscq_clayer {

@@ -243,7 +243,7 @@ dscq_status dscq_compressor_start(dscq_compressor *c, uint32_t epochs,
         /* stages change between epochs, so that a score belongs to one of them */
         const double at = sum / total * (double)c->freeze_step;
         const uint64_t per = steps_per_epoch > 0 ? steps_per_epoch : 1;
-        c->stage_end[i] = (uint64_t)compress_round(at / (double)per) * per;
+        c->stage_end[i] = (uint64_t)dscq_round_away(at / (double)per) * per;
     }
     c->stage_end[c->stages - 1] = c->freeze_step;
     return begin_stage(c, 0, 0, err);

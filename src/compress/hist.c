@@ -69,7 +69,7 @@ double dscq_hist_error(const dscq_hist *h, const dscq_aquant *a)
             if (h->count[side][b] == 0)
                 continue;
             const double x = side ? -centre(h, b) : centre(h, b);
-            double q = compress_round(x * inv);
+            double q = dscq_round_away(x * inv);
 
             q = q < bottom ? bottom : q > top ? top : q;
             error +=

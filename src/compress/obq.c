@@ -52,7 +52,7 @@ static void eliminate(double *inv, double *w, double *alive, size_t n, size_t j,
 
 static double rounded(double w, double step, int32_t top)
 {
-    double q = compress_round(w / step);
+    double q = dscq_round_away(w / step);
 
     q = q > top ? top : q < -top ? -top : q;
     return q * step;
@@ -133,7 +133,7 @@ static void row_task(void *ctx, size_t r, int worker)
         eliminate(inv, w, alive, n, j, rounded(w[j], o->step[r], o->top));
     }
     for (size_t j = 0; o->count != NULL && j < n; j++)
-        o->value[r * n + j] = (int16_t)compress_round(w[j] / o->step[r]);
+        o->value[r * n + j] = (int16_t)dscq_round_away(w[j] / o->step[r]);
 }
 
 static int ascending(const void *a, const void *b)

@@ -92,7 +92,7 @@ void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
         top = fmax(top, fabs(level[i]));
     const double step = top > 0.0 ? top / 127.0 : 1.0;
     for (int32_t i = 0; i < n; i++) {
-        const int16_t e = (int16_t)compress_round(level[i] / step);
+        const int16_t e = (int16_t)dscq_round_away(level[i] / step);
         int32_t at = 1;
 
         while (at < count && q->w.codebook[at] < e)
@@ -127,9 +127,9 @@ void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *ed
         top = fmax(top, fabs(level[i]));
     const double step = top > 0.0 ? top / 127.0 : 1.0;
     for (int32_t i = 0; i + 1 < n; i++) {
-        const int low = (int)compress_round(level[i] / step);
-        const int high = (int)compress_round(level[i + 1] / step);
-        double x = compress_round(2.0 * edge[i] / step);
+        const int low = (int)dscq_round_away(level[i] / step);
+        const int high = (int)dscq_round_away(level[i + 1] / step);
+        double x = dscq_round_away(2.0 * edge[i] / step);
 
         while (e + 1 < q->w.codebook_count && q->w.codebook[e] < low)
             e++;
@@ -181,7 +181,7 @@ static int32_t linear_value(double x, int32_t top)
 {
     if (!(x > -(double)top)) /* a NaN ends up at the bottom */
         return -top;
-    return x < (double)top ? (int32_t)compress_round(x) : top;
+    return x < (double)top ? (int32_t)dscq_round_away(x) : top;
 }
 
 static int is_high(const dscq_wquant *q, int32_t o, size_t j, size_t per)

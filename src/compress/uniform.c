@@ -10,7 +10,7 @@ static const double k_smallest_step = 1e-8; /* of an all-zero channel */
 /* Squared error of a value on a symmetric grid with T steps a side. */
 static double grid_error(double a, double step, double top)
 {
-    double q = compress_round(a / step);
+    double q = dscq_round_away(a / step);
 
     q = q < top ? q : top;
     return (a - q * step) * (a - q * step);

@@ -14,15 +14,9 @@ typedef struct curve {
     double square, unit; /* of the input's code; factor = unit * f(sum) */
 } curve;
 
-/* A sum of squares in the middle of table interval i (docs/arithmetic.md section 6). */
-static double middle(int32_t i)
-{
-    return i < 16 ? i : (8.5 + (i - 16) % 8) * ldexp(1, (i - 16) / 8 + 1) - 0.5;
-}
-
 static double sum_of(const curve *c, int32_t k)
 {
-    return c->square * middle(k) / c->n->first;
+    return c->square * dscq_lrn_middle(k) / c->n->first;
 }
 
 static double entry(const curve *c, int32_t k)

@@ -213,9 +213,11 @@ static uint64_t lane_bits_max(const low_tile_job *j, int32_t rows)
            (uint64_t)rows * n / 8;
 }
 
+enum { CHANNEL_BYTES = 8 }; /* multiplier, shift, bias, two more: whole words */
+
 static void put_constants(low_tile_job *j, uint8_t *at)
 {
-    for (int32_t i = 0; i < j->t->m_count; i++, at += 8) {
+    for (int32_t i = 0; i < j->t->m_count; i++, at += CHANNEL_BYTES) {
         const int32_t m = j->t->m_first + i;
         const uint16_t mult = (uint16_t)j->op->mult[m];
         const uint32_t bias = (uint32_t)j->op->bias[m];
@@ -263,7 +265,7 @@ dscq_status lower__write_streams(low_tile_job *j)
     const int ends =
         j->depthwise || t->c_first + t->c_count == j->group_first + j->w->c;
     const size_t fixed =
-        (ends ? 8 * (size_t)t->m_count : 0) + 2 * (size_t)t->codebook_count;
+        (ends ? CHANNEL_BYTES * (size_t)t->m_count : 0) + 2 * (size_t)t->codebook_count;
     DSCQ_TRY(image_room(l, fixed));
     if (ends)
         put_constants(j, l->p->image + l->p->image_bytes);

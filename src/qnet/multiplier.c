@@ -1,13 +1,8 @@
 /* Real factors as m * 2^-r (docs/arithmetic.md section 3). */
+#include "dscq/base/ints.h"
 #include "dscq/qnet/qmodel.h"
 
 #include <math.h>
-
-/* Half away from zero, as every rounding when a file is made. */
-static double round_away(double v)
-{
-    return v < 0 ? -floor(-v + 0.5) : floor(v + 0.5);
-}
 
 int dscq_qmultipliers(int16_t *m, uint8_t *r, const double *factor, int32_t n)
 {
@@ -25,14 +20,14 @@ int dscq_qmultipliers(int16_t *m, uint8_t *r, const double *factor, int32_t n)
         return 1;
     (void)frexp(top, &exponent); /* top = f * 2^exponent, f in [0.5, 1) */
     int shift = 15 - exponent;
-    if (shift <= DSCQ_QSHIFT_MAX && round_away(ldexp(top, shift)) >= 32768.0)
+    if (shift <= DSCQ_QSHIFT_MAX && dscq_round_away(ldexp(top, shift)) >= 32768.0)
         shift--;
     if (shift < 0)
         return 0;
     if (shift > DSCQ_QSHIFT_MAX)
         shift = DSCQ_QSHIFT_MAX;
     for (int32_t i = 0; i < n; i++)
-        m[i] = (int16_t)round_away(ldexp(factor[i], shift));
+        m[i] = (int16_t)dscq_round_away(ldexp(factor[i], shift));
     *r = (uint8_t)shift;
     return 1;
 }

@@ -6,6 +6,7 @@
 #include "qnet_internal.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 _Static_assert(sizeof((dscq_qtensor *)0)->name == DSCQ_QNET_MAX_NAME + 1,
@@ -240,6 +241,13 @@ int32_t dscq_lrn_index(uint32_t s)
         e++; /* floor(log2 s) */
     e -= 3;
     return 16 + 8 * (e - 1) + (int32_t)((s >> e) & 7);
+}
+
+double dscq_lrn_middle(int32_t i)
+{
+    if (i < 16)
+        return i;
+    return (8.5 + (i - 16) % 8) * ldexp(1.0, (i - 16) / 8 + 1) - 0.5;
 }
 
 /* ---- embedded inputs ---- */

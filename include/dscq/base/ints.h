@@ -1,9 +1,10 @@
 /*
- * base/ints.h - small arithmetic of whole numbers.
+ * base/ints.h - small arithmetic of whole numbers, and the way to them.
  */
 #ifndef DSCQ_BASE_INTS_H
 #define DSCQ_BASE_INTS_H
 
+#include <math.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -29,6 +30,13 @@ static inline uint64_t dscq_max64(uint64_t a, uint64_t b)
 static inline int64_t dscq_ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
+}
+
+/* The rounding of everything that is made (docs/arithmetic.md section 3): half away
+ * from zero, in two double operations. round() differs just below a half. */
+static inline double dscq_round_away(double x)
+{
+    return x < 0.0 ? ceil(x - 0.5) : floor(x + 0.5);
 }
 
 #ifdef __cplusplus

@@ -58,7 +58,8 @@ typedef struct dscq_build_spec {
  * dscq_qmodel_check(). DSCQ_UNSUPPORTED: a layer, activation or setting that the
  * integer form does not have, by name. DSCQ_ARG: a contradiction in the spec.
  * DSCQ_FORMAT: an accumulator that could overflow. Node and tensor names are the
- * model's; added nodes are called "<node>.act" and "<node>.pad". */
+ * model's; added ones "<node>.act" (a table) and, of input j of a route or a sum,
+ * "<node>.<j>" (a slice; "<node>" of a route of one) and "<node>.<j>.pad". */
 dscq_status dscq_build_qmodel(dscq_qmodel **out, const dscq_model *model,
                               const dscq_build_spec *spec, dscq_error *err);
 

@@ -267,8 +267,8 @@ dscq_status dscq_qweights_codes(const dscq_qweights *w, uint16_t *codes,
                                 dscq_error *err);
 size_t dscq_qweights_nonzero(const dscq_qweights *w);
 
-/* Conv and pooling: output rows (columns) for an input of `in` rows (columns). */
-/* `pads` is the sum of both sides; 0 when the window does not fit. */
+/* Conv and pooling: output rows (columns) for an input of `in` rows (columns). `pads`
+ * is the sum of both sides; 0 when the window does not fit. */
 int32_t dscq_qwindow_out(int32_t in, int32_t k, int32_t stride, int32_t pads,
                          int32_t dilation);
 /* Average pooling: the numbers of positions that windows on a map of in_h x in_w
@@ -280,6 +280,8 @@ int32_t dscq_qpool_counts(const dscq_qnode *n, int32_t in_h, int32_t in_w,
 int32_t dscq_qpool_entry(const dscq_qnode *n, int32_t count);
 /* lrn: index into the table for a sum of squares S (docs/arithmetic.md section 6). */
 int32_t dscq_lrn_index(uint32_t s);
+/* A sum of squares in the middle of those that have index i. */
+double dscq_lrn_middle(int32_t i);
 
 /* factor = m * 2^-r with 2^14 <= |m| < 2^15, half away from zero; m = 0, r = 0 when
  * |factor| is below 2^-33. 0 when |factor| >= 2^15 or not finite, else 1. */
