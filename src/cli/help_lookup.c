@@ -105,6 +105,11 @@ static int find_names(dscq_str *s, const char *word)
             cli__help_item(s, word, dscq_dram_policy_summary(i), NAME_COLUMN);
             found++;
         }
+    for (int i = 0; i < dscq_dram_standard_count(); i++)
+        if (strcmp(dscq_dram_standard_name(i), word) == 0) {
+            cli__help_item(s, word, dscq_dram_standard_summary(i), NAME_COLUMN);
+            found++;
+        }
     for (int i = 0; i < dscq_counter_count(); i++)
         if (strcmp(dscq_counter_name(i), word) == 0) {
             cli__help_item(s, word, dscq_counter_text(i), NAME_COLUMN);

@@ -29,13 +29,18 @@ static dscq_status print_dram(cli_call *call, dscq_error *err)
     for (int i = 0; i < dscq_dram_policy_count(); i++)
         cli__help_item(&s, dscq_dram_policy_name(i), dscq_dram_policy_summary(i),
                        NAME_COLUMN);
+    dscq_str_add(&s, "\nStandards:\n");
+    for (int i = 0; i < dscq_dram_standard_count(); i++)
+        cli__help_item(&s, dscq_dram_standard_name(i), dscq_dram_standard_summary(i),
+                       NAME_COLUMN);
     cli__put_section(&s, "device", dscq_dram_device_keys());
     cli__put_section(&s, "controller", dscq_dram_controller_keys());
     cli__put_section(&s, "termination", dscq_dram_termination_keys());
     return cli__help_print(call, &s, err);
 }
 
-const cli_topic cli_topic_dram = {"memory", "DRAM: rule sets and keys", print_dram};
+const cli_topic cli_topic_dram = {"memory", "DRAM: rule sets, standards and keys",
+                                  print_dram};
 
 static dscq_status print_energy(cli_call *call, dscq_error *err)
 {

@@ -1,19 +1,64 @@
 #include "banks.h"
 
+#include <assert.h>
 #include <string.h>
 
-static uint64_t u(int32_t v)
+/* Of a dscq_dram_op as a follower; entering power-down follows at once. */
+static const dram_next k_next[DRAM_OPS] = {
+    [DSCQ_DRAM_ACT] = DRAM_NEXT_ACT, [DSCQ_DRAM_RD] = DRAM_NEXT_RD,
+    [DSCQ_DRAM_WR] = DRAM_NEXT_WR,   [DSCQ_DRAM_RDA] = DRAM_NEXT_RD,
+    [DSCQ_DRAM_WRA] = DRAM_NEXT_WR,  [DSCQ_DRAM_PRE] = DRAM_NEXT_PRE,
+    [DSCQ_DRAM_REF] = DRAM_NEXT_REF, [DSCQ_DRAM_PDE] = DRAM_NEXTS,
+    [DSCQ_DRAM_PDX] = DRAM_NEXT_PDX};
+
+static int has(unsigned set, int op)
 {
-    return v > 0 ? (uint64_t)v : 0;
+    return (set >> op & 1u) != 0;
+}
+
+/* The longest of the rows for the same follower. */
+static void add_delay(dram_delays *d, dram_next next, uint64_t cycles)
+{
+    int32_t i = 0;
+
+    while (i < d->count && d->row[i].next != next)
+        i++;
+    if (i == d->count)
+        d->count++;
+    d->row[i].next = next;
+    dram_raise(&d->row[i].cycles, cycles);
+}
+
+static void add_window(dram_banks *b, const dram_row *r, dram_next next)
+{
+    assert(r->level == DRAM_RANK && b->window.count == 0 &&
+           r->window <= DRAM_WINDOW_MAX);
+    b->window.preceding = r->preceding;
+    b->window.next = next;
+    b->window.cycles = (uint64_t)r->latency;
+    b->window.count = r->window;
+}
+
+static void add_row(dram_banks *b, const dram_row *r)
+{
+    const uint64_t cycles = r->latency > 0 ? (uint64_t)r->latency : 0;
+
+    for (int op = 0; op < DRAM_OPS; op++)
+        for (int to = 0; to < DRAM_OPS; to++) {
+            if (!has(r->preceding, op) || !has(r->following, to))
+                continue;
+            assert(r->level != DRAM_GROUP || k_next[to] < DRAM_NEXT_PRE);
+            if (r->window == 1)
+                add_delay(&b->after[op][r->level], k_next[to], cycles);
+            else
+                add_window(b, r, k_next[to]);
+        }
 }
 
 void dram__banks_init(dram_banks *b, const dscq_dram_config *c)
 {
-    const int32_t B = dscq_dram_burst_cycles(c), RL = c->CL, WL = c->CWL;
-    const int groups = c->bank_groups > 1; /* with one group the _S values serve */
-    const int32_t ccd_l = groups ? c->tCCD_L : c->tCCD_S;
-    const int32_t wtr_l = groups ? c->tWTR_L : c->tWTR_S;
-    const int32_t rrd_l = groups ? c->tRRD_L : c->tRRD_S;
+    dram_row row[DRAM_ROWS_MAX];
+    const int32_t rows = dram__standard_rows(row, c);
 
     memset(b, 0, sizeof *b);
     b->ranks = c->ranks;
@@ -23,105 +68,74 @@ void dram__banks_init(dram_banks *b, const dscq_dram_config *c)
     for (int32_t r = 0; r < c->ranks; r++)
         for (int32_t k = 0; k < c->banks; k++)
             b->bank[r][k].row = DRAM_NO_ROW;
-    b->rl = u(RL);
-    b->wl = u(WL);
-    b->burst = u(B);
-    b->rd_rd_l = u(B > ccd_l ? B : ccd_l);
-    b->rd_rd_s = u(B > c->tCCD_S ? B : c->tCCD_S);
-    b->rd_rd_rank = u(B + c->tRTRS);
-    b->wr_wr_rank = u(B);
-    b->rd_wr = u(RL + B - WL + c->tRTRS);
-    b->wr_rd_l = u(WL + B + wtr_l);
-    b->wr_rd_s = u(WL + B + c->tWTR_S);
-    b->wr_rd_rank = u(WL + B + c->tRTRS - RL);
-    b->rd_pre = u(c->tRTP);
-    b->wr_pre = u(WL + B + c->tWR);
-    b->rda_act = u(B + c->tRTP + c->tRP);
-    b->rda_ref = u(c->tRTP + c->tRP);
-    b->wra_act = u(WL + B + c->tWR + c->tRP);
-    b->act_act = u(c->tRAS + c->tRP);
-    b->rrd_l = u(rrd_l);
-    b->rrd_s = u(c->tRRD_S);
-    b->rcd = u(c->tRCD);
-    b->ras = u(c->tRAS);
-    b->rp = u(c->tRP);
-    b->ppd = u(c->tPPD);
-    b->rfc = u(c->tRFC);
-    b->faw = u(c->tFAW);
+    for (int32_t i = 0; i < rows; i++)
+        if (row[i].level != DRAM_GROUP || c->bank_groups > 1)
+            add_row(b, &row[i]);
 }
 
-void dram__banks_act(dram_banks *b, const dscq_dram_place *at, uint64_t t)
+uint64_t dram__banks_delay(const dram_banks *b, dscq_dram_op op, dram_next next)
+{
+    uint64_t longest = 0;
+
+    for (int level = 0; level < DRAM_OTHER; level++)
+        for (int32_t i = 0; i < b->after[op][level].count; i++)
+            if (b->after[op][level].row[i].next == next)
+                longest = dram_max64(longest, b->after[op][level].row[i].cycles);
+    return longest;
+}
+
+static inline void raise_all(uint64_t *next, const dram_delays *d, uint64_t t)
+{
+    for (int32_t i = 0; i < d->count; i++)
+        dram_raise(&next[d->row[i].next], t + d->row[i].cycles);
+}
+
+static void raise_window(dram_banks *b, dram_rank *rank, uint64_t t)
+{
+    rank->window[rank->window_at] = t + b->window.cycles;
+    if (++rank->window_at == b->window.count)
+        rank->window_at = 0;
+    dram_raise(&rank->next[b->window.next], rank->window[rank->window_at]);
+}
+
+static void set_row(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at)
 {
     dram_bank *bank = &b->bank[at->rank][at->bank];
     dram_rank *rank = &b->rank[at->rank];
 
-    bank->row = at->row;
-    bank->hits = 0;
-    dram_raise(&bank->act, t + b->act_act);
-    dram_raise(&bank->rd, t + b->rcd);
-    dram_raise(&bank->wr, t + b->rcd);
-    dram_raise(&bank->pre, t + b->ras);
-    dram_raise(&b->group[at->rank][at->group].act, t + b->rrd_l);
-    dram_raise(&rank->act, t + b->rrd_s);
-    rank->faw[rank->faw_at] = t + b->faw;
-    rank->faw_at = (rank->faw_at + 1) % 4;
-    rank->open_banks++;
-}
-
-static void close_bank(dram_banks *b, int32_t r, int32_t k)
-{
-    b->bank[r][k].row = DRAM_NO_ROW;
-    b->bank[r][k].hits = 0;
-    b->rank[r].open_banks--;
-}
-
-void dram__banks_column(dram_banks *b, const dscq_dram_place *at, int is_write,
-                        int auto_pre, uint64_t t)
-{
-    dram_bank *bank = &b->bank[at->rank][at->bank];
-    dram_group *group = &b->group[at->rank][at->group];
-
-    bank->hits++;
-    for (int32_t r = 0; r < b->ranks; r++) {
-        dram_rank *rank = &b->rank[r];
-        const int own = r == at->rank;
-        if (is_write) {
-            dram_raise(&rank->wr, t + (own ? b->rd_rd_s : b->wr_wr_rank));
-            dram_raise(&rank->rd, t + (own ? b->wr_rd_s : b->wr_rd_rank));
-        } else {
-            dram_raise(&rank->rd, t + (own ? b->rd_rd_s : b->rd_rd_rank));
-            dram_raise(&rank->wr, t + b->rd_wr);
-        }
-    }
-    if (is_write) {
-        dram_raise(&group->wr, t + b->rd_rd_l);
-        dram_raise(&group->rd, t + b->wr_rd_l);
-        dram_raise(&bank->pre, t + b->wr_pre);
+    if (op == DSCQ_DRAM_ACT) {
+        bank->row = at->row;
+        bank->hits = 0;
+        rank->open |= UINT32_C(1) << at->bank;
+    } else if (op == DSCQ_DRAM_RD || op == DSCQ_DRAM_WR) {
+        bank->hits++;
     } else {
-        dram_raise(&group->rd, t + b->rd_rd_l);
-        dram_raise(&bank->pre, t + b->rd_pre);
-    }
-    if (auto_pre) {
-        dram_raise(&bank->act, t + (is_write ? b->wra_act : b->rda_act));
-        dram_raise(&bank->ref, t + (is_write ? b->wra_act : b->rda_ref));
-        close_bank(b, at->rank, at->bank);
+        bank->row = DRAM_NO_ROW;
+        bank->hits = 0;
+        rank->open &= ~(UINT32_C(1) << at->bank);
     }
 }
 
-void dram__banks_pre(dram_banks *b, int32_t rank, int32_t bank, uint64_t t)
+void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at,
+                       uint64_t t)
 {
-    dram_raise(&b->bank[rank][bank].act, t + b->rp);
-    dram_raise(&b->bank[rank][bank].ref, t + b->rp);
-    dram_raise(&b->rank[rank].pre, t + b->ppd);
-    close_bank(b, rank, bank);
-}
+    const dram_delays *d = b->after[op];
+    dram_rank *rank = &b->rank[at->rank];
 
-void dram__banks_ref(dram_banks *b, int32_t rank, uint64_t t)
-{
-    for (int32_t k = 0; k < b->banks; k++) {
-        dram_raise(&b->bank[rank][k].act, t + b->rfc);
-        dram_raise(&b->bank[rank][k].ref, t + b->rfc);
+    if (op == DSCQ_DRAM_REF || op == DSCQ_DRAM_PDE || op == DSCQ_DRAM_PDX) {
+        for (int32_t k = 0; k < b->banks; k++)
+            raise_all(b->bank[at->rank][k].next, &d[DRAM_BANK], t);
+    } else {
+        raise_all(b->bank[at->rank][at->bank].next, &d[DRAM_BANK], t);
+        raise_all(b->group[at->rank][at->group].next, &d[DRAM_GROUP], t);
+        set_row(b, op, at);
     }
+    raise_all(rank->next, &d[DRAM_RANK], t);
+    if (has(b->window.preceding, (int)op))
+        raise_window(b, rank, t);
+    for (int32_t r = 0; r < b->ranks; r++)
+        if (r != at->rank)
+            raise_all(b->rank[r].next, &d[DRAM_OTHER], t);
 }
 
 int32_t dram__banks_refresh_next(const dram_banks *b, int32_t rank, uint64_t t,
@@ -130,9 +144,9 @@ int32_t dram__banks_refresh_next(const dram_banks *b, int32_t rank, uint64_t t,
     int32_t ready = 0;
 
     for (int32_t k = 0; k < b->banks; k++) {
-        const dram_bank *bank = &b->bank[rank][k];
-        const int open = bank->row != DRAM_NO_ROW;
-        const uint64_t at = open ? dram_banks_pre_at(b, rank, k) : bank->ref;
+        const int open = b->bank[rank][k].row != DRAM_NO_ROW;
+        const uint64_t at =
+            dram_banks_close_at(b, rank, k, open ? DRAM_NEXT_PRE : DRAM_NEXT_REF);
         if (at > t)
             *wake = dram_min64(*wake, at);
         else if (open)

@@ -1,19 +1,20 @@
 #include "dscq/dram/config.h"
 
 #include "dram_internal.h"
+#include "standard.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define S dscq_dram_config
-#define CYCLES(field, lo, dflt, help)                                                  \
-    DSCQ_KEY_INT_ROW(S, field, lo, DSCQ_DRAM_COMMAND_MAX, dflt, help)
-#define REFRESH(field, lo, help)                                                       \
-    DSCQ_KEY_INT_ROW(S, field, lo, DSCQ_DRAM_REFRESH_MAX, NULL, help)
+#define TIMING(key, least, most, dflt, as, help)                                       \
+    DSCQ_KEY_INT_ROW(S, key, least, most, dflt, help),
 #define MILLIAMPS(field, help) DSCQ_KEY_REAL_ROW(S, field, 0, 1e5, NULL, help)
 
 static const dscq_key k_device[] = {
     DSCQ_KEY_STR_ROW(S, part, NULL, "name of the part"),
-    DSCQ_KEY_ENUM_ROW(S, standard, DSCQ_DRAM_STANDARDS, NULL, "JEDEC family"),
+    DSCQ_KEY_ENUM_ROW(S, standard, dram__standard_choices + 1, NULL,
+                      "JEDEC family: whose constraints hold"),
     DSCQ_KEY_REAL_ROW(S, tck_ns, 0.05, 100, NULL, "clock period; two beats a cycle"),
     DSCQ_KEY_INT_ROW(S, ranks, 1, DSCQ_DRAM_RANKS_MAX, "1", "ranks on the channel"),
     DSCQ_KEY_INT_ROW(S, banks, 1, DSCQ_DRAM_BANKS_MAX, NULL, "banks of a rank"),
@@ -23,28 +24,8 @@ static const dscq_key k_device[] = {
     DSCQ_KEY_INT_ROW(S, device_width_bits, 4, 64, NULL, "data pins of one device"),
     DSCQ_KEY_INT_ROW(S, devices_per_rank, 1, 64, NULL, "devices side by side"),
     DSCQ_KEY_INT_ROW(S, burst_length, 2, 32, "8", "beats of a burst"),
-    CYCLES(CL, 1, NULL, "read command to first data, cycles"),
-    CYCLES(CWL, 1, NULL, "write command to first data, cycles"),
-    CYCLES(tRCD, 1, NULL, "activate to column command, cycles"),
-    CYCLES(tRP, 1, NULL, "precharge to activate, cycles"),
-    CYCLES(tRAS, 1, NULL, "activate to precharge, cycles"),
-    CYCLES(tRC, 1, NULL, "activate to activate of one bank, cycles"),
-    CYCLES(tRRD_S, 1, NULL, "activate to activate, other bank group, cycles"),
-    CYCLES(tRRD_L, 0, "0", "the same inside a bank group; 0: as tRRD_S"),
-    CYCLES(tFAW, 0, NULL, "window of four activates of a rank, cycles"),
-    CYCLES(tCCD_S, 1, NULL, "column to column, other bank group, cycles"),
-    CYCLES(tCCD_L, 0, "0", "the same inside a bank group; 0: as tCCD_S"),
-    CYCLES(tWTR_S, 0, NULL, "write data to read, other bank group, cycles"),
-    CYCLES(tWTR_L, 0, "0", "the same inside a bank group; 0: as tWTR_S"),
-    CYCLES(tWR, 0, NULL, "write data to precharge, cycles"),
-    CYCLES(tRTP, 1, NULL, "read to precharge, cycles"),
-    CYCLES(tRTRS, 0, "1", "bus hand-over between ranks, cycles"),
-    REFRESH(tRFC, 1, "refresh time of a rank, cycles"),
-    REFRESH(tREFI, 64, "average interval of refreshes of a rank, cycles"),
-    CYCLES(tCKE, 1, "4", "shortest power-down, cycles"),
-    CYCLES(tXP, 1, "4", "power-down exit to command, cycles"),
-    CYCLES(tPPD, 0, "0", "precharge to precharge of a rank (LPDDR4), cycles"),
-    DSCQ_KEY_REAL_ROW(S, VDD_V, 0.1, 5, NULL, "core supply"),
+    DSCQ_DRAM_TIMING_LIST(TIMING)
+        DSCQ_KEY_REAL_ROW(S, VDD_V, 0.1, 5, NULL, "core supply"),
     MILLIAMPS(IDD0_mA, "one bank activate-precharge, per device"),
     MILLIAMPS(IDD2P_mA, "precharge power-down, per device"),
     MILLIAMPS(IDD2N_mA, "precharge standby, per device"),
@@ -113,14 +94,16 @@ const dscq_key *dscq_dram_termination_keys(void)
     return k_termination;
 }
 
-static void longer_as_shorter(dscq_dram_config *c)
+static int32_t value_or(int32_t value, int32_t of_zero)
 {
-    if (c->tRRD_L == 0)
-        c->tRRD_L = c->tRRD_S;
-    if (c->tCCD_L == 0)
-        c->tCCD_L = c->tCCD_S;
-    if (c->tWTR_L == 0)
-        c->tWTR_L = c->tWTR_S;
+    return value != 0 ? value : of_zero;
+}
+
+static void fill_timings(dscq_dram_config *c)
+{
+#define X(key, least, most, dflt, as, help) c->key = value_or(c->key, c->as);
+    DSCQ_DRAM_TIMING_LIST(X)
+#undef X
 }
 
 dscq_status dscq_dram_config_bind(dscq_dram_config *out, dscq_config *c,
@@ -141,7 +124,7 @@ dscq_status dscq_dram_config_bind(dscq_dram_config *out, dscq_config *c,
         DSCQ_TRY(dscq_config_find_unique(&at, c, parts[i].section, err));
         DSCQ_TRY(dscq_config_bind(&v, c, at, parts[i].section, parts[i].keys, err));
     }
-    longer_as_shorter(&v);
+    fill_timings(&v);
     status = dscq_dram_config_check(&v, err);
     if (status != DSCQ_OK)
         return dscq_fail_at(err, "%s", dscq_config_name(c));
@@ -162,6 +145,34 @@ dscq_status dscq_dram_config_load(dscq_dram_config *out, const char *path,
 done:
     dscq_config_destroy(c);
     return status;
+}
+
+/* A timing with a default that says something but that no row of the standard reads. */
+static dscq_status check_standard(const dscq_dram_config *c, dscq_error *err)
+{
+    const char *name = dscq_dram_standard_name(c->standard);
+    const struct {
+        const char *key, *as, *dflt;
+        int32_t value, value_as;
+    } timings[] = {
+#define X(key, least, most, dflt, as, help) {#key, #as, dflt, c->key, c->as},
+        DSCQ_DRAM_TIMING_LIST(X)
+#undef X
+    };
+
+    if (c->bank_groups > 1 && !dram__standard_has_level(c, DRAM_GROUP))
+        return dscq_fail(err, DSCQ_FORMAT, "bank_groups = %d: standard %s has none",
+                         c->bank_groups, name);
+    for (size_t i = 0; i < sizeof timings / sizeof timings[0]; i++) {
+        const char *dflt = timings[i].dflt;
+        const int stands_alone = strcmp(timings[i].key, timings[i].as) == 0;
+        if (dflt == NULL || dram__standard_has_timing(c, timings[i].key) ||
+            timings[i].value == (stands_alone ? atoi(dflt) : timings[i].value_as))
+            continue;
+        return dscq_fail(err, DSCQ_FORMAT, "%s = %d: standard %s has no such timing",
+                         timings[i].key, timings[i].value, name);
+    }
+    return DSCQ_OK;
 }
 
 static int is_power_of_two(int32_t v)
@@ -269,6 +280,7 @@ dscq_status dscq_dram_config_check(const dscq_dram_config *c, dscq_error *err)
     dscq_dram_map map;
     dscq_status status;
 
+    DSCQ_TRY(check_standard(c, err));
     DSCQ_TRY(check_geometry(c, err));
     DSCQ_TRY(check_timing(c, err));
     DSCQ_TRY(check_queues(c, err));

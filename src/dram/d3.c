@@ -32,6 +32,7 @@ enum { QUEUES_MAX = DSCQ_DRAM_RANKS_MAX * DSCQ_DRAM_BANKS_MAX };
 typedef struct d3 {
     dram_banks banks;
     int32_t per_bank, unified, close_page, depth, cap, queues;
+    uint64_t read_cycles; /* from a read command to the end of its data */
     d3_queue queue[QUEUES_MAX];
     uint64_t wake[QUEUES_MAX]; /* no entry of the queue can issue before */
     d3_entry *entries;
@@ -84,6 +85,7 @@ static dscq_status d3_create(void **out, dscq_dram *d, dscq_error *err)
     if (s == NULL)
         return dscq_fail_nomem(err, "DRAM policy d3", sizeof *s);
     dram__banks_init(&s->banks, c);
+    s->read_cycles = (uint64_t)(c->CL + dscq_dram_burst_cycles(c));
     s->per_bank = c->queues == DSCQ_DRAM_PER_BANK;
     s->unified = c->unified_queue;
     s->close_page = c->page == DSCQ_DRAM_CLOSE;
@@ -168,7 +170,7 @@ static void issue_pre(dscq_dram *d, d3 *s, int32_t rank, int32_t bank)
         .rank = rank, .group = bank >> s->banks.per_group_shift, .bank = bank};
 
     dram__note(d, DSCQ_DRAM_PRE, &at);
-    dram__banks_pre(&s->banks, rank, bank, d->now);
+    dram__banks_issue(&s->banks, DSCQ_DRAM_PRE, &at, d->now);
     touch_bank(s, rank, bank, d->now);
 }
 
@@ -187,7 +189,7 @@ static int run_refresh(dscq_dram *d, d3 *s, uint64_t *wake)
     }
     const dscq_dram_place at = {.rank = r};
     dram__note(d, DSCQ_DRAM_REF, &at);
-    dram__banks_ref(&s->banks, r, d->now);
+    dram__banks_issue(&s->banks, DSCQ_DRAM_REF, &at, d->now);
     s->ref_count--;
     s->ref_rank = (r + 1) % s->banks.ranks;
     return 1;
@@ -233,13 +235,13 @@ static int32_t pick_entry(d3 *s, const d3_queue *q, uint64_t t, dscq_dram_op *op
         uint64_t at;
         if (b->row == DRAM_NO_ROW) {
             *op = DSCQ_DRAM_ACT;
-            at = dram_banks_act_at(&s->banks, q->rank, e->bank);
+            at = dram_banks_at(&s->banks, q->rank, e->bank, DRAM_NEXT_ACT);
         } else if (b->row == e->row) {
             *op = e->is_write ? DSCQ_DRAM_WR : DSCQ_DRAM_RD;
             at = dram_banks_column_at(&s->banks, q->rank, e->bank, e->is_write);
         } else {
             *op = DSCQ_DRAM_PRE;
-            at = dram_banks_pre_at(&s->banks, q->rank, e->bank);
+            at = dram_banks_close_at(&s->banks, q->rank, e->bank, DRAM_NEXT_PRE);
         }
         if (at > t)
             *wake = dram_min64(*wake, at);
@@ -252,7 +254,7 @@ static int32_t pick_entry(d3 *s, const d3_queue *q, uint64_t t, dscq_dram_op *op
 
 static void finish_reads(dscq_dram *d, d3 *s, dram_pending_slot *p)
 {
-    const uint64_t done = d->now + s->banks.rl + s->banks.burst;
+    const uint64_t done = d->now + s->read_cycles;
 
     for (int32_t i = p->first_read; i != DRAM_NO_REQ;) {
         const int32_t next = d->req[i].next;
@@ -271,7 +273,7 @@ static void issue_column(dscq_dram *d, d3 *s, d3_queue *q, int32_t i)
                                            {DSCQ_DRAM_WR, DSCQ_DRAM_WRA}};
 
     dram__note(d, ops[e.is_write][s->close_page], &at);
-    dram__banks_column(&s->banks, &at, e.is_write, s->close_page, d->now);
+    dram__banks_issue(&s->banks, ops[e.is_write][s->close_page], &at, d->now);
     q->count--;
     s->queued--;
     memmove(&q->entry[i], &q->entry[i + 1], (size_t)(q->count - i) * sizeof *q->entry);
@@ -294,7 +296,7 @@ static void issue_entry(dscq_dram *d, d3 *s, int32_t qi, int32_t i, dscq_dram_op
         issue_pre(d, s, q->rank, e->bank);
     } else if (op == DSCQ_DRAM_ACT) {
         dram__note(d, op, &d->req[e->req].at);
-        dram__banks_act(&s->banks, &d->req[e->req].at, d->now);
+        dram__banks_issue(&s->banks, op, &d->req[e->req].at, d->now);
     } else {
         issue_column(d, s, q, i);
     }
@@ -392,7 +394,7 @@ static uint64_t d3_tick(dscq_dram *d)
         changed = run_queues(d, s, &wake);
     for (int32_t r = 0; r < s->banks.ranks; r++)
         d->rank_state[r] =
-            s->banks.rank[r].open_banks != 0 ? DRAM_RANK_ACTIVE : DRAM_RANK_IDLE;
+            s->banks.rank[r].open != 0 ? DRAM_RANK_ACTIVE : DRAM_RANK_IDLE;
     changed |= move_one(d, s);
     if (changed)
         return t + 1;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define DRAM_NEVER UINT64_MAX
-enum { DRAM_NO_REQ = -1 };
+enum { DRAM_NO_REQ = -1, DRAM_OPS = DSCQ_DRAM_PDX + 1 };
 
 /* What a rank is doing, for background energy. */
 typedef enum dram_rank_state {

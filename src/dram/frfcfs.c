@@ -16,6 +16,9 @@
 
 enum { CLOSE_MIN = 16, CLOSE_MAX = 4096 };
 
+static const dscq_dram_op k_column[FRF_KINDS] = {
+    [FRF_READ] = DSCQ_DRAM_RD, [FRF_WRITE] = DSCQ_DRAM_WR};
+
 static void frf_destroy(void *state)
 {
     frf *s = state;
@@ -24,6 +27,18 @@ static void frf_destroy(void *state)
         return;
     dram__frf_queue_destroy(s);
     dscq_free(s);
+}
+
+static void set_delays(frf *s, const dscq_dram_config *c)
+{
+    const dram_banks *b = &s->banks;
+
+    s->read_cycles = (uint64_t)(c->CL + dscq_dram_burst_cycles(c));
+    s->refresh_cycles = dram__banks_delay(b, DSCQ_DRAM_REF, DRAM_NEXT_ACT);
+    s->pre_act = dram__banks_delay(b, DSCQ_DRAM_PRE, DRAM_NEXT_ACT);
+    s->act_column = dram__banks_delay(b, DSCQ_DRAM_ACT, DRAM_NEXT_RD);
+    s->turn[FRF_READ] = dram__banks_delay(b, DSCQ_DRAM_RD, DRAM_NEXT_WR);
+    s->turn[FRF_WRITE] = dram__banks_delay(b, DSCQ_DRAM_WR, DRAM_NEXT_RD);
 }
 
 static dscq_status frf_create(void **out, dscq_dram *d, dscq_error *err)
@@ -35,6 +50,7 @@ static dscq_status frf_create(void **out, dscq_dram *d, dscq_error *err)
     if (s == NULL)
         return dscq_fail_nomem(err, "DRAM policy frfcfs", sizeof *s);
     dram__banks_init(&s->banks, c);
+    set_delays(s, c);
     for (int32_t r = 0; r < c->ranks; r++) {
         s->rank[r].due = (uint64_t)c->tREFI * (uint64_t)(r + 1) / (uint64_t)c->ranks;
         for (int32_t b = 0; b < c->banks; b++)
@@ -115,7 +131,7 @@ static void issue_pre(dscq_dram *d, frf *s, int32_t rank, int32_t bank)
         .rank = rank, .group = bank >> s->banks.per_group_shift, .bank = bank};
 
     dram__note(d, DSCQ_DRAM_PRE, &at);
-    dram__banks_pre(&s->banks, rank, bank, d->now);
+    dram__banks_issue(&s->banks, DSCQ_DRAM_PRE, &at, d->now);
     dram__frf_stale(s, rank, bank, d->now);
 }
 
@@ -130,7 +146,7 @@ static void learn_from_act(frf_page *p, uint32_t row)
 static void issue_act(dscq_dram *d, frf *s, const dscq_dram_place *at)
 {
     dram__note(d, DSCQ_DRAM_ACT, at);
-    dram__banks_act(&s->banks, at, d->now);
+    dram__banks_issue(&s->banks, DSCQ_DRAM_ACT, at, d->now);
     learn_from_act(&s->page[at->rank][at->bank], at->row);
     s->page[at->rank][at->bank].last_use = d->now;
     dram__frf_stale(s, at->rank, at->bank, d->now);
@@ -138,7 +154,7 @@ static void issue_act(dscq_dram *d, frf *s, const dscq_dram_place *at)
 
 static void finish_reads(dscq_dram *d, frf *s, dram_pending_slot *p)
 {
-    const uint64_t done = d->now + s->banks.rl + s->banks.burst;
+    const uint64_t done = d->now + s->read_cycles;
 
     for (int32_t i = p->first_read; i != DRAM_NO_REQ;) {
         const int32_t next = d->req[i].next;
@@ -156,8 +172,8 @@ static void issue_column(dscq_dram *d, frf *s, frf_kind kind, int32_t node)
     const dscq_dram_place at = d->req[req].at;
     dram_pending_slot *p = dram__pending_find(&s->pending, d->req[req].address);
 
-    dram__note(d, kind == FRF_WRITE ? DSCQ_DRAM_WR : DSCQ_DRAM_RD, &at);
-    dram__banks_column(&s->banks, &at, kind == FRF_WRITE, 0, d->now);
+    dram__note(d, k_column[kind], &at);
+    dram__banks_issue(&s->banks, k_column[kind], &at, d->now);
     dram__frf_unlink(d, s, kind, node);
     s->held[kind]--;
     s->page[at.rank][at.bank].last_use = d->now;
@@ -194,25 +210,20 @@ static int run_refresh(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
     }
     const dscq_dram_place at = {.rank = r};
     dram__note(d, DSCQ_DRAM_REF, &at);
-    dram__banks_ref(&s->banks, r, d->now);
+    dram__banks_issue(&s->banks, DSCQ_DRAM_REF, &at, d->now);
     s->rank[r].owed--;
-    s->rank[r].busy_to = d->now + s->banks.rfc;
+    s->rank[r].busy_to = d->now + s->refresh_cycles;
     return 1;
 }
 
 static void power_down(dscq_dram *d, frf *s, int32_t r, int down)
 {
     const dscq_dram_place at = {.rank = r};
+    const dscq_dram_op op = down ? DSCQ_DRAM_PDE : DSCQ_DRAM_PDX;
 
-    dram__note(d, down ? DSCQ_DRAM_PDE : DSCQ_DRAM_PDX, &at);
+    dram__note(d, op, &at);
+    dram__banks_issue(&s->banks, op, &at, d->now);
     s->rank[r].powered_down = down;
-    s->rank[r].pd_since = d->now;
-    if (down)
-        return;
-    for (int32_t k = 0; k < s->banks.banks; k++) {
-        dram_raise(&s->banks.bank[r][k].act, d->now + (uint64_t)d->cfg.tXP);
-        dram_raise(&s->banks.bank[r][k].ref, d->now + (uint64_t)d->cfg.tXP);
-    }
 }
 
 /* Precharge power-down as soon as a rank has nothing to do and is at rest. */
@@ -222,18 +233,18 @@ static void run_power(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
     const int work = rank->queued != 0 || rank->owed != 0;
 
     if (rank->powered_down) {
-        const uint64_t leave = rank->pd_since + (uint64_t)d->cfg.tCKE;
+        const uint64_t leave = s->banks.rank[r].next[DRAM_NEXT_PDX];
         if (work && d->now >= leave)
             power_down(d, s, r, 0);
         else if (work)
             *wake = dram_min64(*wake, leave);
         return;
     }
-    if (work || s->banks.rank[r].open_banks != 0)
+    if (work || s->banks.rank[r].open != 0)
         return;
     uint64_t rest = 0;
     for (int32_t k = 0; k < s->banks.banks; k++)
-        rest = dram_max64(rest, s->banks.bank[r][k].act);
+        rest = dram_max64(rest, s->banks.bank[r][k].next[DRAM_NEXT_ACT]);
     if (rest <= d->now)
         power_down(d, s, r, 1);
     else
@@ -302,8 +313,8 @@ static uint64_t column_from(const frf *s, const frf_list *l, uint64_t now)
     const uint64_t at = dram_max64(l->ready, now);
 
     if (l->op == DSCQ_DRAM_PRE)
-        return at + s->banks.rp + s->banks.rcd;
-    return l->op == DSCQ_DRAM_ACT ? at + s->banks.rcd : at;
+        return at + s->pre_act + s->act_column;
+    return l->op == DSCQ_DRAM_ACT ? at + s->act_column : at;
 }
 
 /* The better of `best` (may be NULL) and the best ready command of rank r. */
@@ -373,7 +384,7 @@ static int run_requests(dscq_dram *d, frf *s, unsigned closed, uint64_t *wake)
     *wake = f.wake;
     /* The other kind, in banks that this one does not use: rows for the next turn,
      * and bursts for which the bus is turned and back before anybody wants it. */
-    const uint64_t turn = other == FRF_WRITE ? s->banks.wr_rd_l : s->banks.rd_wr;
+    const uint64_t turn = s->turn[other];
     if (s->linked[other] == 0 || (other == FRF_WRITE && s->linked[FRF_READ] != 0 &&
                                   s->linked[other] < d->cfg.write_high / 2))
         return 0;
@@ -391,17 +402,16 @@ static int run_requests(dscq_dram *d, frf *s, unsigned closed, uint64_t *wake)
 static int run_idle_rows(dscq_dram *d, frf *s, uint64_t *wake)
 {
     for (int32_t r = 0; r < s->banks.ranks; r++) {
-        if (s->banks.rank[r].open_banks == 0)
-            continue;
-        for (int32_t b = 0; b < s->banks.banks; b++) {
+        const uint32_t wanted = s->filled[FRF_READ][r] | s->filled[FRF_WRITE][r];
+        for (uint32_t left = s->banks.rank[r].open & ~wanted; left != 0;
+             left &= left - 1) {
+            const int32_t b = __builtin_ctz(left);
             frf_page *p = &s->page[r][b];
-            const uint32_t row = s->banks.bank[r][b].row;
-            if (row == DRAM_NO_ROW || p->pending != 0)
-                continue;
-            const uint64_t at = dram_max64(p->last_use + p->close_after,
-                                           dram_banks_pre_at(&s->banks, r, b));
+            const uint64_t at =
+                dram_max64(p->last_use + p->close_after,
+                           dram_banks_close_at(&s->banks, r, b, DRAM_NEXT_PRE));
             if (at <= d->now) {
-                p->closed_row = row;
+                p->closed_row = s->banks.bank[r][b].row;
                 issue_pre(d, s, r, b);
                 return 1;
             }
@@ -417,7 +427,7 @@ static void set_rank_states(dscq_dram *d, const frf *s, uint64_t *wake)
         const frf_rank *rank = &s->rank[r];
         if (rank->powered_down) {
             d->rank_state[r] = DRAM_RANK_POWERDOWN;
-        } else if (s->banks.rank[r].open_banks != 0 || rank->busy_to > d->now) {
+        } else if (s->banks.rank[r].open != 0 || rank->busy_to > d->now) {
             d->rank_state[r] = DRAM_RANK_ACTIVE;
             if (rank->busy_to > d->now)
                 *wake = dram_min64(*wake, rank->busy_to);

@@ -28,18 +28,19 @@ typedef struct frf_page {
     uint64_t last_use;
     uint64_t close_after; /* idle cycles that close the row */
     uint32_t closed_row;  /* closed by the timer, DRAM_NO_ROW: not */
-    int32_t pending;      /* queued requests of both kinds */
 } frf_page;
 
 typedef struct frf_rank {
-    uint64_t due;      /* cycle in which the next refresh is owed */
-    uint64_t busy_to;  /* refreshing until */
-    uint64_t pd_since; /* power-down entry */
+    uint64_t due;     /* cycle in which the next refresh is owed */
+    uint64_t busy_to; /* refreshing until */
     int32_t owed, queued, powered_down;
 } frf_rank;
 
 typedef struct frf {
     dram_banks banks;
+    uint64_t read_cycles; /* from a read command to the end of its data */
+    uint64_t refresh_cycles, pre_act, act_column;
+    uint64_t turn[FRF_KINDS]; /* from a burst of the kind to one of the other */
     frf_rank rank[DSCQ_DRAM_RANKS_MAX];
     frf_page page[DSCQ_DRAM_RANKS_MAX][DSCQ_DRAM_BANKS_MAX];
     frf_list list[FRF_KINDS][DSCQ_DRAM_RANKS_MAX][DSCQ_DRAM_BANKS_MAX];

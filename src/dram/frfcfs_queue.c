@@ -49,7 +49,6 @@ void dram__frf_link(dscq_dram *d, frf *s, int32_t req)
     s->filled[kind][rank] |= UINT32_C(1) << bank;
     s->linked[kind]++;
     s->rank[rank].queued++;
-    s->page[rank][bank].pending++;
     /* behind a column or an activate nothing changes for the list as a whole */
     if (l->first == i || l->op == DSCQ_DRAM_PRE) {
         l->stale = 1;
@@ -75,7 +74,6 @@ void dram__frf_unlink(dscq_dram *d, frf *s, frf_kind kind, int32_t i)
     s->node_free = i;
     s->linked[kind]--;
     s->rank[at->rank].queued--;
-    s->page[at->rank][at->bank].pending--;
     if (l->first == DRAM_NO_REQ) {
         s->filled[kind][at->rank] &= ~(UINT32_C(1) << at->bank);
         l->ready = DRAM_NEVER;
@@ -131,9 +129,9 @@ void dram__frf_refresh_list(dscq_dram *d, frf *s, frf_kind kind, int32_t rank,
         l->stale = 0;
     }
     if (l->op == DSCQ_DRAM_ACT)
-        l->ready = dram_banks_act_at(&s->banks, rank, bank);
+        l->ready = dram_banks_at(&s->banks, rank, bank, DRAM_NEXT_ACT);
     else if (l->op == DSCQ_DRAM_PRE)
-        l->ready = dram_banks_pre_at(&s->banks, rank, bank);
+        l->ready = dram_banks_close_at(&s->banks, rank, bank, DRAM_NEXT_PRE);
     else
         l->ready = dram_banks_column_at(&s->banks, rank, bank, kind == FRF_WRITE);
 }

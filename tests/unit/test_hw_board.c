@@ -182,6 +182,9 @@ START_TEST(contradictions_in_a_dram_file_are_refused)
     refuse("device.tCCD_L", "3", "tCCD_L = 3: want at least tCCD_S = 4");
     refuse("device.tRC", "20", "tRC = 20: want at least tRAS = 39");
     refuse("device.tREFI", "800", "tREFI = 800: want at least twice tRFC = 840");
+    refuse("device.standard", "ddr9", "standard = 'ddr9': want one of ddr3|ddr4|");
+    refuse("device.standard", "ddr3", "bank_groups = 4: standard ddr3 has none");
+    refuse("device.tPPD", "2", "tPPD = 2: standard ddr4 has no such timing");
     refuse("device.banks", "2", "bank_groups = 4: there are only 2 banks");
 }
 END_TEST

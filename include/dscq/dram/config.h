@@ -29,10 +29,9 @@ enum {
     DSCQ_DRAM_REFRESH_MAX = 1 << 20 /* cycles of refreshes: tRFC, tREFI      */
 };
 
-#define DSCQ_DRAM_STANDARDS "ddr3|ddr4|lpddr4"
-#define DSCQ_DRAM_PAGES     "open|close"
-#define DSCQ_DRAM_QUEUES    "per_rank|per_bank"
-#define DSCQ_DRAM_ORDERS    "rank_then_bank|bank_then_rank"
+#define DSCQ_DRAM_PAGES  "open|close"
+#define DSCQ_DRAM_QUEUES "per_rank|per_bank"
+#define DSCQ_DRAM_ORDERS "rank_then_bank|bank_then_rank"
 
 typedef enum dscq_dram_page { DSCQ_DRAM_OPEN, DSCQ_DRAM_CLOSE } dscq_dram_page;
 typedef enum dscq_dram_queues {
@@ -44,17 +43,54 @@ typedef enum dscq_dram_order {
     DSCQ_DRAM_BANK_FIRST
 } dscq_dram_order;
 
+/* Named timings of a device: key, least, most, default (NULL: must be given), `as` (the
+ * timing that 0 stands for; itself: none), meaning. All in cycles. */
+#define DSCQ_DRAM_TIMING_LIST(X)                                                       \
+    X(CL, 1, DSCQ_DRAM_COMMAND_MAX, NULL, CL, "read command to first data, cycles")    \
+    X(CWL, 1, DSCQ_DRAM_COMMAND_MAX, NULL, CWL, "write command to first data, cycles") \
+    X(tRCD, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRCD,                                      \
+      "activate to column command, cycles")                                            \
+    X(tRP, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRP, "precharge to activate, cycles")       \
+    X(tRAS, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRAS, "activate to precharge, cycles")     \
+    X(tRC, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRC,                                        \
+      "activate to activate of one bank, cycles")                                      \
+    X(tRRD_S, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRRD_S,                                  \
+      "activate to activate, other bank group, cycles")                                \
+    X(tRRD_L, 0, DSCQ_DRAM_COMMAND_MAX, "0", tRRD_S,                                   \
+      "the same inside a bank group; 0: as tRRD_S")                                    \
+    X(tFAW, 0, DSCQ_DRAM_COMMAND_MAX, NULL, tFAW,                                      \
+      "window of four activates of a rank, cycles")                                    \
+    X(tCCD_S, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tCCD_S,                                  \
+      "column to column, other bank group, cycles")                                    \
+    X(tCCD_L, 0, DSCQ_DRAM_COMMAND_MAX, "0", tCCD_S,                                   \
+      "the same inside a bank group; 0: as tCCD_S")                                    \
+    X(tWTR_S, 0, DSCQ_DRAM_COMMAND_MAX, NULL, tWTR_S,                                  \
+      "write data to read, other bank group, cycles")                                  \
+    X(tWTR_L, 0, DSCQ_DRAM_COMMAND_MAX, "0", tWTR_S,                                   \
+      "the same inside a bank group; 0: as tWTR_S")                                    \
+    X(tWR, 0, DSCQ_DRAM_COMMAND_MAX, NULL, tWR, "write data to precharge, cycles")     \
+    X(tRTP, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRTP, "read to precharge, cycles")         \
+    X(tRTRS, 0, DSCQ_DRAM_COMMAND_MAX, "1", tRTRS,                                     \
+      "bus hand-over between ranks, cycles")                                           \
+    X(tRFC, 1, DSCQ_DRAM_REFRESH_MAX, NULL, tRFC, "refresh time of a rank, cycles")    \
+    X(tREFI, 64, DSCQ_DRAM_REFRESH_MAX, NULL, tREFI,                                   \
+      "average interval of refreshes of a rank, cycles")                               \
+    X(tCKE, 1, DSCQ_DRAM_COMMAND_MAX, "4", tCKE, "shortest power-down, cycles")        \
+    X(tXP, 1, DSCQ_DRAM_COMMAND_MAX, "4", tXP, "power-down exit to command, cycles")   \
+    X(tPPD, 0, DSCQ_DRAM_COMMAND_MAX, "0", tPPD,                                       \
+      "precharge to precharge of a rank (LPDDR4), cycles")
+
 /* Plain values; copied with `=`, owns nothing. Fields are named as their keys. */
 typedef struct dscq_dram_config {
     /* [device] */
     char part[DSCQ_NAME_MAX];
-    int32_t standard; /* index into DSCQ_DRAM_STANDARDS */
+    int32_t standard; /* dscq_dram_standard_name(standard): whose constraints hold */
     double tck_ns;
     int32_t ranks, banks, bank_groups, rows, columns; /* banks: per rank, all groups */
     int32_t device_width_bits, devices_per_rank, burst_length;
-    int32_t CL, CWL, tRCD, tRP, tRAS, tRC;
-    int32_t tRRD_S, tRRD_L, tFAW, tCCD_S, tCCD_L, tWTR_S, tWTR_L; /* _L 0: as _S */
-    int32_t tWR, tRTP, tRTRS, tRFC, tREFI, tCKE, tXP, tPPD;
+#define X(key, least, most, dflt, as, help) int32_t key;
+    DSCQ_DRAM_TIMING_LIST(X)
+#undef X
     double VDD_V;
     double IDD0_mA, IDD2P_mA, IDD2N_mA, IDD3N_mA, IDD4R_mA, IDD4W_mA, IDD5_mA;
     /* [controller] */
@@ -71,6 +107,11 @@ typedef struct dscq_dram_config {
     /* [termination] */
     double read_pj_per_bit, write_pj_per_bit;
 } dscq_dram_config;
+
+/* Standards, for help texts and loops over the table. */
+int dscq_dram_standard_count(void);
+const char *dscq_dram_standard_name(int i);    /* "ddr4" */
+const char *dscq_dram_standard_summary(int i); /* "DDR4 SDRAM, JESD79-4" */
 
 /* Key rows of the three sections, all binding into dscq_dram_config. */
 const dscq_key *dscq_dram_device_keys(void);
