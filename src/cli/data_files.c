@@ -1,33 +1,11 @@
 #include "cmd.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/flow/data_dir.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* <prefix>/share/dscq when the program is <prefix>/bin/dscq: an installed tree may
- * be moved. Else the source tree's data/ above the build folder. */
-static int beside_program(char *out, size_t cap)
-{
-    static const char *const k_places[] = {"../share/dscq", "../data", "../../data"};
-    char program[DSCQ_PATH_MAX], machines[DSCQ_PATH_MAX];
-    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-
-    if (n <= 0)
-        return 0;
-    program[n] = '\0';
-    dscq_path_dir(machines, sizeof machines, program);
-    (void)dscq_str_copy(program, sizeof program, machines);
-    for (size_t i = 0; i < sizeof k_places / sizeof *k_places; i++)
-        if (dscq_path_join(out, cap, program, k_places[i], NULL) == DSCQ_OK &&
-            dscq_path_join(machines, sizeof machines, out, "machines", NULL) ==
-                DSCQ_OK &&
-            dscq_path_is_dir(machines))
-            return 1;
-    return 0;
-}
 
 void cli_data_dir(char *out, size_t cap)
 {
@@ -38,7 +16,7 @@ void cli_data_dir(char *out, size_t cap)
     else if (dscq_path_is_dir(DSCQ_SOURCE_DATA_DIR "/machines") ||
              dscq_path_is_dir(DSCQ_SOURCE_DATA_DIR "/nets"))
         (void)dscq_str_copy(out, cap, DSCQ_SOURCE_DATA_DIR);
-    else if (!beside_program(out, cap))
+    else if (!dscq_flow_data_beside(out, cap, NULL))
         (void)dscq_str_copy(out, cap, DSCQ_DATA_DIR);
 }
 

@@ -48,6 +48,8 @@ dscq_status dscq_flow_float_network(dscq_train_result *out, dscq_project *p,
         return flow__tuned_weights(p, o->weights, o->log, err);
     if (o->weights != NULL)
         return dscq_project_load_weights(p, o->weights, o->log, err);
+    if (o->as_is)
+        return DSCQ_OK;
     if (dscq_project_train(p)->epochs == 0) {
         dscq_log_printf(
             o->log, DSCQ_LOG_WARN,
@@ -190,6 +192,11 @@ static dscq_status write_packed(dscq_compress_result *out, const dscq_qmodel *q,
         DSCQ_TRY(dscq_flow_path(out->packed_path, o->run.out_dir, "packed.bin", err));
     if (out->packed_path[0] != '\0')
         DSCQ_TRY(dscq_file_write(out->packed_path, data, bytes, err));
+    if (o->data != NULL) {
+        *o->data = data;
+        *o->data_bytes = bytes;
+        data = NULL;
+    }
 done:
     dscq_free(data);
     return status;

@@ -15,7 +15,7 @@
 
 static const char *const k_not_layers = FLOW_SECTIONS;
 
-/* Over the file's bytes and what the command line changed. */
+/* Over the cfg's bytes and what the command line changed. */
 static dscq_status digest_config(dscq_project *p, const dscq_project_options *o,
                                  dscq_error *err)
 {
@@ -25,9 +25,13 @@ static dscq_status digest_config(dscq_project *p, const dscq_project_options *o,
     size_t bytes;
     dscq_status status;
 
-    DSCQ_TRY(dscq_file_read(&text, &bytes, p->path, CFG_BYTES_MAX, err));
     dscq_sha256_init(&s);
-    dscq_sha256_add(&s, text, bytes);
+    if (o != NULL && o->text != NULL) {
+        dscq_sha256_add(&s, o->text, strlen(o->text));
+    } else {
+        DSCQ_TRY(dscq_file_read(&text, &bytes, p->path, CFG_BYTES_MAX, err));
+        dscq_sha256_add(&s, text, bytes);
+    }
     for (size_t i = 0; o != NULL && i < o->set_count; i++)
         dscq_sha256_add(&s, o->set[i], strlen(o->set[i]) + 1);
     if (o != NULL && o->has_seed)
@@ -250,7 +254,10 @@ dscq_status dscq_project_open(dscq_project **out, const char *path,
         goto done;
     }
     dscq_path_dir(p->dir, sizeof p->dir, path);
-    DSCQ_TRY(dscq_config_load_all(&p->cfg, path, o != NULL ? o->listener : NULL, err));
+    DSCQ_TRY(
+        o != NULL && o->text != NULL
+            ? dscq_config_parse(&p->cfg, o->text, strlen(o->text), path, err)
+            : dscq_config_load_all(&p->cfg, path, o != NULL ? o->listener : NULL, err));
     FLOW_HEAR(apply_overrides(p, o, err));
     FLOW_HEAR(bind_section(&p->train, p, "train", dscq_train_keys, NULL, err));
     FLOW_HEAR(bind_section(&p->data, p, "data", dscq_data_keys, &p->has_data, err));

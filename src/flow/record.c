@@ -147,13 +147,37 @@ done:
     return status;
 }
 
-static dscq_status put_weights(dscq_str *to, const char *weights, dscq_error *err)
+void dscq_flow_digest_network(dscq_sha256 *h, const dscq_model *m)
+{
+    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+        const dscq_node *n = dscq_model_node(m, i);
+        const dscq_weights *w = n->weights;
+        const float *const all[] = {w->bias, w->gamma, w->beta, w->mean, w->var};
+
+        dscq_sha256_add(h, n->name, strlen(n->name) + 1);
+        if (w->count > 0)
+            dscq_sha256_add(h, w->w, w->count * sizeof *w->w);
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            if (all[k] != NULL)
+                dscq_sha256_add(h, all[k], (size_t)w->channels * sizeof(float));
+    }
+}
+
+/* What the run starts from. */
+static dscq_status put_weights(dscq_str *to, const dscq_project *p,
+                               const dscq_run_options *o, dscq_error *err)
 {
     char digest[65] = "none";
     dscq_status status = DSCQ_OK;
+    dscq_sha256 h;
 
-    if (weights != NULL)
-        DSCQ_TRY(dscq_sha256_file(digest, weights, err));
+    if (o->weights != NULL) {
+        DSCQ_TRY(dscq_sha256_file(digest, o->weights, err));
+    } else if (o->as_is) {
+        dscq_sha256_init(&h);
+        dscq_flow_digest_network(&h, p->model);
+        dscq_sha256_end(digest, &h);
+    }
     put(to, "--weights (contents)", digest);
 done:
     return status;
@@ -192,26 +216,10 @@ dscq_status dscq_flow_record_text(dscq_str *to, dscq_project *p,
         for (size_t i = 0; i < p->section_count; i++)
             dscq_flow_record_keys(to, p->section[i]->name, p->section_params[i],
                                   p->section[i]->keys, 0);
-    DSCQ_TRY(put_weights(to, o->weights, err));
+    DSCQ_TRY(put_weights(to, p, o, err));
     put(to, "the float kernels", kernels != NULL ? kernels->name : "?");
     if (to->bad)
         status = dscq_fail_nomem(err, "the settings", to->len);
 done:
     return status;
-}
-
-void dscq_flow_digest_network(dscq_sha256 *h, const dscq_model *m)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
-        const dscq_node *n = dscq_model_node(m, i);
-        const dscq_weights *w = n->weights;
-        const float *const all[] = {w->bias, w->gamma, w->beta, w->mean, w->var};
-
-        dscq_sha256_add(h, n->name, strlen(n->name) + 1);
-        if (w->count > 0)
-            dscq_sha256_add(h, w->w, w->count * sizeof *w->w);
-        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-            if (all[k] != NULL)
-                dscq_sha256_add(h, all[k], (size_t)w->channels * sizeof(float));
-    }
 }

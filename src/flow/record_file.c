@@ -407,7 +407,7 @@ done:
 dscq_status dscq_flow_begin_float(dscq_project *p, const dscq_run_options *o,
                                   dscq_error *err)
 {
-    const int is_trained = o->weights == NULL && p->train.epochs > 0;
+    const int is_trained = o->weights == NULL && !o->as_is && p->train.epochs > 0;
 
     return is_trained ? dscq_flow_begin(p, o, DSCQ_FLOW_TRAINED, NULL, err) : DSCQ_OK;
 }

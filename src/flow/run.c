@@ -101,6 +101,29 @@ void dscq_flow_codes(void *codes, const dscq_qmodel *q, uint8_t *pixels)
     dscq_infer_quantise_image(q, &q->input[0], pixels, codes);
 }
 
+dscq_ranking dscq_ranking_begin(double *logit, int32_t count)
+{
+    dscq_ranking r = {logit, count, -HUGE_VAL, 0};
+
+    for (int32_t c = 0; c < count; c++)
+        r.top = fmax(r.top, logit[c]);
+    for (int32_t c = 0; c < count; c++)
+        r.sum += exp(logit[c] - r.top);
+    return r;
+}
+
+int32_t dscq_ranking_next(dscq_ranking *r, double *probability)
+{
+    int32_t best = 0;
+
+    for (int32_t c = 1; c < r->count; c++)
+        if (r->logit[c] > r->logit[best])
+            best = c;
+    *probability = exp(r->logit[best] - r->top) / r->sum;
+    r->logit[best] = -HUGE_VAL;
+    return best;
+}
+
 /* ---- one picture -------------------------------------------------------- */
 
 typedef struct answering {
@@ -129,22 +152,14 @@ static void add_classes(answering *a, const char *path)
 {
     const dscq_qtensor *t = &a->q->tensor[a->q->output[0].tensor];
     const int32_t classes = (int32_t)dscq_qtensor_count(t);
-    double top = -HUGE_VAL, sum = 0;
 
     dscq_infer_dequantise(t, a->output[0], a->real);
-    for (int32_t c = 0; c < classes; c++)
-        top = fmax(top, a->real[c]);
-    for (int32_t c = 0; c < classes; c++)
-        sum += exp(a->real[c] - top);
+    dscq_ranking r = dscq_ranking_begin(a->real, classes);
     for (int rank = 1; rank <= a->o->top && rank <= classes; rank++) {
-        int32_t best = 0;
-        for (int32_t c = 1; c < classes; c++)
-            if (a->real[c] > a->real[best])
-                best = c;
+        double probability;
+        const int32_t best = dscq_ranking_next(&r, &probability);
         DSCQ_TABLE_ROW(a->t, dscq_text(path), dscq_int(rank), dscq_int(best),
-                       dscq_text(class_name(a->q, best)),
-                       dscq_real(exp(a->real[best] - top) / sum));
-        a->real[best] = -HUGE_VAL;
+                       dscq_text(class_name(a->q, best)), dscq_real(probability));
     }
 }
 

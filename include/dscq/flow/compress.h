@@ -31,7 +31,9 @@ typedef struct dscq_compress_options {
     dscq_run_options run;
     const char *packed;  /* output file; NULL = out_dir/packed.bin             */
     const char *profile; /* "machine" or "archive"; NULL = machine             */
-    int no_test;         /* leave the test part alone (search does)            */
+    uint8_t **data;      /* gets the file's bytes, for dscq_free(); NULL: not wanted */
+    size_t *data_bytes;
+    int no_test; /* leave the test part alone (search does)            */
     int is_part; /* of a search: the folder gets neither net.cfg nor float.ckpt */
 } dscq_compress_options;
 

@@ -56,6 +56,8 @@ typedef struct dscq_project_options {
      * project is made as far as it goes: without a model when layers or their numbers
      * are wrong. */
     const dscq_config_listener *listener;
+    const char *text;   /* read in place of the file, which gives its name and folder
+                           alone; no listener then; NULL: the file                   */
     const char *recipe; /* file of [compress_layer] sections that come after those of
                            the cfg; NULL: none                                       */
     const dscq_project_section *const *section; /* [section_count] of others */

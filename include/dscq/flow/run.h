@@ -24,6 +24,17 @@ dscq_status dscq_flow_preproc(dscq_preproc *out, const dscq_qmodel *q, dscq_erro
  * order; pixels are changed when the network wants BGR. */
 void dscq_flow_codes(void *codes, const dscq_qmodel *q, uint8_t *pixels);
 
+/* The classes of a classifier by their logits, likeliest first, the lower index on a
+ * tie, with their probabilities (softmax). logit is used up; next() is asked `count`
+ * times at most. */
+typedef struct dscq_ranking {
+    double *logit;
+    int32_t count;
+    double top, sum;
+} dscq_ranking;
+dscq_ranking dscq_ranking_begin(double *logit, int32_t count);
+int32_t dscq_ranking_next(dscq_ranking *r, double *probability);
+
 typedef struct dscq_answer_options {
     int top;          /* classes to list per picture, >= 1       */
     double threshold; /* smallest score of a box                 */

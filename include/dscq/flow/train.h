@@ -20,6 +20,8 @@ extern "C" {
 typedef struct dscq_run_options {
     const char *out_dir; /* made when absent; "" = nothing is written       */
     const char *weights; /* start from these (dscq_project_load_weights)    */
+    int as_is; /* without `weights`: start from those the project has, and compress
+                  them without training first                              */
     const char *kernels; /* family, NULL = best of this CPU                 */
     int threads;         /* 0 = one per CPU                                 */
     int resume;          /* continue from out_dir, same settings            */
