@@ -1,6 +1,7 @@
-# The program dscq; libdscq, static and shared: every module in one archive; headers,
-# pkg-config and CMake files, data, manual pages, completion.
+# The program dscq; libdscq, static and shared: every module in it, include/dscq/dscq.h to
+# be seen of it; pkg-config and CMake files, data, manual pages, completion.
 include(CMakePackageConfigHelpers)
+include(cmake/exports.cmake)
 
 get_property(modules GLOBAL PROPERTY DSCQ_MODULES)
 set(archives "")
@@ -16,41 +17,56 @@ add_executable(dscq ${cli_sources})
 target_include_directories(dscq PRIVATE ${PROJECT_SOURCE_DIR}/src/cli)
 target_link_libraries(dscq PRIVATE dscq_flags dscq_search)
 target_compile_definitions(dscq PRIVATE
-  DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq"
   DSCQ_SOURCE_DATA_DIR="data"
   DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
-foreach(library BLAS JSON JPEG WEBP EXPAT ONNX)
-  target_compile_definitions(dscq PRIVATE
-    DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
+foreach(target dscq dscq_api) # both say what this build has, and where its data are
+  target_compile_definitions(${target} PRIVATE
+    DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq")
+  foreach(library BLAS JSON JPEG WEBP EXPAT ONNX)
+    target_compile_definitions(${target} PRIVATE
+      DSCQ_WITH_${library}=$<BOOL:${DSCQ_WITH_${library}}>)
+  endforeach()
 endforeach()
 install(TARGETS dscq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # ---- libdscq -----------------------------------------------------------------
 option(DSCQ_LIBRARY "Build libdscq.a and libdscq.so" ON)
 if(DSCQ_LIBRARY)
-  # One archive out of many: an ar script, because nested archives do not link.
-  set(script "create libdscq.a\n")
-  foreach(archive IN LISTS archives)
-    string(APPEND script "addlib ${archive}\n")
-  endforeach()
-  string(APPEND script "save\nend\n")
-  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/libdscq.ar CONTENT "${script}")
+  set(exports ${PROJECT_BINARY_DIR}/exports)
+  set(public ${PROJECT_SOURCE_DIR}/include/dscq/status.h
+             ${PROJECT_SOURCE_DIR}/include/dscq/dscq.h)
+  dscq_exports(${exports} ${public})
+
+  # libdscq.a is one object of all modules, in which what is not public is local: nothing
+  # of it can meet a name of the program that it is linked into.
+  set(whole -Wl,--whole-archive ${archives} -Wl,--no-whole-archive)
   add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/libdscq.a
-    COMMAND ${CMAKE_AR} -M < ${PROJECT_BINARY_DIR}/libdscq.ar
-    DEPENDS ${module_targets} ${PROJECT_BINARY_DIR}/libdscq.ar
+    COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o libdscq.o ${whole}
+    COMMAND ${CMAKE_OBJCOPY} --keep-global-symbols=${exports}.txt libdscq.o
+    COMMAND ${CMAKE_COMMAND} -E rm -f libdscq.a
+    COMMAND ${CMAKE_AR} qcs libdscq.a libdscq.o
+    COMMAND ${CMAKE_COMMAND} -E rm libdscq.o
+    DEPENDS ${module_targets} ${exports}.txt
     WORKING_DIRECTORY ${PROJECT_BINARY_DIR} VERBATIM
     COMMENT "Joining the modules into libdscq.a")
   add_custom_target(dscq_static ALL DEPENDS ${PROJECT_BINARY_DIR}/libdscq.a)
   install(FILES ${PROJECT_BINARY_DIR}/libdscq.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
+  # The interface is stable within 0.y, from 1.0 on within a major version: the soname and
+  # find_package() go by the same rule (docs/library.md).
+  set(soversion ${PROJECT_VERSION_MAJOR})
+  set(compatible SameMajorVersion)
+  if(PROJECT_VERSION_MAJOR EQUAL 0)
+    set(soversion 0.${PROJECT_VERSION_MINOR})
+    set(compatible SameMinorVersion)
+  endif()
   file(WRITE ${PROJECT_BINARY_DIR}/shared.c "typedef int dscq_shared;\n")
   add_library(dscq_shared SHARED ${PROJECT_BINARY_DIR}/shared.c)
-  set(map ${PROJECT_SOURCE_DIR}/cmake/dscq.map)
   set_target_properties(dscq_shared PROPERTIES OUTPUT_NAME dscq EXPORT_NAME dscq
-    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${map})
-  target_link_options(dscq_shared PRIVATE -Wl,--version-script=${map} -Wl,-z,defs)
-  target_link_libraries(dscq_shared PRIVATE
-    -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
+    VERSION ${PROJECT_VERSION} SOVERSION ${soversion} LINK_DEPENDS ${exports}.map)
+  target_link_options(dscq_shared PRIVATE
+    -Wl,--version-script=${exports}.map -Wl,-z,defs)
+  target_link_libraries(dscq_shared PRIVATE ${whole}
     ZLIB::ZLIB PNG::PNG Threads::Threads m ${CMAKE_DL_LIBS}
     dscq_jansson dscq_jpeg dscq_webp dscq_expat dscq_protobuf)
   add_dependencies(dscq_shared ${module_targets})
@@ -59,8 +75,9 @@ if(DSCQ_LIBRARY)
   install(TARGETS dscq_shared EXPORT dscqTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
-  install(DIRECTORY include/dscq DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-    FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
+  install(FILES ${public} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dscq)
+  install(FILES include/dscq/embed/packed_reader.h # for boards; needs no library
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dscq/embed)
   set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/dscq)
   install(EXPORT dscqTargets NAMESPACE dscq:: DESTINATION ${cmake_dir})
 
@@ -89,7 +106,7 @@ if(DSCQ_LIBRARY)
     INSTALL_DESTINATION ${cmake_dir}
     PATH_VARS CMAKE_INSTALL_DATADIR CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)
   write_basic_package_version_file(dscqConfigVersion.cmake
-    COMPATIBILITY SameMinorVersion)
+    COMPATIBILITY ${compatible})
   install(FILES ${PROJECT_BINARY_DIR}/dscqConfig.cmake
     ${PROJECT_BINARY_DIR}/dscqConfigVersion.cmake DESTINATION ${cmake_dir})
 endif()

@@ -93,10 +93,9 @@ target_compile_options(dscq_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
   -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wdouble-promotion
   -ffp-contract=off -fno-common
-  -fno-semantic-interposition # libdscq.so shows what cmake/dscq.map says, and calls inside it stay direct
+  -fno-semantic-interposition # calls inside libdscq.so stay direct
   -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
-target_compile_definitions(dscq_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
-                           DSCQ_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(dscq_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
 target_link_libraries(dscq_flags INTERFACE m)
 option(DSCQ_WERROR "Treat warnings as errors (tools/check sets it)" OFF)
 if(DSCQ_WERROR)

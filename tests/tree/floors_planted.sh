@@ -32,6 +32,9 @@ plant src/nn/a.c '#include "../base/keys.h"' 'private include'
 plant src/nn/b.c '#include "other/keys.h"' 'private include'
 plant src/nn/c.c '#include "dscq/hw/sim.h"' 'nn may not include'
 plant src/new/a.c '#include "dscq/base/keys.h"' 'module new has no floor'
+plant src/nn/d.c '#include "dscq/dscq.h"' 'private include'
+plant include/dscq/dscq.h '#include "dscq/nn/model.h"' 'module dscq.h has no floor'
+printf '#include "dscq/status.h"\n' >"$scratch/include/dscq/dscq.h"
 printf '#include <zlib.h>\n' >"$scratch/src/base/one.c"
 plant src/nn/two.c '#include <zlib.h>' 'included by more than one file'
 "$checker" "$scratch"

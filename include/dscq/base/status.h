@@ -9,32 +9,11 @@
 #ifndef DSCQ_BASE_STATUS_H
 #define DSCQ_BASE_STATUS_H
 
+#include "dscq/status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define DSCQ_STATUS_LIST(X) /* name, exit code of the CLI, meaning */                  \
-    X(OK, 0, "success")                                                                \
-    X(INTERNAL, 1, "a bug of ours")                                                    \
-    X(ARG, 2, "a value outside its documented range")                                  \
-    X(GATE, 3, "ran fine; a threshold was not met")                                    \
-    X(UNSUPPORTED, 4, "well formed, but not something this build does")                \
-    X(FORMAT, 5, "bytes or settings that contradict the format")                       \
-    X(MISMATCH, 6, "ran fine; two answers that must agree do not")                     \
-    X(IO, 7, "the system refused a read or a write")                                   \
-    X(NOMEM, 7, "out of memory")                                                       \
-    X(INTERRUPTED, 130, "stopped by a signal; what was done is saved")
-
-typedef enum dscq_status {
-#define X(name, code, text) DSCQ_##name,
-    DSCQ_STATUS_LIST(X)
-#undef X
-} dscq_status;
-
-typedef struct dscq_error {
-    dscq_status code;
-    char msg[512]; /* fixed size: reporting "no memory" must not allocate */
-} dscq_error;
 
 #if defined(__GNUC__)
 #define DSCQ_PRINTF(f, a) __attribute__((format(printf, f, a)))
@@ -72,12 +51,7 @@ dscq_status dscq_fail_thread(dscq_error *err, const char *what, int number, int 
  * err may be NULL returns its own status instead. */
 dscq_status dscq_fail_at(dscq_error *err, const char *fmt, ...) DSCQ_PRINTF(2, 3);
 
-/* The library's own version, "0.1.0". */
-const char *dscq_version(void);
-
 int dscq_status_exit_code(dscq_status status);
-const char *dscq_status_name(dscq_status status); /* "FORMAT" */
-const char *dscq_status_text(dscq_status status); /* its meaning */
 
 /* The one control-flow macro. Needs `status` in scope and a `done:` label. */
 #define DSCQ_TRY(expr)                                                                 \
