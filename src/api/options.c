@@ -122,6 +122,7 @@ static int stop(void *ctx)
 
 dscq_status api__listen(api_listener *l, const dscq_events *events, dscq_error *err)
 {
-    l->log = (dscq_log){&l->events, message, progress, stop};
+    l->log = (dscq_log){
+        .ctx = &l->events, .message = message, .progress = progress, .stop = stop};
     return api__take(&l->events, sizeof l->events, events, "dscq_events", err);
 }
