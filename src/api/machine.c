@@ -105,7 +105,7 @@ dscq_status dscq_machine_table(dscq_table **out, const dscq_machine *m,
     if (strcmp(name, "settings") == 0)
         return settings(out, m, err);
     if (strcmp(name, "resources") == 0)
-        return dscq_flow_resources(out, m, err);
+        return dscq_flow_resources(out, NULL, m, err);
     status = api__no_table(name, "settings, resources", err);
 done:
     return status;

@@ -1,4 +1,5 @@
 #include "dscq/flow/simulate.h"
+#include "dscq/hw/engine.h"
 #include "flow_internal.h"
 
 #include <stdio.h>
@@ -16,34 +17,17 @@ const char *dscq_flow_dead_key(const dscq_machine *m, const char *key)
 {
     static const char *const k_simple[] = {"mem_bytes_per_cycle", "mem_latency_cycles",
                                            NULL};
-    static const char *const k_pipe[] = {"target_fps", "fifo_rows", "shortcut_rows",
-                                         NULL};
-    static const char *const k_array[] = {"lanes",
-                                          "row_registers",
-                                          "reconfigure_cycles",
-                                          "post_entries",
-                                          "act_bytes",
-                                          "act_banks",
-                                          "act_word_bytes",
-                                          "weight_bytes",
-                                          "schedule.objective",
-                                          "schedule.fuse",
-                                          "schedule.resident",
-                                          "schedule.order",
-                                          "schedule.dataflow",
-                                          "schedule.weights",
-                                          "schedule.lanes",
-                                          "schedule.epilogue",
-                                          NULL};
+    const dscq_engine *own = dscq_engine_of(m);
 
     if (strncmp(key, "machine.", 8) == 0)
         key += 8;
     if (!dscq_machine_is_simple(m) && is_one_of(key, k_simple))
         return "the memory is command-level (dram is not simple)";
-    if (m->engine == 0 && is_one_of(key, k_pipe))
-        return "only engine = pipeline has it";
-    if (m->engine == 1 && is_one_of(key, k_array))
-        return "engine = pipeline sizes its stages itself";
+    if (is_one_of(key, own->keys))
+        return NULL;
+    for (int32_t i = 0; i < DSCQ_ENGINE_COUNT; i++)
+        if (is_one_of(key, dscq_engine_at(i)->keys))
+            return own->no_key;
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 #include "dscq/flow/simulate.h"
 #include "dscq/hw/board.h"
+#include "dscq/hw/engine.h"
 
 #include <string.h>
 
@@ -74,41 +75,22 @@ done:
     return status;
 }
 
-dscq_status dscq_flow_resources(dscq_table **out, const dscq_machine *m,
-                                dscq_error *err)
+dscq_status dscq_flow_resources(dscq_table **out, const dscq_program *p,
+                                const dscq_machine *m, dscq_error *err)
 {
-    dscq_resource_row rows[DSCQ_RESOURCE_ROWS];
-    dscq_resources total;
+    const dscq_engine *e = p != NULL ? p->engine : dscq_engine_of(m);
+    dscq_resources total = {0};
+    dscq_resource_row row;
     dscq_table *t = NULL;
     dscq_status status;
 
     *out = NULL;
-    const int n = dscq_machine_resources(rows, &total, m);
+    if (p == NULL && e->sized_by_network)
+        return dscq_fail(err, DSCQ_ARG,
+                         "machine '%s': its network decides what it takes of a board",
+                         m->name);
     DSCQ_TRY(dscq_table_create(&t, "resources", k_columns, err));
-    for (int i = 0; i < n; i++)
-        add_part(t, &rows[i]);
-    DSCQ_TRY(against_board(t, m, &total, err));
-    *out = t;
-    return DSCQ_OK;
-done:
-    dscq_table_destroy(t);
-    return status;
-}
-
-dscq_status dscq_flow_pipe_resources(dscq_table **out, const dscq_pipe *p,
-                                     const dscq_machine *m, dscq_error *err)
-{
-    dscq_resource_row row = {"DMA ports", "F9: per AXI port", dscq_pipe_fixed_need(m)};
-    dscq_resources total = row.need;
-    dscq_table *t = NULL;
-    dscq_status status;
-
-    *out = NULL;
-    DSCQ_TRY(dscq_table_create(&t, "resources", k_columns, err));
-    add_part(t, &row);
-    for (int32_t i = 0; i < p->stage_count; i++) {
-        row = (dscq_resource_row){p->stage[i].name, "PF1..PF6: the stage and its FIFOs",
-                                  p->stage[i].need};
+    for (int32_t i = 0; e->part(&row, p, m, i); i++) {
         add_part(t, &row);
         dscq_resources_add(&total, &row.need);
     }

@@ -1,6 +1,7 @@
 #include "dscq/flow/simulate.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/hw/engine.h"
 #include "dscq/hw/trace.h"
 #include "dscq/lower/lower.h"
 
@@ -109,13 +110,13 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
 
     memset(out, 0, sizeof *out);
     DSCQ_TRY(dscq_lower_check(q, m, err));
-    if (m->engine == 0) /* a pipeline is sized by its network */
-        DSCQ_TRY(dscq_flow_resources(&s.resources, m, err));
+    if (!dscq_engine_of(m)->sized_by_network)
+        DSCQ_TRY(dscq_flow_resources(&s.resources, NULL, m, err));
     DSCQ_TRY(dscq_energy_load_for(&coefficients, m, err));
     dscq_log_progress(o->log, "schedule", 0, 1, q->name);
     DSCQ_TRY(dscq_lower(&s.program, &s.schedule, q, m, &lo, err));
-    if (s.program->pipe != NULL)
-        DSCQ_TRY(dscq_flow_pipe_resources(&s.resources, s.program->pipe, m, err));
+    if (s.resources == NULL)
+        DSCQ_TRY(dscq_flow_resources(&s.resources, s.program, m, err));
     if (!o->no_data)
         DSCQ_TRY(make_input(codes, q, frames, o->input, err));
     if (o->trace != NULL && o->trace[0] != '\0')
@@ -136,8 +137,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
         DSCQ_TRY(dscq_trace_close(finished, err));
     }
     s.totals = dscq_sim_total(s.sim);
-    if (s.program->pipe != NULL) /* as sized */
-        s.machine.multipliers = dscq_sim_multipliers(s.sim);
+    s.machine.multipliers = dscq_sim_multipliers(s.sim); /* as sized */
     const dscq_dram_energy dram = dscq_sim_dram_energy(s.sim);
     DSCQ_TRY(dscq_energy_price(&s.bill, &coefficients, m, dscq_sim_counters(s.sim),
                                &dram, err));

@@ -1,5 +1,6 @@
 #include "dscq/energy/energy.h"
 #include "dscq/flow/simulate.h"
+#include "dscq/hw/engine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -111,10 +112,7 @@ static dscq_status check_board(const dscq_simulation *s, const dscq_machine *m,
                                dscq_error *err)
 {
     dscq_table *unused = NULL;
-    const dscq_status status =
-        s->program->pipe != NULL
-            ? dscq_flow_pipe_resources(&unused, s->program->pipe, m, err)
-            : dscq_flow_resources(&unused, m, err);
+    const dscq_status status = dscq_flow_resources(&unused, s->program, m, err);
 
     dscq_table_destroy(unused);
     return status == DSCQ_OK ? DSCQ_OK : dscq_fail_at(err, "--what-if");
@@ -136,8 +134,8 @@ dscq_status dscq_flow_what_if(dscq_table **out, const dscq_simulation *s,
     DSCQ_TRY(dscq_machine_check(&m, err));
     DSCQ_TRY(check_board(s, &m, err));
     DSCQ_TRY(dscq_energy_load_for(&coefficients, &m, err));
-    if (s->program->pipe != NULL) /* the same stages, other queues */
-        DSCQ_TRY(dscq_pipe_measure(s->program, &m, err));
+    if (s->program->engine->retime != NULL)
+        DSCQ_TRY(s->program->engine->retime(s->program, &m, err));
     DSCQ_TRY(dscq_sim_run(&sim, s->program, &m, NULL, &timing, err));
     const dscq_sim_totals t = dscq_sim_total(sim);
     const dscq_dram_energy dram = dscq_sim_dram_energy(sim);

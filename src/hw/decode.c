@@ -201,6 +201,27 @@ uint64_t hw__paired(const hw_decoded *d, const dscq_machine *m, uint64_t pixels,
     return full * (v & ~UINT64_C(1)) + (rest & ~UINT64_C(1));
 }
 
+void hw__count_tile(dscq_counters *c, const dscq_hw_wtile *t, const hw_decoded *d,
+                    uint64_t vectors, uint64_t vector, uint64_t pixels)
+{
+    const uint64_t channels = (uint64_t)t->m_count, slots = vectors * vector;
+    const uint64_t dense = (uint64_t)t->columns * channels * pixels;
+    const uint64_t bits = d->entries * (uint64_t)t->bits + channels * DSCQ_CHANNEL_BITS;
+
+    c->mult_compute += d->nonzero * pixels;
+    c->mult_filler += (d->entries - d->nonzero) * pixels;
+    c->mult_pixel_tail += d->entries * (slots - pixels);
+    c->mult_split += d->entries * (uint64_t)(d->entry_cycles - 1) * slots;
+    c->mult_empty += d->empty * slots;
+    c->mac_dense += dense;
+    c->mac_done += d->entries * pixels;
+    c->mac_skipped += dense - d->entries * pixels;
+    c->acc_updates += d->entries * pixels;
+    c->entries += d->entries * vectors;
+    c->codebook_reads += d->entries * vectors;
+    c->weight_read_bytes += (vectors * bits + 7) / 8;
+}
+
 dscq_status hw__decode(hw_decoded **out, const dscq_program *p, const dscq_hw_wtile *w,
                        int32_t entry_cycles, int with_values, dscq_error *err)
 {

@@ -17,7 +17,7 @@ typedef struct hw_decoded {
     int32_t entry_cycles, is_wide;    /* rule L10                         */
     uint64_t entries, nonzero, empty; /* empty: (column, lane) pairs without entry */
     /* Values; NULL when timing only. Channel place i = row * lanes + lane has the pairs
-     * [first[i], last[i]) of weights that are not both zero (datapath_kernels.h).
+     * [first[i], last[i]) of weights that are not both zero (datapath/kernels.h).
      * Broadcast: pair n is columns 2 n and 2 n + 1; depthwise: pair r * row_pairs + q
      * is taps (r, 2 q) and (r, 2 q + 1). */
     uint32_t *first, *last; /* [rows * lanes] */
@@ -38,14 +38,11 @@ dscq_status hw__decode(hw_decoded **out, const dscq_program *p, const dscq_hw_wt
  */
 uint64_t hw__paired(const hw_decoded *d, const dscq_machine *m, uint64_t pixels,
                     int32_t vector);
+/* What the multipliers did with a tile: `pixels` pixels of each of its channels, cut
+ * into `vectors` vectors of `vector` places. */
+void hw__count_tile(dscq_counters *c, const dscq_hw_wtile *t, const hw_decoded *d,
+                    uint64_t vectors, uint64_t vector, uint64_t pixels);
 void hw__decoded_destroy(hw_decoded *d); /* NULL is fine */
-
-typedef struct hw_token_times {
-    uint64_t *time; /* [cap] cycle in which the n-th piece of work was finished */
-    size_t count, cap;
-} hw_token_times;
-
-typedef struct hw_run hw_run;
 
 /* Data path (datapath*.c): what a finished command does to the bytes. */
 typedef struct hw_data {
@@ -68,7 +65,7 @@ void hw__data_load(hw_data *d, const dscq_hw_cmd *c);
 void hw__data_store(hw_data *d, const dscq_hw_cmd *c);
 dscq_status hw__data_compute(hw_data *d, const dscq_hw_cmd *c, const hw_decoded *w,
                              dscq_error *err);
-void hw__data_vector(hw_data *d, const dscq_hw_cmd *c); /* datapath_vector.c */
+void hw__data_vector(hw_data *d, const dscq_hw_cmd *c); /* datapath/vector.c */
 void hw__data_input(hw_data *d, int32_t tensor, int32_t frame, const void *codes);
 void hw__data_output(const hw_data *d, int32_t tensor, int32_t frame, void *codes);
 
@@ -94,54 +91,5 @@ static inline uint8_t *hw__line(const hw_data *d, const dscq_hw_ring *r, int32_t
     return d->act + r->base + (int64_t)((y + r->turn) % r->rows) * r->row_bytes +
            (int64_t)(c - r->c0) * r->line_bytes;
 }
-
-/* ---- timing ------------------------------------------------------------------- */
-
-/* The compute unit: array, post-processor, and where their cycles went. */
-typedef struct hw_array {
-    const dscq_program *p;
-    const dscq_machine *m;
-    dscq_lanes *lanes;
-    int32_t op, active; /* configuration that is loaded; op -1: none */
-    int32_t vector;
-    int is_array;        /* 0: the post-processor ran last, lanes are free */
-    uint64_t accounted;  /* all multipliers are accounted for up to this cycle ... */
-    uint64_t idle_from;  /* ... lanes without a channel up to this one */
-    uint64_t issue_free; /* the sequencer can issue the next command */
-    int32_t held;        /* accumulator banks held by an operation in pieces */
-    uint16_t *g;         /* scratch: cycles to read each column */
-    size_t g_count;
-    int32_t *bank_hits; /* scratch: [act_banks] */
-} hw_array;
-
-/* When a compute command's pieces are finished. */
-typedef struct hw_done {
-    uint64_t start, act_read, weight_read, out_written;
-} hw_done;
-
-/* Why a unit could not start before `ready`. */
-typedef struct hw_ready {
-    uint64_t cycle;
-    int token; /* dscq_token, or -1 */
-} hw_ready;
-
-dscq_status hw__array_init(hw_array *a, const dscq_program *p, const dscq_machine *m,
-                           dscq_error *err);
-void hw__array_clear(hw_array *a);
-/* Time one command; adds to *c. */
-dscq_status hw__array_run(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd,
-                          const hw_decoded *w, hw_ready ready, dscq_counters *c,
-                          dscq_error *err);
-/* The run ended at `cycle`: what is left is idle. */
-void hw__array_finish(hw_array *a, uint64_t cycle, dscq_counters *c);
-
-/* Cycles of the post-processor for one vector of `channels` outputs (rule P2). */
-int32_t hw__post_cycles(const dscq_machine *m, int32_t channels, int32_t vector,
-                        int32_t elem_bytes);
-/* Cycles to read one column of pixels [first, last) under kernel place (r, s), and
- * the words it touches (rule B3). */
-int32_t hw__column_cycles(hw_array *a, const dscq_hw_op *op, const dscq_hw_ring *out,
-                          const dscq_hw_ring *in, int32_t first, int32_t last,
-                          int32_t r, int32_t s, int32_t *words);
 
 #endif

@@ -2,9 +2,8 @@
 
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
+#include "dscq/hw/engine.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define INT(field, lo, hi, dflt, help)                                                 \
@@ -21,7 +20,7 @@
 static const dscq_key k_machine[] = {
     TEXT(name, "unnamed", "name of the machine in reports"),
     INT(version, 1, DSCQ_MACHINE_VERSION, "1", "version of these keys"),
-    ENUM(engine, DSCQ_MACHINE_ENGINES, "array", "one array for all layers, or a stage per layer"),
+    ENUM(engine, DSCQ_CHOICES(DSCQ_ENGINE_LIST(DSCQ_CHOICE)), "array", "one array for all layers, or a stage per layer"),
     TEXT(board, "", "board whose resources it must fit (data/boards); empty: not checked"),
     TEXT(dram, "simple", "simple, or a device file under data/dram"),
     TEXT(energy, "fpga16", "coefficient file under data/energy"),
@@ -46,9 +45,9 @@ static const dscq_key k_machine[] = {
     BYTES(act_bytes, 256, 1099511627776.0, "262144", "activation buffer"),
     INT(act_banks, 1, 1024, "8", "banks of the activation buffer"),
     INT(act_word_bytes, 1, 64, "8", "bytes of one word of one bank"),
-    ENUM(act_ram, DSCQ_MACHINE_RAMS, "bram", "memory the activation buffer is made of"),
+    ENUM(act_ram, DSCQ_CHOICES(DSCQ_RAM_LIST(DSCQ_CHOICE)), "bram", "memory the activation buffer is made of"),
     BYTES(weight_bytes, 256, 1099511627776.0, "131072", "weight buffer, all lanes together"),
-    ENUM(weight_ram, DSCQ_MACHINE_RAMS, "bram", "memory the weight buffer is made of"),
+    ENUM(weight_ram, DSCQ_CHOICES(DSCQ_RAM_LIST(DSCQ_CHOICE)), "bram", "memory the weight buffer is made of"),
     INT(axi_ports, 1, 16, "4", "ports to memory, used together"),
     INT(axi_bytes, 1, 128, "16", "bytes per port and accelerator cycle"),
     INT(burst_bytes, 8, 4096, "64", "bytes of one request"),
@@ -68,13 +67,13 @@ static const dscq_key k_machine[] = {
 #define ENUM(field, choices, dflt, help)                                               \
     DSCQ_KEY_ENUM_ROW(dscq_schedule, field, choices, dflt, help)
 static const dscq_key k_schedule[] = {
-    ENUM(objective, DSCQ_SCHEDULE_OBJECTIVES, "cycles", "what auto minimises"),
-    ENUM(fuse, DSCQ_SCHEDULE_FUSE, "auto", "layers whose intermediates stay on chip: any; none; depthwise and next; a block and a neighbour; a block by itself"),
-    ENUM(resident, DSCQ_SCHEDULE_RESIDENT, "auto", "whole tensors kept on chip between layers"),
-    ENUM(order, DSCQ_SCHEDULE_ORDERS, "auto", "tile order: raster, or every other sweep backwards"),
-    ENUM(dataflow, DSCQ_SCHEDULE_FLOWS, "auto", "keep weights and stream rows, or the other way round"),
-    ENUM(weights, DSCQ_SCHEDULE_WEIGHTS, "auto", "weights streamed, or loaded once and kept"),
-    ENUM(stream, DSCQ_SCHEDULE_STREAMS, "auto", "encoding of the lane streams"),
+    ENUM(objective, DSCQ_CHOICES(DSCQ_OBJECTIVE_LIST(DSCQ_CHOICE)), "cycles", "what auto minimises"),
+    ENUM(fuse, DSCQ_CHOICES(DSCQ_FUSE_LIST(DSCQ_CHOICE)), "auto", "layers whose intermediates stay on chip: any; none; depthwise and next; a block and a neighbour; a block by itself"),
+    ENUM(resident, DSCQ_CHOICES(DSCQ_RESIDENT_LIST(DSCQ_CHOICE)), "auto", "whole tensors kept on chip between layers"),
+    ENUM(order, DSCQ_CHOICES(DSCQ_ORDER_LIST(DSCQ_CHOICE)), "auto", "tile order: raster, or every other sweep backwards"),
+    ENUM(dataflow, DSCQ_CHOICES(DSCQ_DATAFLOW_LIST(DSCQ_CHOICE)), "auto", "keep weights and stream rows, or the other way round"),
+    ENUM(weights, DSCQ_CHOICES(DSCQ_WEIGHTS_LIST(DSCQ_CHOICE)), "auto", "weights streamed, or loaded once and kept"),
+    ENUM(stream, DSCQ_CHOICES(DSCQ_CODING_LIST(DSCQ_CHOICE)), "auto", "encoding of the lane streams"),
     DSCQ_KEY_BOOL_ROW(dscq_schedule, balance, "yes", "deal channels to lanes by their entry counts"),
     DSCQ_KEY_INT_ROW(dscq_schedule, lanes, 0, DSCQ_LANES_MAX, "0", "lanes for every layer; 0: chosen per layer"),
     DSCQ_KEY_BOOL_ROW(dscq_schedule, epilogue, "yes", "residual sums inside the convolution"),
@@ -92,41 +91,12 @@ const dscq_key *dscq_schedule_keys(void)
     return k_schedule;
 }
 
-static dscq_status check_shapes(const dscq_machine *m, dscq_error *err)
-{
-    if (m->lanes.count < 1 || m->lanes.count > DSCQ_SHAPES_MAX)
-        return dscq_fail(err, DSCQ_FORMAT, "lanes has %d entries; want 1 to %d",
-                         m->lanes.count, DSCQ_SHAPES_MAX);
-    int forced = m->schedule.lanes == 0;
-    for (int32_t i = 0; i < m->lanes.count; i++) {
-        const double v = m->lanes.v[i];
-        const int32_t n = (int32_t)v;
-        if (v != floor(v) || m->multipliers % n != 0 ||
-            m->multipliers / n > DSCQ_VECTOR_MAX)
-            return dscq_fail(err, DSCQ_FORMAT,
-                             "lanes = %g does not divide multipliers = %d into a "
-                             "vector of 1 to %d",
-                             v, m->multipliers, DSCQ_VECTOR_MAX);
-        forced |= n == m->schedule.lanes;
-    }
-    if (!forced)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "[schedule] lanes = %d is not in [machine] lanes",
-                         m->schedule.lanes);
-    return DSCQ_OK;
-}
-
 dscq_status dscq_machine_check(const dscq_machine *m, dscq_error *err)
 {
-    const int64_t width = (int64_t)m->act_banks * m->act_word_bytes;
+    const dscq_engine *e = dscq_engine_of(m);
 
-    if (m->engine == 0 && check_shapes(m, err) != DSCQ_OK)
+    if (e->check != NULL && e->check(m, err) != DSCQ_OK)
         return DSCQ_FORMAT;
-    if (m->engine == 0 && m->act_bytes % width != 0)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "act_bytes = %lld is not a multiple of act_banks x "
-                         "act_word_bytes = %lld",
-                         (long long)m->act_bytes, (long long)width);
     if ((m->burst_bytes & (m->burst_bytes - 1)) != 0)
         return dscq_fail(err, DSCQ_FORMAT, "burst_bytes = %d: want a power of two",
                          m->burst_bytes);
@@ -191,26 +161,4 @@ dscq_status dscq_machine_load(dscq_machine *out, const char *path, dscq_error *e
 done:
     dscq_config_destroy(c);
     return status;
-}
-
-int dscq_machine_is_simple(const dscq_machine *m)
-{
-    return strcmp(m->dram, "simple") == 0;
-}
-
-dscq_status dscq_machine_path(char *out, size_t cap, const dscq_machine *m,
-                              const char *kind, const char *name, dscq_error *err)
-{
-    char dir[DSCQ_PATH_MAX];
-
-    if (strchr(name, '/') != NULL) {
-        if (!dscq_str_copy(out, cap, name))
-            return dscq_fail(err, DSCQ_ARG, "the path %s is too long", name);
-        return DSCQ_OK;
-    }
-    const int n = snprintf(dir, sizeof dir, "%s%s%s", m->data_dir,
-                           m->data_dir[0] != '\0' ? "/" : "", kind);
-    if (n < 0 || (size_t)n >= sizeof dir)
-        return dscq_fail(err, DSCQ_ARG, "the path of %s/%s is too long", kind, name);
-    return dscq_path_named(out, cap, dir, name, kind, err);
 }

@@ -1,7 +1,7 @@
 #include "dscq/hw/program.h"
 
 #include "dscq/base/alloc.h"
-#include "dscq/hw/pipeline.h"
+#include "dscq/hw/engine.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -43,11 +43,13 @@ const char *dscq_token_name(int token)
     return k_tokens[token];
 }
 
-dscq_status dscq_program_create(dscq_program **out, dscq_error *err)
+dscq_status dscq_program_create(dscq_program **out, const dscq_engine *engine,
+                                dscq_error *err)
 {
     *out = dscq_calloc(1, sizeof **out);
     if (*out == NULL)
         return dscq_fail_nomem(err, "a program", sizeof **out);
+    (*out)->engine = engine;
     return DSCQ_OK;
 }
 
@@ -73,7 +75,8 @@ void dscq_program_destroy(dscq_program *p)
         dscq_hw_wtile_clear(&p->wtile[i]);
     for (int u = 0; u < DSCQ_UNIT_COUNT; u++)
         dscq_free(p->queue[u]);
-    dscq_pipe_destroy(p->pipe);
+    if (p->engine->destroy_own != NULL)
+        p->engine->destroy_own(p->own);
     dscq_free(p->tensor);
     dscq_free(p->ring);
     dscq_free(p->op);
@@ -124,7 +127,7 @@ static dscq_status check_ring(const dscq_program *p, int32_t i, dscq_error *err)
     if (!inside(r->tensor, 0, p->tensor_count))
         return refuse(err, "ring %d: no tensor %d", i, r->tensor);
     const dscq_hw_tensor *t = &p->tensor[r->tensor];
-    if (r->rows < 1 || (r->rows > t->h && p->pipe == NULL) || r->x0 < 0 ||
+    if (r->rows < 1 || (r->rows > t->h && !p->engine->rings_span_frames) || r->x0 < 0 ||
         r->width < 1 || r->x0 + r->width > t->w || r->c0 < 0 || r->c_count < 1 ||
         r->c0 + r->c_count > t->c || r->base < 0 ||
         r->line_bytes < r->width * t->elem_bytes ||
@@ -248,6 +251,8 @@ dscq_status dscq_program_check(const dscq_program *p, dscq_error *err)
     for (int32_t i = 0; i < p->output_count; i++)
         if (!p->tensor[p->output[i]].in_dram)
             return refuse(err, "output %d is not in DRAM", i);
+    if (p->engine->check_own != NULL)
+        DSCQ_TRY(p->engine->check_own(p, err));
 done:
     return status;
 }

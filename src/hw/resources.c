@@ -23,6 +23,13 @@ enum {
     FF_CONTROL = 8000 /* queues, tokens, loop counters         */
 };
 
+void dscq_resources_add(dscq_resources *sum, const dscq_resources *r)
+{
+#define X(field, text) sum->field += r->field;
+    DSCQ_RESOURCE_LIST(X)
+#undef X
+}
+
 int64_t dscq_multiplier_dsp(int64_t lanes, int64_t vector, int pairs)
 {
     return lanes * (pairs ? dscq_ceil_div(vector, 2) : vector);
@@ -145,10 +152,7 @@ int dscq_machine_resources(dscq_resource_row *rows, dscq_resources *total,
         "control", "F10: constant", {.lut = LUT_CONTROL, .ff = FF_CONTROL}};
 
     memset(total, 0, sizeof *total);
-    for (int i = 0; i < n; i++) {
-#define X(field, text) total->field += rows[i].need.field;
-        DSCQ_RESOURCE_LIST(X)
-#undef X
-    }
+    for (int i = 0; i < n; i++)
+        dscq_resources_add(total, &rows[i].need);
     return n;
 }

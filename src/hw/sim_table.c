@@ -1,4 +1,4 @@
-#include "sim_internal.h"
+#include "result.h"
 
 #include <assert.h>
 

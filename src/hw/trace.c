@@ -2,7 +2,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
-#include "dscq/hw/pipeline.h"
+#include "dscq/hw/engine.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,10 +19,9 @@ struct dscq_trace {
     size_t count, cap;
 };
 
-/* A track per unit of the array, or per stage of a pipeline. */
 static int track_count(const dscq_program *p)
 {
-    return p->pipe != NULL ? p->pipe->stage_count : DSCQ_UNIT_COUNT;
+    return p->engine->tracks(p);
 }
 
 static int track_of(const dscq_sim_event *e)
@@ -96,9 +95,7 @@ static void json_text(char *out, size_t cap, const char *in)
 
 static void track_name(char *out, size_t cap, const dscq_trace *t, int track)
 {
-    json_text(out, cap,
-              t->p->pipe != NULL ? t->p->pipe->stage[track].name
-                                 : dscq_unit_name(track));
+    json_text(out, cap, t->p->engine->track_name(t->p, track));
 }
 
 /* A moment in microseconds, as the format wants it, to the picosecond. Both ends of a

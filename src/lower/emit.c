@@ -118,7 +118,8 @@ static dscq_status start_frame(low_emitter *e, int32_t frame)
             return dscq_fail_nomem(e->l->err, "stored rows", rows * 4);
         memset(e->stored_count[t], 0, rows * sizeof **e->stored_count);
     }
-    if (e->l->m->schedule.weights == 1) /* streamed: nothing survives a frame */
+    if (e->l->m->schedule.weights ==
+        DSCQ_SCHEDULE_WEIGHTS_STREAM) /* nothing survives a frame */
         for (size_t i = 0; i < e->weight_page_count; i++)
             e->weight_pages[i].owner = LOWER_NONE;
     return DSCQ_OK;

@@ -1,8 +1,7 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
+#include "dscq/hw/engine.h"
 #include "lower_internal.h"
-
-#include <math.h>
 
 static dscq_status copy_tensors(lowering *l)
 {
@@ -40,125 +39,25 @@ static dscq_status copy_tensors(lowering *l)
     return DSCQ_OK;
 }
 
-/* Who makes each tensor and who is its last reader. */
-static void find_lives(lowering *l)
-{
-    const dscq_program *p = l->p;
-
-    for (int32_t t = 0; t < p->tensor_count; t++)
-        l->tensor[t] = (low_tensor){.first_op = -1, .last_op = -1, .ring = -1};
-    for (int32_t i = 0; i < p->input_count; i++)
-        l->tensor[p->input[i]].is_input = 1;
-    for (int32_t i = 0; i < p->output_count; i++)
-        l->tensor[p->output[i]].is_output = 1;
-    for (int32_t o = 0; o < p->op_count; o++) {
-        const dscq_hw_op *op = &p->op[o];
-        for (int32_t i = 0; i < op->in_count; i++)
-            l->tensor[op->in[i]].last_op = o;
-        low_tensor *y = &l->tensor[op->out];
-        if (y->first_op < 0)
-            y->first_op = o;
-        if (y->last_op < o)
-            y->last_op = o;
-    }
-}
-
-static dscq_status set_prices(lowering *l)
-{
-    const dscq_machine *m = l->m;
-    const double port = (double)m->axi_ports * m->axi_bytes;
-    dscq_status status = DSCQ_OK;
-
-    /* what a well-behaved stream reaches of a command-level DRAM */
-    l->mem_rate = m->mem_bytes_per_cycle;
-    if (!dscq_machine_is_simple(m)) {
-        dscq_dram_config c;
-        char path[DSCQ_PATH_MAX];
-        DSCQ_TRY(dscq_machine_path(path, sizeof path, m, "dram", m->dram, l->err));
-        DSCQ_TRY(dscq_dram_config_load(&c, path, l->err));
-        l->mem_rate = 0.85 * dscq_dram_peak_bytes_per_ns(&c) * 1e3 / m->clock_mhz;
-    }
-    l->mem_rate = l->mem_rate < port ? l->mem_rate : port;
-    l->cycle_price = 1;
-    l->byte_price = 0;
-    if (m->schedule.objective == 2) { /* traffic; cycles decide between equals */
-        l->byte_price = 1;
-        l->cycle_price = 1e-4;
-    } else if (m->schedule.objective == 1) {
-        dscq_energy e;
-        DSCQ_TRY(dscq_energy_load_for(&e, m, l->err));
-        const double watt = (e.row[DSCQ_ENERGY_pl_static_mw].value +
-                             e.row[DSCQ_ENERGY_ps_static_mw].value +
-                             e.row[DSCQ_ENERGY_dram_static_mw].value) *
-                            1e-3;
-        l->cycle_price = watt * 1e6 / m->clock_mhz; /* pJ */
-        l->byte_price =
-            e.row[DSCQ_ENERGY_dram_byte].value + e.row[DSCQ_ENERGY_dma_byte].value;
-    }
-done:
-    return status;
-}
-
-/* Places may be left unused between whole tensors: plan again with less room. */
-static dscq_status plan_and_emit(lowering *l, int32_t frames)
-{
-    dscq_machine less = *l->m;
-    const dscq_machine *whole = l->m;
-    const int64_t unit = (int64_t)less.act_banks * less.act_word_bytes;
-    dscq_status status = DSCQ_ARG;
-
-    for (int tries = 0; tries < 64 && status == DSCQ_ARG; tries++) {
-        l->group_failed = 0;
-        l->m = &less;
-        status = lower__plan(l);
-        if (status == DSCQ_ARG && tries > 0)
-            break; /* the last message but one was the cause */
-        if (status != DSCQ_OK)
-            goto done;
-        l->m = whole;
-        status = lower__emit(l, frames);
-        if (!l->group_failed)
-            less.act_bytes = less.act_bytes * 15 / 16 / unit * unit;
-        if (less.act_bytes < unit)
-            break;
-    }
-    if (status == DSCQ_ARG)
-        status = dscq_fail(l->err, DSCQ_ARG,
-                           "the tensors of this network do not pack into act_bytes = "
-                           "%lld",
-                           (long long)whole->act_bytes);
-done:
-    l->m = whole;
-    return status;
-}
-
-static dscq_status check_on_chip(const lowering *l)
-{
-    int64_t bytes = 0;
-
-    for (int32_t o = 0; o < l->p->op_count; o++)
-        bytes += l->op[o].weight_buffer;
-    if (l->m->schedule.weights == 2 && bytes > l->m->weight_bytes)
-        return dscq_fail(l->err, DSCQ_ARG,
-                         "[schedule] weights = onchip needs %lld bytes, %lld more than "
-                         "weight_bytes = %lld",
-                         (long long)bytes, (long long)(bytes - l->m->weight_bytes),
-                         (long long)l->m->weight_bytes);
-    return DSCQ_OK;
-}
-
 dscq_status dscq_lower_check(const dscq_qmodel *q, const dscq_machine *m,
                              dscq_error *err)
 {
     return lower__check(q, m, err);
 }
 
+/* How each engine makes its program of the tensors. */
+static dscq_status (*const k_engine[DSCQ_ENGINE_COUNT])(lowering *l,
+                                                        dscq_table **schedule_out) = {
+#define X(name, id, text) lower__##name,
+    DSCQ_ENGINE_LIST(X)
+#undef X
+};
+
 dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
                        const dscq_qmodel *q, const dscq_machine *m,
                        const dscq_lower_options *options, dscq_error *err)
 {
     lowering l = {.q = q, .m = m, .err = err};
-    const int32_t frames = options != NULL && options->frames > 0 ? options->frames : 1;
     dscq_status status;
 
     *program_out = NULL;
@@ -166,27 +65,12 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
         *schedule_out = NULL;
     DSCQ_TRY(dscq_machine_check(m, err));
     DSCQ_TRY(lower__check(q, m, err));
-    DSCQ_TRY(dscq_program_create(&l.p, err));
+    DSCQ_TRY(dscq_program_create(&l.p, dscq_engine_of(m), err));
     dscq_str_copy(l.p->name, sizeof l.p->name, q->name);
     dscq_str_copy(l.p->machine_name, sizeof l.p->machine_name, m->name);
-    l.p->frames = frames;
-    l.scan = m->schedule.order != 1;
+    l.p->frames = options != NULL && options->frames > 0 ? options->frames : 1;
     DSCQ_TRY(copy_tensors(&l));
-    if (m->engine == 1) {
-        DSCQ_TRY(lower__pipeline(&l, schedule_out));
-        *program_out = l.p;
-        l.p = NULL;
-        goto done;
-    }
-    DSCQ_TRY(set_prices(&l));
-    DSCQ_TRY(lower__make_ops(&l));
-    find_lives(&l);
-    DSCQ_TRY(lower__make_weights(&l));
-    DSCQ_TRY(check_on_chip(&l));
-    DSCQ_TRY(plan_and_emit(&l, frames));
-    DSCQ_TRY(dscq_program_check(l.p, err));
-    if (schedule_out != NULL)
-        DSCQ_TRY(lower__table(schedule_out, &l, err));
+    DSCQ_TRY(k_engine[m->engine](&l, schedule_out));
     *program_out = l.p;
     l.p = NULL;
 done:

@@ -5,7 +5,6 @@
 #include "dscq/base/ints.h"
 #include "dscq/energy/energy.h"
 #include "dscq/hw/machine.h"
-#include "dscq/hw/pipeline.h"
 #include "dscq/hw/program.h"
 #include "dscq/lower/lower.h"
 
@@ -75,6 +74,12 @@ typedef struct lowering {
     double byte_price, cycle_price; /* objective */
     dscq_error *err;
 } lowering;
+
+/* One for each engine: the rest of the program, and its schedule unless NULL. */
+#define X(name, id, text)                                                              \
+    dscq_status lower__##name(lowering *l, dscq_table **schedule_out);
+DSCQ_ENGINE_LIST(X)
+#undef X
 
 /* ops.c */
 dscq_status lower__check(const dscq_qmodel *q, const dscq_machine *m, dscq_error *err);
@@ -274,28 +279,11 @@ dscq_status lower__emit_tiles_first(low_emitter *e, const low_spaces *v, int32_t
 dscq_status lower__emit_strips(low_emitter *e, const low_spaces *v, int32_t at);
 dscq_status lower__emit_groups(low_emitter *e, const low_spaces *v, int32_t at);
 
-/* pipeline.c, pipeline_size.c: engine = pipeline */
-typedef struct low_board {
-    dscq_resources most;    /* what the stages may use                            */
-    dscq_resources advised; /* the same with the board's fill advice              */
-    int is_board;
-} low_board;
-
-dscq_status lower__pipeline(lowering *l, dscq_table **schedule_out);
-/* Lanes, vector and width of every stage: the shortest frame that fits (or
- * target_fps); *interval: its cycles, estimated. */
-dscq_status lower__size_stages(lowering *l, const low_board *b, double *interval);
-/* "gap 4+3": kind of stream, bits of a code, of a gap. */
-void lower__stream_text(char *out, size_t cap, const dscq_hw_wtile *w);
-dscq_status lower__pipe_table(dscq_table **out, const lowering *l, dscq_error *err);
-dscq_pipe_cost lower__stage_cost(const lowering *l, const dscq_pipe_stage *s);
-dscq_resources lower__fifos_need(const lowering *l, int32_t stage, int32_t lanes,
-                                 int32_t vector, int32_t post);
-
 /* emit.c */
 dscq_status lower__emit(lowering *l, int32_t frames);
 
-/* table.c */
+/* table.c. "gap 4+3": kind of stream, bits of a code, of a gap. */
+void lower__stream_text(char *out, size_t cap, const dscq_hw_wtile *w);
 dscq_status lower__table(dscq_table **out, const lowering *l, dscq_error *err);
 
 #endif

@@ -183,18 +183,18 @@ static int fuse_allowed(const lowering *l, int32_t first, int32_t last)
     if (n == 1)
         return 1;
     switch (l->m->schedule.fuse) {
-    case 1: /* none */
+    case DSCQ_SCHEDULE_FUSE_NONE:
         return 0;
-    case 2: /* dw: a depthwise operation and the next */
+    case DSCQ_SCHEDULE_FUSE_DW: /* a depthwise operation and the next */
         return n == 2 && op[first].mode == DSCQ_HW_DEPTHWISE &&
                op[last].mode == DSCQ_HW_BROADCAST;
-    case 3: /* block: [expand] depthwise project [sum] */
+    case DSCQ_SCHEDULE_FUSE_BLOCK: /* [expand] depthwise project [sum] */
         for (int32_t i = first; i <= last; i++)
             if (op[i].mode == DSCQ_HW_DEPTHWISE && i > first + 1)
                 return 0;
         return n <= 4 && (op[first].mode == DSCQ_HW_DEPTHWISE ||
                           op[first + 1].mode == DSCQ_HW_DEPTHWISE);
-    case 4: /* one_block */
+    case DSCQ_SCHEDULE_FUSE_ONE_BLOCK:
         return is_one_block(op, first, last);
     default:
         return n <= LOWER_STAGE_MAX;
@@ -240,7 +240,8 @@ static void try_single(planner *pl, const low_bands *b, int32_t o, int left, int
     const int32_t forced = l->m->schedule.dataflow;
 
     for (int f = LOW_BANDS; f <= LOW_WEIGHTS; f++) {
-        if ((forced == 1 && f == LOW_FEATURES) || (forced == 2 && f == LOW_WEIGHTS))
+        if ((forced == DSCQ_SCHEDULE_FLOW_WEIGHTS && f == LOW_FEATURES) ||
+            (forced == DSCQ_SCHEDULE_FLOW_FEATURES && f == LOW_WEIGHTS))
             continue;
         const flow_cost c = single_flow(l, b, o, (low_flow)f, left, right);
         if (!c.fits || c.rings > pl->room)
@@ -345,7 +346,8 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
         for (int left = 0; left < CUTS; left++)
             for (int right = 0; right < CUTS; right++) {
                 if (pl->best[first * CUTS + left] > 1e299 ||
-                    (l->m->schedule.resident == 1 && (left || right)) ||
+                    (l->m->schedule.resident == DSCQ_SCHEDULE_RESIDENT_NO &&
+                     (left || right)) ||
                     (last + 1 == l->p->op_count && right == CUT_CHIP))
                     continue;
                 if (first == last)
@@ -358,7 +360,8 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
     for (int left = 0; left < CUTS && first < last; left++)
         for (int right = 0; right < CUTS; right++)
             if (pl->best[first * CUTS + left] < 1e299 &&
-                !(l->m->schedule.resident == 1 && (left || right)) &&
+                !(l->m->schedule.resident == DSCQ_SCHEDULE_RESIDENT_NO &&
+                  (left || right)) &&
                 !(last + 1 == l->p->op_count && right == CUT_CHIP))
                 try_groups(pl, first, last, left, right);
 done:

@@ -69,11 +69,11 @@ low_choice lower__choose_encoding(const lowering *l, const dscq_qweights *w)
 
     if (w->form == DSCQ_FORM_BINARY)
         return (low_choice){DSCQ_STREAM_BINARY, 0, 2};
-    if (!l->m->zero_skip || l->m->schedule.stream == 1 + DSCQ_STREAM_DENSE)
+    if (!l->m->zero_skip || l->m->schedule.stream == DSCQ_SCHEDULE_STREAM_DENSE)
         return dense;
-    if (l->m->schedule.stream == 1 + DSCQ_STREAM_BITMAP)
+    if (l->m->schedule.stream == DSCQ_SCHEDULE_STREAM_BITMAP)
         return bitmap;
-    if (l->m->schedule.stream == 1 + DSCQ_STREAM_GAP) {
+    if (l->m->schedule.stream == DSCQ_SCHEDULE_STREAM_GAP) {
         if (gap.bits_per_weight > 1e29)
             gap.bits_per_weight = density * (w->bits + 8) * 1.3;
         return gap;
@@ -213,11 +213,9 @@ static uint64_t lane_bits_max(const low_tile_job *j, int32_t rows)
            (uint64_t)rows * n / 8;
 }
 
-enum { CHANNEL_BYTES = 8 }; /* multiplier, shift, bias, two more: whole words */
-
 static void put_constants(low_tile_job *j, uint8_t *at)
 {
-    for (int32_t i = 0; i < j->t->m_count; i++, at += CHANNEL_BYTES) {
+    for (int32_t i = 0; i < j->t->m_count; i++, at += DSCQ_CHANNEL_BYTES) {
         const int32_t m = j->t->m_first + i;
         const uint16_t mult = (uint16_t)j->op->mult[m];
         const uint32_t bias = (uint32_t)j->op->bias[m];
@@ -264,8 +262,8 @@ dscq_status lower__write_streams(low_tile_job *j)
     /* constants go with the piece that is post-processed, the last one */
     const int ends =
         j->depthwise || t->c_first + t->c_count == j->group_first + j->w->c;
-    const size_t fixed =
-        (ends ? CHANNEL_BYTES * (size_t)t->m_count : 0) + 2 * (size_t)t->codebook_count;
+    const size_t fixed = (ends ? DSCQ_CHANNEL_BYTES * (size_t)t->m_count : 0) +
+                         2 * (size_t)t->codebook_count;
     DSCQ_TRY(image_room(l, fixed));
     if (ends)
         put_constants(j, l->p->image + l->p->image_bytes);

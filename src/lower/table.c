@@ -3,6 +3,15 @@
 
 #include <stdio.h>
 
+void lower__stream_text(char *out, size_t cap, const dscq_hw_wtile *w)
+{
+    if (w->kind == DSCQ_STREAM_GAP)
+        (void)snprintf(out, cap, "%s %d+%d", dscq_stream_name((int)w->kind), w->bits,
+                       w->gap_bits);
+    else
+        (void)snprintf(out, cap, "%s %d", dscq_stream_name((int)w->kind), w->bits);
+}
+
 static const char *flow_name(const lowering *l, const low_stage *s)
 {
     if (s->strip > 0)

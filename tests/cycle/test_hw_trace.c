@@ -227,12 +227,12 @@ static void check_pipeline(const seen *v, const dscq_sim *s, const dscq_program 
     dscq_table *t;
 
     test_ok(dscq_sim_table_stalls(&t, s, &err));
-    ck_assert_int_eq(v->tracks, p->pipe->stage_count);
+    ck_assert_int_eq(v->tracks, dscq_program_pipe(p)->stage_count);
     for (int i = 0; i < v->tracks; i++) {
-        const uint64_t busy = cause(t, p->pipe->stage[i].name, "busy");
+        const uint64_t busy = cause(t, dscq_program_pipe(p)->stage[i].name, "busy");
         ck_assert_msg(v->busy[i] == busy, "%s works %llu cycles, the account says %llu",
-                      p->pipe->stage[i].name, (unsigned long long)v->busy[i],
-                      (unsigned long long)busy);
+                      dscq_program_pipe(p)->stage[i].name,
+                      (unsigned long long)v->busy[i], (unsigned long long)busy);
     }
     dscq_table_destroy(t);
 }

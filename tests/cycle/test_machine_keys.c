@@ -155,17 +155,17 @@ static void make(dscq_qmodel **q, dscq_machine *m, int engine, int simple,
     world_machine(m, &rm);
     m->engine = engine;
     m->fifo_rows = 1 + (int32_t)(seed % 2);
-    if (engine == 1)
+    if (engine == DSCQ_ENGINE_PIPELINE)
         m->multipliers = 4096;
     if (!simple)
         strcpy(m->dram, "ddr3_1600");
     if (seed % 4 == 1) { /* neither weights nor maps stay: sweeps are repeated */
-        m->schedule.fuse = 1;
-        m->schedule.resident = 1;
+        m->schedule.fuse = DSCQ_SCHEDULE_FUSE_NONE;
+        m->schedule.resident = DSCQ_SCHEDULE_RESIDENT_NO;
         m->weight_bytes = 4096;
         m->act_bytes = 8192;
     }
-    if (seed % 4 < 3 && engine == 0)
+    if (seed % 4 < 3 && engine == DSCQ_ENGINE_ARRAY)
         m->act_bits = m->weight_bits = 8;
     memcpy(m->data_dir, dir, strlen(dir) + 1);
 }

@@ -27,7 +27,7 @@ static void random_machine(dscq_machine *m, dscq_rng *r)
     dscq_error err;
 
     test_ok(dscq_machine_defaults(m, &err));
-    m->engine = 1;
+    m->engine = DSCQ_ENGINE_PIPELINE;
     m->multipliers = 4096;
     m->act_bits = m->weight_bits = 16;
     m->queue_depth = 1 + (int32_t)dscq_rng_below(r, 12);
@@ -130,8 +130,8 @@ static void check_traffic(const world *w, const dscq_program *p, const dscq_sim 
     const dscq_counters *c = dscq_sim_counters(s);
     uint64_t in = 0, out = 0;
 
-    for (int32_t i = 0; i < p->pipe->stage_count; i++) {
-        const dscq_pipe_stage *x = &p->pipe->stage[i];
+    for (int32_t i = 0; i < dscq_program_pipe(p)->stage_count; i++) {
+        const dscq_pipe_stage *x = &dscq_program_pipe(p)->stage[i];
         const uint64_t bytes = FRAMES * (uint64_t)x->rows * x->row_bytes;
         in += x->kind == DSCQ_PIPE_LOAD ? bytes : 0;
         out += x->kind == DSCQ_PIPE_STORE ? bytes : 0;

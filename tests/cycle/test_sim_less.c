@@ -204,12 +204,12 @@ START_TEST(half_the_lanes)
         uint64_t cycles[2], bytes[2];
         world w;
         world_make(&w, 50000 + seed, &k_nets);
-        w.m.schedule.fuse = 1;
-        w.m.schedule.resident = 1;
-        w.m.schedule.order = 1;
+        w.m.schedule.fuse = DSCQ_SCHEDULE_FUSE_NONE;
+        w.m.schedule.resident = DSCQ_SCHEDULE_RESIDENT_NO;
+        w.m.schedule.order = DSCQ_SCHEDULE_ORDER_RASTER;
         w.m.schedule.dataflow = 1 + (int32_t)(seed % 2);
         w.m.schedule.stream = 1 + (int32_t)(seed % 3);
-        w.m.schedule.weights = 1;
+        w.m.schedule.weights = DSCQ_SCHEDULE_WEIGHTS_STREAM;
         w.m.schedule.balance = 0;
         w.m.schedule.epilogue = 0;
         w.m.act_bytes = 4 << 20;

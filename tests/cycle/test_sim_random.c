@@ -385,8 +385,8 @@ START_TEST(blocks_on_small_buffers_equal_the_reference)
         world_machine(&w.m, &r);
         w.m.acc_banks = 2;
         w.m.acc_rows = 64;
-        w.m.schedule.fuse = 0;
-        w.m.schedule.objective = 2;
+        w.m.schedule.fuse = DSCQ_SCHEDULE_FUSE_AUTO;
+        w.m.schedule.objective = DSCQ_SCHEDULE_FOR_TRAFFIC;
         w.m.act_bytes = 2048 * (1 + (int64_t)dscq_rng_below(&r, 8));
         w.m.weight_bytes = 1024 * (1 + (int64_t)dscq_rng_below(&r, 6));
         w.m.act_banks = 4;

@@ -88,7 +88,7 @@ static void expect_fault(int32_t frames, int32_t frame, int with_fault,
 
     x[frame][2][3][0] = 1; /* only there does the weight matter */
     test_ok(dscq_machine_defaults(&m, &err));
-    m.schedule.fuse = 1; /* layer by layer: every tensor exists */
+    m.schedule.fuse = DSCQ_SCHEDULE_FUSE_NONE; /* layer by layer: every tensor exists */
     test_ok(dscq_lower(&p, NULL, q, &m, &lo, &err));
     if (with_fault)
         plant(p);
@@ -237,7 +237,8 @@ START_TEST(resident_weights_are_loaded_once)
     test_ok(dscq_machine_defaults(&m, &err));
     for (int onchip = 0; onchip < 2; onchip++)
         for (int many = 0; many < 2; many++) {
-            m.schedule.weights = onchip ? 2 : 1;
+            m.schedule.weights =
+                onchip ? DSCQ_SCHEDULE_WEIGHTS_ONCHIP : DSCQ_SCHEDULE_WEIGHTS_STREAM;
             dscq_sim *s = run(q, &m, many ? FRAMES : 1, inputs, &b);
             ck_assert_ptr_nonnull(s);
             bytes[onchip][many] = dscq_sim_counters(s)->dram_weight_bytes;

@@ -110,7 +110,7 @@ START_TEST(keys_that_move_nothing_are_known)
     memcpy(m.dram, "ddr3_1333", sizeof "ddr3_1333");
     ck_assert_str_eq(dscq_flow_dead_key(&m, "machine.mem_latency_cycles"),
                      "the memory is command-level (dram is not simple)");
-    m.engine = 1;
+    m.engine = DSCQ_ENGINE_PIPELINE;
     ck_assert_ptr_null(dscq_flow_dead_key(&m, "fifo_rows"));
     ck_assert_ptr_nonnull(dscq_flow_dead_key(&m, "schedule.fuse"));
     ck_assert_ptr_nonnull(dscq_flow_dead_key(&m, "act_bytes"));

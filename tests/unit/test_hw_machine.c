@@ -49,7 +49,7 @@ START_TEST(shipped_pipelines_load)
     (void)snprintf(path, sizeof path, "data/machines/%s.cfg", k_pipes[_i]);
     test_ok(dscq_machine_load(&m, test_source(path), &err));
     ck_assert_str_eq(m.name, k_pipes[_i]);
-    ck_assert_int_eq(m.engine, 1);
+    ck_assert_int_eq(m.engine, DSCQ_ENGINE_PIPELINE);
     test_ok(dscq_machine_path(path, sizeof path, &m, "boards", m.board, &err));
     test_ok(dscq_board_load(&b, path, &err));
     ck_assert_int_le(m.multipliers, dscq_board_resources(&b).dsp);

@@ -35,14 +35,10 @@ dscq_status dscq_flow_machine(dscq_machine *out, const char *name, dscq_config *
 const char *dscq_flow_dead_key(const dscq_machine *m, const char *key);
 
 /* What the machine needs against what its board has: resource, used, available,
- * share_frac, rule. *out is owned by the caller. DSCQ_ARG when it does not fit,
- * saying by how much. */
-dscq_status dscq_flow_resources(dscq_table **out, const dscq_machine *m,
-                                dscq_error *err);
-
-/* The same for the stages of a pipeline. */
-dscq_status dscq_flow_pipe_resources(dscq_table **out, const dscq_pipe *p,
-                                     const dscq_machine *m, dscq_error *err);
+ * share_frac, rule. *out is owned by the caller. p may be NULL unless the engine is
+ * sized by its network. DSCQ_ARG when it does not fit, saying by how much. */
+dscq_status dscq_flow_resources(dscq_table **out, const dscq_program *p,
+                                const dscq_machine *m, dscq_error *err);
 
 typedef struct dscq_simulate_options {
     int32_t frames; /* 0 = 1                                                     */

@@ -27,23 +27,54 @@ enum {
     DSCQ_SHAPES_MAX = 16
 };
 
-#define DSCQ_MACHINE_ENGINES "array|pipeline"
-#define DSCQ_MACHINE_RAMS    "lutram|bram|uram"
+/* Kinds of machine: hw/engine.h. */
+#define DSCQ_ENGINE_LIST(X) /* word, id, meaning */                                    \
+    X(array, ARRAY, "one array for all layers")                                        \
+    X(pipeline, PIPELINE, "a stage per layer")
+
+typedef enum dscq_engine_kind {
+#define X(word, id, text) DSCQ_ENGINE_##id,
+    DSCQ_ENGINE_LIST(X)
+#undef X
+        DSCQ_ENGINE_COUNT
+} dscq_engine_kind;
+
+#define DSCQ_RAM_LIST(X) X(lutram, LUT) X(bram, BRAM) X(uram, URAM)
 
 typedef enum dscq_machine_ram {
-    DSCQ_RAM_LUT,
-    DSCQ_RAM_BRAM,
-    DSCQ_RAM_URAM
+#define X(word, id) DSCQ_RAM_##id,
+    DSCQ_RAM_LIST(X)
+#undef X
 } dscq_machine_ram;
 
-/* [schedule]: what lower/ may choose; "auto" searches. */
-#define DSCQ_SCHEDULE_OBJECTIVES "cycles|energy|traffic"
-#define DSCQ_SCHEDULE_FUSE       "auto|none|dw|block|one_block"
-#define DSCQ_SCHEDULE_RESIDENT   "auto|no"
-#define DSCQ_SCHEDULE_ORDERS     "auto|raster|scan"
-#define DSCQ_SCHEDULE_FLOWS      "auto|weights|features"
-#define DSCQ_SCHEDULE_WEIGHTS    "auto|stream|onchip"
-#define DSCQ_SCHEDULE_STREAMS    "auto|dense|bitmap|gap"
+/* [schedule]: what lower/ may choose; "auto" searches. Words of a key in the order of
+ * its values, DSCQ_SCHEDULE_<id>. */
+#define DSCQ_OBJECTIVE_LIST(X)                                                         \
+    X(cycles, FOR_CYCLES) X(energy, FOR_ENERGY) X(traffic, FOR_TRAFFIC)
+#define DSCQ_FUSE_LIST(X)                                                              \
+    X(auto, FUSE_AUTO)                                                                 \
+    X(none, FUSE_NONE)                                                                 \
+    X(dw, FUSE_DW) X(block, FUSE_BLOCK) X(one_block, FUSE_ONE_BLOCK)
+#define DSCQ_RESIDENT_LIST(X) X(auto, RESIDENT_AUTO) X(no, RESIDENT_NO)
+#define DSCQ_ORDER_LIST(X)                                                             \
+    X(auto, ORDER_AUTO) X(raster, ORDER_RASTER) X(scan, ORDER_SCAN)
+#define DSCQ_DATAFLOW_LIST(X)                                                          \
+    X(auto, FLOW_AUTO) X(weights, FLOW_WEIGHTS) X(features, FLOW_FEATURES)
+#define DSCQ_WEIGHTS_LIST(X)                                                           \
+    X(auto, WEIGHTS_AUTO) X(stream, WEIGHTS_STREAM) X(onchip, WEIGHTS_ONCHIP)
+#define DSCQ_CODING_LIST(X)                                                            \
+    X(auto, STREAM_AUTO)                                                               \
+    X(dense, STREAM_DENSE) X(bitmap, STREAM_BITMAP) X(gap, STREAM_GAP)
+
+#define X(word, id) DSCQ_SCHEDULE_##id,
+enum { DSCQ_OBJECTIVE_LIST(X) };
+enum { DSCQ_FUSE_LIST(X) };
+enum { DSCQ_RESIDENT_LIST(X) };
+enum { DSCQ_ORDER_LIST(X) };
+enum { DSCQ_DATAFLOW_LIST(X) };
+enum { DSCQ_WEIGHTS_LIST(X) };
+enum { DSCQ_CODING_LIST(X) };
+#undef X
 
 typedef struct dscq_schedule {
     int32_t objective, fuse, resident, order, dataflow, weights, stream;
@@ -55,7 +86,7 @@ typedef struct dscq_schedule {
 typedef struct dscq_machine {
     char name[DSCQ_NAME_MAX];
     int32_t version;
-    int32_t engine;
+    int32_t engine;             /* dscq_engine_kind */
     char board[DSCQ_NAME_MAX];  /* file name under data/boards, without .cfg  */
     char dram[DSCQ_NAME_MAX];   /* "simple", or a file name under data/dram   */
     char energy[DSCQ_NAME_MAX]; /* file name under data/energy                */
@@ -135,6 +166,8 @@ typedef struct dscq_resources {
     DSCQ_RESOURCE_LIST(X)
 #undef X
 } dscq_resources;
+
+void dscq_resources_add(dscq_resources *sum, const dscq_resources *r);
 
 /* One row of the bill: which part of the machine needs what, by which rule. */
 typedef struct dscq_resource_row {

@@ -67,6 +67,12 @@ typedef struct dscq_pipe {
 
 void dscq_pipe_destroy(dscq_pipe *p); /* NULL is fine; lo and hi too */
 
+/* Of a program that was made for this engine. */
+static inline dscq_pipe *dscq_program_pipe(const dscq_program *p)
+{
+    return (dscq_pipe *)p->own;
+}
+
 /* Shapes, windows, capacities, stages without a row: DSCQ_FORMAT naming the stage. */
 dscq_status dscq_pipe_check(const dscq_pipe *p, dscq_error *err);
 
@@ -137,7 +143,6 @@ typedef struct dscq_pipe_cost {
 dscq_resources dscq_pipe_stage_need(const dscq_pipe_cost *c, const dscq_machine *m);
 /* `bytes` of rows, read `width_bytes` at a time. */
 dscq_resources dscq_pipe_fifo_need(int64_t bytes, int64_t width_bytes);
-void dscq_resources_add(dscq_resources *sum, const dscq_resources *r);
 /* DMA ports and control, once a machine. */
 dscq_resources dscq_pipe_fixed_need(const dscq_machine *m);
 

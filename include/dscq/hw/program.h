@@ -155,6 +155,9 @@ typedef struct dscq_hw_wtile {
     int64_t buffer_base, buffer_bytes;
 } dscq_hw_wtile;
 
+/* Requantisation of a channel (m, r, bias): what is read, and what lies in DRAM. */
+enum { DSCQ_CHANNEL_BITS = 48, DSCQ_CHANNEL_BYTES = 8 };
+
 /* The six counters of finished work. */
 #define DSCQ_TOKEN_LIST(X)                                                             \
     X(act_loaded, ACT_LOADED, "load-activation commands finished")                     \
@@ -210,11 +213,12 @@ typedef struct dscq_program {
     int32_t input[DSCQ_OP_INPUTS], output[DSCQ_OP_INPUTS]; /* tensors in DRAM     */
     int64_t act_peak_bytes, weight_peak_bytes;
     char machine_name[128];
-    struct dscq_pipe *pipe; /* engine = pipeline (hw/pipeline.h), else NULL; the queues
-                             * are then empty                                      */
+    const struct dscq_engine *engine; /* hw/engine.h: what it is for                */
+    void *own; /* what only its engine knows (hw/pipeline.h), else NULL               */
 } dscq_program;
 
-dscq_status dscq_program_create(dscq_program **out, dscq_error *err);
+dscq_status dscq_program_create(dscq_program **out, const struct dscq_engine *engine,
+                                dscq_error *err);
 void dscq_program_destroy(dscq_program *p); /* NULL is fine */
 void dscq_hw_wtile_clear(dscq_hw_wtile *w); /* frees what it owns */
 

@@ -35,7 +35,7 @@ typedef struct hw_conv {
     uint8_t *line;           /* depthwise: codes of one row with its padding */
 } hw_conv;
 
-/* Cut pixels [first, last) of the output ring, at most HW_CHUNK, into rows. */
+/* fetch.c. Cut pixels [first, last) of the output ring, at most HW_CHUNK, into rows. */
 int32_t hw__cut(hw_conv *j, int32_t first, int32_t last);
 
 /* Room for `count` pairs of inputs; contents are lost. */
@@ -46,13 +46,13 @@ dscq_status hw__room(hw_data *d, size_t count, dscq_error *err);
 void hw__fetch(const hw_conv *j, const hw_span *sp, int32_t r, int32_t s,
                int32_t channel, int16_t *to);
 
-dscq_status hw__broadcast(hw_conv *j, dscq_error *err); /* datapath_conv.c */
-dscq_status hw__depthwise(hw_conv *j, dscq_error *err); /* datapath_depthwise.c */
-/* Inputs of 15 and 16 bits: one product after another (datapath_wide.c). */
+dscq_status hw__broadcast(hw_conv *j, dscq_error *err); /* conv.c */
+dscq_status hw__depthwise(hw_conv *j, dscq_error *err); /* depthwise.c */
+/* Inputs of 15 and 16 bits: one product after another (wide.c). */
 void hw__wide_sums(const hw_conv *j, int32_t place, int32_t channel, int32_t spans);
 
 /* Sums of the scratch, `spans` spans of one channel, through the post-processor into
- * the output ring (datapath_post.c). */
+ * the output ring (post.c). */
 void hw__post(const hw_conv *j, int32_t channel, int32_t spans);
 
 /* n bytes; short runs without a call. */

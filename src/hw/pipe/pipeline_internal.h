@@ -1,4 +1,4 @@
-/* The state of a running pipeline: shared by pipeline.c and pipeline_dma.c. */
+/* The state of a running pipeline: shared by pipeline.c, fifo.c and dma.c. */
 #ifndef HW_PIPELINE_INTERNAL_H
 #define HW_PIPELINE_INTERNAL_H
 
@@ -40,15 +40,14 @@ typedef struct pipe_state {
     dscq_error *err;
 } pipe_state;
 
-int hw__pipe_pushes(const pipe_fifo *x, int32_t row);
-/* Is there a slot for a row in every output? Then since when, into *at. */
+/* fifo.c. Is there a slot for a row in every output? Then since when, into *at. */
 int hw__pipe_room(const pipe_stage *x, int32_t row, uint64_t *at);
 void hw__pipe_reserve(pipe_stage *x, int32_t row);
 void hw__pipe_push(pipe_stage *x, int32_t row, uint64_t visible);
 void hw__pipe_release(pipe_stage *x, uint64_t frame, int32_t row, uint64_t end);
 dscq_status hw__pipe_finished(pipe_state *st, int32_t stage, uint64_t frame,
                               int32_t row, uint64_t start, uint64_t end);
-/* One transfer or one completion, the earlier first (pipeline_dma.c). */
+/* One transfer or one completion, the earlier first (dma.c). */
 dscq_status hw__pipe_move(pipe_state *st, int *did);
 
 #endif

@@ -23,13 +23,6 @@ enum {
     CONSTANT_BITS = 48 /* multiplier, shift and bias of a channel */
 };
 
-void dscq_resources_add(dscq_resources *sum, const dscq_resources *r)
-{
-#define X(field, text) sum->field += r->field;
-    DSCQ_RESOURCE_LIST(X)
-#undef X
-}
-
 dscq_resources dscq_pipe_ram(int64_t width_bits, int64_t depth)
 {
     const int64_t lut = width_bits * dscq_ceil_div(depth, LUT_BITS);

@@ -74,25 +74,13 @@ static void count_tile(dscq_counters *c, const dscq_program *p,
 {
     const dscq_hw_op *op = &p->op[t->op];
     const dscq_hw_tensor *x = &p->tensor[op->in[0]];
-    const uint64_t w = (uint64_t)p->tensor[op->out].w, v = (uint64_t)s->vector;
+    const uint64_t w = (uint64_t)p->tensor[op->out].w;
     const uint64_t vectors = (uint64_t)dscq_ceil_div((int64_t)w, s->vector);
     const uint64_t m = (uint64_t)t->m_count;
-    const uint64_t dense = (uint64_t)t->columns * m * w;
 
-    c->mult_compute += d->nonzero * w;
-    c->mult_filler += (d->entries - d->nonzero) * w;
-    c->mult_pixel_tail += d->entries * (vectors * v - w);
-    c->mult_empty += d->empty * vectors * v;
-    c->mac_dense += dense;
-    c->mac_done += d->entries * w;
+    hw__count_tile(c, t, d, vectors, (uint64_t)s->vector, w);
     c->mac_paired += d->entries * hw__paired(d, machine, w, s->vector);
-    c->mac_skipped += dense - d->entries * w;
-    c->acc_updates += d->entries * w;
-    c->entries += d->entries * vectors;
-    c->codebook_reads += d->entries * vectors;
     c->columns += (uint64_t)d->columns * vectors;
-    c->weight_read_bytes +=
-        (vectors * (d->entries * (uint64_t)t->bits + m * 48) + 7) / 8;
     c->post_outputs += m * w;
     c->requants += m * w;
     if (op->mode == DSCQ_HW_BROADCAST)
@@ -164,7 +152,7 @@ static void vector_row(dscq_counters *c, const dscq_program *p,
 dscq_status hw__pipe_row(dscq_counters *c, const dscq_program *p, int32_t stage,
                          const dscq_machine *m, hw_decoded *const *d, dscq_error *err)
 {
-    const dscq_pipe_stage *s = &p->pipe->stage[stage];
+    const dscq_pipe_stage *s = &dscq_program_pipe(p)->stage[stage];
 
     memset(c, 0, sizeof *c);
     if (s->kind == DSCQ_PIPE_LANES)
@@ -176,6 +164,7 @@ dscq_status hw__pipe_row(dscq_counters *c, const dscq_program *p, int32_t stage,
 
 dscq_status dscq_pipe_measure(dscq_program *p, const dscq_machine *m, dscq_error *err)
 {
+    dscq_pipe *pipe = dscq_program_pipe(p);
     hw_decoded **d = dscq_calloc((size_t)p->wtile_count, sizeof *d);
     dscq_status status = DSCQ_OK;
 
@@ -183,13 +172,13 @@ dscq_status dscq_pipe_measure(dscq_program *p, const dscq_machine *m, dscq_error
         return dscq_fail_nomem(err, "decoded weights", (size_t)p->wtile_count * 8);
     for (int32_t i = 0; i < p->wtile_count; i++)
         DSCQ_TRY(hw__decode(&d[i], p, &p->wtile[i], 1, 0, err));
-    for (int32_t i = 0; i < p->pipe->stage_count; i++) {
+    for (int32_t i = 0; i < pipe->stage_count; i++) {
         dscq_counters c;
         DSCQ_TRY(hw__pipe_row(&c, p, i, m, d, err));
         if (c.cycles > INT32_MAX)
             DSCQ_TRY(dscq_fail(err, DSCQ_ARG, "layer '%s': a row takes too many cycles",
-                               p->pipe->stage[i].name));
-        p->pipe->stage[i].cycles = (int32_t)c.cycles;
+                               pipe->stage[i].name));
+        pipe->stage[i].cycles = (int32_t)c.cycles;
     }
 done:
     for (int32_t i = 0; i < p->wtile_count; i++)

@@ -1,8 +1,8 @@
 /* A run of a pipeline program: real bytes through the FIFOs' rings in the order of the
  * firings, counters, laws. */
 #include "dscq/base/alloc.h"
+#include "result.h"
 #include "row.h"
-#include "sim_internal.h"
 
 #include <string.h>
 
@@ -12,6 +12,7 @@ typedef struct pipe_run {
     const dscq_pipe *pipe;
     const dscq_machine *m;
     const dscq_sim_options *opt;
+    const dscq_program *given;
     hw_data data;
     hw_decoded **decoded;
     dscq_counters *row; /* [stages] of one firing */
@@ -214,7 +215,7 @@ static dscq_status count_all(pipe_run *r, const dscq_pipe_result *t, dscq_error 
     s->total.mult_slots = t->cycles * (uint64_t)s->machine.multipliers;
     memcpy(s->frame_end, t->frame_end, (size_t)r->p.frames * sizeof *s->frame_end);
     hw__compute_stalls(s);
-    s->bound = dscq_sim_lower_bound(&r->p, &s->machine);
+    s->bound = hw__pipe_bound(&r->p, &s->machine);
     const char *law = dscq_counters_check(&s->total);
     if (law == NULL && s->bound.cycles > s->total.cycles)
         law = "no run is shorter than its slowest stage";
@@ -228,29 +229,9 @@ static dscq_status count_all(pipe_run *r, const dscq_pipe_result *t, dscq_error 
 
 /* ---- the run ------------------------------------------------------------ */
 
-static dscq_status take_outputs(pipe_run *r, dscq_error *err)
-{
-    const dscq_program *p = &r->p;
-    dscq_sim *s = r->s;
-
-    for (int32_t i = 0; i < p->output_count; i++)
-        for (int32_t f = 0; f < p->frames; f++) {
-            void *to = dscq_calloc(s->output_bytes[i], 1);
-            if (to == NULL)
-                return dscq_fail_nomem(err, "outputs", s->output_bytes[i]);
-            s->output[i * p->frames + f] = to;
-            hw__data_output(&r->data, p->output[i], f, to);
-        }
-    for (int32_t i = 0; i < p->tensor_count; i++) {
-        s->tensor[i] = r->data.captured[i];
-        r->data.captured[i] = NULL;
-    }
-    return DSCQ_OK;
-}
-
 static dscq_status open_run(pipe_run *r, const void *const *inputs, dscq_error *err)
 {
-    const dscq_program *p = r->s->program;
+    const dscq_program *p = r->given;
     dscq_status status = DSCQ_OK;
 
     r->p.ring = dscq_malloc((size_t)p->ring_count, sizeof *p->ring);
@@ -273,11 +254,7 @@ static dscq_status open_run(pipe_run *r, const void *const *inputs, dscq_error *
     if (r->opt->no_data)
         return DSCQ_OK;
     DSCQ_TRY(hw__data_init(&r->data, &r->p, p->act_peak_bytes, r->opt->capture, err));
-    for (int32_t i = 0; i < p->input_count; i++)
-        for (int32_t f = 0; f < p->frames; f++)
-            hw__data_input(&r->data, p->input[i], f,
-                           (const uint8_t *)inputs[i] +
-                               r->s->tensor_bytes[p->input[i]] * (size_t)f);
+    hw__sim_give(r->s, &r->data, inputs);
 done:
     return status;
 }
@@ -297,7 +274,8 @@ dscq_status hw__pipe_sim(dscq_sim *s, const dscq_program *p, const dscq_machine 
                          const void *const *inputs, const dscq_sim_options *o,
                          dscq_error *err)
 {
-    pipe_run r = {.s = s, .p = *p, .pipe = p->pipe, .m = m, .opt = o};
+    pipe_run r = {
+        .s = s, .p = *p, .given = p, .pipe = dscq_program_pipe(p), .m = m, .opt = o};
     dscq_pipe_result t = {0};
     dscq_memory *memory = NULL;
     dscq_status status;
@@ -311,17 +289,13 @@ dscq_status hw__pipe_sim(dscq_sim *s, const dscq_program *p, const dscq_machine 
                            (unsigned long long)p->dram_bytes, m->dram));
     const dscq_pipe_options po = {
         .frames = p->frames, .fired = fired, .ctx = &r, .memory = memory};
-    DSCQ_TRY(dscq_pipe_run(&t, p->pipe, m, &po, err));
+    DSCQ_TRY(dscq_pipe_run(&t, r.pipe, m, &po, err));
     dscq_memory_settle(memory, t.cycles);
     DSCQ_TRY(count_all(&r, &t, err));
     DSCQ_TRY(dscq_memory_check_laws(memory, err));
-    const dscq_dram *d = dscq_memory_dram(memory);
-    if (d != NULL) {
-        s->dram = dscq_dram_count(d);
-        s->dram_energy = dscq_dram_energy_pj(dscq_dram_settings(d), &s->dram);
-    }
+    hw__sim_memory(s, memory);
     if (!o->no_data)
-        DSCQ_TRY(take_outputs(&r, err));
+        DSCQ_TRY(hw__sim_take(s, &r.data, err));
 done:
     dscq_pipe_result_clear(&t);
     dscq_memory_destroy(memory);

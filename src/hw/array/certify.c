@@ -2,7 +2,7 @@
  * and the stepped lanes must end in the same cycles. */
 #include "dscq/base/alloc.h"
 #include "dscq/hw/stepped.h"
-#include "sim_internal.h"
+#include "run.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Lanes, vector and width of every stage: for a given time of a frame each stage takes
  * its cheapest shape that is fast enough; the shortest time whose sum fits is found by
- * bisection. Estimates; pipeline.c counts what was chosen exactly. */
+ * bisection. Estimates; pipeline.c counts exactly what was chosen. */
 #include "dscq/base/alloc.h"
-#include "lower_internal.h"
+#include "pipe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +106,7 @@ static shape conv_shape(const lowering *l, const conv_facts *k, int32_t lanes,
 static dscq_status conv_choices(choices *c, lowering *l, int32_t stage,
                                 const low_board *b)
 {
-    const dscq_pipe_stage *s = &l->p->pipe->stage[stage];
+    const dscq_pipe_stage *s = &dscq_program_pipe(l->p)->stage[stage];
     const dscq_hw_op *op = &l->p->op[s->op_first];
     const dscq_qnode *n = &l->q->node[l->op[s->op_first].node];
     const int depthwise = op->mode == DSCQ_HW_DEPTHWISE;
@@ -143,7 +143,7 @@ done:
 static dscq_status vector_choices(choices *c, lowering *l, int32_t stage,
                                   const low_board *b)
 {
-    const dscq_pipe_stage *s = &l->p->pipe->stage[stage];
+    const dscq_pipe_stage *s = &dscq_program_pipe(l->p)->stage[stage];
     dscq_status status = DSCQ_OK;
 
     for (int p = 0; p < POSTS; p++) {
@@ -189,12 +189,7 @@ static int pick(choices *c, int32_t n, double interval, const dscq_resources *mo
         dscq_resources_add(&sum, &s->need);
         used += (int64_t)s->lanes * s->vector;
     }
-#define X(field, text)                                                                 \
-    if (sum.field > most->field)                                                       \
-        return 0;
-    DSCQ_RESOURCE_LIST(X)
-#undef X
-    return used <= multipliers;
+    return used <= multipliers && lower__within(&sum, most);
 }
 
 static double bisect(choices *c, int32_t n, double low, double high,
@@ -269,7 +264,7 @@ static dscq_status choose(lowering *l, choices *c, int32_t n, const low_board *b
 
 dscq_status lower__size_stages(lowering *l, const low_board *b, double *interval)
 {
-    dscq_pipe *pipe = l->p->pipe;
+    dscq_pipe *pipe = dscq_program_pipe(l->p);
     const int32_t n = pipe->stage_count;
     choices *c = dscq_calloc((size_t)n, sizeof *c);
     dscq_status status = DSCQ_OK;

@@ -2,7 +2,7 @@
  * commands finished in order (docs/accelerator.md section 7, rules D1..D6). */
 #include "dscq/base/alloc.h"
 #include "dscq/base/ints.h"
-#include "sim_internal.h"
+#include "run.h"
 
 #include <string.h>
 

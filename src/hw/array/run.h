@@ -1,36 +1,10 @@
-/* The state of one run: shared by sim.c, sim_dma.c and sim_table.c. */
-#ifndef HW_SIM_INTERNAL_H
-#define HW_SIM_INTERNAL_H
+/* A running array: its units, their queues and tokens. */
+#ifndef HW_RUN_H
+#define HW_RUN_H
 
-#include "hw_internal.h"
+#include "array.h"
 #include "port.h"
-
-struct dscq_sim {
-    const dscq_program *program; /* borrowed while running; names are copied */
-    dscq_machine machine;
-    dscq_counters total;
-    dscq_counters *layer;
-    char (*layer_name)[64];
-    int32_t layer_count, frames, output_count, tensor_count;
-    uint64_t stall[DSCQ_UNIT_COUNT][DSCQ_STALL_COUNT];
-    uint64_t *frame_end;
-    void **output; /* [output_count * frames] */
-    size_t *output_bytes;
-    uint8_t **tensor; /* captured */
-    size_t *tensor_bytes;
-    dscq_dram_counters dram;
-    dscq_dram_energy dram_energy;
-    int64_t act_peak;
-    int32_t certified;
-    dscq_sim_bound bound;
-    /* pipeline: where the cycles of each stage went; else 0 stages */
-    int32_t stage_count;
-    struct sim_stage {
-        char name[64];
-        uint64_t cycles; /* of the run */
-        uint64_t busy, starved, blocked, idle;
-    } * stage;
-};
+#include "result.h"
 
 /* A DMA unit: which of its commands are on their way. */
 typedef struct sim_dma {
@@ -43,6 +17,11 @@ typedef struct sim_dma {
         int token, all_issued;
     } * transfer; /* [queue_count] */
 } sim_dma;
+
+typedef struct hw_token_times {
+    uint64_t *time; /* [cap] cycle in which the n-th piece of work was finished */
+    size_t count, cap;
+} hw_token_times;
 
 typedef struct sim_state {
     dscq_sim *s;
@@ -67,7 +46,7 @@ typedef struct sim_state {
 int hw__tokens_ready(const sim_state *st, const dscq_hw_cmd *c, hw_ready *out);
 dscq_status hw__token_add(sim_state *st, dscq_token token, uint64_t cycle);
 
-/* sim_dma.c */
+/* dma.c */
 dscq_status hw__dma_init(sim_state *st);
 void hw__dma_clear(sim_state *st);
 /* 1 in *did when the unit's next command had its turn and was issued. */
@@ -77,17 +56,18 @@ dscq_status hw__dma_complete(sim_state *st, int *did);
 /* Idle time of the DMA units up to the end. */
 void hw__dma_finish(sim_state *st, uint64_t end);
 
+/* Does the machine have what the program asks for? DSCQ_ARG. */
+dscq_status hw__array_fits(const dscq_program *p, const dscq_machine *m,
+                           dscq_error *err);
+
 /* certify.c: one compute command alone, recurrence against stepped lanes. */
 dscq_status hw__certify(hw_array *a, const dscq_hw_cmd *c, const hw_decoded *w,
                         dscq_error *err);
 
-/* sim.c: an empty result; the accounts of the multipliers as causes. */
-dscq_status hw__sim_create(dscq_sim **out, const dscq_program *p, const dscq_machine *m,
-                           dscq_error *err);
-void hw__compute_stalls(dscq_sim *s);
-/* pipeline_sim.c: the run of a program with p->pipe. */
-dscq_status hw__pipe_sim(dscq_sim *s, const dscq_program *p, const dscq_machine *m,
-                         const void *const *inputs, const dscq_sim_options *o,
-                         dscq_error *err);
+/* run.c, bound.c */
+dscq_status hw__array_sim(dscq_sim *s, const dscq_program *p, const dscq_machine *m,
+                          const void *const *inputs, const dscq_sim_options *o,
+                          dscq_error *err);
+dscq_sim_bound hw__array_bound(const dscq_program *p, const dscq_machine *m);
 
 #endif
