@@ -18,9 +18,10 @@ static int find_keys(dscq_str *s, const char *word)
 {
     char name[2 * DSCQ_NAME_MAX], part[DSCQ_NAME_MAX], full[2 * DSCQ_NAME_MAX];
     cli_section all[CLI_KEY_SECTIONS];
+    dscq_key compress[DSCQ_COMPRESS_KEYS];
     int found = 0;
 
-    cli_list_sections(all);
+    cli_list_sections(all, compress);
     (void)dscq_str_copy(part, sizeof part, word + (*word == '['));
     part[strcspn(part, "].")] = '\0';
     const char *dot = strchr(word, '.');
@@ -81,6 +82,7 @@ static int find_names(dscq_str *s, const char *word)
 
     if (dscq_method_find(word) != NULL) {
         cli__put_method(s, dscq_method_find(word));
+        cli__put_method_keys(s, dscq_method_find(word));
         found++;
     }
     for (int32_t i = 0; i < dscq_pack_encoding_count(); i++) {

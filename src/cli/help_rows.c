@@ -85,6 +85,22 @@ void cli__put_layer(dscq_str *s, const dscq_layer_ops *ops)
         cli__put_keys(s, ops->keys);
 }
 
+/* Its own and those it shares with all. */
+static void put_key_names(dscq_str *s, const dscq_method *m)
+{
+    const char *before = "  keys of [compress] beside p and b: ";
+
+    for (size_t i = 0; i < DSCQ_METHOD_KEYS && m->keys[i] != NULL; i++)
+        for (const dscq_key *k = m->keys[i]->rows; k->name != NULL; k++) {
+            dscq_str_addf(s, "%s%s", before, k->name);
+            before = ", ";
+        }
+    if (m->reads != NULL)
+        dscq_str_addf(s, "%s%s", before, m->reads);
+    if (m->reads != NULL || m->keys[0] != NULL)
+        dscq_str_add(s, "\n");
+}
+
 void cli__put_method(dscq_str *s, const dscq_method *m)
 {
     dscq_str_addf(s, "%s%s\n  ", s->len > 0 ? "\n" : "", m->name);
@@ -93,8 +109,13 @@ void cli__put_method(dscq_str *s, const dscq_method *m)
         dscq_str_add(s, "  ");
         cli__help_fill(s, m->source, 2, 2);
     }
-    if (m->keys != NULL && *m->keys != '\0')
-        dscq_str_addf(s, "  keys of [compress] beside p and b: %s\n", m->keys);
+    put_key_names(s, m);
+}
+
+void cli__put_method_keys(dscq_str *s, const dscq_method *m)
+{
+    for (size_t i = 0; i < DSCQ_METHOD_KEYS && m->keys[i] != NULL; i++)
+        cli__put_keys(s, m->keys[i]->rows);
 }
 
 void cli__put_encoding(dscq_str *s, const dscq_pack_encoding_info *e)

@@ -20,6 +20,8 @@ void cli__put_keys(dscq_str *s, const dscq_key *keys);
 void cli__put_section(dscq_str *s, const char *name, const dscq_key *keys);
 void cli__put_layer(dscq_str *s, const struct dscq_layer_ops *ops);
 void cli__put_method(dscq_str *s, const struct dscq_method *m);
+/* The rows of its own keys. */
+void cli__put_method_keys(dscq_str *s, const struct dscq_method *m);
 void cli__put_encoding(dscq_str *s, const struct dscq_pack_encoding_info *e);
 
 #endif

@@ -2,7 +2,6 @@
 #include "settings.h"
 
 #include "dscq/base/str.h"
-#include "dscq/compress/settings.h"
 #include "dscq/data/dataset.h"
 #include "dscq/hw/machine.h"
 #include "dscq/nn/layers.h"
@@ -13,11 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void cli_list_sections(cli_section out[CLI_KEY_SECTIONS])
+void cli_list_sections(cli_section out[CLI_KEY_SECTIONS],
+                       dscq_key compress[DSCQ_COMPRESS_KEYS])
 {
     const cli_section all[CLI_KEY_SECTIONS] = {{"data", dscq_data_keys, 0},
                                                {"train", dscq_train_keys, 0},
-                                               {"compress", dscq_compress_keys, 0},
+                                               {"compress", compress, 0},
                                                {"compress_layer", dscq_layer_keys, 0},
                                                {"sensitivity", dscq_sense_keys, 0},
                                                {"search", dscq_search_keys, 0},
@@ -25,6 +25,7 @@ void cli_list_sections(cli_section out[CLI_KEY_SECTIONS])
                                                {"machine", dscq_machine_keys(), 1},
                                                {"schedule", dscq_schedule_keys(), 1}};
 
+    dscq_compress_keys(compress);
     memcpy(out, all, sizeof all);
 }
 
@@ -33,11 +34,12 @@ int cli_key_places(char *out, size_t cap, const cli_cmd *cmd, const char *key,
 {
     const int of_machine = cmd->group == CLI_HARDWARE; /* there it stands alone */
     cli_section all[CLI_KEY_SECTIONS];
+    dscq_key compress[DSCQ_COMPRESS_KEYS];
     size_t n = 0;
     int found = 0;
 
     out[0] = '\0';
-    cli_list_sections(all);
+    cli_list_sections(all, compress);
     for (size_t i = 0; i < CLI_KEY_SECTIONS; i++) {
         const int bare = of_machine && strcmp(all[i].name, "machine") == 0;
         if ((of_machine && !all[i].of_machine) || n + 1 >= cap ||

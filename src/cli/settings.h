@@ -5,6 +5,7 @@
 #define CLI_SETTINGS_H
 
 #include "cmd.h"
+#include "dscq/compress/settings.h"
 
 typedef struct cli_section {
     const char *name;
@@ -13,6 +14,8 @@ typedef struct cli_section {
 } cli_section;
 
 enum { CLI_KEY_SECTIONS = 9 };
-void cli_list_sections(cli_section out[CLI_KEY_SECTIONS]);
+/* compress: room for the rows of its section. */
+void cli_list_sections(cli_section out[CLI_KEY_SECTIONS],
+                       dscq_key compress[DSCQ_COMPRESS_KEYS]);
 
 #endif

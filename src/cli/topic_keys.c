@@ -32,11 +32,13 @@ const cli_topic cli_topic_layers = {
 
 static dscq_status print_methods(cli_call *call, dscq_error *err)
 {
+    dscq_key keys[DSCQ_COMPRESS_KEYS];
     dscq_str s = {0};
 
     for (size_t i = 0; i < dscq_method_count(); i++)
         cli__put_method(&s, dscq_method_at(i));
-    cli__put_section(&s, "compress", dscq_compress_keys);
+    dscq_compress_keys(keys);
+    cli__put_section(&s, "compress", keys);
     cli__put_section(&s, "compress_layer", dscq_layer_keys);
     return cli__help_print(call, &s, err);
 }
@@ -92,9 +94,10 @@ const cli_topic cli_topic_train = {"training", "keys of [net] and [train]",
 static dscq_status print_keys(cli_call *call, dscq_error *err)
 {
     cli_section all[CLI_KEY_SECTIONS];
+    dscq_key compress[DSCQ_COMPRESS_KEYS];
     dscq_str s = {0};
 
-    cli_list_sections(all);
+    cli_list_sections(all, compress);
     for (size_t i = 0; i < CLI_KEY_SECTIONS; i++)
         cli__put_section(&s, all[i].name, all[i].keys);
     return cli__help_print(call, &s, err);

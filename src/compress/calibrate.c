@@ -1,150 +1,15 @@
-/* One histogram an edge; from them the grids of a whole network. */
+/* The grids of a whole network, from the histograms of its edges. */
 #include "dscq/compress/calibrate.h"
 
 #include "compress_internal.h"
 #include "dscq/base/alloc.h"
+#include "dscq/base/str.h"
 #include "dscq/nn/layer.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-typedef struct edge_stat {
-    dscq_hist hist;
-    int32_t channels;
-    float *lo, *hi; /* [channels] */
-} edge_stat;
-
-struct dscq_observer {
-    const dscq_model *model;
-    int32_t nodes;
-    edge_stat *edge;    /* [1 + nodes]: the input first */
-    dscq_hist **before; /* [nodes] in front of tables, else NULL */
-};
-
-static dscq_status make_before(dscq_observer *o, dscq_error *err)
-{
-    o->before = dscq_calloc((size_t)o->nodes + 1, sizeof *o->before);
-    for (int32_t i = 0; o->before != NULL && i < o->nodes; i++) {
-        if (!dscq_node_has_table(dscq_model_node(o->model, i)))
-            continue;
-        o->before[i] = dscq_calloc(1, sizeof *o->before[i]);
-        if (o->before[i] == NULL)
-            return dscq_fail_nomem(err, "histograms of activations",
-                                   sizeof *o->before[i]);
-    }
-    return o->before != NULL ? DSCQ_OK
-                             : dscq_fail_nomem(err, "histograms of activations",
-                                               (size_t)o->nodes * sizeof *o->before);
-}
-
-dscq_status dscq_observer_create(dscq_observer **out, const dscq_model *m,
-                                 dscq_error *err)
-{
-    dscq_observer *o = dscq_calloc(1, sizeof *o);
-
-    *out = NULL;
-    if (o == NULL)
-        return dscq_fail_nomem(err, "observer", sizeof *o);
-    o->model = m;
-    o->nodes = dscq_model_nodes(m);
-    o->edge = dscq_calloc((size_t)o->nodes + 1, sizeof *o->edge);
-    for (int32_t i = 0; o->edge != NULL && i <= o->nodes; i++) {
-        edge_stat *e = &o->edge[i];
-
-        e->channels = i == 0 ? dscq_model_input(m).c : dscq_model_node(m, i - 1)->out.c;
-        e->lo = dscq_calloc(2 * (size_t)e->channels, sizeof *e->lo);
-        e->hi = e->lo != NULL ? e->lo + e->channels : NULL;
-        if (e->lo == NULL)
-            break;
-    }
-    if (o->edge == NULL || o->edge[o->nodes].lo == NULL) {
-        dscq_observer_destroy(o);
-        return dscq_fail_nomem(err, "histograms of activations",
-                               ((size_t)o->nodes + 1) * sizeof *o->edge);
-    }
-    const dscq_status status = make_before(o, err);
-    if (status == DSCQ_OK)
-        *out = o;
-    else
-        dscq_observer_destroy(o);
-    return status;
-}
-
-void dscq_observer_destroy(dscq_observer *o)
-{
-    if (o == NULL)
-        return;
-    for (int32_t i = 0; o->edge != NULL && i <= o->nodes; i++)
-        dscq_free(o->edge[i].lo);
-    for (int32_t i = 0; o->before != NULL && i < o->nodes; i++)
-        dscq_free(o->before[i]);
-    dscq_free(o->before);
-    dscq_free(o->edge);
-    dscq_free(o);
-}
-
-void dscq_observer_see(void *ctx, int32_t node, const float *y, dscq_shape shape)
-{
-    dscq_observer *o = ctx;
-    edge_stat *e = &o->edge[node + 1];
-    const size_t n = dscq_shape_count(&shape), c = (size_t)shape.c;
-
-    assert(node >= DSCQ_INPUT && node < o->nodes);
-    dscq_hist_add(&e->hist, y, n);
-    if (shape.c != e->channels)
-        return;
-    for (size_t i = 0; i < n; i += c)
-        for (size_t k = 0; k < c; k++) {
-            e->lo[k] = y[i + k] < e->lo[k] ? y[i + k] : e->lo[k];
-            e->hi[k] = y[i + k] > e->hi[k] ? y[i + k] : e->hi[k];
-        }
-}
-
-static void see_before(void *ctx, int32_t node, const float *x, dscq_shape shape)
-{
-    const dscq_observer *o = ctx;
-
-    if (o->before[node] != NULL)
-        dscq_hist_add(o->before[node], x, dscq_shape_count(&shape));
-}
-
-void dscq_observer_watch(dscq_observer *o, dscq_exec *e)
-{
-    dscq_exec_observe(e, o != NULL ? dscq_observer_see : NULL, o);
-    dscq_exec_observe_before(e, o != NULL ? see_before : NULL, o);
-}
-
-const dscq_hist *dscq_observer_hist(const dscq_observer *o, int32_t node)
-{
-    assert(node >= DSCQ_INPUT && node < o->nodes);
-    return &o->edge[node + 1].hist;
-}
-
-const dscq_hist *dscq_observer_hist_before(const dscq_observer *o, int32_t node)
-{
-    assert(node >= 0 && node < o->nodes);
-    return o->before[node];
-}
-
-double dscq_observer_range_ratio(const dscq_observer *o, int32_t node)
-{
-    const edge_stat *e = &o->edge[node + 1];
-    double least = (double)INFINITY, most = 0.0;
-
-    for (int32_t k = 0; k < e->channels; k++) {
-        const double r = (double)e->hi[k] - (double)e->lo[k];
-
-        if (r > 0.0) {
-            least = fmin(least, r);
-            most = fmax(most, r);
-        }
-    }
-    return most > 0.0 ? most / least : 1.0;
-}
-
-/* ---- grids -------------------------------------------------------------- */
 
 /* Does the integer form of a node keep its input's codes (pack/build_rows.def)? */
 static int moves_codes(const dscq_node *n)
@@ -193,6 +58,22 @@ int dscq_calibrate_is_logits(const dscq_model *m, int32_t node)
     return 1;
 }
 
+int32_t dscq_rules_activation_bits(const dscq_settings *s, const dscq_model *m,
+                                   int32_t node)
+{
+    int32_t bits = node == DSCQ_INPUT ? s->all.input_b : s->all.activation_b;
+
+    if (node == DSCQ_INPUT)
+        return bits;
+    if (dscq_calibrate_is_logits(m, node))
+        return s->all.logit_b;
+    for (size_t i = 0; i < s->layer_count; i++)
+        if (s->layer[i].activation_b > 0 &&
+            dscq_glob_match_any(s->layer[i].match, dscq_model_node(m, node)->name))
+            bits = s->layer[i].activation_b;
+    return bits;
+}
+
 /* Nothing but zeros came by (or what rounds to them beside any weight). */
 static int is_dead(const dscq_observer *o, int32_t node)
 {
@@ -204,6 +85,7 @@ static int is_dead(const dscq_observer *o, int32_t node)
 /* What calibration knows while it goes from the last node to the first. */
 typedef struct grids {
     const dscq_observer *o;
+    const dscq_model *m;
     const dscq_settings *s;
     const dscq_aquant *given; /* or NULL */
     dscq_calibrated *c;
@@ -255,9 +137,8 @@ static dscq_aquant grid_before(const grids *g, const dscq_hist *h, int32_t node,
                                int32_t bits)
 {
     const dscq_compress_params *p = &g->s->all;
-    const dscq_node *n = dscq_model_node(g->o->model, node);
-    const int rule =
-        is_output_source(g->o->model, node) ? DSCQ_CAL_MINMAX : p->calibration;
+    const dscq_node *n = dscq_model_node(g->m, node);
+    const int rule = is_output_source(g->m, node) ? DSCQ_CAL_MINMAX : p->calibration;
 
     return dscq_hist_before(h, n->act, n->act_slope, &g->c->edge[node],
                             (dscq_calibration)rule, p->percentile, bits);
@@ -266,7 +147,7 @@ static dscq_aquant grid_before(const grids *g, const dscq_hist *h, int32_t node,
 static dscq_aquant grid(const grids *g, int32_t node)
 {
     const dscq_compress_params *p = &g->s->all;
-    const dscq_model *m = g->o->model;
+    const dscq_model *m = g->m;
     const dscq_hist *h = dscq_observer_hist(g->o, node);
     const int32_t bits = dscq_rules_activation_bits(g->s, m, node);
     const int whole = node != DSCQ_INPUT && is_output_source(m, node);
@@ -291,10 +172,10 @@ static dscq_aquant grid(const grids *g, int32_t node)
 
 /* The smallest scale of what is joined with `node` (a source), 0: nothing is. One shift
  * serves all inputs of a sum, so a dead one must not be the largest. */
-static double scale_beside(const dscq_calibrated *c, const dscq_observer *o,
-                           int32_t node)
+static double scale_beside(const grids *g, int32_t node)
 {
-    const dscq_model *m = o->model;
+    const dscq_calibrated *c = g->c;
+    const dscq_model *m = g->m;
     double least = 0.0;
 
     for (int32_t i = 0; i < c->nodes; i++) {
@@ -305,7 +186,7 @@ static double scale_beside(const dscq_calibrated *c, const dscq_observer *o,
         for (int32_t j = 0; joined && j < n->input_count; j++) {
             const int32_t at = dscq_calibrate_source(m, n->input[j]);
             const double s = at == DSCQ_INPUT ? c->input.scale : c->edge[at].scale;
-            if (at != node && !is_dead(o, at) && (least == 0.0 || s < least))
+            if (at != node && !is_dead(g->o, at) && (least == 0.0 || s < least))
                 least = s;
         }
     }
@@ -316,16 +197,15 @@ static double scale_beside(const dscq_calibrated *c, const dscq_observer *o,
  * neighbours'. It gets that of what it is joined with, else of the layer's input. */
 static void give_dead_scales(const grids *g)
 {
-    const dscq_observer *o = g->o;
     dscq_calibrated *c = g->c;
 
     for (int32_t i = 0; i < c->nodes; i++) {
         const int32_t from =
-            dscq_calibrate_source(o->model, dscq_model_node(o->model, i)->input[0]);
-        if (dscq_calibrate_source(o->model, i) != i || !is_dead(o, i) ||
+            dscq_calibrate_source(g->m, dscq_model_node(g->m, i)->input[0]);
+        if (dscq_calibrate_source(g->m, i) != i || !is_dead(g->o, i) ||
             is_given(g, (size_t)i + 1))
             continue;
-        c->edge[i].scale = scale_beside(c, o, i);
+        c->edge[i].scale = scale_beside(g, i);
         if (c->edge[i].scale == 0.0)
             c->edge[i].scale =
                 from == DSCQ_INPUT ? c->input.scale : c->edge[from].scale;
@@ -336,7 +216,7 @@ static void give_dead_scales(const grids *g)
  * the codes that come, if they are few. */
 static int has_own_input(const grids *g, int32_t node)
 {
-    const dscq_node *n = dscq_model_node(g->o->model, node);
+    const dscq_node *n = dscq_model_node(g->m, node);
 
     if (!dscq_node_has_table(n) || !is_section(n))
         return dscq_node_has_table(n);
@@ -346,7 +226,7 @@ static int has_own_input(const grids *g, int32_t node)
 
 static void choose(const grids *g)
 {
-    const dscq_model *m = g->o->model;
+    const dscq_model *m = g->m;
     dscq_calibrated *c = g->c;
 
     c->input = grid(g, DSCQ_INPUT);
@@ -373,24 +253,26 @@ dscq_status dscq_calibrate(dscq_calibrated **out, const dscq_observer *o,
                            const dscq_settings *s, const dscq_aquant *given,
                            dscq_error *err)
 {
+    const dscq_model *m = dscq_observer_model(o);
+    const int32_t nodes = dscq_model_nodes(m);
     dscq_calibrated *c = dscq_calloc(1, sizeof *c);
 
     *out = NULL;
     if (c != NULL) {
-        c->edge = dscq_calloc((size_t)o->nodes + 1, sizeof *c->edge);
-        c->before = dscq_calloc((size_t)o->nodes + 1, sizeof *c->before);
+        c->edge = dscq_calloc((size_t)nodes + 1, sizeof *c->edge);
+        c->before = dscq_calloc((size_t)nodes + 1, sizeof *c->before);
     }
     if (c == NULL || c->edge == NULL || c->before == NULL) {
         dscq_calibrated_destroy(c);
         return dscq_fail_nomem(err, "activation scales",
-                               2 * (size_t)o->nodes * sizeof *c->edge);
+                               2 * (size_t)nodes * sizeof *c->edge);
     }
-    if (o->edge[0].hist.total == 0) {
+    if (dscq_observer_hist(o, DSCQ_INPUT)->total == 0) {
         dscq_calibrated_destroy(c);
         return dscq_fail(err, DSCQ_ARG, "calibration: the network has seen no image");
     }
-    c->nodes = o->nodes;
-    choose(&(grids){.o = o, .s = s, .given = given, .c = c});
+    c->nodes = nodes;
+    choose(&(grids){.o = o, .m = m, .s = s, .given = given, .c = c});
     *out = c;
     return DSCQ_OK;
 }
@@ -472,7 +354,7 @@ dscq_status dscq_calibrated_table(dscq_table **out, const dscq_calibrated *c,
     add_row(*out, "input", &c->input, dscq_observer_hist(o, DSCQ_INPUT),
             dscq_observer_range_ratio(o, DSCQ_INPUT));
     for (int32_t i = 0; i < c->nodes; i++) {
-        const char *name = dscq_model_node(o->model, i)->name;
+        const char *name = dscq_model_node(dscq_observer_model(o), i)->name;
         char before[DSCQ_NODE_NAME + 8];
 
         (void)snprintf(before, sizeof before, "%s.pre", name);

@@ -16,9 +16,8 @@ struct dscq_clayer {
     uint8_t *held;   /* [count] pruned by an earlier stage: stays pruned      */
     size_t kept;     /* weights kept in the last step                         */
     dscq_wquant *q;  /* when frozen, or while a method keeps fixed levels     */
-    double *scale;   /* [k] steps of the linear form between refreshes        */
     double rate;     /* pruning rate in force now (schedules)                 */
-    double mark;     /* a number of the method (threshold, ...)               */
+    void *state;     /* dscq_method_state.layer_bytes of the stage's method   */
     int no_memory;   /* the last copy could not be made                        */
 };
 
@@ -26,7 +25,7 @@ struct dscq_clayer {
 typedef struct compress_work {
     void *clip;    /* dscq_clipq_scratch_bytes(largest) */
     float *v;      /* [largest] */
-    double *score; /* [largest]: blocks */
+    double *score; /* [largest]: of blocks, or a scale of each channel */
     uint32_t *order;
 } compress_work;
 
@@ -38,8 +37,6 @@ typedef struct compress_snapshot {
     double score;
     int valid;
 } compress_snapshot;
-
-enum { COMPRESS_STAGES = 8 };
 
 struct dscq_compressor {
     dscq_model *model;
@@ -53,10 +50,10 @@ struct dscq_compressor {
     int workers;
     size_t largest;
 
-    const dscq_method *stage[COMPRESS_STAGES];
-    double share[COMPRESS_STAGES];
-    uint64_t stage_end[COMPRESS_STAGES]; /* step at which a stage is over */
-    int32_t stages, at;                  /* at == -1: not started */
+    const dscq_method *stage[DSCQ_STAGES];
+    double share[DSCQ_STAGES];
+    uint64_t stage_end[DSCQ_STAGES]; /* step at which a stage is over */
+    int32_t stages, at;              /* at == -1: not started */
     uint64_t steps, steps_per_epoch, freeze_step, step, stage_begin;
     uint32_t epochs;
     int frozen, copies;
@@ -64,14 +61,55 @@ struct dscq_compressor {
     uint64_t settle_step;
     double t; /* progress of the stage */
 
-    /* of scored methods (schedule.c) */
-    double score0;
-    compress_snapshot good, peak; /* last accepted state; best of this round */
-    int32_t round, rounds_max, round_left, position, group, undone;
-    double alpha, alpha_step;
-    int done;  /* nothing left to try: keep the masks */
-    int phase; /* of acdc (1 sparse), of deep_compression (1 clustered); -1 at first */
+    double score0; /* before compression */
+
+    /* of the method of the present stage (stage.c) */
+    const void *params[DSCQ_METHOD_KEYS]; /* the structs of its own keys */
+    void *state, *layer_state;            /* whole; its rows are those of: */
+    const dscq_method_state *has;
 };
+
+/* ---- what a method remembers (stage.c) ------------------------------------------ */
+
+typedef enum compress_field_kind {
+    COMPRESS_END,
+    COMPRESS_INT,      /* int32_t                                          */
+    COMPRESS_REAL,     /* double                                           */
+    COMPRESS_SNAPSHOT, /* compress_snapshot; not of a layer                */
+    COMPRESS_WEIGHTS   /* float *, one a weight; of a layer alone          */
+} compress_field_kind;
+
+/* A member of a state struct that a checkpoint keeps. Numbers have a place in the
+ * arrays there, which the driver shares: "compress.words" (places 4 to 11, and from 17
+ * on), "compress.reals" (from 2 on) and, of a layer, "compress.N.reals" (1, and from 3
+ * on). A place once used keeps its meaning: files of earlier versions are read. */
+typedef struct compress_field {
+    compress_field_kind kind;
+    size_t offset;
+    int place;
+    const char *name; /* of what is no number: "compress.NAME", "compress.N.NAME" */
+} compress_field;
+
+/* clang-format off */
+#define COMPRESS_FIELD(S, kind, member, place)                                         \
+    {COMPRESS_##kind, offsetof(S, member), place, #member}
+#define COMPRESS_FIELDS_END {COMPRESS_END, 0, 0, NULL}
+/* clang-format on */
+
+static inline void *compress__member(void *state, const compress_field *f)
+{
+    return (unsigned char *)state + f->offset;
+}
+
+/* Both structs are zeroed when the stage begins, arrays among the fields as well. */
+struct dscq_method_state {
+    size_t bytes, layer_bytes;                   /* c->state; l->state of each layer */
+    const compress_field *fields, *layer_fields; /* up to COMPRESS_END; NULL: none */
+};
+
+/* Stage `at` is the present one: its method's params, and a state of zeros. */
+dscq_status compress__stage_enter(dscq_compressor *c, int32_t at, dscq_error *err);
+void compress__stage_leave(dscq_compressor *c); /* frees the state */
 
 /* ---- what most methods do with a layer (layer.c) -------------------------- */
 
@@ -101,6 +139,15 @@ dscq_status compress__freeze_levels(dscq_clayer *l, const double *level, int32_t
 int compress__is_plain(const dscq_clayer *l);
 /* For methods of uniform codes: codebook rules become linear ones. */
 void compress__all_linear(dscq_compressor *c);
+
+/* ---- cuts, each followed by retraining (rounds.c) --------------------------- */
+
+typedef struct compress_rounds {
+    double acc_loss;      /* score that a cut may cost                         */
+    int32_t round_epochs; /* of retraining                                     */
+    double density_step;  /* factor of the kept fraction from cut to cut       */
+} compress_rounds;
+extern const dscq_method_keys compress__rounds_keys;
 
 /* ---- all learned values and masks, to go back to (snapshot.c) -------------- */
 

@@ -3,13 +3,33 @@
 #include "dscq/base/alloc.h"
 #include "dscq/compress/prune.h"
 
+typedef struct acdc_params {
+    int32_t phase_epochs; /* length of a sparse or dense phase */
+} acdc_params;
+
+static const dscq_key k_rows[] = {
+    DSCQ_KEY_INT_ROW(acdc_params, phase_epochs, 1, 1000, "5",
+                     "acdc: epochs of a sparse or dense phase"),
+    DSCQ_KEY_END};
+static const dscq_method_keys k_keys = {k_rows, sizeof(acdc_params), "last_p"};
+
+typedef struct acdc_state {
+    int32_t phase; /* 1 sparse, 0 dense, -1 at first */
+} acdc_state;
+
+static const compress_field k_fields[] = {COMPRESS_FIELD(acdc_state, INT, phase, 11),
+                                          COMPRESS_FIELDS_END};
+static const dscq_method_state k_state = {.bytes = sizeof(acdc_state),
+                                          .fields = k_fields};
+
 /* Parts of the stage, from the published schedules of 100 epochs. */
 static const double k_warm = 0.10, k_turns_end = 0.75, k_dense_end = 0.85;
 
 static int sparse_at(const dscq_compressor *c, double t)
 {
+    const acdc_params *p = c->params[0];
     const double stage = (double)(c->stage_end[c->at] - c->stage_begin);
-    const double phase = (double)c->steps_per_epoch * c->settings->all.phase_epochs;
+    const double phase = (double)c->steps_per_epoch * p->phase_epochs;
 
     if (c->steps == 0 || t >= k_dense_end)
         return 1;
@@ -54,8 +74,10 @@ done:
 
 static dscq_status begin(dscq_compressor *c, dscq_error *err)
 {
+    acdc_state *s = c->state;
+
     (void)err;
-    c->phase = -1;
+    s->phase = -1;
     for (size_t i = 0; i < c->layers; i++)
         compress__mask_rate(c, &c->layer[i], 0.0, 0);
     return DSCQ_OK;
@@ -63,11 +85,12 @@ static dscq_status begin(dscq_compressor *c, dscq_error *err)
 
 static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
 {
+    acdc_state *s = c->state;
     const int sparse = sparse_at(c, t);
 
-    if (sparse == c->phase)
+    if (sparse == s->phase)
         return DSCQ_OK;
-    c->phase = sparse;
+    s->phase = sparse;
     if (sparse)
         return global_masks(c, err);
     for (size_t i = 0; i < c->layers; i++) /* pruned weights grow again from 0 */
@@ -87,8 +110,10 @@ const dscq_method dscq_method_acdc = {
     .name = "acdc",
     .summary = "alternate sparse and dense phases under one global threshold",
     .source = "Peste et al., NeurIPS 2021",
-    .keys = "phase_epochs, form",
+    .reads = "form",
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_RECOVERS,
+    .keys = {&k_keys},
+    .state = &k_state,
     .begin = begin,
     .step = step,
     .layer = layer,

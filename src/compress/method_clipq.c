@@ -6,6 +6,16 @@
 #include <math.h>
 #include <string.h>
 
+typedef struct clip_params {
+    int32_t partition; /* dscq_partition */
+} clip_params;
+
+static const dscq_key k_clip_rows[] = {
+    DSCQ_KEY_ENUM_ROW(clip_params, partition, "width|entropy", "width",
+                      "how CLIP-Q cuts the axis into intervals"),
+    DSCQ_KEY_END};
+static const dscq_method_keys k_clip_keys = {k_clip_rows, sizeof(clip_params), "scale"};
+
 /* Scale of each output channel: the root mean square of its weights (1 if none). */
 static void channel_rms(const dscq_clayer *l, double *scale)
 {
@@ -26,39 +36,36 @@ static void channel_rms(const dscq_clayer *l, double *scale)
 }
 
 /* What is clipped: the weights, those an earlier stage pruned as zeros, over the
- * channel's scale. */
-static const float *view_of(dscq_clayer *l, float *v)
+ * channel's scale; both in the worker's scratch. */
+static const float *view_of(const dscq_clayer *l, const compress_work *work)
 {
     const size_t n = l->w->count, per = n / (size_t)l->w->k;
 
     if (!l->rule.per_channel && l->held == NULL)
         return l->w->w;
     if (l->rule.per_channel)
-        channel_rms(l, l->scale);
+        channel_rms(l, work->score);
     for (int32_t o = 0; o < l->w->k; o++) {
-        const float inv = l->rule.per_channel ? (float)(1.0 / l->scale[o]) : 1.0F;
+        const float inv = l->rule.per_channel ? (float)(1.0 / work->score[o]) : 1.0F;
 
         for (size_t i = (size_t)o * per; i < ((size_t)o + 1) * per; i++)
-            v[i] = l->held == NULL || l->held[i] ? l->w->w[i] * inv : 0.0F;
+            work->v[i] = l->held == NULL || l->held[i] ? l->w->w[i] * inv : 0.0F;
     }
-    return v;
+    return work->v;
 }
 
-static void clip(dscq_compressor *c, dscq_clayer *l, int worker, dscq_clip *out,
-                 float *used)
+static void clip(dscq_clayer *l, const compress_work *work, dscq_partition partition,
+                 dscq_clip *out, float *used)
 {
-    const compress_work *work = &c->work[worker];
-    const int entropy =
-        c->settings->all.partition == DSCQ_PART_ENTROPY || l->mark != 0.0;
-
-    dscq_clipq(out, used, l->mask, view_of(l, work->v), l->w->count,
-               compress__rate_left(l, l->rule.p), l->rule.b,
-               entropy ? DSCQ_PART_ENTROPY : DSCQ_PART_WIDTH, work->clip);
+    dscq_clipq(out, used, l->mask, view_of(l, work), l->w->count,
+               compress__rate_left(l, l->rule.p), l->rule.b, partition, work->clip);
     l->kept = out->kept;
 }
 
-static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
+static void clip_layer(dscq_compressor *c, dscq_clayer *l, int worker,
+                       dscq_partition partition)
 {
+    const compress_work *work = &c->work[worker];
     const size_t per = l->w->count / (size_t)l->w->k;
     dscq_clip found;
 
@@ -67,85 +74,154 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
         compress__copy_form(c, l, worker);
         return;
     }
-    clip(c, l, worker, &found, l->used);
+    clip(l, work, partition, &found, l->used);
     if (l->rule.per_channel)
         for (int32_t o = 0; o < l->w->k; o++)
             for (size_t i = (size_t)o * per; i < ((size_t)o + 1) * per; i++)
-                l->used[i] *= (float)l->scale[o];
+                l->used[i] *= (float)work->score[o];
 }
 
-static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
-                          dscq_error *err)
+static dscq_status clip_freeze(dscq_compressor *c, dscq_clayer *l, int worker,
+                               dscq_partition partition, dscq_error *err)
 {
+    const compress_work *work = &c->work[worker];
     dscq_clip found;
 
     if (compress__is_plain(l)) {
         compress__mask_rate(c, l, l->rule.p, worker);
         return compress__freeze_form(c, l, worker, err);
     }
-    clip(c, l, worker, &found, NULL);
+    clip(l, work, partition, &found, NULL);
     return compress__freeze_levels(l, found.level, found.level_count, found.edge,
-                                   l->rule.per_channel ? l->scale : NULL, err);
+                                   l->rule.per_channel ? work->score : NULL, err);
+}
+
+static dscq_partition partition_of(const dscq_compressor *c)
+{
+    const clip_params *p = c->params[0];
+
+    return (dscq_partition)p->partition;
+}
+
+static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    clip_layer(c, l, worker, partition_of(c));
+}
+
+static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
+                          dscq_error *err)
+{
+    return clip_freeze(c, l, worker, partition_of(c), err);
 }
 
 const dscq_method dscq_method_clipq = {
     .name = "clipq",
     .summary = "clip, partition and quantise in every step; pruned weights may return",
     .source = "Tung and Mori, CVPR 2018",
-    .keys = "partition, scale, form, depthwise",
+    .reads = "scale, form, depthwise",
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES | DSCQ_METHOD_RECOVERS,
+    .keys = {&k_clip_keys},
     .layer = layer,
     .freeze = freeze,
 };
 
 /* ---- the variant ------------------------------------------------------------ */
 
-static void depthwise_rule(dscq_rule *r, const dscq_compress_params *p, int variant)
+/* Answers to the open questions of its source; docs/methods.md. */
+#define VARIANT_LIST(X)                                                                \
+    X(default, DEFAULT) /* as g, or what the settings say of scale and depthwise */    \
+    X(a, A)             /* plain CLIP-Q everywhere                              */     \
+    X(b, B)             /* depthwise left alone (16 bit), plain elsewhere       */     \
+    X(c, C)             /* depthwise per channel 8 bit, plain elsewhere         */     \
+    X(d, D)             /* depthwise per channel 4 bit, plain elsewhere         */     \
+    X(e, E) /* as c, shared codebook with a scale per channel elsewhere         */     \
+    X(f, F) /* as e, weighted-entropy partition                                 */     \
+    X(g, G) /* as c, weighted-entropy partition                                 */
+typedef enum variant {
+#define X(word, id) VARIANT_##id,
+    VARIANT_LIST(X)
+#undef X
+} variant;
+
+typedef struct dsc_params {
+    int32_t variant; /* VARIANT_... */
+} dsc_params;
+
+static const dscq_key k_dsc_rows[] = {
+    DSCQ_KEY_ENUM_ROW(dsc_params, variant, DSCQ_CHOICES(VARIANT_LIST(DSCQ_CHOICE)),
+                      "default", "dsc_clipq: ablation"),
+    DSCQ_KEY_END};
+static const dscq_method_keys k_dsc_keys = {k_dsc_rows, sizeof(dsc_params), "scale"};
+
+static void depthwise_rule(dscq_rule *r, const dscq_compress_params *p, variant v)
 {
-    if (variant == DSCQ_VAR_A) {
+    if (v == VARIANT_A) {
         r->p = p->p;
         r->b = p->b;
         r->form = DSCQ_FORM_CODEBOOK;
         r->per_channel = 0;
         return;
     }
-    r->p = variant == DSCQ_VAR_B ? 0.0 : p->dw_p;
-    r->b = variant == DSCQ_VAR_B ? 16 : variant == DSCQ_VAR_D ? 4 : p->dw_b;
+    r->p = v == VARIANT_B ? 0.0 : p->dw_p;
+    r->b = v == VARIANT_B ? 16 : v == VARIANT_D ? 4 : p->dw_b;
     r->form = DSCQ_FORM_LINEAR;
     r->per_channel = 1;
+}
+
+static variant variant_of(const dscq_compressor *c)
+{
+    const dsc_params *p = c->params[1];
+
+    return (variant)p->variant;
 }
 
 static dscq_status begin_dsc(dscq_compressor *c, dscq_error *err)
 {
     const dscq_compress_params *p = &c->settings->all;
-    const int shared = p->variant == DSCQ_VAR_E || p->variant == DSCQ_VAR_F;
-    const int entropy = p->variant == DSCQ_VAR_DEFAULT || p->variant >= DSCQ_VAR_F;
+    const variant v = variant_of(c);
 
     (void)err;
-    for (size_t i = 0; i < c->layers; i++) {
+    for (size_t i = 0; i < c->layers && v != VARIANT_DEFAULT; i++) {
         dscq_rule *r = &c->layer[i].rule;
         /* what a [compress_layer] said about a layer is not overruled */
         const int own =
             r->b == p->dw_b && r->p == p->dw_p && r->form == DSCQ_FORM_LINEAR;
 
-        c->layer[i].mark = entropy;
-        if (p->variant == DSCQ_VAR_DEFAULT)
-            continue;
         if (r->kind == DSCQ_KIND_DEPTHWISE && own)
-            depthwise_rule(r, p, p->variant);
+            depthwise_rule(r, p, v);
         else if (r->form == DSCQ_FORM_CODEBOOK)
-            r->per_channel = shared;
+            r->per_channel = v == VARIANT_E || v == VARIANT_F;
     }
     return DSCQ_OK;
+}
+
+static dscq_partition partition_of_dsc(const dscq_compressor *c)
+{
+    const variant v = variant_of(c);
+    const int entropy = v == VARIANT_DEFAULT || v >= VARIANT_F;
+
+    return entropy ? DSCQ_PART_ENTROPY : partition_of(c);
+}
+
+static void layer_dsc(dscq_compressor *c, dscq_clayer *l, int worker)
+{
+    clip_layer(c, l, worker, partition_of_dsc(c));
+}
+
+static dscq_status freeze_dsc(dscq_compressor *c, dscq_clayer *l, int worker,
+                              dscq_error *err)
+{
+    return clip_freeze(c, l, worker, partition_of_dsc(c), err);
 }
 
 const dscq_method dscq_method_dsc_clipq = {
     .name = "dsc_clipq",
     .summary = "CLIP-Q with its own rule for depthwise layers and intervals by entropy",
     .source = "after Yang et al., IEEE SPL 31 (2024); a reconstruction",
-    .keys = "variant, scale, depthwise, dw_b, dw_p",
+    .reads = "scale, depthwise, dw_b, dw_p",
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES | DSCQ_METHOD_RECOVERS,
+    .keys = {&k_clip_keys, &k_dsc_keys},
     .begin = begin_dsc,
-    .layer = layer,
-    .freeze = freeze,
+    .layer = layer_dsc,
+    .freeze = freeze_dsc,
 };

@@ -8,10 +8,21 @@
 static const double k_prune_part = 0.5; /* of the stage; the rest trains centroids */
 enum { KMEANS_ROUNDS = 100 };
 
+typedef struct deep_state {
+    int32_t phase; /* 0 pruned, 1 clustered, -1 at first */
+} deep_state;
+
+static const compress_field k_fields[] = {COMPRESS_FIELD(deep_state, INT, phase, 11),
+                                          COMPRESS_FIELDS_END};
+static const dscq_method_state k_state = {.bytes = sizeof(deep_state),
+                                          .fields = k_fields};
+
 static dscq_status begin(dscq_compressor *c, dscq_error *err)
 {
+    deep_state *s = c->state;
+
     (void)err;
-    c->phase = -1;
+    s->phase = -1;
     return DSCQ_OK;
 }
 
@@ -44,19 +55,21 @@ static dscq_status cluster(dscq_clayer *l, dscq_error *err)
 
 static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
 {
-    if (c->phase < 0) { /* one cut, as in the paper */
+    deep_state *s = c->state;
+
+    if (s->phase < 0) { /* one cut, as in the paper */
         for (size_t i = 0; i < c->layers; i++)
             compress__mask_rate(c, &c->layer[i], c->layer[i].rule.p, 0);
-        c->phase = 0;
+        s->phase = 0;
     }
-    if (c->phase == 0 && t >= k_prune_part) {
+    if (s->phase == 0 && t >= k_prune_part) {
         for (size_t i = 0; i < c->layers; i++)
             if (!compress__is_plain(&c->layer[i])) {
                 const dscq_status status = cluster(&c->layer[i], err);
                 if (status != DSCQ_OK)
                     return status;
             }
-        c->phase = 1;
+        s->phase = 1;
     }
     return DSCQ_OK;
 }
@@ -71,11 +84,12 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
  * together. (The paper sums; the mean keeps the learning rate of the weights.) */
 static void gradient(dscq_compressor *c, dscq_clayer *l, float *dw)
 {
+    const deep_state *s = c->state;
     double sum[DSCQ_CODEBOOK_MAX] = {0.0};
     size_t number[DSCQ_CODEBOOK_MAX] = {0};
 
     compress__mask_gradient(c, l, dw);
-    if (c->phase < 1 || compress__is_plain(l))
+    if (s->phase < 1 || compress__is_plain(l))
         return;
     for (size_t i = 0; i < l->w->count; i++) {
         sum[l->q->code[i]] += (double)dw[i];
@@ -92,11 +106,12 @@ static void gradient(dscq_compressor *c, dscq_clayer *l, float *dw)
 static dscq_status freeze(dscq_compressor *c, dscq_clayer *l, int worker,
                           dscq_error *err)
 {
+    const deep_state *s = c->state;
     double level[DSCQ_CODEBOOK_MAX], sum[DSCQ_CODEBOOK_MAX] = {0.0};
     size_t number[DSCQ_CODEBOOK_MAX] = {0};
     int32_t n = 0;
 
-    if (compress__is_plain(l) || c->phase < 1)
+    if (compress__is_plain(l) || s->phase < 1)
         return compress__freeze_form(c, l, worker, err);
     for (size_t i = 0; i < l->w->count; i++) {
         sum[l->q->code[i]] += (double)l->w->w[i];
@@ -112,8 +127,8 @@ const dscq_method dscq_method_deep_compression = {
     .name = "deep_compression",
     .summary = "prune by magnitude, retrain, share weights by k-means, train centroids",
     .source = "Han, Mao and Dally, ICLR 2016",
-    .keys = "",
     .flags = DSCQ_METHOD_PRUNES,
+    .state = &k_state,
     .begin = begin,
     .step = step,
     .layer = layer,

@@ -6,10 +6,33 @@
 
 enum { REMASK = 16 };
 
+/* ---- the ramp, and what it decides for a layer in a step --------------------- */
+
+typedef struct ramp_params {
+    double ramp_frac; /* part of a stage in which p is reached */
+} ramp_params;
+
+static const dscq_key k_ramp_rows[] = {
+    DSCQ_KEY_REAL_ROW(ramp_params, ramp_frac, 0, 1, "0.5",
+                      "magnitude, balance: part of a stage in which p is reached"),
+    DSCQ_KEY_END};
+static const dscq_method_keys k_ramp_keys = {k_ramp_rows, sizeof(ramp_params),
+                                             "last_p"};
+
+typedef struct ramp_layer {
+    int32_t again; /* the mask is made again in this step */
+} ramp_layer;
+
+static const compress_field k_layer_fields[] = {
+    COMPRESS_FIELD(ramp_layer, INT, again, 1), COMPRESS_FIELDS_END};
+static const dscq_method_state k_ramp_state = {.layer_bytes = sizeof(ramp_layer),
+                                               .layer_fields = k_layer_fields};
+
 /* Zhu and Gupta 2017: fast at first, gentle at the end. */
 static double ramp(const dscq_compressor *c, double t)
 {
-    const double full = c->settings->all.ramp_frac;
+    const ramp_params *p = c->params[0];
+    const double full = p->ramp_frac;
     const double left = full > 0.0 && t < full ? 1.0 - t / full : 0.0;
 
     return 1.0 - left * left * left;
@@ -24,10 +47,11 @@ static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
     (void)err;
     for (size_t i = 0; i < c->layers; i++) {
         dscq_clayer *l = &c->layer[i];
+        ramp_layer *s = l->state;
         const double rate = l->rule.p * now;
 
-        l->mark = again && rate != l->rate; /* masks of a full ramp stay as they are */
-        if (l->mark != 0.0)
+        s->again = again && rate != l->rate; /* masks of a full ramp stay as they are */
+        if (s->again)
             l->rate = rate;
     }
     return DSCQ_OK;
@@ -35,7 +59,9 @@ static dscq_status step(dscq_compressor *c, double t, dscq_error *err)
 
 static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 {
-    if (l->mark != 0.0 || c->step == c->stage_begin)
+    const ramp_layer *s = l->state;
+
+    if (s->again || c->step == c->stage_begin)
         compress__mask_rate(c, l, l->rate, worker);
     compress__zero_pruned(l);
     if (l->rate < l->rule.p)
@@ -57,8 +83,10 @@ const dscq_method dscq_method_magnitude = {
     .name = "magnitude",
     .summary = "prune the smallest weights with a growing rate, uniform codes",
     .source = "Zhu and Gupta 2017 (the ramp); Han et al., NIPS 2015",
-    .keys = "ramp_frac, scale",
+    .reads = "scale",
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES,
+    .keys = {&k_ramp_keys},
+    .state = &k_ramp_state,
     .begin = begin,
     .step = step,
     .layer = layer,
@@ -87,13 +115,25 @@ const dscq_method dscq_method_uniform = {
     .name = "uniform",
     .summary = "uniform codes and nothing pruned",
     .source = "Jacob et al., CVPR 2018, section 3",
-    .keys = "scale",
+    .reads = "scale",
     .flags = DSCQ_METHOD_QUANTISES,
     .begin = begin_uniform,
     .layer = layer_uniform,
 };
 
 /* ---- lanes ------------------------------------------------------------------- */
+
+typedef struct lanes_params {
+    int32_t lanes, tile; /* lanes side by side, weights of a tile */
+} lanes_params;
+
+static const dscq_key k_lanes_rows[] = {
+    DSCQ_KEY_INT_ROW(lanes_params, lanes, 1, 4096, "8",
+                     "balance: lanes of the machine"),
+    DSCQ_KEY_INT_ROW(lanes_params, tile, 1, 65536, "64", "balance: weights of a tile"),
+    DSCQ_KEY_END};
+static const dscq_method_keys k_lanes_keys = {k_lanes_rows, sizeof(lanes_params),
+                                              "phase_epochs"};
 
 static dscq_status begin_balance(dscq_compressor *c, dscq_error *err)
 {
@@ -105,12 +145,14 @@ static dscq_status begin_balance(dscq_compressor *c, dscq_error *err)
 
 static void layer_balance(dscq_compressor *c, dscq_clayer *l, int worker)
 {
-    if (l->mark != 0.0 || c->step == c->stage_begin) {
+    const ramp_layer *s = l->state;
+    const lanes_params *p = c->params[1];
+
+    if (s->again || c->step == c->stage_begin) {
         if (l->rate > 0.0 && l->rule.kind != DSCQ_KIND_DEPTHWISE)
             dscq_mask_balanced(l->mask, l->w->w, l->held, l->w->k,
-                               l->w->count / (size_t)l->w->k, l->rate,
-                               c->settings->all.lanes, c->settings->all.tile,
-                               c->work[worker].clip);
+                               l->w->count / (size_t)l->w->k, l->rate, p->lanes,
+                               p->tile, c->work[worker].clip);
         else
             compress__mask_rate(c, l, l->rate, worker);
     }
@@ -122,8 +164,10 @@ const dscq_method dscq_method_balance = {
     .name = "balance",
     .summary = "magnitude pruning that gives the lanes of a machine equal work",
     .source = "docs/methods.md (lane-balanced masks)",
-    .keys = "lanes, tile, ramp_frac, form",
+    .reads = "form",
     .flags = DSCQ_METHOD_PRUNES,
+    .keys = {&k_ramp_keys, &k_lanes_keys},
+    .state = &k_ramp_state,
     .begin = begin_balance,
     .step = step,
     .layer = layer_balance,

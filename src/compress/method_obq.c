@@ -1,5 +1,6 @@
-/* Post-training: the driver's part of it; the work is in obq.c. */
+/* Post-training: the driver's part of it; the work is in post.c and obq.c. */
 #include "compress_internal.h"
+#include "dscq/compress/post.h"
 
 static dscq_status begin(dscq_compressor *c, dscq_error *err)
 {
@@ -21,8 +22,9 @@ const dscq_method dscq_method_obq = {
     .name = "obq",
     .summary = "second-order pruning and rounding from a few hundred images",
     .source = "Frantar, Singh and Alistarh, NeurIPS 2022",
-    .keys = "scale, calibration_images",
-    .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES | DSCQ_METHOD_POST,
+    .reads = "scale, calibration_images",
+    .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_QUANTISES,
     .begin = begin,
     .layer = layer,
+    .post = dscq_post_obq,
 };

@@ -6,6 +6,59 @@
 static const double k_index_bits = 4.0; /* size reading: position of one weight */
 enum { MAX_UNDONE = 2 };
 
+/* Which reading of the method. */
+#define PEAK_LIST(X)                                                                   \
+    X(valley, VALLEY)                                                                  \
+    X(accuracy, ACCURACY)                                                              \
+    X(size, SIZE)
+enum {
+#define X(word, id) PEAK_##id,
+    PEAK_LIST(X)
+#undef X
+};
+
+typedef struct peak_params {
+    double alpha_first, alpha_step; /* fractions of the peak */
+    int32_t peak;                   /* PEAK_...              */
+} peak_params;
+
+#define P peak_params
+static const dscq_key k_rows[] = {
+    DSCQ_KEY_REAL_ROW(P, alpha_first, 0.01, 2, "0.5",
+                      "peak: first threshold, in peak positions"),
+    DSCQ_KEY_REAL_ROW(P, alpha_step, 0.01, 1, "0.1", "peak: its growth"),
+    DSCQ_KEY_ENUM_ROW(P, peak, DSCQ_CHOICES(PEAK_LIST(DSCQ_CHOICE)), "valley",
+                      "peak: which reading of the method"),
+    DSCQ_KEY_END};
+#undef P
+static const dscq_method_keys k_keys = {k_rows, sizeof(peak_params), "last_p"};
+
+typedef struct peak_state {
+    compress_snapshot good, peak; /* last accepted state; best of this round */
+    double alpha, alpha_step;
+    int32_t round_left, position, undone;
+    int32_t done; /* nothing left to try: keep the masks */
+} peak_state;
+
+typedef struct peak_layer {
+    int32_t given_up; /* size reading: its cut lost too much */
+} peak_layer;
+
+static const compress_field k_fields[] = {
+    COMPRESS_FIELD(peak_state, INT, round_left, 6),
+    COMPRESS_FIELD(peak_state, INT, position, 7),
+    COMPRESS_FIELD(peak_state, INT, undone, 9),
+    COMPRESS_FIELD(peak_state, INT, done, 10),
+    COMPRESS_FIELD(peak_state, REAL, alpha, 2),
+    COMPRESS_FIELD(peak_state, REAL, alpha_step, 3),
+    COMPRESS_FIELD(peak_state, SNAPSHOT, good, 0),
+    COMPRESS_FIELD(peak_state, SNAPSHOT, peak, 0),
+    COMPRESS_FIELDS_END};
+static const compress_field k_layer_fields[] = {
+    COMPRESS_FIELD(peak_layer, INT, given_up, 1), COMPRESS_FIELDS_END};
+static const dscq_method_state k_state = {sizeof(peak_state), sizeof(peak_layer),
+                                          k_fields, k_layer_fields};
+
 static void everything(dscq_compressor *c, double part)
 {
     for (size_t i = 0; i < c->layers; i++)
@@ -15,6 +68,8 @@ static void everything(dscq_compressor *c, double part)
 /* Everything under alpha times the position of its layer's peak goes. */
 static void cut_valley(dscq_compressor *c)
 {
+    const peak_state *s = c->state;
+
     for (size_t i = 0; i < c->layers; i++) {
         dscq_clayer *l = &c->layer[i];
         double peak;
@@ -23,7 +78,7 @@ static void cut_valley(dscq_compressor *c)
             continue;
         peak = dscq_peak_magnitude(l->w->w, l->mask, l->w->count);
         if (dscq_mask_threshold(l->mask, l->w->w, l->held, l->w->count,
-                                c->alpha * peak) == 0)
+                                s->alpha * peak) == 0)
             compress__mask_rate(c, l, l->rule.p, 0); /* an odd histogram: as before */
         compress__zero_pruned(l);
     }
@@ -46,9 +101,10 @@ static int32_t largest(const dscq_compressor *c)
 
     for (size_t i = 0; i < c->layers; i++) {
         const dscq_clayer *l = &c->layer[i];
+        const peak_layer *own = l->state;
         const double bits = (double)kept_of(l) * (l->rule.b + k_index_bits);
 
-        if (l->rule.p > 0.0 && l->mark == 0.0 && bits > top) {
+        if (l->rule.p > 0.0 && !own->given_up && bits > top) {
             top = bits;
             at = (int32_t)i;
         }
@@ -58,51 +114,56 @@ static int32_t largest(const dscq_compressor *c)
 
 static void cut_largest(dscq_compressor *c)
 {
-    c->position = largest(c);
-    c->done = c->position < 0;
-    if (c->done)
+    const compress_rounds *rounds = c->params[1];
+    peak_state *s = c->state;
+
+    s->position = largest(c);
+    s->done = s->position < 0;
+    if (s->done)
         return;
-    dscq_clayer *l = &c->layer[c->position];
+    dscq_clayer *l = &c->layer[s->position];
     const double kept = (double)kept_of(l) / (double)l->w->count;
-    compress__mask_rate(c, l, 1.0 - kept * c->settings->all.density_step, 0);
+    compress__mask_rate(c, l, 1.0 - kept * rounds->density_step, 0);
     compress__zero_pruned(l);
 }
 
 /* The next, stronger cut. */
 static void cut(dscq_compressor *c)
 {
-    const int reading = c->settings->all.peak;
+    const peak_params *p = c->params[0];
+    const compress_rounds *rounds = c->params[1];
+    peak_state *s = c->state;
 
-    if (reading == DSCQ_PEAK_VALLEY)
+    if (p->peak == PEAK_VALLEY)
         cut_valley(c);
-    else if (reading == DSCQ_PEAK_SIZE)
+    else if (p->peak == PEAK_SIZE)
         cut_largest(c);
     else
-        everything(c, c->alpha);
-    c->round_left = c->settings->all.round_epochs;
-    c->peak.valid = 0;
+        everything(c, s->alpha);
+    s->round_left = rounds->round_epochs;
+    s->peak.valid = 0;
 }
 
 static dscq_status begin(dscq_compressor *c, dscq_error *err)
 {
+    const peak_params *p = c->params[0];
+    const compress_rounds *rounds = c->params[1];
+    peak_state *s = c->state;
     dscq_status status;
 
-    c->alpha = c->settings->all.alpha_first;
-    c->alpha_step = c->settings->all.alpha_step;
-    c->undone = 0;
-    for (size_t i = 0; i < c->layers; i++)
-        c->layer[i].mark = 0.0;
+    s->alpha = p->alpha_first;
+    s->alpha_step = p->alpha_step;
     everything(c, c->steps == 0 ? 1.0 : 0.0);
     if (c->steps == 0)
         return DSCQ_OK;
-    status = compress__snapshot_take(&c->good, c, c->score0, err);
+    status = compress__snapshot_take(&s->good, c, c->score0, err);
     if (status != DSCQ_OK)
         return status;
-    if (c->settings->all.peak != DSCQ_PEAK_ACCURACY)
+    if (p->peak != PEAK_ACCURACY)
         everything(c, 1.0); /* prune first; peaks appear in what is left */
     else
-        everything(c, c->alpha);
-    c->round_left = c->settings->all.round_epochs;
+        everything(c, s->alpha);
+    s->round_left = rounds->round_epochs;
     return DSCQ_OK;
 }
 
@@ -117,36 +178,43 @@ static void layer(dscq_compressor *c, dscq_clayer *l, int worker)
 /* A round that lost too much: back, and be gentler, or give the layer up. */
 static void undo(dscq_compressor *c)
 {
-    compress__snapshot_restore(c, &c->good);
-    if (c->settings->all.peak == DSCQ_PEAK_SIZE && c->position >= 0) {
-        c->layer[c->position].mark = 1.0;
+    const peak_params *p = c->params[0];
+    peak_state *s = c->state;
+
+    compress__snapshot_restore(c, &s->good);
+    if (p->peak == PEAK_SIZE && s->position >= 0) {
+        peak_layer *own = c->layer[s->position].state;
+        own->given_up = 1;
         return;
     }
-    c->done = ++c->undone >= MAX_UNDONE;
-    c->alpha -= c->alpha_step; /* halfway to the cut that failed */
-    c->alpha_step *= 0.5;
+    s->done = ++s->undone >= MAX_UNDONE;
+    s->alpha -= s->alpha_step; /* halfway to the cut that failed */
+    s->alpha_step *= 0.5;
 }
 
 static dscq_status epoch(dscq_compressor *c, double score, dscq_error *err)
 {
+    const peak_params *p = c->params[0];
+    const compress_rounds *rounds = c->params[1];
+    peak_state *s = c->state;
     dscq_status status = DSCQ_OK;
 
-    if (c->done)
+    if (s->done)
         return DSCQ_OK;
-    if (!c->peak.valid || score > c->peak.score)
-        status = compress__snapshot_take(&c->peak, c, score, err);
-    if (status != DSCQ_OK || --c->round_left > 0)
+    if (!s->peak.valid || score > s->peak.score)
+        status = compress__snapshot_take(&s->peak, c, score, err);
+    if (status != DSCQ_OK || --s->round_left > 0)
         return status;
-    if (c->peak.score >= c->score0 - c->settings->all.acc_loss) {
-        compress__snapshot_restore(c, &c->peak); /* the best of the round goes on */
-        status = compress__snapshot_take(&c->good, c, c->peak.score, err);
+    if (s->peak.score >= c->score0 - rounds->acc_loss) {
+        compress__snapshot_restore(c, &s->peak); /* the best of the round goes on */
+        status = compress__snapshot_take(&s->good, c, s->peak.score, err);
     } else {
         undo(c);
     }
-    c->alpha += c->alpha_step;
-    if (c->alpha > 1.0 + 1e-9 && c->settings->all.peak != DSCQ_PEAK_SIZE)
-        c->done = 1;
-    if (status == DSCQ_OK && !c->done)
+    s->alpha += s->alpha_step;
+    if (s->alpha > 1.0 + 1e-9 && p->peak != PEAK_SIZE)
+        s->done = 1;
+    if (status == DSCQ_OK && !s->done)
         cut(c);
     return status;
 }
@@ -155,8 +223,9 @@ const dscq_method dscq_method_peak = {
     .name = "peak",
     .summary = "cut the valley below the weight peak again and again, keep the best",
     .source = "Electronics 2019, 8(3):295; three readings, reconstructed",
-    .keys = "peak, alpha_first, alpha_step, acc_loss, round_epochs, density_step",
     .flags = DSCQ_METHOD_PRUNES | DSCQ_METHOD_SCORED,
+    .keys = {&k_keys, &compress__rounds_keys},
+    .state = &k_state,
     .begin = begin,
     .layer = layer,
     .gradient = compress__mask_gradient,

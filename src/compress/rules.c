@@ -2,7 +2,6 @@
 #include "compress_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
-#include "dscq/compress/calibrate.h"
 #include "dscq/compress/settings.h"
 
 #include <assert.h>
@@ -10,8 +9,11 @@
 
 const char *dscq_layer_kind_name(dscq_layer_kind k)
 {
-    static const char *const k_names[] = {"conv",      "first",     "depthwise",
-                                          "pointwise", "connected", "last"};
+    static const char *const k_names[] = {
+#define X(id, word) word,
+        DSCQ_LAYER_KIND_LIST(X)
+#undef X
+    };
 
     return k_names[k];
 }
@@ -193,20 +195,4 @@ done:
     dscq_free(matched);
     dscq_free(kinds);
     return status;
-}
-
-int32_t dscq_rules_activation_bits(const dscq_settings *s, const dscq_model *m,
-                                   int32_t node)
-{
-    int32_t bits = node == DSCQ_INPUT ? s->all.input_b : s->all.activation_b;
-
-    if (node == DSCQ_INPUT)
-        return bits;
-    if (dscq_calibrate_is_logits(m, node))
-        return s->all.logit_b;
-    for (size_t i = 0; i < s->layer_count; i++)
-        if (s->layer[i].activation_b > 0 &&
-            dscq_glob_match_any(s->layer[i].match, dscq_model_node(m, node)->name))
-            bits = s->layer[i].activation_b;
-    return bits;
 }

@@ -2,109 +2,61 @@
  * same bytes. */
 #include "compress_internal.h"
 #include "dscq/base/alloc.h"
+#include "state_io.h"
 
+#include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
-enum { WORDS = 17, REALS = 8, LAYER_REALS = 3, LAYER_WORDS = 12 };
+enum { WORDS = 17, REALS = 8, LAYER_REALS = 3, LAYER_WORDS = 12, PLACES = 64 };
 
-/* One array at a time, into or out of a checkpoint. */
-typedef struct state_io {
-    dscq_checkpoint *to;
-    const dscq_checkpoint *from; /* NULL: writing */
-    dscq_error *err;
-    dscq_status status;
-} state_io;
+/* ---- numbers of the method, in their places -------------------------------------- */
 
-static void numbers(state_io *io, const char *name, dscq_entry_kind kind, void *data,
-                    size_t count)
+/* words NULL: whole numbers are among the reals. */
+static void places_io(const state_io *io, const compress_field *f, void *state,
+                      int64_t *words, double *reals)
 {
-    size_t got = 0;
+    for (; f != NULL && f->kind != COMPRESS_END; f++) {
+        int32_t *i = compress__member(state, f);
+        double *d = compress__member(state, f);
 
-    if (io->status != DSCQ_OK || count == 0)
-        return;
-    if (io->from == NULL) {
-        io->status = dscq_checkpoint_add(io->to, name, kind, data, count, io->err);
-        return;
-    }
-    const void *p = dscq_checkpoint_find(io->from, name, kind, &got);
-    const size_t bytes = kind == DSCQ_ENTRY_F32    ? 4U
-                         : kind == DSCQ_ENTRY_TEXT ? 1U
-                                                   : 8U;
-    if (p == NULL || got != count)
-        io->status = dscq_fail(io->err, DSCQ_FORMAT,
-                               "checkpoint: entry '%s' has %zu numbers, want %zu; it "
-                               "belongs to another network or recipe",
-                               name, got, count);
-    else
-        memcpy(data, p, bytes * count);
-}
-
-/* Bytes as 64-bit numbers of eight bytes each. */
-static void bytes_io(state_io *io, const char *name, uint8_t *data, size_t count)
-{
-    const size_t words = (count + 7) / 8;
-    int64_t *v = io->status == DSCQ_OK ? dscq_calloc(words + 1, sizeof *v) : NULL;
-
-    if (io->status != DSCQ_OK)
-        return;
-    if (v == NULL) {
-        io->status = dscq_fail_nomem(io->err, "checkpoint", words * 8);
-        return;
-    }
-    for (size_t i = 0; io->from == NULL && i < count; i++)
-        v[i / 8] |= (int64_t)((uint64_t)data[i] << (i % 8 * 8));
-    numbers(io, name, DSCQ_ENTRY_I64, v, words);
-    for (size_t i = 0; io->from != NULL && io->status == DSCQ_OK && i < count; i++)
-        data[i] = (uint8_t)((uint64_t)v[i / 8] >> (i % 8 * 8));
-    dscq_free(v);
-}
-
-/* One entry an array, four numbers in each 64 bits. */
-static void shorts_io(state_io *io, const char *name, int16_t *data, size_t count)
-{
-    const size_t words = (count + 3) / 4;
-    int64_t *v = io->status == DSCQ_OK ? dscq_calloc(words + 1, sizeof *v) : NULL;
-
-    if (io->status != DSCQ_OK)
-        return;
-    if (v == NULL) {
-        io->status = dscq_fail_nomem(io->err, "checkpoint", words * 8);
-        return;
-    }
-    for (size_t i = 0; io->from == NULL && i < count; i++)
-        v[i / 4] |= (int64_t)((uint64_t)(uint16_t)data[i] << (i % 4 * 16));
-    numbers(io, name, DSCQ_ENTRY_I64, v, words);
-    for (size_t i = 0; io->from != NULL && io->status == DSCQ_OK && i < count; i++)
-        data[i] = (int16_t)(uint16_t)((uint64_t)v[i / 4] >> (i % 4 * 16));
-    dscq_free(v);
-}
-
-static void quant_io(state_io *io, const char *prefix, dscq_wquant *q)
-{
-    char name[80];
-
-    (void)snprintf(name, sizeof name, "%s.scale", prefix);
-    numbers(io, name, DSCQ_ENTRY_F64, q->scale, (size_t)q->scale_count);
-    (void)snprintf(name, sizeof name, "%s.codebook", prefix);
-    shorts_io(io, name, q->w.codebook, (size_t)q->w.codebook_count);
-    (void)snprintf(name, sizeof name, "%s.edge", prefix);
-    shorts_io(io, name, q->edge, (size_t)q->w.codebook_count);
-    (void)snprintf(name, sizeof name, "%s.real", prefix);
-    numbers(io, name, DSCQ_ENTRY_F64, q->codebook_real, (size_t)q->w.codebook_count);
-    (void)snprintf(name, sizeof name, "%s.keep", prefix);
-    bytes_io(io, name, q->mask, q->w.count);
-    (void)snprintf(name, sizeof name, "%s.value", prefix);
-    shorts_io(io, name, q->w.value, q->w.count);
-    (void)snprintf(name, sizeof name, "%s.code", prefix);
-    shorts_io(io, name, (int16_t *)(void *)q->code, q->w.count);
-    if (q->w.form == DSCQ_FORM_BINARY) {
-        (void)snprintf(name, sizeof name, "%s.level", prefix);
-        shorts_io(io, name, q->w.level, (size_t)q->w.k);
-        (void)snprintf(name, sizeof name, "%s.high", prefix);
-        bytes_io(io, name, q->w.block_high, q->w.block_count);
+        assert(f->place < PLACES);
+        if (f->kind == COMPRESS_REAL && io->from == NULL)
+            reals[f->place] = *d;
+        else if (f->kind == COMPRESS_REAL)
+            *d = reals[f->place];
+        else if (f->kind == COMPRESS_INT && io->from == NULL && words != NULL)
+            words[f->place] = *i;
+        else if (f->kind == COMPRESS_INT && io->from == NULL)
+            reals[f->place] = *i;
+        else if (f->kind == COMPRESS_INT)
+            *i = (int32_t)(words != NULL ? words[f->place] : (int64_t)reals[f->place]);
     }
 }
+
+/* An array with places: longer than `least` when a field of these kinds lies behind.
+ * Reading, the method may not be known yet: as long as the file has it. */
+static void array_io(state_io *io, const char *name, dscq_entry_kind kind, void *data,
+                     size_t least, const compress_field *f, unsigned kinds)
+{
+    size_t count = least;
+
+    for (; f != NULL && f->kind != COMPRESS_END; f++)
+        if ((kinds & 1U << f->kind) != 0 && (size_t)f->place >= count)
+            count = (size_t)f->place + 1;
+    compress__io_some(io, name, kind, data, least, io->from != NULL ? PLACES : count);
+}
+
+static const compress_field *stage_fields(const dscq_compressor *c)
+{
+    return c->has != NULL ? c->has->fields : NULL;
+}
+
+static const compress_field *layer_fields(const dscq_compressor *c)
+{
+    return c->has != NULL ? c->has->layer_fields : NULL;
+}
+
+/* ---- layers ---------------------------------------------------------------------- */
 
 /* Held masks and integers exist or not: said by the words. */
 static void layer_parts(state_io *io, dscq_clayer *l, const int64_t v[LAYER_WORDS])
@@ -134,8 +86,26 @@ static void layer_parts(state_io *io, dscq_clayer *l, const int64_t v[LAYER_WORD
         l->q->w.codebook_count = (int32_t)v[6];
 }
 
-static void layer_io(state_io *io, dscq_clayer *l, size_t i)
+/* Arrays that the method has of a layer. */
+static void arrays_io(state_io *io, dscq_compressor *c, size_t i)
 {
+    char name[64];
+
+    for (const compress_field *f = layer_fields(c);
+         f != NULL && f->kind != COMPRESS_END; f++) {
+        const dscq_clayer *l = &c->layer[i];
+        float **array = compress__member(l->state, f);
+
+        if (f->kind != COMPRESS_WEIGHTS)
+            continue;
+        (void)snprintf(name, sizeof name, "compress.%zu.%s", i, f->name);
+        compress__io_numbers(io, name, DSCQ_ENTRY_F32, *array, l->w->count);
+    }
+}
+
+static void layer_io(state_io *io, dscq_compressor *c, size_t i)
+{
+    dscq_clayer *l = &c->layer[i];
     const dscq_wquant *q = l->q;
     int64_t v[LAYER_WORDS] = {(int64_t)l->kept,
                               l->held != NULL,
@@ -149,13 +119,16 @@ static void layer_io(state_io *io, dscq_clayer *l, size_t i)
                               l->rule.b,
                               (int64_t)l->rule.form,
                               l->rule.per_channel};
-    double r[LAYER_REALS] = {l->rate, l->mark, l->rule.p};
+    double r[PLACES] = {l->rate, [2] = l->rule.p};
     char name[64];
 
     (void)snprintf(name, sizeof name, "compress.%zu.words", i);
-    numbers(io, name, DSCQ_ENTRY_I64, v, LAYER_WORDS);
+    compress__io_numbers(io, name, DSCQ_ENTRY_I64, v, LAYER_WORDS);
     (void)snprintf(name, sizeof name, "compress.%zu.reals", i);
-    numbers(io, name, DSCQ_ENTRY_F64, r, LAYER_REALS);
+    if (io->from == NULL)
+        places_io(io, layer_fields(c), l->state, NULL, r);
+    array_io(io, name, DSCQ_ENTRY_F64, r, LAYER_REALS, layer_fields(c),
+             1U << COMPRESS_INT | 1U << COMPRESS_REAL);
     layer_parts(io, l, v);
     if (io->status == DSCQ_OK && !(r[2] >= 0.0 && r[2] < 1.0))
         io->status =
@@ -165,24 +138,26 @@ static void layer_io(state_io *io, dscq_clayer *l, size_t i)
         return;
     l->kept = (size_t)v[0];
     l->rate = r[0];
-    l->mark = r[1];
+    if (io->from != NULL)
+        places_io(io, layer_fields(c), l->state, NULL, r);
     l->rule.p = r[2]; /* as the stage understood it */
     l->rule.b = (int32_t)v[9];
     l->rule.form = (dscq_qform)v[10];
     l->rule.per_channel = v[11] != 0;
     (void)snprintf(name, sizeof name, "compress.%zu.mask", i);
-    bytes_io(io, name, l->mask, l->w->count);
-    (void)snprintf(name, sizeof name, "compress.%zu.step", i);
-    numbers(io, name, DSCQ_ENTRY_F64, l->scale, (size_t)l->w->k);
+    compress__io_bytes(io, name, l->mask, l->w->count);
     (void)snprintf(name, sizeof name, "compress.%zu.held", i);
     if (l->held != NULL)
-        bytes_io(io, name, l->held, l->w->count);
+        compress__io_bytes(io, name, l->held, l->w->count);
     (void)snprintf(name, sizeof name, "compress.%zu", i);
     if (l->q != NULL) {
-        quant_io(io, name, l->q);
+        compress__io_quant(io, name, l->q);
         l->q->nonzero = (size_t)v[7];
     }
+    arrays_io(io, c, i);
 }
+
+/* ---- the driver and the method --------------------------------------------------- */
 
 static void snapshot_io(state_io *io, dscq_compressor *c, compress_snapshot *s,
                         const char *prefix)
@@ -191,7 +166,7 @@ static void snapshot_io(state_io *io, dscq_compressor *c, compress_snapshot *s,
     char name[64];
 
     (void)snprintf(name, sizeof name, "compress.%s.valid", prefix);
-    numbers(io, name, DSCQ_ENTRY_I64, &valid, 1);
+    compress__io_numbers(io, name, DSCQ_ENTRY_I64, &valid, 1);
     if (io->status != DSCQ_OK)
         return;
     if (valid && io->from != NULL) /* room for it; the contents come below */
@@ -200,38 +175,42 @@ static void snapshot_io(state_io *io, dscq_compressor *c, compress_snapshot *s,
     if (!valid || io->status != DSCQ_OK)
         return;
     (void)snprintf(name, sizeof name, "compress.%s.score", prefix);
-    numbers(io, name, DSCQ_ENTRY_F64, &s->score, 1);
+    compress__io_numbers(io, name, DSCQ_ENTRY_F64, &s->score, 1);
     (void)snprintf(name, sizeof name, "compress.%s.data", prefix);
-    numbers(io, name, DSCQ_ENTRY_F32, s->data, s->count);
+    compress__io_numbers(io, name, DSCQ_ENTRY_F32, s->data, s->count);
     (void)snprintf(name, sizeof name, "compress.%s.mask", prefix);
-    bytes_io(io, name, s->mask, s->mask_count);
+    compress__io_bytes(io, name, s->mask, s->mask_count);
     (void)snprintf(name, sizeof name, "compress.%s.rate", prefix);
-    numbers(io, name, DSCQ_ENTRY_F64, s->rate, c->layers);
+    compress__io_numbers(io, name, DSCQ_ENTRY_F64, s->rate, c->layers);
+}
+
+static void stage_snapshots(state_io *io, dscq_compressor *c)
+{
+    for (const compress_field *f = stage_fields(c);
+         f != NULL && f->kind != COMPRESS_END && io->status == DSCQ_OK; f++)
+        if (f->kind == COMPRESS_SNAPSHOT)
+            snapshot_io(io, c, compress__member(c->state, f), f->name);
 }
 
 static void driver_io(state_io *io, dscq_compressor *c)
 {
-    int64_t v[WORDS] = {c->at,
-                        c->frozen,
-                        (int64_t)c->step,
-                        (int64_t)c->stage_begin,
-                        c->round,
-                        c->rounds_max,
-                        c->round_left,
-                        c->position,
-                        c->group,
-                        c->undone,
-                        c->done,
-                        c->phase,
-                        (int64_t)c->steps,
-                        (int64_t)c->steps_per_epoch,
-                        (int64_t)c->layers,
-                        c->settled,
-                        (int64_t)c->settle_step};
-    double r[REALS] = {c->t, c->score0, c->alpha, c->alpha_step, 0.0, 0.0, 0.0, 0.0};
+    int64_t v[PLACES] = {c->at,
+                         c->frozen,
+                         (int64_t)c->step,
+                         (int64_t)c->stage_begin,
+                         [12] = (int64_t)c->steps,
+                         [13] = (int64_t)c->steps_per_epoch,
+                         [14] = (int64_t)c->layers,
+                         [15] = c->settled,
+                         [16] = (int64_t)c->settle_step};
+    double r[PLACES] = {c->t, c->score0};
 
-    numbers(io, "compress.words", DSCQ_ENTRY_I64, v, WORDS);
-    numbers(io, "compress.reals", DSCQ_ENTRY_F64, r, REALS);
+    if (io->from == NULL)
+        places_io(io, stage_fields(c), c->state, v, r);
+    array_io(io, "compress.words", DSCQ_ENTRY_I64, v, WORDS, stage_fields(c),
+             1U << COMPRESS_INT);
+    array_io(io, "compress.reals", DSCQ_ENTRY_F64, r, REALS, stage_fields(c),
+             1U << COMPRESS_REAL);
     if (io->status != DSCQ_OK || io->from == NULL)
         return;
     if (v[12] != (int64_t)c->steps || v[13] != (int64_t)c->steps_per_epoch ||
@@ -243,35 +222,26 @@ static void driver_io(state_io *io, dscq_compressor *c)
             (long long)v[12], (long long)v[14], (long long)c->steps, c->layers);
         return;
     }
-    c->at = (int32_t)v[0];
+    c->at = -1;
+    if (v[0] >= 0)
+        io->status = compress__stage_enter(c, (int32_t)v[0], io->err);
     c->frozen = v[1] != 0;
     c->step = (uint64_t)v[2];
     c->stage_begin = (uint64_t)v[3];
-    c->round = (int32_t)v[4];
-    c->rounds_max = (int32_t)v[5];
-    c->round_left = (int32_t)v[6];
-    c->position = (int32_t)v[7];
-    c->group = (int32_t)v[8];
-    c->undone = (int32_t)v[9];
-    c->done = v[10] != 0;
-    c->phase = (int)v[11];
     c->settled = v[15] != 0;
     c->settle_step = (uint64_t)v[16];
     c->t = r[0];
     c->score0 = r[1];
-    c->alpha = r[2];
-    c->alpha_step = r[3];
+    if (io->status == DSCQ_OK)
+        places_io(io, stage_fields(c), c->state, v, r);
 }
 
 static dscq_status all_io(state_io *io, dscq_compressor *c)
 {
     driver_io(io, c);
     for (size_t i = 0; i < c->layers && io->status == DSCQ_OK; i++)
-        layer_io(io, &c->layer[i], i);
-    if (io->status == DSCQ_OK)
-        snapshot_io(io, c, &c->good, "good");
-    if (io->status == DSCQ_OK)
-        snapshot_io(io, c, &c->peak, "peak");
+        layer_io(io, c, i);
+    stage_snapshots(io, c);
     return io->status;
 }
 

@@ -101,14 +101,27 @@ done:
     return status;
 }
 
+/* Does a stage of compression decide by the score of the validation part? */
+static int is_scored(const dscq_settings *s)
+{
+    const dscq_method *stage[DSCQ_STAGES];
+    int32_t stages = 0;
+    int scored = 0;
+
+    if (s == NULL || s->all.epochs == 0 ||
+        dscq_method_stages(stage, &stages, s->all.method, NULL) != DSCQ_OK)
+        return 0;
+    for (int32_t i = 0; i < stages; i++)
+        scored |= (stage[i]->flags & DSCQ_METHOD_SCORED) != 0;
+    return scored;
+}
+
 /* What needs more than pictures: classes or boxes, a part to validate on. */
 static void check_use(checking *c, const dscq_project *p)
 {
     const dscq_data_seen *s = c->seen;
     const int is_detector = dscq_project_is_detector(p);
     const int has_truth = is_detector ? s->has_boxes : s->classes > 0 && !s->has_boxes;
-    const char *method = p->settings != NULL ? p->settings->all.method : "";
-    const dscq_method *m = dscq_method_find(method);
 
     if (!has_truth && s->pictures > 0)
         add(c, "warning", "no_truth", p->path,
@@ -118,9 +131,7 @@ static void check_use(checking *c, const dscq_project *p)
                 : "training and scoring need classes, which these data do not "
                   "have for this network; compress with [compress] epochs = 0 "
                   "does without");
-    if (has_truth && s->valid == 0 && s->train > 0 && p->settings != NULL &&
-        m != NULL && p->settings->all.epochs > 0 &&
-        (m->flags & DSCQ_METHOD_SCORED) != 0)
+    if (has_truth && s->valid == 0 && s->train > 0 && is_scored(p->settings))
         add(c, "error", "no_validation", p->path,
             "[compress] method decides by the validation score, but no picture is left "
             "for validation; raise data.valid_frac");

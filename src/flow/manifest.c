@@ -72,14 +72,12 @@ done:
 static dscq_status put_linear_algebra(dscq_json *run, const dscq_project *p,
                                       dscq_error *err)
 {
-    const char *method = p->settings->all.method, *last = strrchr(method, ',');
-    char word[DSCQ_NAME_MAX];
-    dscq_status status = DSCQ_OK;
+    const dscq_method *stage[DSCQ_STAGES];
+    int32_t stages;
+    dscq_status status;
 
-    last = last == NULL ? method : last + 1;
-    last += strspn(last, " \t");
-    (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(last, " \t"), last);
-    if ((dscq_method_find(word)->flags & DSCQ_METHOD_POST) == 0)
+    DSCQ_TRY(dscq_method_stages(stage, &stages, p->settings->all.method, err));
+    if (stage[stages - 1]->post == NULL)
         return DSCQ_OK;
     DSCQ_TRY(dscq_linalg_begin(NULL, err));
     dscq_json_put_text(run, "linear_algebra", dscq_linalg_name());

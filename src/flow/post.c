@@ -9,13 +9,12 @@ enum { POST_BATCH = 32 };
 dscq_status flow__post(flow_tune *t, dscq_error *err)
 {
     const dscq_compress_params *c = &t->project->settings->all;
-    const int second_order =
-        (dscq_compressor_last(t->compressor)->flags & DSCQ_METHOD_POST) != 0;
+    const dscq_method *method = dscq_compressor_last(t->compressor);
     dscq_model *m = dscq_project_model(t->project);
     flow_images images = {0};
     dscq_status status;
 
-    if (!second_order && !c->bias_correction && !c->reestimate_norm)
+    if (method->post == NULL && !c->bias_correction && !c->reestimate_norm)
         return DSCQ_OK;
     DSCQ_TRY(flow__images_init(&images, t->project, POST_BATCH, t->log, err));
     const dscq_post_data data = {.next = flow__images_batch,
@@ -24,8 +23,8 @@ dscq_status flow__post(flow_tune *t, dscq_error *err)
                                  .pool = t->pool,
                                  .kernels = t->kernels,
                                  .log = t->log};
-    if (second_order)
-        DSCQ_TRY(dscq_post_obq(t->compressor, t->origin, &data, err));
+    if (method->post != NULL)
+        DSCQ_TRY(method->post(t->compressor, t->origin, &data, err));
     if (c->bias_correction)
         DSCQ_TRY(dscq_post_bias(m, t->origin, &data, err));
     if (c->reestimate_norm && !dscq_flow_has_norm(m))

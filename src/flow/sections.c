@@ -146,10 +146,12 @@ static void print_layers(const dscq_project *p, const dscq_config *from, size_t 
 void flow__print_more(const dscq_project *p, void (*put)(void *ctx, const char *line),
                       void *ctx)
 {
+    dscq_key keys[DSCQ_COMPRESS_KEYS];
     size_t row = 0;
 
+    dscq_compress_keys(keys);
     dscq_config_print_section(p->cfg, dscq_config_find(p->cfg, "compress"), "compress",
-                              &p->settings->all, dscq_compress_keys, put, ctx);
+                              &p->settings->all, keys, put, ctx);
     print_layers(p, p->cfg, &row, put, ctx);
     if (p->recipe != NULL)
         print_layers(p, p->recipe, &row, put, ctx);

@@ -130,17 +130,18 @@ static void digest_of(char out[65], const char *name)
 
 START_TEST(no_key_of_a_finished_compression_changes)
 {
-    static const key_table k_tables[] = {{"data", dscq_data_keys},
-                                         {"train", dscq_train_keys},
-                                         {"compress", dscq_compress_keys}};
+    dscq_key keys[DSCQ_COMPRESS_KEYS];
+    const key_table tables[] = {
+        {"data", dscq_data_keys}, {"train", dscq_train_keys}, {"compress", keys}};
     char run[65], packed[65], again[65];
 
+    dscq_compress_keys(keys);
     test_program_ok("train net.cfg -o f -q");
     test_program_ok("compress net.cfg -w f/float.ckpt -o run -q");
     digest_of(run, "run/run.json");
     digest_of(packed, "run/packed.bin");
     try_every_key("compress net.cfg -w f/float.ckpt -o run -q --resume", "[compress]",
-                  k_tables, 3, 80);
+                  tables, 3, 80);
     test_program_fails("compress net.cfg -o run -q --resume", 5, "begun with");
     test_program_fails("compress net.cfg -o run -w f/float.ckpt -q --resume --seed 9",
                        5, "train.seed = 1, now it is 9");
@@ -160,14 +161,16 @@ END_TEST
 
 START_TEST(no_key_of_a_compression_without_training_changes)
 {
-    static const key_table k_tables[] = {{"compress", dscq_compress_keys}};
+    dscq_key keys[DSCQ_COMPRESS_KEYS];
+    const key_table tables[] = {{"compress", keys}};
 
+    dscq_compress_keys(keys);
     test_program_ok("train net.cfg -o f -q");
     test_program_ok(
         "compress net.cfg -w f/float.ckpt -o run -q --set compress.epochs=0");
     try_every_key("compress net.cfg -w f/float.ckpt -o run -q --resume --set "
                   "compress.epochs=0",
-                  "[compress]", k_tables, 1, 35);
+                  "[compress]", tables, 1, 35);
 }
 END_TEST
 

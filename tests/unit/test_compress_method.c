@@ -199,23 +199,34 @@ START_TEST(stages_follow_each_other)
 END_TEST
 
 /* Saved in the middle and loaded into a fresh compressor: the same bytes. */
+static const char *const k_sequences[] = {
+    "magnitude, clipq",
+    "peak\npeak=size",
+    "peak\npeak=accuracy\nround_epochs=2",
+    "reversed\nround_epochs=2",
+    "reversed, acdc",
+    "reversed\nround_epochs=2\n[compress_layer]\nmatch = b2_*\np = 0\n"};
+static const double k_score[] = {1.0, 1.0, 0.5, 1.0, 0.9995, 0.5, 0.5, 0.5, 0.5, 1.0};
+enum { SEQUENCES = sizeof k_sequences / sizeof *k_sequences };
+
 START_TEST(state_survives_a_checkpoint)
 {
-    static const char *const k_methods[] = {
-        "clipq", "magnitude", "deep_compression", "binary",
-        "acdc",  "dsc_clipq", "magnitude, clipq", "reversed"};
-    char text[128];
+    const size_t n = dscq_method_count();
+    const char *method =
+        (size_t)_i < n ? dscq_method_at((size_t)_i)->name : k_sequences[(size_t)_i - n];
+    char text[160];
     dscq_error err = {DSCQ_OK, ""};
     uint64_t got[2];
 
-    snprintf(text, sizeof text, "[compress]\nmethod = %s\np = 0.5\n", k_methods[_i]);
+    snprintf(text, sizeof text, "[compress]\np = 0.5\nphase_epochs = 1\nmethod = %s\n",
+             method);
     for (int k = 0; k < 2; k++) {
         dscq_model *m = clone();
         dscq_compressor *c = make(m, text, NULL);
 
         test_ok(dscq_compressor_start(c, 10, 10, 1.0, &err));
         for (uint64_t step = 0; step < 95; step++) {
-            if (k == 1 && (step == 33 || step == 70 || step == 93)) {
+            if (k == 1 && step % 4 == 1) {
                 dscq_checkpoint *to = NULL;
 
                 test_ok(dscq_checkpoint_create(&to, &err));
@@ -238,16 +249,18 @@ START_TEST(state_survives_a_checkpoint)
                 test_ok(dscq_compressor_load(c, to, &err));
                 dscq_checkpoint_destroy(to);
             }
+            if (step % 4 == 1)
+                test_ok(dscq_compressor_apply(c, &err));
             test_ok(dscq_compressor_before_step(c, m, step, &err));
             for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
                 dscq_weights *w = dscq_model_node(m, i)->weights;
                 for (size_t j = 0; j < w->count; j++) /* stands for an update */
                     w->w[j] += 0.01F * (w->w_used[j] - w->w[j]) +
-                               1e-4F * (float)((j + step) % 7);
+                               2e-2F * (float)((int)((j + step) % 7) - 3);
             }
             if (step % 10 == 9)
                 test_ok(dscq_compressor_epoch(c, (uint32_t)step / 10,
-                                              step == 49 ? 0.5 : 1.0, &err));
+                                              k_score[step / 10], &err));
         }
         test_ok(dscq_compressor_apply(c, &err));
         got[k] = digest(m, c);
@@ -348,7 +361,8 @@ static Suite *method_suite(void)
     tcase_add_loop_test(tc, every_method_trains, 0, methods);
     tcase_add_loop_test(tc, same_bytes_for_any_number_of_threads, 0, methods);
     tcase_add_test(tc, stages_follow_each_other);
-    tcase_add_loop_test(tc, state_survives_a_checkpoint, 0, 8);
+    tcase_add_loop_test(tc, state_survives_a_checkpoint, 0,
+                        (int)dscq_method_count() + SEQUENCES);
     tcase_add_test(tc, a_foreign_checkpoint_is_refused);
     tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 11);
     tcase_add_test(tc, no_memory_is_an_error);

@@ -77,6 +77,7 @@ dscq_status dscq_observer_create(dscq_observer **out, const dscq_model *m,
 void dscq_observer_destroy(dscq_observer *o); /* NULL is fine */
 /* From now on o sees every EVAL pass of e; o NULL: nobody does. */
 void dscq_observer_watch(dscq_observer *o, dscq_exec *e);
+const dscq_model *dscq_observer_model(const dscq_observer *o);
 /* For dscq_exec_observe(e, dscq_observer_see, o): outputs alone. */
 void dscq_observer_see(void *ctx, int32_t node, const float *y, dscq_shape shape);
 /* Histogram of a node (DSCQ_INPUT: of the input); borrowed. */

@@ -9,7 +9,6 @@
 
 #include "dscq/base/status.h"
 #include "dscq/compress/quantize.h"
-#include "dscq/compress/settings.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +18,9 @@ extern "C" {
 #endif
 
 /* ---- CLIP-Q (Tung and Mori, CVPR 2018; docs/methods.md) ------------------ */
+
+/* How the axis is cut into intervals: by length, or by weighted entropy. */
+typedef enum dscq_partition { DSCQ_PART_WIDTH, DSCQ_PART_ENTROPY } dscq_partition;
 
 typedef struct dscq_clip {
     float c_pos, c_neg; /* kept: w >= c_pos or w <= c_neg; a side without      */

@@ -47,17 +47,33 @@ enum {
     DSCQ_METHOD_PRUNES = 1,
     DSCQ_METHOD_QUANTISES = 2, /* quantises inside every step, not only at the end */
     DSCQ_METHOD_RECOVERS = 4,  /* pruned weights may return until the freeze       */
-    DSCQ_METHOD_SCORED = 8,    /* needs a validation score after each epoch        */
-    DSCQ_METHOD_POST = 16      /* works from images after the freeze: compress/post.h */
+    DSCQ_METHOD_SCORED = 8     /* needs a validation score after each epoch        */
 };
+
+/* Keys of [compress] that are a method's own: rows over a struct of its own, which lies
+ * in dscq_compress_params.own. Several methods may name the same keys. */
+typedef struct dscq_method_keys {
+    const dscq_key *rows;
+    size_t bytes;      /* of the struct                                           */
+    const char *after; /* key of [compress] behind which they are listed; NULL: all */
+} dscq_method_keys;
+
+typedef struct dscq_method_state dscq_method_state; /* private */
+typedef struct dscq_post_data dscq_post_data;       /* compress/post.h */
+
+enum { DSCQ_METHOD_KEYS = 2 };
 
 /* A row of compress/methods.def. */
 typedef struct dscq_method {
     const char *name;    /* as written in `method =`                              */
     const char *summary; /* one line for `dscq help methods`                      */
     const char *source;  /* paper, section; deliberate differences: docs/methods.md */
-    const char *keys;    /* keys of [compress] it reads beside p, b: "a, b"       */
+    const char *reads;   /* other keys of [compress] it reads beside p, b: "a, b" */
     unsigned flags;
+    const dscq_method_keys *keys[DSCQ_METHOD_KEYS]; /* its own; NULL: no (more)    */
+    /* What it remembers from step to step; NULL: nothing. Made when its stage begins,
+     * zeroed; saved and loaded with the compressor's. */
+    const dscq_method_state *state;
 
     /* Any may be NULL. Called when the stage begins. */
     dscq_status (*begin)(dscq_compressor *c, dscq_error *err);
@@ -74,11 +90,24 @@ typedef struct dscq_method {
      * the masked weights (k-means codebook, linear or binary). */
     dscq_status (*freeze)(dscq_compressor *c, dscq_clayer *l, int worker,
                           dscq_error *err);
+    /* From images, after the freeze: for the last stage alone. */
+    dscq_status (*post)(dscq_compressor *c, dscq_model *origin,
+                        const dscq_post_data *data, dscq_error *err);
 } dscq_method;
 
 size_t dscq_method_count(void);
 const dscq_method *dscq_method_at(size_t i);
 const dscq_method *dscq_method_find(const char *name); /* NULL: none such */
+
+/* The struct of a method's own keys, inside p. */
+const void *dscq_method_own(const dscq_compress_params *p,
+                            const dscq_method_keys *keys);
+
+/* The methods that `method = a, b` names, in their order. DSCQ_FORMAT: one that there
+ * is not, too many, or one with a post() that is not the last. */
+enum { DSCQ_STAGES = 8 };
+dscq_status dscq_method_stages(const dscq_method *stage[DSCQ_STAGES], int32_t *count,
+                               const char *names, dscq_error *err);
 
 /* The model is borrowed and must outlive the compressor; settings are copied. pool
  * may be NULL. DSCQ_FORMAT: an unknown method, a pattern without a match. */

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Where images come from: batches of "epoch" 0 of next(); labels are not read. */
-typedef struct dscq_post_data {
+struct dscq_post_data {
     dscq_batch_fn *next;
     void *ctx;
     int32_t batch;  /* largest n of a batch                     */
@@ -30,7 +30,7 @@ typedef struct dscq_post_data {
     dscq_pool *pool;
     const dscq_kernels *kernels; /* NULL: the best              */
     const dscq_log *log;         /* may be NULL                 */
-} dscq_post_data;
+};
 
 /* Optimal Brain Quantiser: replace the integers of every layer with a linear form of at
  * most 8 bits by ones that lose less of the layer's output. Weights are pruned (rate p

@@ -28,33 +28,19 @@
 extern "C" {
 #endif
 
+/* How the range of an activation is chosen. */
+#define DSCQ_CAL_LIST(X)                                                               \
+    X(minmax, MINMAX)                                                                  \
+    X(percentile, PERCENTILE)                                                          \
+    X(kl, KL)                                                                          \
+    X(mse, MSE)
 typedef enum dscq_calibration {
-    DSCQ_CAL_MINMAX,
-    DSCQ_CAL_PERCENTILE,
-    DSCQ_CAL_KL,
-    DSCQ_CAL_MSE
+#define X(word, id) DSCQ_CAL_##id,
+    DSCQ_CAL_LIST(X)
+#undef X
 } dscq_calibration;
 
-typedef enum dscq_partition { DSCQ_PART_WIDTH, DSCQ_PART_ENTROPY } dscq_partition;
-
-/* dsc_clipq's answers to the open questions of its source; docs/methods.md. */
-#define DSCQ_VARIANT_CHOICES "default|a|b|c|d|e|f|g"
-typedef enum dscq_variant {
-    DSCQ_VAR_DEFAULT, /* as G, or what the settings say of scale and depthwise     */
-    DSCQ_VAR_A,       /* plain CLIP-Q everywhere                                  */
-    DSCQ_VAR_B,       /* depthwise left alone (16 bit), plain elsewhere           */
-    DSCQ_VAR_C,       /* depthwise per channel 8 bit, plain elsewhere             */
-    DSCQ_VAR_D,       /* depthwise per channel 4 bit, plain elsewhere             */
-    DSCQ_VAR_E,       /* as C, shared codebook with a scale per channel elsewhere */
-    DSCQ_VAR_F,       /* as E, weighted-entropy partition                         */
-    DSCQ_VAR_G        /* as C, weighted-entropy partition                         */
-} dscq_variant;
-
-typedef enum dscq_peak {
-    DSCQ_PEAK_VALLEY,
-    DSCQ_PEAK_ACCURACY,
-    DSCQ_PEAK_SIZE
-} dscq_peak;
+enum { DSCQ_COMPRESS_KEYS = 128, DSCQ_OWN_BYTES = 1024 };
 
 /* The [compress] section. */
 typedef struct dscq_compress_params {
@@ -67,20 +53,9 @@ typedef struct dscq_compress_params {
     int32_t b;            /* bits                                                */
     int32_t form;         /* dscq_qform for methods that leave it open           */
     int32_t scale;        /* 0 one per layer, 1 one per output channel           */
-    int32_t partition;    /* dscq_partition                                      */
-    int32_t variant;      /* dscq_variant                                        */
     int32_t depthwise;    /* 0 own (dw_b, dw_p, per channel, linear), 1 same     */
     int32_t dw_b, first_b, last_b; /* last_b 0: as the others                     */
     double dw_p, first_p, last_p;  /* last_p < 0: as the others                   */
-    /* pruning schedules */
-    double ramp_frac;     /* magnitude: part of the steps in which p is reached  */
-    double acc_loss;      /* reversed, peak: score that a step may lose          */
-    int32_t round_epochs; /* reversed, peak: retraining after each cut           */
-    double density_step;  /* reversed: factor of the kept fraction per round     */
-    double alpha_first, alpha_step; /* peak: fractions of the peak                */
-    int32_t peak;         /* dscq_peak                                           */
-    int32_t phase_epochs; /* acdc: length of a sparse or dense phase             */
-    int32_t lanes, tile;  /* balance: lanes side by side, weights of a tile      */
     /* binary + blocks */
     double high_frac; /* of the blocks that keep 8 bits                      */
     int32_t block;    /* weights per block; 0: the kernel, or 16 for 1 x 1   */
@@ -98,9 +73,12 @@ typedef struct dscq_compress_params {
     int32_t fold_norm;        /* batch norm into weights and biases                 */
     int32_t channel_epochs;   /* of the smaller network, < 0: as epochs             */
     int32_t channel_multiple; /* of the channels kept                               */
+    /* what the keys of methods fill: dscq_method.keys */
+    double own[DSCQ_OWN_BYTES / sizeof(double)];
 } dscq_compress_params;
 
-extern const dscq_key dscq_compress_keys[];
+/* The rows of [compress], those of the methods among them; ended by DSCQ_KEY_END. */
+void dscq_compress_keys(dscq_key out[DSCQ_COMPRESS_KEYS]);
 
 /* A [compress_layer] section. Values that were not given are negative. */
 typedef struct dscq_layer_params {
@@ -129,14 +107,18 @@ dscq_status dscq_settings_add(dscq_settings *s, const dscq_layer_params *l,
                               dscq_error *err);
 dscq_layer_params dscq_layer_params_none(void); /* nothing given */
 
-#define DSCQ_LAYER_KIND_NAMES "conv|first|depthwise|pointwise|connected|last"
+/* suffix, word. */
+#define DSCQ_LAYER_KIND_LIST(X)                                                        \
+    X(CONV, "conv")                                                                    \
+    X(FIRST, "first") /* reads the network input                                */     \
+    X(DEPTHWISE, "depthwise")                                                          \
+    X(POINTWISE, "pointwise")                                                          \
+    X(CONNECTED, "connected")                                                          \
+    X(LAST, "last") /* nothing with weights comes after it                      */
 typedef enum dscq_layer_kind {
-    DSCQ_KIND_CONV,
-    DSCQ_KIND_FIRST, /* reads the network input                                  */
-    DSCQ_KIND_DEPTHWISE,
-    DSCQ_KIND_POINTWISE,
-    DSCQ_KIND_CONNECTED,
-    DSCQ_KIND_LAST /* nothing with weights comes after it                        */
+#define X(id, word) DSCQ_KIND_##id,
+    DSCQ_LAYER_KIND_LIST(X)
+#undef X
 } dscq_layer_kind;
 
 /* What shall happen to one node with weights. */

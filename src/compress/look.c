@@ -1,5 +1,80 @@
+/* Looking at a compressor: integers, rules, sizes. */
 #include "compress_internal.h"
 #include "dscq/base/str.h"
+
+#include <assert.h>
+#include <string.h>
+
+int dscq_compressor_frozen(const dscq_compressor *c)
+{
+    return c->frozen && c->settled;
+}
+
+static dscq_clayer *layer_at(const dscq_compressor *c, int32_t node)
+{
+    if (node < 0 || node >= dscq_model_nodes(c->model) || c->layer_of[node] < 0)
+        return NULL;
+    return &c->layer[c->layer_of[node]];
+}
+
+const dscq_wquant *dscq_compressor_wquant(const dscq_compressor *c, int32_t node)
+{
+    const dscq_clayer *l = layer_at(c, node);
+
+    return c->frozen && l != NULL ? l->q : NULL;
+}
+
+dscq_status dscq_compressor_set_wquant(dscq_compressor *c, int32_t node, dscq_wquant *q,
+                                       dscq_error *err)
+{
+    dscq_clayer *l = layer_at(c, node);
+    dscq_status status;
+
+    assert(c->frozen && l != NULL && q->w.count == l->w->count);
+    status = dscq_wquant_check(q, err);
+    if (status != DSCQ_OK) {
+        dscq_wquant_destroy(q);
+        return status;
+    }
+    dscq_wquant_destroy(l->q);
+    l->q = q;
+    dscq_wquant_apply(q, l->used);
+    memcpy(l->w->w, l->used, q->w.count * sizeof *l->used);
+    memcpy(l->mask, q->mask, q->w.count);
+    l->kept = q->nonzero;
+    return DSCQ_OK;
+}
+
+const dscq_rule *dscq_compressor_rule(const dscq_compressor *c, int32_t node)
+{
+    const dscq_clayer *l = layer_at(c, node);
+
+    return l != NULL ? &l->rule : NULL;
+}
+
+const dscq_method *dscq_compressor_last(const dscq_compressor *c)
+{
+    return c->stage[c->stages - 1];
+}
+
+const dscq_settings *dscq_compressor_settings(const dscq_compressor *c)
+{
+    return c->settings;
+}
+
+double dscq_compressor_sparsity(const dscq_compressor *c)
+{
+    double zero = 0.0, all = 0.0;
+
+    for (size_t i = 0; i < c->layers; i++) {
+        const dscq_clayer *l = &c->layer[i];
+
+        all += (double)l->w->count;
+        for (size_t j = 0; j < l->w->count; j++)
+            zero += l->used[j] == 0.0F;
+    }
+    return all > 0.0 ? zero / all : 0.0;
+}
 
 static const dscq_column k_columns[] = {
     DSCQ_TEXT_COLUMN("layer", ""),
