@@ -7,11 +7,6 @@
 
 enum { WINDOW = 64 }; /* nodes that are looked at for the parts of a composition */
 
-int onnx__is(const onnx_node *n, const char *op)
-{
-    return strcmp(n->op, op) == 0 && (n->domain[0] == '\0' || n->domain[0] == 'a');
-}
-
 static int32_t out0(const onnx_node *n)
 {
     return n->out_count > 0 ? n->out[0] : -1;
@@ -232,12 +227,6 @@ static int composed(lower *l, chain *c, int32_t value, dscq_act *act)
             return 1;
         }
     return hard_swish(l, c, value, act);
-}
-
-int onnx__norm_is_plain(const onnx_node *n)
-{
-    return onnx__attr_int(n, "training_mode", 0) == 0 &&
-           onnx__attr_int(n, "spatial", 1) != 0;
 }
 
 int onnx__follow_composed(lower *l, int32_t value, onnx_tail *t)

@@ -110,6 +110,22 @@ dscq_status onnx__conv(lower *l, const onnx_node *n, const onnx_edge *x,
                        const onnx_tail *given);
 dscq_status onnx__dense(lower *l, const onnx_node *n, const onnx_edge *x,
                         const onnx_tensor *weight, const onnx_tail *tail);
+/* The grid a QuantizeLinear-like node puts its output on. */
+typedef struct onnx_grid {
+    double scale;
+    int32_t zero, lo, hi; /* codes */
+    int32_t type_lo, type_hi;
+    int32_t value; /* behind a Clip of the codes */
+    int32_t clip;  /* that node, or -1 */
+} onnx_grid;
+
+/* scale and zero point at inputs `at` and `at + 1` of n; codes are value `value`. */
+int onnx__grid_read(const lower *l, const onnx_node *n, int32_t at, int32_t value,
+                    onnx_grid *g);
+/* What the grid's ends amount to: negative values have no code, nor have those above 6.
+ * A range that ends below 6 is what calibration makes of either; relu6 is the nearer
+ * one to what the graph computes. */
+dscq_act onnx__grid_act(const onnx_grid *g);
 /* `act`, and what the ends of the QuantizeLinear behind `value` make of it. */
 dscq_act onnx__quantised_act(const lower *l, int32_t value, dscq_act act, double slope);
 
@@ -124,6 +140,8 @@ typedef struct onnx_row {
     onnx_rule *rule;
     onnx_takes takes;
 } onnx_row;
+/* The row of n's operator, or NULL. */
+const onnx_row *onnx__rule_find(const onnx_node *n);
 extern const onnx_row onnx__rows_weights[], onnx__rows_join[], onnx__rows_move[],
     onnx__rows_quant[];
 

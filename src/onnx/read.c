@@ -1,45 +1,17 @@
-/* The only file that sees the generated parser: its messages become our graph. */
+/* Messages of the generated parser become our graph. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
 #include "dscq/base/str.h"
 #include "onnx_internal.h"
+#include "proto.h"
 #include "scan.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const size_t FILE_MAX = (size_t)1 << 30;
-
 #if DSCQ_WITH_ONNX
-#include "onnx.pb-c.h"
 
 enum { NODES_MAX = 20000, VALUES_MAX = 100000, NAMES_MAX = 1000000 };
-
-/* The generated parser's memory, bounded as well. It tells no failed allocation from a
- * broken file. */
-typedef struct proto_memory {
-    size_t left; /* bytes */
-    int no_memory;
-} proto_memory;
-
-static void *proto_alloc(void *ctx, size_t size)
-{
-    proto_memory *m = ctx;
-
-    if (size > m->left)
-        return NULL;
-    m->left -= size;
-    void *p = dscq_malloc(size, 1);
-    m->no_memory |= p == NULL;
-    return p;
-}
-
-static void proto_free(void *ctx, void *p)
-{
-    (void)ctx;
-    dscq_free(p);
-}
 
 typedef struct reader {
     dscq_onnx *f;
@@ -85,139 +57,6 @@ static int32_t value_of(reader *r, const char *name)
     return f->value_count++;
 }
 
-static double half(uint32_t bits)
-{
-    const int e = (int)(bits >> 10 & 31);
-    const double m = bits & 1023, s = bits & 0x8000 ? -1 : 1;
-
-    if (e == 31)
-        return m != 0 ? (double)NAN : s * (double)INFINITY;
-    return e == 0 ? s * ldexp(m, -24) : s * ldexp(m + 1024, e - 25);
-}
-
-static size_t element_bytes(int32_t type)
-{
-    switch (type) {
-    case DSCQ_ONNX_UINT8:
-    case DSCQ_ONNX_INT8:
-    case DSCQ_ONNX_BOOL:
-        return 1;
-    case DSCQ_ONNX_UINT16:
-    case DSCQ_ONNX_INT16:
-    case DSCQ_ONNX_FLOAT16:
-        return 2;
-    case DSCQ_ONNX_FLOAT:
-    case DSCQ_ONNX_INT32:
-    case DSCQ_ONNX_UINT32:
-        return 4;
-    case DSCQ_ONNX_INT64:
-    case DSCQ_ONNX_UINT64:
-    case DSCQ_ONNX_DOUBLE:
-        return 8;
-    default:
-        return 0;
-    }
-}
-
-static double from_bits(int32_t type, uint64_t bits)
-{
-    uint32_t low = (uint32_t)bits;
-    float f;
-    double d;
-
-    switch (type) {
-    case DSCQ_ONNX_FLOAT:
-        memcpy(&f, &low, sizeof f);
-        return (double)f;
-    case DSCQ_ONNX_DOUBLE:
-        memcpy(&d, &bits, sizeof d);
-        return d;
-    case DSCQ_ONNX_FLOAT16:
-        return half(low & 0xffff);
-    case DSCQ_ONNX_INT8:
-        return (double)(int8_t)(uint8_t)low;
-    case DSCQ_ONNX_INT16:
-        return (double)(int16_t)(uint16_t)low;
-    case DSCQ_ONNX_INT32:
-        return (double)(int32_t)low;
-    case DSCQ_ONNX_INT64:
-        return (double)(int64_t)bits;
-    case DSCQ_ONNX_BOOL:
-        return bits != 0;
-    default:
-        return (double)bits;
-    }
-}
-
-static int read_raw(onnx_tensor *t, const Onnx__TensorProto *p)
-{
-    const size_t size = element_bytes(t->type);
-
-    if (p->raw_data.len != t->count * size)
-        return 0;
-    for (size_t i = 0; i < t->count; i++) {
-        uint64_t bits = 0;
-        for (size_t b = 0; b < size; b++)
-            bits |= (uint64_t)p->raw_data.data[i * size + b] << (8 * b);
-        t->v[i] = from_bits(t->type, bits);
-    }
-    return 1;
-}
-
-static int read_typed(onnx_tensor *t, const Onnx__TensorProto *p)
-{
-    const int32_t type = t->type;
-    const size_t have = type == DSCQ_ONNX_FLOAT    ? p->n_float_data
-                        : type == DSCQ_ONNX_DOUBLE ? p->n_double_data
-                        : type == DSCQ_ONNX_INT64  ? p->n_int64_data
-                        : type == DSCQ_ONNX_UINT64 || type == DSCQ_ONNX_UINT32
-                            ? p->n_uint64_data
-                            : p->n_int32_data;
-
-    if (have != t->count)
-        return 0;
-    for (size_t i = 0; i < have; i++)
-        t->v[i] = type == DSCQ_ONNX_FLOAT    ? (double)p->float_data[i]
-                  : type == DSCQ_ONNX_DOUBLE ? p->double_data[i]
-                  : type == DSCQ_ONNX_INT64  ? (double)p->int64_data[i]
-                  : type == DSCQ_ONNX_UINT64 || type == DSCQ_ONNX_UINT32
-                      ? (double)p->uint64_data[i]
-                      : from_bits(type, (uint64_t)(uint32_t)p->int32_data[i]);
-    return 1;
-}
-
-static dscq_status tensor_of(onnx_tensor **out, onnx_pool *pool,
-                             const Onnx__TensorProto *p, const char *place,
-                             dscq_error *err)
-{
-    const char *name = p->name != NULL ? p->name : "";
-    const int32_t type = p->data_type;
-
-    *out = NULL;
-    if (element_bytes(type) == 0)
-        return dscq_fail(err, DSCQ_UNSUPPORTED,
-                         "%s: tensor '%.80s': data type %d is not supported", place,
-                         name, (int)type);
-    if (p->n_external_data > 0 || (p->has_data_location && p->data_location != 0))
-        return dscq_fail(err, DSCQ_UNSUPPORTED,
-                         "%s: tensor '%.80s' is in an external data file; save the "
-                         "model with its weights inside",
-                         place, name);
-    if (p->n_dims > DSCQ_ONNX_RANK)
-        return dscq_fail(err, DSCQ_UNSUPPORTED, "%s: tensor '%.80s': rank %zu", place,
-                         name, p->n_dims);
-    onnx_tensor *t = onnx__new(pool, type, (int32_t)p->n_dims, p->dims);
-    if (t == NULL)
-        return dscq_fail(err, DSCQ_FORMAT, "%s: tensor '%.80s': size out of range",
-                         place, name);
-    if (!(p->has_raw_data ? read_raw(t, p) : read_typed(t, p)))
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "%s: tensor '%.80s': its data do not have %zu values", place,
-                         name, t->count);
-    *out = t;
-    return DSCQ_OK;
-}
-
 static dscq_status read_attr(reader *r, onnx_attr *to, const Onnx__AttributeProto *a)
 {
     onnx_pool *pool = &r->f->pool;
@@ -239,9 +78,9 @@ static dscq_status read_attr(reader *r, onnx_attr *to, const Onnx__AttributeProt
         to->int_v[i] = a->ints[i];
     for (size_t i = 0; i < a->n_floats; i++)
         to->float_v[i] = (double)a->floats[i];
-    if (a->t == NULL || element_bytes(a->t->data_type) == 0)
+    if (a->t == NULL || onnx__element_bytes(a->t->data_type) == 0)
         return DSCQ_OK; /* strings and the like: whoever needs it will miss it */
-    return tensor_of(&to->t, pool, a->t, r->f->name, r->err);
+    return onnx__read_tensor(&to->t, pool, a->t, r->f->name, r->err);
 }
 
 static dscq_status read_names(reader *r, int32_t **out, int32_t *count, char **name,
@@ -310,7 +149,7 @@ static int read_type(onnx_value *v, const Onnx__TypeProto *p)
     if (p->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || p->tensor_type == NULL)
         return 0;
     v->type = p->tensor_type->elem_type;
-    if (v->type != DSCQ_ONNX_NONE && element_bytes(v->type) == 0)
+    if (v->type != DSCQ_ONNX_NONE && onnx__element_bytes(v->type) == 0)
         return 0;
     const Onnx__TensorShapeProto *s = p->tensor_type->shape;
     if (s == NULL || s->n_dim > DSCQ_ONNX_RANK)
@@ -400,8 +239,8 @@ static dscq_status read_graph(reader *r, const Onnx__GraphProto *g)
         if (v < 0)
             DSCQ_TRY(dscq_fail(r->err, DSCQ_FORMAT, "%s: an initialiser has no name",
                                f->name));
-        DSCQ_TRY(
-            tensor_of(&f->value[v].init, &f->pool, g->initializer[i], f->name, r->err));
+        DSCQ_TRY(onnx__read_tensor(&f->value[v].init, &f->pool, g->initializer[i],
+                                   f->name, r->err));
     }
     DSCQ_TRY(read_ports(r, g));
     for (size_t i = 0; i < g->n_node; i++) {
@@ -426,16 +265,17 @@ static int64_t opset_of(const Onnx__ModelProto *m)
 dscq_status dscq_onnx_parse(dscq_onnx **out, const uint8_t *data, size_t bytes,
                             const char *name, dscq_error *err)
 {
-    proto_memory memory = {
-        64 * ((size_t)1 << 20) + 24 * (bytes < FILE_MAX ? bytes : FILE_MAX), 0};
-    ProtobufCAllocator allocator = {proto_alloc, proto_free, &memory};
+    onnx_proto_memory memory = {
+        64 * ((size_t)1 << 20) + 24 * (bytes < PROTO_FILE_MAX ? bytes : PROTO_FILE_MAX),
+        0};
+    ProtobufCAllocator allocator = onnx__proto_allocator(&memory);
     Onnx__ModelProto *m = NULL;
     reader r = {.err = err};
     dscq_status status;
 
     *out = NULL;
     const char *wrong =
-        bytes > FILE_MAX ? "larger than 1 GiB" : onnx__scan(data, bytes);
+        bytes > PROTO_FILE_MAX ? "larger than 1 GiB" : onnx__scan(data, bytes);
     if (wrong != NULL)
         return dscq_fail(err, DSCQ_FORMAT, "%s: %s", name, wrong);
     r.f = dscq_calloc(1, sizeof *r.f);
@@ -462,56 +302,12 @@ done:
     return status;
 }
 
-dscq_status dscq_onnx_tensor_load(dscq_onnx_tensor **out, const char *path,
-                                  dscq_error *err)
-{
-    proto_memory memory = {FILE_MAX, 0};
-    ProtobufCAllocator allocator = {proto_alloc, proto_free, &memory};
-    onnx_pool pool = {.limit = FILE_MAX};
-    uint8_t *data = NULL;
-    size_t bytes = 0;
-    Onnx__TensorProto *p = NULL;
-    onnx_tensor *t = NULL;
-    dscq_status status;
-
-    *out = NULL;
-    DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
-    p = onnx__tensor_proto__unpack(&allocator, bytes, data);
-    if (memory.no_memory)
-        DSCQ_TRY(dscq_fail_nomem(err, path, bytes));
-    if (p == NULL)
-        DSCQ_TRY(dscq_fail(err, DSCQ_FORMAT, "%s: not a tensor", path));
-    status = tensor_of(&t, &pool, p, path, err);
-    DSCQ_TRY(onnx__pool_status(&pool, status, path, err));
-    *out = dscq_calloc(1, sizeof **out);
-    double *v = dscq_malloc(t->count, sizeof *v);
-    if (*out == NULL || v == NULL) {
-        dscq_free(*out);
-        dscq_free(v);
-        *out = NULL;
-        DSCQ_TRY(dscq_fail_nomem(err, "a tensor", t->count * sizeof *v));
-    }
-    **out = *t;
-    memcpy(v, t->v, t->count * sizeof *v);
-    (*out)->v = v;
-done:
-    if (p != NULL)
-        onnx__tensor_proto__free_unpacked(p, &allocator);
-    onnx__release(&pool);
-    dscq_free(data);
-    return status;
-}
-
 int dscq_onnx_available(void)
 {
     return 1;
 }
 
 #else /* built without the generated parser */
-
-#define NO_ONNX                                                                        \
-    "%s: this build does not read ONNX; install libonnx-dev, protobuf-c-compiler and " \
-    "libprotobuf-c-dev and build again with DSCQ_WITH_ONNX=ON"
 
 dscq_status dscq_onnx_parse(dscq_onnx **out, const uint8_t *data, size_t bytes,
                             const char *name, dscq_error *err)
@@ -522,13 +318,6 @@ dscq_status dscq_onnx_parse(dscq_onnx **out, const uint8_t *data, size_t bytes,
     if (wrong != NULL)
         return dscq_fail(err, DSCQ_FORMAT, "%s: %s", name, wrong);
     return dscq_fail(err, DSCQ_UNSUPPORTED, NO_ONNX, name);
-}
-
-dscq_status dscq_onnx_tensor_load(dscq_onnx_tensor **out, const char *path,
-                                  dscq_error *err)
-{
-    *out = NULL;
-    return dscq_fail(err, DSCQ_UNSUPPORTED, NO_ONNX, path);
 }
 
 int dscq_onnx_available(void)
@@ -544,7 +333,7 @@ dscq_status dscq_onnx_load(dscq_onnx **out, const char *path, dscq_error *err)
     dscq_status status;
 
     *out = NULL;
-    DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
+    DSCQ_TRY(dscq_file_read(&data, &bytes, path, PROTO_FILE_MAX, err));
     DSCQ_TRY(dscq_onnx_parse(out, data, bytes, path, err));
 done:
     dscq_free(data);

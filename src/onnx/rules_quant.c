@@ -8,119 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The grid a QuantizeLinear-like node puts its output on. */
-typedef struct grid {
-    double scale;
-    int32_t zero, lo, hi; /* codes */
-    int32_t type_lo, type_hi;
-    int32_t value; /* behind a Clip of the codes */
-    int32_t clip;  /* that node, or -1 */
-} grid;
-
-static int one_number(const onnx_tensor *t, double *v)
-{
-    if (t == NULL || t->count != 1)
-        return 0;
-    *v = t->v[0];
-    return isfinite(*v) != 0;
-}
-
-static int type_range(int32_t type, int32_t *lo, int32_t *hi)
-{
-    const int is_signed = type == DSCQ_ONNX_INT8 || type == DSCQ_ONNX_INT16;
-    const int wide = type == DSCQ_ONNX_INT16 || type == DSCQ_ONNX_UINT16;
-    const int32_t span = wide ? 65535 : 255;
-
-    *lo = is_signed ? -(span + 1) / 2 : 0;
-    *hi = *lo + span;
-    return is_signed || type == DSCQ_ONNX_UINT8 || type == DSCQ_ONNX_UINT16;
-}
-
-/* A Clip that alone reads the codes narrows them. */
-static void narrow(const lower *l, grid *g)
-{
-    const onnx_value *v = &l->f->value[g->value];
-    const onnx_node *n =
-        v->consumers == 1 && !v->is_output ? &l->f->node[v->consumer] : NULL;
-    double lo = g->lo, hi = g->hi;
-
-    if (n == NULL || strcmp(n->op, "Clip") != 0 || n->in[0] != g->value ||
-        n->out_count < 1 || n->out[0] < 0)
-        return;
-    for (int32_t i = 1; i < n->in_count && i < 3; i++)
-        if (n->in[i] >= 0 && !one_number(onnx__const(l, n, i), i == 1 ? &lo : &hi))
-            return;
-    g->lo = lo > g->lo ? (int32_t)fmin(lo, g->hi) : g->lo;
-    g->hi = hi < g->hi ? (int32_t)fmax(hi, g->lo) : g->hi;
-    g->clip = v->consumer;
-    g->value = n->out[0];
-}
-
-/* scale and zero point at inputs `at` and `at + 1` of n; codes are value `value`. */
-static int read_grid(const lower *l, const onnx_node *n, int32_t at, int32_t value,
-                     grid *g)
-{
-    const onnx_tensor *zero = onnx__const(l, n, at + 1);
-    double z = 0;
-
-    *g = (grid){.value = value, .clip = -1};
-    if (!one_number(onnx__const(l, n, at), &g->scale) || !(g->scale > 0) ||
-        (zero == NULL && at + 1 < n->in_count && n->in[at + 1] >= 0) ||
-        (zero != NULL && !one_number(zero, &z)) ||
-        !type_range(zero != NULL ? zero->type : DSCQ_ONNX_UINT8, &g->lo, &g->hi))
-        return 0;
-    g->zero = (int32_t)z;
-    g->type_lo = g->lo;
-    g->type_hi = g->hi;
-    narrow(l, g);
-    return 1;
-}
-
-static double grid_top(const grid *g)
-{
-    return (g->hi - g->zero) * g->scale;
-}
-
-/* What the grid's ends amount to: negative values have no code, nor have those above 6.
- * A range that ends below 6 is what calibration makes of either; relu6 is the nearer
- * one to what the graph computes. */
-static dscq_act grid_act(const grid *g)
-{
-    if (g->lo < g->zero)
-        return DSCQ_ACT_LINEAR;
-    return grid_top(g) <= 6 + 0.5001 * g->scale ? DSCQ_ACT_RELU6 : DSCQ_ACT_RELU;
-}
-
-/* `act` with the grid's ends behind it, where one activation is both: what never falls
- * as its input grows keeps its ends. A relu that the file has is left one unless the
- * range ends at 6. */
-static dscq_act bounded(const grid *g, dscq_act act, double slope)
-{
-    const dscq_act ends = grid_act(g);
-    const int at_six = fabs(grid_top(g) - 6) <= 0.5001 * g->scale;
-
-    if (act == DSCQ_ACT_LINEAR)
-        return ends;
-    if (act == DSCQ_ACT_RELU)
-        return ends == DSCQ_ACT_RELU6 && at_six ? ends : act;
-    if (dscq_act_at(act)->is_sloped && slope >= 0 && ends != DSCQ_ACT_LINEAR)
-        return ends;
-    return act;
-}
-
-dscq_act onnx__quantised_act(const lower *l, int32_t value, dscq_act act, double slope)
-{
-    const onnx_value *v = &l->f->value[value];
-    const onnx_node *n =
-        v->consumers == 1 && !v->is_output ? &l->f->node[v->consumer] : NULL;
-    grid g;
-
-    if (n == NULL || strcmp(n->op, "QuantizeLinear") != 0 || n->in[0] != value ||
-        n->out_count < 1 || n->out[0] < 0 || !read_grid(l, n, 1, n->out[0], &g))
-        return act;
-    return bounded(&g, act, slope);
-}
-
 /* Whether a layer's values lie in the range of `act` anyway. The input is taken as it
  * is. */
 static int is_within(const lower *l, int32_t node, dscq_act act, int depth)
@@ -142,7 +29,7 @@ static int is_within(const lower *l, int32_t node, dscq_act act, int depth)
     return 1;
 }
 
-static dscq_status keep_range(lower *l, int32_t node, const grid *g)
+static dscq_status keep_range(lower *l, int32_t node, const onnx_grid *g)
 {
     dscq_onnx *f = l->f;
 
@@ -160,9 +47,10 @@ static dscq_status keep_range(lower *l, int32_t node, const grid *g)
 }
 
 /* The real value `v` as codes on the grid. */
-static dscq_status put_codes(lower *l, const onnx_node *n, onnx_edge v, const grid *g)
+static dscq_status put_codes(lower *l, const onnx_node *n, onnx_edge v,
+                             const onnx_grid *g)
 {
-    const onnx_tail tail = {.act = grid_act(g), .value = g->value};
+    const onnx_tail tail = {.act = onnx__grid_act(g), .value = g->value};
     int32_t node;
     dscq_status status;
 
@@ -186,18 +74,18 @@ done:
 static dscq_status rule_quantize(lower *l, const onnx_node *n)
 {
     const onnx_edge *x = onnx__run(l, n, 0);
-    grid g;
+    onnx_grid g;
 
     if (x == NULL)
         return onnx__fail(l, "its input is not a computed map");
-    if (!read_grid(l, n, 1, n->out[0], &g))
+    if (!onnx__grid_read(l, n, 1, n->out[0], &g))
         return onnx__fail(l,
                           "scale and zero point must be constants, one for the whole "
                           "map, and the codes of 8 or 16 bits");
     return put_codes(l, n, *x, &g);
 }
 
-static int is_same_grid(const onnx_edge *v, const grid *g)
+static int is_same_grid(const onnx_edge *v, const onnx_grid *g)
 {
     return v->is_codes && fabs(v->scale - g->scale) <= 1e-6 * g->scale &&
            v->zero == g->zero;
@@ -207,9 +95,10 @@ static int is_same_grid(const onnx_edge *v, const grid *g)
 static const onnx_edge *real_input(lower *l, const onnx_node *n, int32_t at)
 {
     const onnx_edge *x = onnx__run(l, n, at);
-    grid g;
+    onnx_grid g;
 
-    if (x == NULL || !read_grid(l, n, at + 1, n->in[at], &g) || !is_same_grid(x, &g))
+    if (x == NULL || !onnx__grid_read(l, n, at + 1, n->in[at], &g) ||
+        !is_same_grid(x, &g))
         return NULL;
     return x;
 }
@@ -258,7 +147,7 @@ static dscq_status rule_qlinear_conv(lower *l, const onnx_node *n)
     const onnx_edge *x = real_input(l, n, 0);
     const onnx_tensor *ws = onnx__const(l, n, 4), *bias = onnx__const(l, n, 8),
                       *real = NULL;
-    grid g;
+    onnx_grid g;
     dscq_status status;
 
     if (x == NULL)
@@ -266,7 +155,7 @@ static dscq_status rule_qlinear_conv(lower *l, const onnx_node *n)
                           "its input is not codes of the scale and zero point given");
     const onnx_tensor *w =
         real_weights(l, onnx__const(l, n, 3), ws, onnx__const(l, n, 5), 0, 1);
-    if (w == NULL || ws == NULL || !read_grid(l, n, 6, n->out[0], &g) ||
+    if (w == NULL || ws == NULL || !onnx__grid_read(l, n, 6, n->out[0], &g) ||
         (bias == NULL && n->in_count > 8 && n->in[8] >= 0))
         return onnx__fail(l, NO_WEIGHTS);
     if (bias != NULL)
@@ -275,7 +164,7 @@ static dscq_status rule_qlinear_conv(lower *l, const onnx_node *n)
         return onnx__fail(l, NO_WEIGHTS);
     onnx_edge in = *x;
     in.is_codes = 0;
-    const onnx_tail tail = {.act = grid_act(&g), .value = n->out[0]};
+    const onnx_tail tail = {.act = onnx__grid_act(&g), .value = n->out[0]};
     DSCQ_TRY(onnx__conv(l, n, &in, w, real, &tail));
     DSCQ_TRY(put_codes(l, n, l->value[n->out[0]], &g));
 done:
@@ -285,7 +174,7 @@ done:
 static dscq_status rule_qlinear_matmul(lower *l, const onnx_node *n)
 {
     const onnx_edge *x = real_input(l, n, 0);
-    grid g;
+    onnx_grid g;
     dscq_status status;
 
     if (x == NULL)
@@ -293,11 +182,11 @@ static dscq_status rule_qlinear_matmul(lower *l, const onnx_node *n)
                           "its input is not codes of the scale and zero point given");
     const onnx_tensor *w = real_weights(l, onnx__const(l, n, 3), onnx__const(l, n, 4),
                                         onnx__const(l, n, 5), 1, 1);
-    if (w == NULL || !read_grid(l, n, 6, n->out[0], &g))
+    if (w == NULL || !onnx__grid_read(l, n, 6, n->out[0], &g))
         return onnx__fail(l, NO_WEIGHTS);
     onnx_edge in = *x;
     in.is_codes = 0;
-    const onnx_tail tail = {.act = grid_act(&g), .value = n->out[0]};
+    const onnx_tail tail = {.act = onnx__grid_act(&g), .value = n->out[0]};
     DSCQ_TRY(onnx__dense(l, n, &in, w, &tail));
     DSCQ_TRY(put_codes(l, n, l->value[n->out[0]], &g));
 done:
