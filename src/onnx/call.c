@@ -89,3 +89,28 @@ int onnx__broadcast(int64_t *dim, int32_t *rank, const onnx_tensor *t)
     }
     return 1;
 }
+
+int64_t onnx__place(int64_t i, int32_t rank, const int64_t *dim, const int64_t *stride)
+{
+    int64_t at = 0;
+
+    for (int32_t d = rank - 1; d >= 0; d--) {
+        at += i % dim[d] * stride[d];
+        i /= dim[d];
+    }
+    return at;
+}
+
+void onnx__copy_strided(onnx_tensor *to, const onnx_tensor *from, int64_t first,
+                        const int64_t *stride)
+{
+    for (size_t i = 0; i < to->count; i++)
+        to->v[i] = from->v[first + onnx__place((int64_t)i, to->rank, to->dim, stride)];
+}
+
+void onnx__copy_runs(double *to, int64_t to_step, const double *from, int64_t from_step,
+                     int64_t n, int64_t rows)
+{
+    for (int64_t r = 0; n > 0 && r < rows; r++)
+        memcpy(to + r * to_step, from + r * from_step, (size_t)n * sizeof *to);
+}

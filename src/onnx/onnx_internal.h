@@ -133,6 +133,14 @@ dscq_status onnx__int_list(onnx_call *c, const char *name, int32_t i, int64_t *o
 /* Offsets of an output element in tensors that are broadcast to it. */
 void onnx__strides(int64_t *stride, const onnx_tensor *t, int32_t rank);
 int onnx__broadcast(int64_t *dim, int32_t *rank, const onnx_tensor *t);
+/* Where element i of a tensor of that shape is, `stride` apart along each axis. */
+int64_t onnx__place(int64_t i, int32_t rank, const int64_t *dim, const int64_t *stride);
+/* to[i] = from[first + its place]; as many as `to` has. */
+void onnx__copy_strided(onnx_tensor *to, const onnx_tensor *from, int64_t first,
+                        const int64_t *stride);
+/* `rows` runs of n values each, their starts to_step and from_step apart. */
+void onnx__copy_runs(double *to, int64_t to_step, const double *from, int64_t from_step,
+                     int64_t n, int64_t rows);
 
 /* A window over up to 3 spatial dimensions. */
 typedef struct onnx_window {

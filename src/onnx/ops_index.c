@@ -146,8 +146,8 @@ static dscq_status run_gather_nd(onnx_call *c)
         const int64_t at = slice_at(&p, x, index, i);
         if (at < 0)
             return onnx__bad(c, "an index is out of range");
-        for (int64_t k = 0; k < p.slice; k++)
-            c->out[0]->v[i * p.slice + k] = x->v[at + k];
+        onnx__copy_runs(c->out[0]->v + i * p.slice, p.slice, x->v + at, p.slice,
+                        p.slice, 1);
     }
 done:
     return status;

@@ -95,12 +95,8 @@ static dscq_status multiply(onnx_call *c, const product *p, int32_t type)
     DSCQ_TRY(onnx__out(c, 0, type, rank, dim));
     double *to = c->out[0]->v;
     for (int64_t q = 0; q < batches; q++) {
-        int64_t left = q, ia = 0, ib = 0;
-        for (int32_t d = lead - 1; d >= 0; d--) {
-            ia += left % dim[d] * sa[d];
-            ib += left % dim[d] * sb[d];
-            left /= dim[d];
-        }
+        const int64_t ia = onnx__place(q, lead, dim, sa);
+        const int64_t ib = onnx__place(q, lead, dim, sb);
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++) {
                 double sum = 0;

@@ -158,11 +158,7 @@ static dscq_status run_mean_variance(onnx_call *c)
         return dscq_fail_nomem(c->err, "sums", 0);
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < x->count; i++) {
-            int64_t left = (int64_t)i, g = 0;
-            for (int32_t d = x->rank - 1; d >= 0; d--) {
-                g += left % x->dim[d] * stride[d];
-                left /= x->dim[d];
-            }
+            const int64_t g = onnx__place((int64_t)i, x->rank, x->dim, stride);
             const double each = (double)x->count / (double)groups;
             const double mean = sum[2 * g] / each,
                          var = sum[2 * g + 1] / each - mean * mean;

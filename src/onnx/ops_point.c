@@ -315,12 +315,9 @@ static dscq_status run_where(onnx_call *c)
     for (int32_t i = 0; i < 3; i++)
         onnx__strides(s[i], c->in[i], rank);
     for (size_t i = 0; i < c->out[0]->count; i++) {
-        int64_t left = (int64_t)i, at[3] = {0, 0, 0};
-        for (int32_t d = rank - 1; d >= 0; d--) {
-            for (int k = 0; k < 3; k++)
-                at[k] += left % dim[d] * s[k][d];
-            left /= dim[d];
-        }
+        int64_t at[3];
+        for (int k = 0; k < 3; k++)
+            at[k] = onnx__place((int64_t)i, rank, dim, s[k]);
         c->out[0]->v[i] =
             c->in[0]->v[at[0]] != 0 ? c->in[1]->v[at[1]] : c->in[2]->v[at[2]];
     }

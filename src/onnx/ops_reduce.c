@@ -106,11 +106,7 @@ static dscq_status run_reduce(onnx_call *c)
     for (size_t i = 0; i < y->count; i++)
         y->v[i] = f->start;
     for (size_t i = 0; i < x->count; i++) {
-        int64_t left = (int64_t)i, at = 0;
-        for (int32_t d = x->rank - 1; d >= 0; d--) {
-            at += left % x->dim[d] * stride[d];
-            left /= x->dim[d];
-        }
+        const int64_t at = onnx__place((int64_t)i, x->rank, x->dim, stride);
         y->v[at] = f->add(y->v[at], x->v[i]);
     }
     const double each = y->count > 0 ? (double)x->count / (double)y->count : 1;

@@ -207,14 +207,7 @@ static dscq_status run_transpose(onnx_call *c)
         stride[i] = onnx__product(x->dim, (int32_t)perm[i] + 1, x->rank);
     }
     DSCQ_TRY(onnx__out(c, 0, x->type, x->rank, dim));
-    for (size_t i = 0; i < x->count; i++) {
-        int64_t left = (int64_t)i, at = 0;
-        for (int32_t d = x->rank - 1; d >= 0; d--) {
-            at += left % dim[d] * stride[d];
-            left /= dim[d];
-        }
-        c->out[0]->v[i] = x->v[at];
-    }
+    onnx__copy_strided(c->out[0], x, 0, stride);
 done:
     return status;
 }
@@ -242,9 +235,8 @@ static dscq_status run_concat(onnx_call *c)
     const int64_t inner = onnx__product(dim, (int32_t)axis + 1, x->rank);
     for (int32_t i = 0; i < c->in_count; i++) {
         const int64_t run = c->in[i]->dim[axis] * inner;
-        for (int64_t o = 0; run > 0 && o < outer; o++)
-            memcpy(c->out[0]->v + o * dim[axis] * inner + done, c->in[i]->v + o * run,
-                   (size_t)run * sizeof(double));
+        onnx__copy_runs(c->out[0]->v + done, dim[axis] * inner, c->in[i]->v, run, run,
+                        outer);
         done += run;
     }
 done:
@@ -276,9 +268,8 @@ static dscq_status run_split(onnx_call *c)
             return onnx__bad(c, "the parts are larger than the whole");
         dim[axis] = size[i];
         DSCQ_TRY(onnx__out(c, i, x->type, x->rank, dim));
-        for (int64_t o = 0; size[i] * inner > 0 && o < outer; o++)
-            memcpy(c->out[i]->v + o * size[i] * inner, x->v + (o * all + done) * inner,
-                   (size_t)(size[i] * inner) * sizeof(double));
+        onnx__copy_runs(c->out[i]->v, size[i] * inner, x->v + done * inner, all * inner,
+                        size[i] * inner, outer);
         done += size[i];
     }
 done:
@@ -294,7 +285,7 @@ static dscq_status run_slice(onnx_call *c)
 {
     const onnx_tensor *x = c->in[0];
     int64_t from[RANK], to[RANK], axis[RANK], step[RANK];
-    int64_t first[RANK] = {0}, by[RANK], dim[RANK];
+    int64_t first[RANK] = {0}, by[RANK], dim[RANK], at = 0;
     int32_t n, n_to, n_axis, n_step;
     dscq_status status;
 
@@ -324,15 +315,12 @@ static dscq_status run_slice(onnx_call *c)
         dim[a] = span > 0 && size > 0 ? (span + up - 1) / up : 0;
     }
     DSCQ_TRY(onnx__out(c, 0, x->type, x->rank, dim));
-    for (size_t i = 0; i < c->out[0]->count; i++) {
-        int64_t left = (int64_t)i, at = 0, stride = 1;
-        for (int32_t d = x->rank - 1; d >= 0; d--) {
-            at += (first[d] + left % dim[d] * by[d]) * stride;
-            left /= dim[d];
-            stride *= x->dim[d];
-        }
-        c->out[0]->v[i] = x->v[at];
+    for (int32_t d = 0; d < x->rank; d++) {
+        const int64_t each = onnx__product(x->dim, d + 1, x->rank);
+        at += first[d] * each;
+        by[d] *= each;
     }
+    onnx__copy_strided(c->out[0], x, at, by);
 done:
     return status;
 }
@@ -342,7 +330,7 @@ static dscq_status run_gather(onnx_call *c)
     const onnx_tensor *x = c->in[0], *index = c->in[1];
     int64_t axis = onnx__attr_int(c->node, "axis", 0), dim[2 * RANK];
     int32_t rank = 0;
-    size_t to = 0;
+    int64_t to = 0;
     dscq_status status;
 
     if (!onnx__axis(&axis, x->rank))
@@ -363,8 +351,9 @@ static dscq_status run_gather(onnx_call *c)
             const double v = index->v[i] < 0 ? index->v[i] + (double)size : index->v[i];
             if (!(v >= 0 && v < (double)size))
                 return onnx__bad(c, "an index is out of range");
-            for (int64_t k = 0; k < inner; k++)
-                c->out[0]->v[to++] = x->v[(o * size + (int64_t)v) * inner + k];
+            onnx__copy_runs(c->out[0]->v + to, inner,
+                            x->v + (o * size + (int64_t)v) * inner, inner, inner, 1);
+            to += inner;
         }
 done:
     return status;
@@ -385,14 +374,7 @@ static dscq_status run_expand(onnx_call *c)
         return onnx__bad(c, "the shape does not go with its input");
     DSCQ_TRY(onnx__out(c, 0, x->type, rank, dim));
     onnx__strides(stride, x, rank);
-    for (size_t i = 0; i < c->out[0]->count; i++) {
-        int64_t left = (int64_t)i, at = 0;
-        for (int32_t d = rank - 1; d >= 0; d--) {
-            at += left % dim[d] * stride[d];
-            left /= dim[d];
-        }
-        c->out[0]->v[i] = x->v[at];
-    }
+    onnx__copy_strided(c->out[0], x, 0, stride);
 done:
     return status;
 }
