@@ -27,36 +27,6 @@ unsigned dscq_edit_distance(const char *a, const char *b)
     return row[m];
 }
 
-int dscq_choice_find(const char *choices, const char *text)
-{
-    const size_t n = strlen(text);
-
-    for (int i = 0;; i++) {
-        const size_t word = strcspn(choices, "|");
-        if (word == n && memcmp(choices, text, n) == 0)
-            return i;
-        if (choices[word] == '\0')
-            return -1;
-        choices += word + 1;
-    }
-}
-
-void dscq_choice_name(char *out, size_t cap, const char *choices, int i)
-{
-    out[0] = '\0';
-    for (; i >= 0; i--) {
-        const size_t word = strcspn(choices, "|");
-        if (i == 0) {
-            const size_t n = word < cap ? word : cap - 1;
-            memcpy(out, choices, n);
-            out[n] = '\0';
-        }
-        if (choices[word] == '\0')
-            return;
-        choices += word + 1;
-    }
-}
-
 /* The row's own words decide, so that what people read is what is done. */
 int dscq_key_may_change(const dscq_key *key)
 {

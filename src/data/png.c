@@ -1,4 +1,4 @@
-/* The only file that knows libpng. */
+/* The only file that knows libpng: reading. */
 #include "data_internal.h"
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
@@ -200,84 +200,5 @@ dscq_status data__png_decode(data_decode *job, dscq_image *out, dscq_error *err)
         status = decode_pixels(&p, out, err);
 done:
     release(&p);
-    return status;
-}
-
-/* ---- writing ---- */
-
-typedef struct png_out {
-    dscq_writer *w;
-    dscq_error *err;
-    dscq_status status;
-    int no_memory;
-    jmp_buf trap;
-} png_out;
-
-static void on_write_error(png_structp png, png_const_charp text)
-{
-    png_out *o = png_get_error_ptr(png);
-
-    if (o->status == DSCQ_OK)
-        o->status = o->no_memory
-                        ? dscq_fail_nomem(o->err, "the PNG writer", 0)
-                        : dscq_fail(o->err, DSCQ_INTERNAL, "PNG writer: %s", text);
-    longjmp(o->trap, 1);
-}
-
-static void on_write(png_structp png, png_bytep from, size_t bytes)
-{
-    png_out *o = png_get_io_ptr(png);
-
-    o->status = dscq_writer_put(o->w, from, bytes, o->err);
-    if (o->status != DSCQ_OK)
-        png_error(png, "write failed");
-}
-
-static void on_flush(png_structp png)
-{
-    (void)png;
-}
-
-static dscq_status write_all(png_out *o, png_structp png, png_infop info,
-                             const dscq_image *im)
-{
-    const size_t stride = (size_t)im->width * (size_t)im->channels;
-
-    if (setjmp(o->trap) != 0)
-        return o->status;
-    png_set_write_fn(png, o, on_write, on_flush);
-    png_set_IHDR(png, info, (png_uint_32)im->width, (png_uint_32)im->height, 8,
-                 im->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, info);
-    for (int32_t y = 0; y < im->height; y++)
-        png_write_row(png, im->px + (size_t)y * stride);
-    png_write_end(png, NULL);
-    return DSCQ_OK;
-}
-
-dscq_status dscq_image_write_png(const char *path, const dscq_image *im,
-                                 dscq_error *err)
-{
-    png_out o = {.err = err};
-    png_structp png = NULL;
-    png_infop info = NULL;
-    dscq_status status = dscq_writer_open(&o.w, path, err);
-
-    if (status != DSCQ_OK)
-        return status;
-    png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &o, on_write_error,
-                                    on_warning, &o.no_memory, png_take, png_give);
-    if (png != NULL)
-        info = png_create_info_struct(png);
-    if (info == NULL)
-        status = dscq_fail_nomem(err, "the PNG writer", 0);
-    else
-        status = write_all(&o, png, info, im);
-    png_destroy_write_struct(&png, &info);
-    if (status == DSCQ_OK)
-        return dscq_writer_commit(o.w, err);
-    dscq_writer_abandon(o.w);
     return status;
 }

@@ -1,9 +1,9 @@
 /* Pictures with the boxes that a detector found. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/base/png.h"
 #include "dscq/base/str.h"
 #include "dscq/report/mark.h"
-#include "dscq/report/png.h"
 #include "flow_internal.h"
 
 #include <stdio.h>
@@ -41,8 +41,8 @@ dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *i
         dscq_mark_box(copy.px, copy.width, copy.height, box[i].x0, box[i].y0, box[i].x1,
                       box[i].y1, dscq_mark_colour(box[i].cls), label);
     }
-    DSCQ_TRY(dscq_png_write_rgb(path, copy.px, (size_t)copy.width, (size_t)copy.height,
-                                err));
+    DSCQ_TRY(
+        dscq_png_write(path, copy.px, (size_t)copy.width, (size_t)copy.height, 3, err));
 done:
     dscq_image_clear(&copy);
     return status;

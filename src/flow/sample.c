@@ -1,8 +1,8 @@
 #include "dscq/flow/sample.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/base/png.h"
 #include "dscq/base/str.h"
-#include "dscq/report/png.h"
 #include "flow_internal.h"
 
 #include <stdio.h>
@@ -106,7 +106,7 @@ dscq_status dscq_flow_sample(dscq_sample *out, dscq_project *p,
     DSCQ_TRY(dscq_dataset_image(&im, d, o->split, item, err));
     DSCQ_TRY(dscq_image_set_channels(&im, 3, err));
     DSCQ_TRY(
-        dscq_png_write_rgb(o->path, im.px, (size_t)im.width, (size_t)im.height, err));
+        dscq_png_write(o->path, im.px, (size_t)im.width, (size_t)im.height, 3, err));
     out->width = im.width;
     out->height = im.height;
     out->label = dscq_dataset_label(d, o->split, item);

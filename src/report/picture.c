@@ -2,12 +2,9 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
-#include "dscq/report/png.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { PNG_SCALE = 2 };
 
 dscq_status report__picture_create(dscq_picture **out, int32_t width, int32_t height,
                                    dscq_error *err)
@@ -237,18 +234,5 @@ dscq_status dscq_picture_write_svg(const dscq_picture *p, const char *path,
     if (status == DSCQ_OK)
         status = dscq_file_write(path, s.text, s.len, err);
     dscq_str_free(&s);
-    return status;
-}
-
-dscq_status dscq_picture_write_png(const dscq_picture *p, const char *path,
-                                   dscq_error *err)
-{
-    uint8_t *rgb = NULL;
-    dscq_status status = report__picture_raster(&rgb, p, PNG_SCALE, err);
-
-    if (status == DSCQ_OK)
-        status = dscq_png_write_rgb(path, rgb, (size_t)p->width * PNG_SCALE,
-                                    (size_t)p->height * PNG_SCALE, err);
-    dscq_free(rgb);
     return status;
 }

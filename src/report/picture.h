@@ -59,8 +59,4 @@ const char *report__picture_text_of(const dscq_picture *p, const shape *s);
 const uint8_t *report__font_glyph(char c);
 enum { FONT_COLUMNS = 5, FONT_ROWS = 8, FONT_RISE = 7, FONT_ADVANCE = 6 };
 
-/* RGB pixels, `scale` a picture pixel; freed with dscq_free(). */
-dscq_status report__picture_raster(uint8_t **rgb, const dscq_picture *p, int scale,
-                                   dscq_error *err);
-
 #endif

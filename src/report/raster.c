@@ -1,13 +1,17 @@
 /* Shapes to pixels: painted FINE times finer each way than the result, then averaged,
  * which smooths the edges. */
 #include "dscq/base/alloc.h"
+#include "dscq/base/png.h"
 #include "picture.h"
 #include "report_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { FINE = 2 }; /* painted pixels a result pixel, each way */
+enum {
+    PNG_SCALE = 2, /* result pixels a pixel of the picture */
+    FINE = 2       /* painted pixels a result pixel, each way */
+};
 
 typedef struct canvas {
     uint8_t *rgb;
@@ -141,8 +145,8 @@ static void shrink(uint8_t *out, const canvas *c)
         }
 }
 
-dscq_status report__picture_raster(uint8_t **rgb, const dscq_picture *p, int scale,
-                                   dscq_error *err)
+static dscq_status raster(uint8_t **rgb, const dscq_picture *p, int scale,
+                          dscq_error *err)
 {
     canvas c = {NULL, p->width * scale * FINE, p->height * scale * FINE,
                 scale * FINE / 100.0};
@@ -161,4 +165,17 @@ dscq_status report__picture_raster(uint8_t **rgb, const dscq_picture *p, int sca
     dscq_free(c.rgb);
     *rgb = out;
     return DSCQ_OK;
+}
+
+dscq_status dscq_picture_write_png(const dscq_picture *p, const char *path,
+                                   dscq_error *err)
+{
+    uint8_t *rgb = NULL;
+    dscq_status status = raster(&rgb, p, PNG_SCALE, err);
+
+    if (status == DSCQ_OK)
+        status = dscq_png_write(path, rgb, (size_t)p->width * PNG_SCALE,
+                                (size_t)p->height * PNG_SCALE, 3, err);
+    dscq_free(rgb);
+    return status;
 }

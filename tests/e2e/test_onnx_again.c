@@ -2,12 +2,12 @@
  * one gives the same answers, for every layer and activation; of a packed one the float
  * network that comes back is as near to the first as its 8-bit weights allow, and
  * packed on the file's own grids it is the packed one. */
+#include "dscq/base/png.h"
 #include "dscq/base/rng.h"
 #include "dscq/export/float_onnx.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/nn/exec.h"
 #include "dscq/onnx/onnx.h"
-#include "dscq/report/png.h"
 #include "program.h"
 
 #include <math.h>
@@ -212,7 +212,7 @@ static void make_pictures(void)
         for (size_t j = 0; j < sizeof px; j++)
             px[j] = (uint8_t)dscq_rng_below(&g, 256);
         (void)snprintf(name, sizeof name, "plain/%02d.png", i);
-        test_ok(dscq_png_write_rgb(test_path(name), px, SIDE, SIDE, &err));
+        test_ok(dscq_png_write(test_path(name), px, SIDE, SIDE, 3, &err));
     }
 }
 

@@ -2,9 +2,9 @@
  * 8 bits, layers that are dead on every picture, outputs that feed a layer as well. All
  * of them are packed, verified, simulated, and answer as the float network does. */
 #include "dscq/base/json.h"
+#include "dscq/base/png.h"
 #include "dscq/base/rng.h"
 #include "dscq/nn/checkpoint.h"
-#include "dscq/report/png.h"
 #include "program.h"
 
 #include <stdio.h>
@@ -99,7 +99,7 @@ static void setup(void)
         for (size_t j = 0; j < sizeof px; j++)
             px[j] = (uint8_t)dscq_rng_below(&g, 256);
         (void)snprintf(name, sizeof name, "plain/%02d.png", i);
-        test_ok(dscq_png_write_rgb(test_path(name), px, SIDE, SIDE, &err));
+        test_ok(dscq_png_write(test_path(name), px, SIDE, SIDE, 3, &err));
     }
 }
 

@@ -4,8 +4,8 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/base/json.h"
+#include "dscq/base/png.h"
 #include "dscq/data/dataset.h"
-#include "dscq/report/png.h"
 #include "program.h"
 
 #include <math.h>
@@ -51,7 +51,7 @@ static void make_pictures(void)
     for (size_t i = 0; i < PICTURES; i++) {
         (void)snprintf(name, sizeof name, "plain/%03zu.png", i);
         test_ok(dscq_dataset_pixels(px, NULL, d, DSCQ_SPLIT_TRAIN, i, &err));
-        test_ok(dscq_png_write_rgb(test_path(name), px, SIDE, SIDE, &err));
+        test_ok(dscq_png_write(test_path(name), px, SIDE, SIDE, 3, &err));
     }
     dscq_dataset_destroy(d);
 }

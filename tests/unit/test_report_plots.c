@@ -1,12 +1,12 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
+#include "dscq/base/png.h"
 #include "dscq/base/rng.h"
 #include "dscq/base/table.h"
 #include "dscq/base/zip.h"
 #include "dscq/report/html.h"
 #include "dscq/report/plot.h"
-#include "dscq/report/png.h"
 #include "support.h"
 
 #include <math.h>
@@ -137,14 +137,14 @@ START_TEST(any_pixels_become_a_png)
 
     for (size_t i = 0; i < sizeof rgb; i++)
         rgb[i] = (uint8_t)dscq_rng_below(&r, 256);
-    test_ok(dscq_png_encode_rgb(&png, &bytes, rgb, 5, 3, &err));
+    test_ok(dscq_png_encode(&png, &bytes, rgb, 5, 3, 3, &err));
     uint8_t *again = decode(png, bytes, &width, &height);
     ck_assert_mem_eq(again, rgb, sizeof rgb);
     dscq_free(again);
     dscq_free(png);
-    test_fails(dscq_png_encode_rgb(&png, &bytes, rgb, 0, 3, &err), DSCQ_ARG,
+    test_fails(dscq_png_encode(&png, &bytes, rgb, 0, 3, 3, &err), DSCQ_ARG,
                "a PNG of 0 x 3 pixels: want 1 to 65535");
-    test_fails(dscq_png_encode_rgb(&png, &bytes, rgb, 1, 65536, &err), DSCQ_ARG,
+    test_fails(dscq_png_encode(&png, &bytes, rgb, 1, 65536, 3, &err), DSCQ_ARG,
                "a PNG of 1 x 65536 pixels: want 1 to 65535");
 }
 END_TEST

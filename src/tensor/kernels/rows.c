@@ -227,6 +227,13 @@ void FN(load)(const dscq_on_load *f, const float *z, size_t ldz, float *y, size_
     }
 }
 
+void FN(quantise)(const dscq_fake_quant *q, const float *x, float *out, size_t count)
+{
+    dscq_on_load f = {.act = DSCQ_ACT_LINEAR, .quant = q};
+
+    FN(load)(&f, x, count, out, count, count > 0, count);
+}
+
 /* ---- mask --------------------------------------------------------------- */
 
 typedef struct mask_job {

@@ -135,13 +135,6 @@ void FN(abs_histogram)(const float *x, size_t count, float top, uint64_t *bin_co
     }
 }
 
-void FN(quantise)(const dscq_fake_quant *q, const float *x, float *out, size_t count)
-{
-    dscq_on_load f = {.act = DSCQ_ACT_LINEAR, .quant = q};
-
-    FN(load)(&f, x, count, out, count, count > 0, count);
-}
-
 static void softmax_row(const float *x, float *out, size_t count)
 {
     float most, least, total;

@@ -1,6 +1,6 @@
-/* PNG (ISO/IEC 15948): signature, IHDR, IDAT, IEND. Reading pictures is the business
- * of the data module. */
-#include "dscq/report/png.h"
+/* PNG (ISO/IEC 15948): signature, IHDR, IDAT, IEND. What is drawn and what is a picture
+ * of a data set are written here; reading is the business of the data module. */
+#include "dscq/base/png.h"
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/hash.h"
@@ -31,7 +31,7 @@ static uint8_t *put_chunk(uint8_t *p, const char *type, const uint8_t *data,
 
 /* Every row behind its filter type: 2, the difference to the row above, suits flat
  * drawings and photographs alike. */
-static uint8_t *filter_rows(const uint8_t *rgb, size_t row, size_t height)
+static uint8_t *filter_rows(const uint8_t *px, size_t row, size_t height)
 {
     uint8_t *out = dscq_malloc(height, row + 1);
 
@@ -39,16 +39,17 @@ static uint8_t *filter_rows(const uint8_t *rgb, size_t row, size_t height)
         uint8_t *q = out + y * (row + 1);
         *q++ = 2;
         for (size_t x = 0; x < row; x++)
-            q[x] = (uint8_t)(rgb[y * row + x] - (y > 0 ? rgb[(y - 1) * row + x] : 0));
+            q[x] = (uint8_t)(px[y * row + x] - (y > 0 ? px[(y - 1) * row + x] : 0));
     }
     return out;
 }
 
-dscq_status dscq_png_encode_rgb(uint8_t **data, size_t *bytes, const uint8_t *rgb,
-                                size_t width, size_t height, dscq_error *err)
+dscq_status dscq_png_encode(uint8_t **data, size_t *bytes, const uint8_t *px,
+                            size_t width, size_t height, int channels, dscq_error *err)
 {
     static const uint8_t k_signature[8] = {137, 'P', 'N', 'G', '\r', '\n', 26, '\n'};
     uint8_t header[13] = {0}, *packed = NULL;
+    const size_t row = (size_t)channels * width;
     size_t packed_bytes = 0;
 
     *data = NULL;
@@ -56,11 +57,11 @@ dscq_status dscq_png_encode_rgb(uint8_t **data, size_t *bytes, const uint8_t *rg
     if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX)
         return dscq_fail(err, DSCQ_ARG, "a PNG of %zu x %zu pixels: want 1 to %d",
                          width, height, SIDE_MAX);
-    uint8_t *rows = filter_rows(rgb, 3 * width, height);
+    uint8_t *rows = filter_rows(px, row, height);
     if (rows == NULL)
-        return dscq_fail_nomem(err, "PNG", 3ULL * width * height);
-    dscq_status status = dscq_deflate(&packed, &packed_bytes, rows,
-                                      (3 * width + 1) * height, DSCQ_ZIP_ZLIB, err);
+        return dscq_fail_nomem(err, "PNG", row * height);
+    dscq_status status = dscq_deflate(&packed, &packed_bytes, rows, (row + 1) * height,
+                                      DSCQ_ZIP_ZLIB, err);
     dscq_free(rows);
     if (status != DSCQ_OK)
         return status;
@@ -79,7 +80,7 @@ dscq_status dscq_png_encode_rgb(uint8_t **data, size_t *bytes, const uint8_t *rg
     put_u32(header, (uint32_t)width);
     put_u32(header + 4, (uint32_t)height);
     header[8] = 8; /* bits a sample */
-    header[9] = 2; /* red, green, blue */
+    header[9] = channels == 3 ? 2 : 0;
     memcpy(p, k_signature, sizeof k_signature);
     uint8_t *next = put_chunk(p + sizeof k_signature, "IHDR", header, sizeof header);
     next = put_chunk(next, "IDAT", packed, packed_bytes);
@@ -90,12 +91,13 @@ dscq_status dscq_png_encode_rgb(uint8_t **data, size_t *bytes, const uint8_t *rg
     return DSCQ_OK;
 }
 
-dscq_status dscq_png_write_rgb(const char *path, const uint8_t *rgb, size_t width,
-                               size_t height, dscq_error *err)
+dscq_status dscq_png_write(const char *path, const uint8_t *px, size_t width,
+                           size_t height, int channels, dscq_error *err)
 {
     uint8_t *data = NULL;
     size_t bytes = 0;
-    dscq_status status = dscq_png_encode_rgb(&data, &bytes, rgb, width, height, err);
+    dscq_status status =
+        dscq_png_encode(&data, &bytes, px, width, height, channels, err);
 
     if (status == DSCQ_OK)
         status = dscq_file_write(path, data, bytes, err);
