@@ -11,12 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One function may express several types. */
-static const struct {
-    const char *type;
-    build_fn *fn;
-} k_rows[] = {
-#define DSCQ_BUILD(name, fn) {name, build__##fn},
+/* One function may express several kinds. */
+static build_fn *const k_rows[DSCQ_DOES_COUNT] = {
+#define DSCQ_BUILD(does, fn) [DSCQ_DOES_##does] = build__##fn,
 #include "rows.def"
 #undef DSCQ_BUILD
 };
@@ -178,15 +175,12 @@ static dscq_status put_nodes(build_ctx *b)
 {
     for (int32_t i = 0; i < dscq_model_nodes(b->net); i++) {
         const dscq_node *n = dscq_model_node(b->net, i);
-        build_fn *fn = NULL;
+        build_fn *const fn = k_rows[n->ops->does];
         for (int32_t j = 0; j < n->input_count; j++)
             if (n->input[j] != DSCQ_INPUT && b->tensor[n->input[j]] < 0)
                 return build__refuse(b, n,
                                      "it reads a head, which is not in the integer "
                                      "network");
-        for (size_t r = 0; r < sizeof k_rows / sizeof *k_rows; r++)
-            if (strcmp(k_rows[r].type, n->type) == 0)
-                fn = k_rows[r].fn;
         if (fn == NULL)
             return build__refuse(b, n, "this layer type has no integer form");
         const dscq_status status = put_layer(b, i, fn);

@@ -28,11 +28,11 @@ typedef struct build_ctx {
     dscq_error *err;
 } build_ctx;
 
-/* One row a layer type: build_rows.def. Makes the nodes of model node i and sets
+/* One row a kind of layer: rows.def. Makes the nodes of model node i and sets
  * b->tensor[i]. */
 typedef dscq_status build_fn(build_ctx *b, int32_t i, const dscq_node *n);
 
-#define DSCQ_BUILD(name, fn) build_fn build__##fn;
+#define DSCQ_BUILD(does, fn) build_fn build__##fn;
 #include "rows.def"
 #undef DSCQ_BUILD
 

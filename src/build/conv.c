@@ -264,3 +264,18 @@ dscq_status build__activation(build_ctx *b, int32_t i, const dscq_node *n)
     dscq_free(edges);
     return status;
 }
+
+/* A table over the input's codes. */
+dscq_status build__point(build_ctx *b, int32_t i, const dscq_node *n)
+{
+    const int32_t x = build__input_of(b, n, 0);
+    dscq_aquant store;
+
+    if (b->m->tensor[x].bits > 8)
+        return build__refuse(b, n, "its input has %d bits; a table takes 8",
+                             b->m->tensor[x].bits);
+    if (build__edge_of(b, i, &store) == NULL)
+        return dscq_fail(b->err, DSCQ_ARG, "layer '%s': its output has no scale",
+                         n->name);
+    return build__close_act(b, i, n, x, 1);
+}

@@ -11,23 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Does the integer form of a node keep its input's codes (pack/build_rows.def)? */
+/* Does the integer form of a node keep its input's codes? */
 static int moves_codes(const dscq_node *n)
 {
-    static const char *const k_movers[] = {"maxpool", "upsample", "reorg"};
-    const unsigned flags =
-        DSCQ_LAYER_VIEW | DSCQ_LAYER_VIEW_EVAL | DSCQ_LAYER_HEAD | DSCQ_LAYER_SOFTMAX;
+    const unsigned flags = DSCQ_LAYER_VIEW | DSCQ_LAYER_VIEW_EVAL | DSCQ_LAYER_MOVES |
+                           DSCQ_LAYER_HEAD | DSCQ_LAYER_SOFTMAX;
 
-    if (n->input_count != 1 || n->act != DSCQ_ACT_LINEAR)
-        return 0;
-    if ((n->ops->flags & flags) != 0)
-        return 1;
-    for (size_t i = 0; i < sizeof k_movers / sizeof *k_movers; i++)
-        if (strcmp(n->ops->name, k_movers[i]) == 0)
-            return 1;
-    /* a route of one input is a view or a slice */
-    return n->weights->count == 0 && !n->normalised &&
-           strcmp(n->ops->name, "route") == 0;
+    return n->input_count == 1 && n->act == DSCQ_ACT_LINEAR &&
+           (n->ops->flags & flags) != 0;
 }
 
 int32_t dscq_calibrate_source(const dscq_model *m, int32_t node)
@@ -110,7 +101,7 @@ static int32_t only_reader(const dscq_model *m, int32_t node)
 /* The table of an [activation] section takes the codes that come, if they are few. */
 static int is_section(const dscq_node *n)
 {
-    return strcmp(n->ops->name, "activation") == 0;
+    return n->ops->does == DSCQ_DOES_SAME;
 }
 
 /* The [activation] section that alone reads node's codes, moved or not; -1: none. */

@@ -64,8 +64,6 @@ static void fix(ties *t, int32_t node)
 
 /* ---- what each layer type does with channels ---------------------------- */
 
-typedef void channel_rule(ties *t, int32_t node, const dscq_node *n);
-
 /* Output channel i is input channel i, of every input. */
 static void follow(ties *t, int32_t node, const dscq_node *n)
 {
@@ -118,26 +116,18 @@ static void join(ties *t, int32_t node, const dscq_node *n)
             tie(t, id_of(t, n->input[k], c), id_of(t, node, at++));
 }
 
-static const struct {
-    const char *type;
-    channel_rule *rule;
-} k_rules[] = {
-    {"convolutional", make}, {"depthwise", make},        {"connected", make},
-    {"batchnorm", follow},   {"activation", follow},     {"maxpool", follow},
-    {"avgpool", follow},     {"dropout", follow},        {"shortcut", follow},
-    {"upsample", follow},    {"scale_channels", follow}, {"route", join},
-};
-
 static void tie_node(ties *t, int32_t node)
 {
     const dscq_node *n = dscq_model_node(t->m, node);
 
-    for (size_t i = 0; i < sizeof k_rules / sizeof *k_rules; i++)
-        if (strcmp(k_rules[i].type, n->ops->name) == 0) {
-            k_rules[i].rule(t, node, n);
-            return;
-        }
-    opaque(t, node, n); /* reorg, lrn, heads, whatever comes later */
+    if (n->weights->count > 0)
+        make(t, node, n);
+    else if (n->ops->does == DSCQ_DOES_JOIN)
+        join(t, node, n);
+    else if ((n->ops->flags & DSCQ_LAYER_FOLLOWS) != 0)
+        follow(t, node, n);
+    else
+        opaque(t, node, n);
 }
 
 static dscq_status ties_make(ties *t, const dscq_model *m, dscq_error *err)

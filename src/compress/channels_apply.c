@@ -26,22 +26,6 @@ static int32_t count_kept(const dscq_channel_plan *p, int32_t node, int32_t chan
     return n;
 }
 
-/* The layer's parameters for fewer channels; those of other types say nothing of them.
- */
-static void shrink_params(void *params, const dscq_node *n, int32_t out)
-{
-    if (strcmp(n->ops->name, "connected") == 0) {
-        ((dscq_connected_params *)params)->output = out;
-    } else if (n->weights->count > 0 && (strcmp(n->ops->name, "convolutional") == 0 ||
-                                         strcmp(n->ops->name, "depthwise") == 0)) {
-        dscq_conv_params *c = params;
-
-        if (n->weights->c == 1 && n->window.groups == n->in.c && n->window.groups > 1)
-            c->groups = out;
-        c->filters = out;
-    }
-}
-
 static dscq_status add_node(dscq_model *to, const dscq_model *m,
                             const dscq_channel_plan *p, int32_t i, dscq_error *err)
 {
@@ -55,7 +39,8 @@ static dscq_status add_node(dscq_model *to, const dscq_model *m,
         return dscq_fail_nomem(err, "smaller network", n->ops->param_bytes);
     if (n->ops->param_bytes > 0)
         memcpy(params, n->params, n->ops->param_bytes);
-    shrink_params(params, n, count_kept(p, i, n->out.c));
+    if (n->ops->channels != NULL)
+        (void)n->ops->channels(params, count_kept(p, i, n->out.c));
     status = dscq_model_add(&index, to, n->type, params, &spec, n->input,
                             n->input_count, err);
     assert(status != DSCQ_OK || index == i);

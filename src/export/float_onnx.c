@@ -3,6 +3,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
+#include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 #include "export_internal.h"
 
@@ -93,7 +94,7 @@ static void window(bytes *node, const dscq_window *v, int is_conv)
 static dscq_status weighted(writer *w, const dscq_node *n, const char *in,
                             const char *out)
 {
-    const int connected = strcmp(n->type, "connected") == 0;
+    const int connected = n->ops->does == DSCQ_DOES_DENSE;
     char flat[NAME], product[NAME];
     bytes node = {0};
     dscq_status status;
@@ -196,23 +197,21 @@ static void route(writer *w, const dscq_node *n, const char *in, const char *out
     end_node(w, &node, n->input_count > 1 ? "Concat" : "Identity", out);
 }
 
-static dscq_status pooled(writer *w, const dscq_node *n, const char *in,
-                          const char *out)
+static void pooled(writer *w, const dscq_node *n, const char *in, const char *out)
 {
     const dscq_pool_params *p = n->params;
-    const int max = strcmp(n->type, "maxpool") == 0;
+    const int is_mean = n->ops->does == DSCQ_DOES_MEAN;
     bytes node = {0};
 
     dscq_onnx_node_input(&node, in);
-    if (!max && p->size <= 0 && p->size_h <= 0 && p->size_w <= 0) {
+    if (is_mean && p->size <= 0 && p->size_h <= 0 && p->size_w <= 0) {
         end_node(w, &node, "GlobalAveragePool", out);
-        return DSCQ_OK;
+        return;
     }
     window(&node, &n->window, 0);
-    if (!max && p->count_pad)
+    if (is_mean && p->count_pad)
         dscq_onnx_node_int(&node, "count_include_pad", 1);
-    end_node(w, &node, max ? "MaxPool" : "AveragePool", out);
-    return DSCQ_OK;
+    end_node(w, &node, n->ops->onnx, out);
 }
 
 static void resized(writer *w, const dscq_node *n, const char *in, const char *out)
@@ -325,48 +324,63 @@ static void softened(writer *w, const dscq_node *n, const char *in, const char *
         reshaped(w, soft, whole, 4, out);
 }
 
+/* One operator, with the attributes of its kind. */
 static dscq_status other(writer *w, const dscq_node *n, const char *out)
 {
-    const char *op = NULL;
     bytes node = {0};
 
-    if (strcmp(n->type, "shortcut") == 0) {
-        summed(w, n, out);
-        return DSCQ_OK;
-    }
+    if (n->ops->onnx == NULL)
+        return dscq_fail(w->err, DSCQ_UNSUPPORTED,
+                         "layer '%s': no ONNX operator does this [%s]", n->name,
+                         n->type);
     joined(w, n, &node);
-    if (strcmp(n->type, "scale_channels") == 0) {
-        op = "Mul";
-    } else if (strcmp(n->type, "reorg") == 0) {
+    if (n->ops->does == DSCQ_DOES_REORG)
         dscq_onnx_node_int(&node, "blocksize",
                            ((const dscq_scale_factor_params *)n->params)->stride);
-        op = "SpaceToDepth";
-    } else if (strcmp(n->type, "lrn") == 0) {
+    if (n->ops->does == DSCQ_DOES_LRN) {
         const dscq_lrn_params *p = n->params;
         dscq_onnx_node_int(&node, "size", p->size);
         dscq_onnx_node_real(&node, "alpha", p->alpha);
         dscq_onnx_node_real(&node, "beta", p->beta);
         dscq_onnx_node_real(&node, "bias", p->kappa);
-        op = "LRN";
-    } else if (dscq_choice_find("dropout|activation|batchnorm|yolo|region", n->type) >=
-               0) {
-        op = "Identity";
     }
-    if (op == NULL) {
-        dscq_str_free(&node);
-        return dscq_fail(w->err, DSCQ_UNSUPPORTED,
-                         "layer '%s': no ONNX operator does this [%s]", n->name,
-                         n->type);
-    }
-    end_node(w, &node, op, out);
+    end_node(w, &node, n->ops->onnx, out);
     return DSCQ_OK;
+}
+
+/* The layer without its normalisation and activation. */
+static dscq_status body_of(writer *w, const dscq_node *n, const char *in,
+                           const char *out)
+{
+    switch (n->ops->does) {
+    case DSCQ_DOES_CONV:
+    case DSCQ_DOES_DENSE:
+        return weighted(w, n, in, out);
+    case DSCQ_DOES_JOIN:
+        route(w, n, in, out);
+        return DSCQ_OK;
+    case DSCQ_DOES_MAX:
+    case DSCQ_DOES_MEAN:
+        pooled(w, n, in, out);
+        return DSCQ_OK;
+    case DSCQ_DOES_UPSAMPLE:
+        resized(w, n, in, out);
+        return DSCQ_OK;
+    case DSCQ_DOES_SOFTMAX:
+        softened(w, n, in, out);
+        return DSCQ_OK;
+    case DSCQ_DOES_SUM:
+        summed(w, n, out);
+        return DSCQ_OK;
+    default:
+        return other(w, n, out);
+    }
 }
 
 static dscq_status layer(writer *w, const dscq_node *n)
 {
     char in[NAME], z[NAME], normal[NAME];
     const char *body = n->name, *norm = n->name;
-    dscq_status status;
 
     if (dscq_act_at(n->act)->onnx.op == NULL)
         return dscq_fail(w->err, DSCQ_UNSUPPORTED,
@@ -379,25 +393,14 @@ static dscq_status layer(writer *w, const dscq_node *n)
         body = norm = normal;
     if (n->normalised)
         body = z;
-    if (n->weights->count > 0)
-        DSCQ_TRY(weighted(w, n, in, body));
-    else if (strcmp(n->type, "route") == 0)
-        route(w, n, in, body);
-    else if (strcmp(n->type, "maxpool") == 0 || strcmp(n->type, "avgpool") == 0)
-        DSCQ_TRY(pooled(w, n, in, body));
-    else if (strcmp(n->type, "upsample") == 0)
-        resized(w, n, in, body);
-    else if (strcmp(n->type, "softmax") == 0)
-        softened(w, n, in, body);
-    else
-        DSCQ_TRY(other(w, n, body));
+    const dscq_status status = body_of(w, n, in, body);
+    if (status != DSCQ_OK)
+        return status;
     if (n->normalised)
         normalise(w, n, body, norm);
     if (n->act != DSCQ_ACT_LINEAR)
         export__onnx_act(&w->g, n->act, n->act_slope, norm, n->name);
-    status = DSCQ_OK;
-done:
-    return status;
+    return DSCQ_OK;
 }
 
 dscq_status dscq_export_float_onnx(const dscq_model *m, const char *path,

@@ -1,6 +1,7 @@
 #include "dscq/export/net_cfg.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/nn/detect.h"
 #include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 
@@ -63,41 +64,41 @@ static void put_window(cfg_writer *w, const dscq_node *n, int is_pool)
 }
 
 /* What the younger dialect added and the older one would pass over in silence. */
-static dscq_status check_pjreddie(cfg_writer *w, const dscq_node *n)
+static dscq_status check_pjreddie(cfg_writer *w, int32_t i)
 {
-    const int is_route = strcmp(n->type, "route") == 0;
+    const dscq_node *n = dscq_model_node(w->m, i);
+    const dscq_route_params *part = n->ops->does == DSCQ_DOES_JOIN ? n->params : NULL;
+    dscq_head head = {.scale_xy = 1};
 
-    if (strcmp(n->type, "scale_channels") == 0)
-        return cannot(w, n, n->type);
     if (n->window.dilation_h > 1 || n->window.dilation_w > 1)
         return cannot(w, n, "dilation");
-    if (strcmp(n->type, "shortcut") == 0 && n->input_count > 2)
+    if (n->ops->does == DSCQ_DOES_SUM && n->input_count > 2)
         return cannot(w, n, "a sum of more than two");
-    if (is_route && (((const dscq_route_params *)n->params)->groups > 1 ||
-                     ((const dscq_route_params *)n->params)->channels > 0))
+    if (part != NULL && (part->groups > 1 || part->channels > 0))
         return cannot(w, n, "a part of the channels");
-    if (strcmp(n->type, "yolo") == 0 &&
-        ((const dscq_yolo_params *)n->params)->scale_x_y != 1)
-        return cannot(w, n, "scale_x_y");
-    return DSCQ_OK;
+    if (n->ops->does == DSCQ_DOES_HEAD) {
+        const dscq_status status = dscq_head_from_node(&head, w->m, i, w->err);
+        if (status != DSCQ_OK)
+            return status;
+    }
+    return head.scale_xy == 1 ? DSCQ_OK : cannot(w, n, "scale_x_y");
 }
 
-static dscq_status check_darknet(cfg_writer *w, const dscq_node *n)
+static dscq_status check_darknet(cfg_writer *w, int32_t i)
 {
-    static const char *const types =
-        "convolutional|depthwise|connected|maxpool|avgpool|"
-        "dropout|shortcut|route|upsample|softmax|yolo|"
-        "region|batchnorm|scale_channels";
+    const dscq_node *n = dscq_model_node(w->m, i);
     const dscq_window *v = &n->window;
     const dscq_act_row *act = dscq_act_at(n->act);
-    const int pooled = strcmp(n->type, "maxpool") == 0;
-    const int32_t before = pooled ? (v->pad_top + v->pad_bottom) / 2 : v->pad_bottom;
+    const dscq_darknet which = w->pjreddie ? DSCQ_DARKNET_BOTH : DSCQ_DARKNET_YOUNGER;
+    const int32_t before = n->ops->does == DSCQ_DOES_MAX
+                               ? (v->pad_top + v->pad_bottom) / 2
+                               : v->pad_bottom;
 
     if (!w->darknet)
         return DSCQ_OK;
-    if (dscq_choice_find(types, n->type) < 0)
+    if (n->ops->darknet < which)
         return cannot(w, n, n->type);
-    if (strcmp(n->type, "avgpool") == 0)
+    if (n->ops->does == DSCQ_DOES_MEAN)
         return v->kernel_h == n->in.h && v->kernel_w == n->in.w && v->pad_top == 0
                    ? DSCQ_OK
                    : cannot(w, n, "an average over a part of the map");
@@ -105,12 +106,12 @@ static dscq_status check_darknet(cfg_writer *w, const dscq_node *n)
         v->pad_top != v->pad_left || v->pad_bottom != v->pad_right ||
         v->pad_top != before)
         return cannot(w, n, "padding or kernels that differ by side");
-    if (act->darknet < (w->pjreddie ? DSCQ_ACT_PJREDDIE : DSCQ_ACT_ALEXEYAB))
+    if (act->darknet < which)
         return cannot(w, n, act->name);
     if (act->is_sloped && fabs(n->act_slope - act->slope) > 1e-7)
         return cannot(w, n, "this slope of the activation");
     if (w->pjreddie) /* variances take the epsilon in */
-        return check_pjreddie(w, n);
+        return check_pjreddie(w, i);
     if (n->normalised && fabs(n->weights->bn_eps - 1e-5) > 1e-9)
         return cannot(w, n, "another epsilon than 1e-5");
     return DSCQ_OK;
@@ -222,41 +223,47 @@ static void put_list(cfg_writer *w, const char *key, const dscq_node *n, int32_t
     dscq_str_add(w->to, "\n");
 }
 
-static int slides(const dscq_node *n)
+/* Darknet's depthwise is a convolution of so many groups. */
+static void put_conv(cfg_writer *w, const dscq_node *n)
+{
+    const int says = w->darknet || n->ops->channels_key != NULL;
+
+    if (says)
+        dscq_str_addf(w->to, "filters=%d\n", (int)n->out.c);
+    if (says && (n->window.groups > 1 || n->ops->channels_key == NULL))
+        dscq_str_addf(w->to, "groups=%d\n", (int)n->window.groups);
+    put_window(w, n, 0);
+}
+
+static void put_pool(cfg_writer *w, const dscq_node *n)
 {
     const dscq_pool_params *p = n->params;
-    return strcmp(n->type, "maxpool") == 0 ||
-           (strcmp(n->type, "avgpool") == 0 &&
-            (p->size > 0 || p->size_h > 0 || p->size_w > 0));
+    const int is_mean = n->ops->does == DSCQ_DOES_MEAN;
+
+    if (is_mean && (w->darknet || (p->size <= 0 && p->size_h <= 0 && p->size_w <= 0)))
+        return; /* over the whole map */
+    put_window(w, n, 1);
+    if (is_mean && p->count_pad)
+        dscq_str_add(w->to, "count_pad=1\n");
 }
 
 static dscq_status put_body(cfg_writer *w, const dscq_node *n)
 {
-    const int conv = strcmp(n->type, "convolutional") == 0,
-              deep = strcmp(n->type, "depthwise") == 0,
-              pool = slides(n) && !(strcmp(n->type, "avgpool") == 0 && w->darknet);
-
-    if (conv || deep) {
-        if (conv || w->darknet)
-            dscq_str_addf(w->to, "filters=%d\n", (int)n->out.c);
-        if ((conv && n->window.groups > 1) || (deep && w->darknet))
-            dscq_str_addf(w->to, "groups=%d\n", (int)n->window.groups);
-        put_window(w, n, 0);
+    switch (n->ops->does) {
+    case DSCQ_DOES_CONV:
+        put_conv(w, n);
         return DSCQ_OK;
-    }
-    if (pool) {
-        put_window(w, n, 1);
-        if (strcmp(n->type, "avgpool") == 0 &&
-            ((const dscq_pool_params *)n->params)->count_pad)
-            dscq_str_add(w->to, "count_pad=1\n");
+    case DSCQ_DOES_MAX:
+    case DSCQ_DOES_MEAN:
+        put_pool(w, n);
         return DSCQ_OK;
-    }
-    if (strcmp(n->type, "avgpool") == 0)
-        return DSCQ_OK;
-    if (strcmp(n->type, "route") == 0)
+    case DSCQ_DOES_JOIN:
         put_list(w, "layers", n, 0);
-    else if (n->input_count > 1)
-        put_list(w, "from", n, 1);
+        break;
+    default:
+        if (n->input_count > 1)
+            put_list(w, "from", n, 1);
+    }
     return put_keys(w, n);
 }
 
@@ -286,17 +293,17 @@ done:
 static dscq_status put_node(cfg_writer *w, int32_t i)
 {
     const dscq_node *n = dscq_model_node(w->m, i);
-    const int deep = strcmp(n->type, "depthwise") == 0;
+    const int is_conv = n->ops->does == DSCQ_DOES_CONV;
     dscq_status status;
 
-    DSCQ_TRY(check_darknet(w, n));
-    if (strcmp(n->type, "route") != 0 && at(w, n->input[0]) != w->sections - 1) {
+    DSCQ_TRY(check_darknet(w, i));
+    if (n->ops->does != DSCQ_DOES_JOIN && at(w, n->input[0]) != w->sections - 1) {
         dscq_str_addf(w->to, "\n[route]\nlayers=%d\n", (int)at(w, n->input[0]));
         put_pass_name(w);
         w->sections++;
     }
     const size_t start = w->to->len;
-    dscq_str_addf(w->to, "\n[%s]\n", deep && w->darknet ? "convolutional" : n->type);
+    dscq_str_addf(w->to, "\n[%s]\n", is_conv && w->darknet ? "convolutional" : n->type);
     DSCQ_TRY(put_body(w, n));
     put_common(w, n, output_place(w, i));
     DSCQ_TRY(check_readable(w, n, start));
@@ -314,7 +321,7 @@ static void pass_input(cfg_writer *w)
         const dscq_node *n = dscq_model_node(w->m, i);
         for (int32_t j = 0; j < n->input_count; j++)
             other |= n->input[j] == DSCQ_INPUT &&
-                     (i > 0 || j > 0 || strcmp(n->type, "route") == 0);
+                     (i > 0 || j > 0 || n->ops->does == DSCQ_DOES_JOIN);
     }
     if (!other)
         return;

@@ -31,9 +31,7 @@ static const dscq_node *widest_source(const dscq_model *m, const char **key)
     const dscq_node *last = dscq_model_node(m, dscq_model_output(m, 0));
 
     for (const dscq_node *n = last;;) {
-        *key = strcmp(n->type, "connected") == 0       ? "output"
-               : strcmp(n->type, "convolutional") == 0 ? "filters"
-                                                       : NULL;
+        *key = n->ops->channels_key;
         if (*key != NULL)
             return n->out.c == last->out.c ? n : NULL;
         if (n->input_count != 1 || n->input[0] < 0 || n->in.c != n->out.c)

@@ -6,6 +6,7 @@
 #include "dscq/data/pictures.h"
 #include "dscq/infer/runtime.h"
 #include "dscq/nn/detect.h"
+#include "dscq/nn/layer.h"
 #include "flow_internal.h"
 
 #include <math.h>
@@ -395,8 +396,8 @@ static dscq_status prepare(answering *a, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(dscq_flow_preproc(&a->preproc, q, err));
-    a->is_detector = strcmp(q->output[0].role, "yolo") == 0 ||
-                     strcmp(q->output[0].role, "region") == 0;
+    const dscq_layer_ops *end = dscq_layer_find(q->output[0].role);
+    a->is_detector = end != NULL && (end->flags & DSCQ_LAYER_HEAD) != 0;
     a->is_raw = !a->is_detector && strcmp(q->output[0].role, "logits") != 0;
     if (!a->is_detector && a->o->draw != NULL && a->o->draw[0] != '\0')
         return dscq_fail(err, DSCQ_ARG, "%s finds no boxes that could be drawn",

@@ -2,6 +2,7 @@
 
 #include "dscq/base/alloc.h"
 #include "dscq/base/io.h"
+#include "dscq/nn/layer.h"
 #include "dscq/nn/layers.h"
 
 #include <math.h>
@@ -119,7 +120,7 @@ static void move_connected(cursor *f, const dscq_node *n, int transposed)
 /* Does the file hold beta too? pjreddie's has none for a [batchnorm] of its own. */
 static int has_beta(const dscq_node *n, dscq_darknet_dialect dialect)
 {
-    return dialect != DSCQ_DARKNET_PJREDDIE || strcmp(n->type, "batchnorm") != 0;
+    return dialect != DSCQ_DARKNET_PJREDDIE || n->ops->does != DSCQ_DOES_NORM;
 }
 
 static size_t node_floats(const dscq_node *n, dscq_darknet_dialect dialect)
@@ -287,7 +288,7 @@ static dscq_status check_sayable(const dscq_model *m, dscq_darknet_dialect diale
                                  "[batchnorm]; export the alexeyab dialect instead",
                                  n->name);
         if (n->weights->count == 0 && node_floats(n, dialect) != 0 &&
-            strcmp(n->type, "batchnorm") != 0)
+            n->ops->does != DSCQ_DOES_NORM)
             return dscq_fail(err, DSCQ_UNSUPPORTED,
                              "layer '%s': Darknet has no normalised '%s'; export ONNX "
                              "instead",

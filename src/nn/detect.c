@@ -49,7 +49,7 @@ dscq_status dscq_head_from_node(dscq_head *out, const dscq_model *m, int32_t i,
         return dscq_fail(err, DSCQ_ARG, "%s: [%s] is no detector head", n->name,
                          n->type);
     const dscq_yolo_params *p = n->params;
-    h.is_region = strcmp(n->type, "region") == 0;
+    h.is_region = (n->ops->flags & DSCQ_LAYER_REGION) != 0;
     h.classes = p->classes;
     h.new_coords = !h.is_region && p->new_coords;
     h.scale_xy = h.is_region ? 1 : p->scale_x_y;

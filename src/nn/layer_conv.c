@@ -164,21 +164,26 @@ static dscq_status connected_infer(dscq_layer_shape *out, void *params,
     return DSCQ_OK;
 }
 
-static void conv_widen(void *params, double factor, int32_t divisor)
+/* Depthwise stays depthwise. */
+static int32_t conv_channels(void *params, int32_t want)
 {
     dscq_conv_params *p = params;
     const int is_depthwise = p->groups > 1 && p->groups == p->filters;
 
-    p->filters = nn__round_channels(p->filters * factor, divisor);
-    if (is_depthwise)
-        p->groups = p->filters;
+    if (want > 0)
+        p->filters = want;
+    if (want > 0 && is_depthwise)
+        p->groups = want;
+    return p->filters;
 }
 
-static void connected_widen(void *params, double factor, int32_t divisor)
+static int32_t connected_channels(void *params, int32_t want)
 {
     dscq_connected_params *p = params;
 
-    p->output = nn__round_channels(p->output * factor, divisor);
+    if (want > 0)
+        p->output = want;
+    return p->output;
 }
 
 /* ---- which way ------------------------------------------------------------------- */
@@ -324,7 +329,10 @@ const dscq_layer_ops dscq_layer_convolutional = {
     .summary = "convolution; size = 1 is pointwise",
     .param_bytes = sizeof(dscq_conv_params),
     .keys = k_conv_keys,
-    .widen = conv_widen,
+    .channels = conv_channels,
+    .channels_key = "filters",
+    .does = DSCQ_DOES_CONV,
+    .darknet = DSCQ_DARKNET_BOTH,
     .infer = conv_infer,
     .reference = conv_reference,
     CONV_ROW,
@@ -335,6 +343,8 @@ const dscq_layer_ops dscq_layer_depthwise = {
     .summary = "convolution of each channel by itself",
     .param_bytes = sizeof(dscq_conv_params),
     .keys = k_depthwise_keys,
+    .does = DSCQ_DOES_CONV,
+    .darknet = DSCQ_DARKNET_BOTH,
     .infer = depthwise_infer,
     .reference = conv_reference,
     CONV_ROW,
@@ -346,7 +356,10 @@ const dscq_layer_ops dscq_layer_connected = {
     .summary = "every output sees every input",
     .param_bytes = sizeof(dscq_connected_params),
     .keys = k_connected_keys,
-    .widen = connected_widen,
+    .channels = connected_channels,
+    .channels_key = "output",
+    .does = DSCQ_DOES_DENSE,
+    .darknet = DSCQ_DARKNET_BOTH,
     .infer = connected_infer,
     .reference = connected_reference,
     CONV_ROW,

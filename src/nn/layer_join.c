@@ -34,6 +34,21 @@ static size_t floats_of(const dscq_shape *s)
 
 /* ---- shortcut ----------------------------------------------------------- */
 
+static dscq_status wire_one(int32_t *out, double v, int32_t index, const char *key,
+                            dscq_error *err)
+{
+    const double at = v < 0 ? index + v : v;
+
+    if (v != floor(v) || at < 0 || at >= index)
+        return dscq_fail(
+            err, DSCQ_FORMAT,
+            "%s = %g: not an earlier layer (this is layer %d, counted from "
+            "0)",
+            key, v, (int)index);
+    *out = (int32_t)at;
+    return DSCQ_OK;
+}
+
 static dscq_status wire_list(int32_t *input, int32_t *count, const dscq_list *l,
                              int32_t index, const char *key, dscq_error *err)
 {
@@ -41,8 +56,7 @@ static dscq_status wire_list(int32_t *input, int32_t *count, const dscq_list *l,
         return dscq_fail(err, DSCQ_FORMAT, "%s: %d layers; 1 to %d are allowed", key,
                          (int)l->count, (int)DSCQ_NODE_INPUTS - 1);
     for (int32_t i = 0; i < l->count; i++) {
-        const dscq_status status =
-            nn__wire_one(&input[*count], l->v[i], index, key, err);
+        const dscq_status status = wire_one(&input[*count], l->v[i], index, key, err);
         if (status != DSCQ_OK)
             return status;
         (*count)++;
@@ -276,7 +290,7 @@ static dscq_status scale_wire(int32_t *input, int32_t *count, void *params,
         return dscq_fail(err, DSCQ_FORMAT, "[scale_channels] needs a layer before it");
     input[0] = index - 1;
     *count = 2;
-    return nn__wire_one(&input[1], p->from, index, "from", err);
+    return wire_one(&input[1], p->from, index, "from", err);
 }
 
 static int is_vector(const dscq_shape *s)
@@ -357,7 +371,9 @@ const dscq_layer_ops dscq_layer_shortcut = {
     .summary = "sum of layers of the same size (residual)",
     .param_bytes = sizeof(dscq_shortcut_params),
     .keys = k_shortcut_keys,
-    .flags = DSCQ_LAYER_ACT,
+    .flags = DSCQ_LAYER_ACT | DSCQ_LAYER_FOLLOWS,
+    .does = DSCQ_DOES_SUM,
+    .darknet = DSCQ_DARKNET_BOTH,
     .inputs_min = 2,
     .inputs_max = DSCQ_NODE_INPUTS,
     .wire = shortcut_wire,
@@ -372,7 +388,9 @@ const dscq_layer_ops dscq_layer_route = {
     .summary = "layers joined along channels, or a part of one's channels",
     .param_bytes = sizeof(dscq_route_params),
     .keys = k_route_keys,
-    .flags = DSCQ_LAYER_VIEW,
+    .flags = DSCQ_LAYER_VIEW | DSCQ_LAYER_MOVES | DSCQ_LAYER_BETWEEN,
+    .does = DSCQ_DOES_JOIN,
+    .darknet = DSCQ_DARKNET_BOTH,
     .inputs_min = 1,
     .inputs_max = DSCQ_NODE_INPUTS,
     .wire = route_wire,
@@ -387,7 +405,10 @@ const dscq_layer_ops dscq_layer_scale_channels = {
     .summary = "product of a layer and the previous one, a number per channel",
     .param_bytes = sizeof(dscq_scale_channels_params),
     .keys = k_scale_keys,
-    .flags = DSCQ_LAYER_ACT | DSCQ_LAYER_PRODUCT,
+    .flags = DSCQ_LAYER_ACT | DSCQ_LAYER_PRODUCT | DSCQ_LAYER_FOLLOWS,
+    .does = DSCQ_DOES_PRODUCT,
+    .darknet = DSCQ_DARKNET_YOUNGER,
+    .onnx = "Mul",
     .inputs_min = 2,
     .inputs_max = 2,
     .wire = scale_wire,

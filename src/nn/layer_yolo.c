@@ -121,10 +121,10 @@ static void copy_reference(double *z, const dscq_node *node, const double *const
 }
 
 #define HEAD_ROW                                                                       \
-    .param_bytes = sizeof(dscq_yolo_params),                                           \
-    .flags = DSCQ_LAYER_VIEW | DSCQ_LAYER_HEAD, .inputs_min = 1, .inputs_max = 1,      \
-    .image_forward = nn__copy_forward, .image_backward = nn__copy_backward,            \
-    .reference = copy_reference
+    .param_bytes = sizeof(dscq_yolo_params), .does = DSCQ_DOES_HEAD,                   \
+    .darknet = DSCQ_DARKNET_BOTH, .onnx = "Identity", .inputs_min = 1,                 \
+    .inputs_max = 1, .image_forward = nn__copy_forward,                                \
+    .image_backward = nn__copy_backward, .reference = copy_reference
 
 extern const dscq_layer_ops dscq_layer_yolo, dscq_layer_region;
 
@@ -132,6 +132,7 @@ const dscq_layer_ops dscq_layer_yolo = {
     .name = "yolo",
     .summary = "detector head, independent classes (YOLOv3)",
     .keys = k_yolo_keys,
+    .flags = DSCQ_LAYER_VIEW | DSCQ_LAYER_HEAD,
     .infer = yolo_infer,
     HEAD_ROW,
 };
@@ -140,6 +141,7 @@ const dscq_layer_ops dscq_layer_region = {
     .name = "region",
     .summary = "detector head, exclusive classes (YOLOv2)",
     .keys = k_region_keys,
+    .flags = DSCQ_LAYER_VIEW | DSCQ_LAYER_HEAD | DSCQ_LAYER_REGION,
     .infer = region_infer,
     HEAD_ROW,
 };

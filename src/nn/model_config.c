@@ -227,6 +227,18 @@ static void mark_feeds(builder *b)
     }
 }
 
+/* Sandler et al. 2018, released code: round, but never down by more than 10 %. */
+static int32_t round_channels(double channels, int32_t divisor)
+{
+    double c = floor((channels + divisor / 2.0) / divisor) * divisor;
+
+    if (c < divisor)
+        c = divisor;
+    if (c < 0.9 * channels)
+        c += divisor;
+    return c < 1e6 ? (int32_t)c : 1000000;
+}
+
 static void widen(builder *b)
 {
     if (b->params.width_multiplier == 1.0)
@@ -234,9 +246,12 @@ static void widen(builder *b)
     mark_feeds(b);
     for (int32_t i = 0; i < b->count; i++) {
         section *s = &b->item[i];
-        if (s->ops->widen != NULL && s->feeds_weights)
-            s->ops->widen(s->params, b->params.width_multiplier,
-                          b->params.channel_divisor);
+        if (s->ops->channels == NULL || !s->feeds_weights)
+            continue;
+        const double wanted =
+            s->ops->channels(s->params, 0) * b->params.width_multiplier;
+        (void)s->ops->channels(s->params,
+                               round_channels(wanted, b->params.channel_divisor));
     }
 }
 
@@ -388,31 +403,4 @@ dscq_status dscq_model_from_config(dscq_model **out, dscq_config *cfg,
         status = DSCQ_OK;
     clear_builder(&b);
     return status;
-}
-
-dscq_status nn__wire_one(int32_t *out, double v, int32_t index, const char *key,
-                         dscq_error *err)
-{
-    const double at = v < 0 ? index + v : v;
-
-    if (v != floor(v) || at < 0 || at >= index)
-        return dscq_fail(
-            err, DSCQ_FORMAT,
-            "%s = %g: not an earlier layer (this is layer %d, counted from "
-            "0)",
-            key, v, (int)index);
-    *out = (int32_t)at;
-    return DSCQ_OK;
-}
-
-/* Sandler et al. 2018, released code: round, but never down by more than 10 %. */
-int32_t nn__round_channels(double channels, int32_t divisor)
-{
-    double c = floor((channels + divisor / 2.0) / divisor) * divisor;
-
-    if (c < divisor)
-        c = divisor;
-    if (c < 0.9 * channels)
-        c += divisor;
-    return c < 1e6 ? (int32_t)c : 1000000;
 }

@@ -173,9 +173,6 @@ size_t nn__images_scratch(const dscq_node *node, const dscq_shape *x, int32_t x_
 /* ---- shared by layers ------------------------------------------------------- */
 
 dscq_geom nn__geom(const dscq_node *node);
-dscq_status nn__wire_one(int32_t *out, double v, int32_t index, const char *key,
-                         dscq_error *err);
-int32_t nn__round_channels(double channels, int32_t divisor);
 extern const dscq_key nn__no_keys[];
 /* layer_point.c: one input of the output's shape; passed on as it is, and so its
  * gradient. */

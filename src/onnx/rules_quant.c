@@ -3,6 +3,7 @@
  * or operators on codes (QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger). They
  * become float layers with the weights the codes stand for; the grids of activations
  * are kept beside the network (dscq_onnx_ranges). */
+#include "dscq/nn/layer.h"
 #include "lower.h"
 
 #include <math.h>
@@ -18,10 +19,7 @@ static int is_within(const lower *l, int32_t node, dscq_act act, int depth)
     const dscq_act_row *is = dscq_act_at(n->act), *want = dscq_act_at(act);
     if (n->act != DSCQ_ACT_LINEAR)
         return is->lo >= want->lo && is->hi <= want->hi;
-    if (depth > 64 ||
-        (strcmp(n->type, "maxpool") != 0 && strcmp(n->type, "avgpool") != 0 &&
-         strcmp(n->type, "route") != 0 && strcmp(n->type, "upsample") != 0 &&
-         strcmp(n->type, "reorg") != 0))
+    if (depth > 64 || (n->ops->flags & DSCQ_LAYER_BETWEEN) == 0)
         return 0;
     for (int32_t i = 0; i < n->input_count; i++)
         if (!is_within(l, n->input[i], act, depth + 1))

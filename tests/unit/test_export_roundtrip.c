@@ -252,7 +252,7 @@ START_TEST(every_activation_comes_back_or_is_refused)
     dscq_model *m = parse(text), *back = NULL;
     for (int i = 0; i < 3; i++) {
         const int knows =
-            i == 0 || row->darknet >= (i == 1 ? DSCQ_ACT_ALEXEYAB : DSCQ_ACT_PJREDDIE);
+            i == 0 || row->darknet >= (i == 1 ? DSCQ_DARKNET_YOUNGER : DSCQ_DARKNET_BOTH);
         dscq_str cfg = {0};
         ck_assert_int_eq(dscq_export_net_cfg(&cfg, m, dialects[i], &err),
                          knows ? DSCQ_OK : DSCQ_UNSUPPORTED);

@@ -41,8 +41,37 @@ enum {
     DSCQ_LAYER_ALWAYS_NORM = 128, /* is a normalisation                            */
     DSCQ_LAYER_PICKS =
         256, /* an output is one of the inputs: it tells act' of that one */
-    DSCQ_LAYER_PRODUCT = 512 /* its integer form has no leaky step          */
+    DSCQ_LAYER_PRODUCT = 512, /* its integer form has no leaky step          */
+    DSCQ_LAYER_MOVES = 1024, /* outputs are inputs, elsewhere: codes stay as they are */
+    DSCQ_LAYER_BETWEEN = 2048, /* an output lies between its inputs            */
+    DSCQ_LAYER_FOLLOWS = 4096, /* channel i is made of channel i of each input  */
+    DSCQ_LAYER_REGION = 8192   /* head of exclusive classes, anchors in cells   */
 };
+
+/* What a layer computes, for those above who say it in other terms: integers
+ * (build/rows.def), operators of ONNX, Darknet's keys. One that they all know needs no
+ * more than its row. */
+typedef enum dscq_layer_does {
+    DSCQ_DOES_OTHER, /* unknown to them: refused where it has to be said              */
+    DSCQ_DOES_CONV,  /* weights over a window                                         */
+    DSCQ_DOES_DENSE, /* weights over all of the input                                 */
+    DSCQ_DOES_NORM,  /* the node's normalisation alone                                */
+    DSCQ_DOES_SAME,  /* the node's activation alone                                   */
+    DSCQ_DOES_POINT, /* a function of each value by itself, which reference() computes
+                      */
+    DSCQ_DOES_PASS,  /* nothing, outside training                                     */
+    DSCQ_DOES_MAX,   /* over a window                                                 */
+    DSCQ_DOES_MEAN,
+    DSCQ_DOES_SUM,     /* dscq_shortcut_params      */
+    DSCQ_DOES_PRODUCT, /* of two                    */
+    DSCQ_DOES_JOIN,    /* dscq_route_params         */
+    DSCQ_DOES_UPSAMPLE,
+    DSCQ_DOES_REORG,
+    DSCQ_DOES_LRN,
+    DSCQ_DOES_SOFTMAX,
+    DSCQ_DOES_HEAD, /* dscq_head_from_node() (nn/detect.h)                            */
+    DSCQ_DOES_COUNT
+} dscq_layer_does;
 
 /* How to read a node's output. For n images: n*h*w rows of c floats at z. */
 typedef struct dscq_edge {
@@ -119,14 +148,18 @@ struct dscq_layer_ops {
     size_t param_bytes;   /* 0: none                                            */
     const dscq_key *keys; /* DSCQ_KEY_END alone when it takes none             */
     unsigned flags;
+    dscq_layer_does does;
+    dscq_darknet darknet; /* who knows it                                       */
+    const char *onnx;     /* the operator that is it, or NULL: several, or none  */
     int32_t inputs_min, inputs_max;
 
     /* Inputs of node `index` as its keys say; NULL: the previous node. An index
      * out of range or not earlier than `index` is DSCQ_FORMAT. */
     dscq_status (*wire)(int32_t *input, int32_t *count, void *params, int32_t index,
                         dscq_error *err);
-    /* Multiply the output channels (width_multiplier); NULL: follows its input. */
-    void (*widen)(void *params, double factor, int32_t divisor);
+    /* Output channels; `want` > 0: from now on so many. NULL: follows its input. */
+    int32_t (*channels)(void *params, int32_t want);
+    const char *channels_key; /* that says how many; NULL: none                  */
     /* Shapes, or DSCQ_FORMAT saying which dimension is wrong. May complete params
      * (depthwise takes its channels from the input). */
     dscq_status (*infer)(dscq_layer_shape *out, void *params, const dscq_shape *x,

@@ -23,12 +23,12 @@ typedef enum dscq_act_kind {
     DSCQ_ACT_CURVE  /* a table                                                       */
 } dscq_act_kind;
 
-/* Darknet's dialects that know the name. */
-typedef enum dscq_act_darknet {
-    DSCQ_ACT_NO_DARKNET,
-    DSCQ_ACT_ALEXEYAB, /* the younger one alone */
-    DSCQ_ACT_PJREDDIE  /* both                  */
-} dscq_act_darknet;
+/* Which dialects of Darknet know a name (the words are AlexeyAB's and pjreddie's). */
+typedef enum dscq_darknet {
+    DSCQ_DARKNET_NONE,
+    DSCQ_DARKNET_YOUNGER, /* AlexeyAB's alone */
+    DSCQ_DARKNET_BOTH
+} dscq_darknet;
 
 /* How ONNX spells it: op(x), op(before(x)), or that times x. */
 typedef struct dscq_act_onnx {
@@ -48,7 +48,7 @@ typedef struct dscq_act_row {
     double lo, hi; /* interval that the output can lie in; may be infinite           */
     int is_sloped; /* x above 0, and below what the slope makes of it: else unused   */
     double slope;  /* of a cfg that does not say it; Darknet knows no other          */
-    dscq_act_darknet darknet;
+    dscq_darknet darknet;
     dscq_act_onnx onnx;
 } dscq_act_row;
 
