@@ -7,17 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const nn__array_name[NN_ARRAYS] = {"weight", "bias", "gamma",
-                                               "beta",   "mean", "var"};
-
-float *nn__array_of(const dscq_weights *w, int which, size_t *count)
-{
-    float *const all[NN_ARRAYS] = {w->w, w->bias, w->gamma, w->beta, w->mean, w->var};
-
-    *count = which == 0 ? w->count : (size_t)w->channels;
-    return all[which];
-}
-
 static void entry_name(char *out, size_t cap, const char *node, int which)
 {
     snprintf(out, cap, "%s.%s", node, nn__array_name[which]);

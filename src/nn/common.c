@@ -2,6 +2,7 @@
 #include "nn_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 size_t nn__sums_floats(size_t c)
@@ -268,6 +269,28 @@ void nn__reduce(dscq_pool *pool, const dscq_kernels *k, float *sum, const float 
     if (groups < 2)
         return;
     dscq_pool_run(pool, (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK, reduce_task, &r);
+}
+
+dscq_status nn__slide(dscq_layer_shape *out, const dscq_window *w, const dscq_shape *x,
+                      int32_t c, dscq_error *err)
+{
+    char dilated[32] = "";
+
+    out->window = *w;
+    out->out.c = c;
+    out->out.h = dscq_window_out(x->h, w->kernel_h, w->stride_h, w->pad_top,
+                                 w->pad_bottom, w->dilation_h);
+    out->out.w = dscq_window_out(x->w, w->kernel_w, w->stride_w, w->pad_left,
+                                 w->pad_right, w->dilation_w);
+    if (out->out.h >= 1 && out->out.w >= 1)
+        return DSCQ_OK;
+    if (w->dilation_h > 1)
+        (void)snprintf(dilated, sizeof dilated, " (dilation %d)", (int)w->dilation_h);
+    return dscq_fail(err, DSCQ_FORMAT,
+                     "a window of %d x %d%s does not fit the padded input %d x %d",
+                     (int)w->kernel_h, (int)w->kernel_w, dilated,
+                     (int)(x->h + w->pad_top + w->pad_bottom),
+                     (int)(x->w + w->pad_left + w->pad_right));
 }
 
 dscq_geom nn__geom(const dscq_node *node)

@@ -103,6 +103,13 @@ static inline unsigned nn__view_flags(const dscq_exec *e)
     return DSCQ_LAYER_VIEW | (e->o.training ? 0u : (unsigned)DSCQ_LAYER_VIEW_EVAL);
 }
 
+/* exec_lifetimes.c: buffers of all maps, and where they lie. Large weights are packed
+ * in training when their turn comes, into a buffer that others use before and after;
+ * their gradients may lie in one, too. */
+dscq_status nn__exec_plan_activations(dscq_exec *e, dscq_error *err);
+int nn__exec_wants_packed(const dscq_exec *e, int32_t i, int back);
+int nn__exec_is_large(const dscq_exec *e, int32_t i);
+
 void nn__exec_edge(dscq_edge *out, const dscq_exec *e, int32_t node);
 dscq_layer_io nn__exec_io(const dscq_exec *e, int32_t i, dscq_edge *x);
 void nn__exec_pack(dscq_exec *e);

@@ -10,11 +10,7 @@
 /* clang-format off */
 #define WINDOW_ROWS \
     INT_(size, 1, 4096, "1", "rows and columns of the kernel"), \
-    INT_(size_h, 0, 4096, "0", "rows of the kernel; 0: size"), \
-    INT_(size_w, 0, 4096, "0", "columns of the kernel; 0: size"), \
-    INT_(stride, 1, 4096, "1", "step"), \
-    INT_(stride_x, 0, 4096, "0", "step along a row; 0: stride"), \
-    INT_(stride_y, 0, 4096, "0", "step along a column; 0: stride"), \
+    NN_WINDOW_ROWS(dscq_conv_params, "kernel"), \
     BOOL_(pad, "0", "pad by half the kernel on all sides"), \
     INT_(padding, 0, 4096, "0", "pad by so much on all sides"), \
     INT_(pad_top, -1, 4096, "-1", "padding above; -1: as pad or padding say"), \
@@ -58,11 +54,6 @@ dscq_conv_params dscq_conv_params_make(int32_t filters, const dscq_window *w)
                               .groups = w->groups > 0 ? w->groups : 1};
 }
 
-static int32_t or_else(int32_t v, int32_t other)
-{
-    return v > 0 ? v : other;
-}
-
 static int32_t pad_or(int32_t v, int32_t other)
 {
     return v >= 0 ? v : other;
@@ -70,10 +61,10 @@ static int32_t pad_or(int32_t v, int32_t other)
 
 static dscq_window window_of(const dscq_conv_params *p)
 {
-    dscq_window w = {.kernel_h = or_else(p->size_h, p->size),
-                     .kernel_w = or_else(p->size_w, p->size),
-                     .stride_h = or_else(p->stride_y, p->stride),
-                     .stride_w = or_else(p->stride_x, p->stride),
+    dscq_window w = {.kernel_h = nn__or_else(p->size_h, p->size),
+                     .kernel_w = nn__or_else(p->size_w, p->size),
+                     .stride_h = nn__or_else(p->stride_y, p->stride),
+                     .stride_w = nn__or_else(p->stride_x, p->stride),
                      .dilation_h = p->dilation,
                      .dilation_w = p->dilation,
                      .groups = p->groups};
@@ -87,22 +78,13 @@ static dscq_window window_of(const dscq_conv_params *p)
     return w;
 }
 
-static dscq_status slide(dscq_layer_shape *out, const dscq_window *w,
-                         const dscq_shape *x, int32_t filters, dscq_error *err)
+static dscq_status convolve(dscq_layer_shape *out, const dscq_window *w,
+                            const dscq_shape *x, int32_t filters, dscq_error *err)
 {
-    out->window = *w;
-    out->out.c = filters;
-    out->out.h = dscq_window_out(x->h, w->kernel_h, w->stride_h, w->pad_top,
-                                 w->pad_bottom, w->dilation_h);
-    out->out.w = dscq_window_out(x->w, w->kernel_w, w->stride_w, w->pad_left,
-                                 w->pad_right, w->dilation_w);
-    if (out->out.h < 1 || out->out.w < 1)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "kernel %d x %d (dilation %d) does not fit the padded input "
-                         "%d x %d",
-                         (int)w->kernel_h, (int)w->kernel_w, (int)w->dilation_h,
-                         (int)(x->h + w->pad_top + w->pad_bottom),
-                         (int)(x->w + w->pad_left + w->pad_right));
+    const dscq_status status = nn__slide(out, w, x, filters, err);
+
+    if (status != DSCQ_OK)
+        return status;
     out->k = filters;
     out->r = w->kernel_h;
     out->s = w->kernel_w;
@@ -131,7 +113,7 @@ static dscq_status conv_infer(dscq_layer_shape *out, void *params, const dscq_sh
                          "groups = %d divides neither or not both of %d input channels "
                          "and %d filters",
                          (int)p->groups, (int)x->c, (int)p->filters);
-    return slide(out, &w, x, p->filters, err);
+    return convolve(out, &w, x, p->filters, err);
 }
 
 static dscq_status depthwise_infer(dscq_layer_shape *out, void *params,
@@ -143,7 +125,7 @@ static dscq_status depthwise_infer(dscq_layer_shape *out, void *params,
     (void)x_count;
     p->filters = p->groups = x->c;
     const dscq_window w = window_of(p);
-    return slide(out, &w, x, x->c, err);
+    return convolve(out, &w, x, x->c, err);
 }
 
 static dscq_status connected_infer(dscq_layer_shape *out, void *params,

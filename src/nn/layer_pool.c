@@ -8,11 +8,7 @@
 /* clang-format off */
 #define POOL_ROWS(size_help) \
     INT_(size, 0, 4096, "0", size_help), \
-    INT_(size_h, 0, 4096, "0", "rows of the window; 0: size"), \
-    INT_(size_w, 0, 4096, "0", "columns of the window; 0: size"), \
-    INT_(stride, 1, 4096, "1", "step"), \
-    INT_(stride_x, 0, 4096, "0", "step along a row; 0: stride"), \
-    INT_(stride_y, 0, 4096, "0", "step along a column; 0: stride"), \
+    NN_WINDOW_ROWS(dscq_pool_params, "window"), \
     INT_(pad_top, -1, 4096, "-1", "padding above; -1: half of padding"), \
     INT_(pad_left, -1, 4096, "-1", "padding on the left"), \
     INT_(pad_bottom, -1, 4096, "-1", "padding below; -1: the rest of padding"), \
@@ -54,11 +50,6 @@ dscq_pool_params dscq_pool_params_global(void)
         .stride = 1, .pad_top = -1, .pad_left = -1, .pad_bottom = -1, .pad_right = -1};
 }
 
-static int32_t or_else(int32_t v, int32_t other)
-{
-    return v > 0 ? v : other;
-}
-
 static void pads(int32_t *lo, int32_t *hi, int32_t want_lo, int32_t want_hi,
                  int32_t total)
 {
@@ -69,29 +60,19 @@ static void pads(int32_t *lo, int32_t *hi, int32_t want_lo, int32_t want_hi,
 static dscq_status slide(dscq_layer_shape *out, const dscq_pool_params *p,
                          const dscq_shape *x, dscq_error *err)
 {
-    dscq_window *w = &out->window;
+    dscq_window w = {.stride_h = nn__or_else(p->stride_y, p->stride),
+                     .stride_w = nn__or_else(p->stride_x, p->stride),
+                     .dilation_h = 1,
+                     .dilation_w = 1,
+                     .groups = 1};
 
-    w->stride_h = or_else(p->stride_y, p->stride);
-    w->stride_w = or_else(p->stride_x, p->stride);
-    w->kernel_h = or_else(p->size_h, or_else(p->size, w->stride_h));
-    w->kernel_w = or_else(p->size_w, or_else(p->size, w->stride_w));
-    w->dilation_h = w->dilation_w = w->groups = 1;
-    pads(&w->pad_top, &w->pad_bottom, p->pad_top, p->pad_bottom,
-         p->padding >= 0 ? p->padding : w->kernel_h - 1);
-    pads(&w->pad_left, &w->pad_right, p->pad_left, p->pad_right,
-         p->padding >= 0 ? p->padding : w->kernel_w - 1);
-    out->out.c = x->c;
-    out->out.h =
-        dscq_window_out(x->h, w->kernel_h, w->stride_h, w->pad_top, w->pad_bottom, 1);
-    out->out.w =
-        dscq_window_out(x->w, w->kernel_w, w->stride_w, w->pad_left, w->pad_right, 1);
-    if (out->out.h < 1 || out->out.w < 1)
-        return dscq_fail(err, DSCQ_FORMAT,
-                         "window %d x %d does not fit the padded input %d x %d",
-                         (int)w->kernel_h, (int)w->kernel_w,
-                         (int)(x->h + w->pad_top + w->pad_bottom),
-                         (int)(x->w + w->pad_left + w->pad_right));
-    return DSCQ_OK;
+    w.kernel_h = nn__or_else(p->size_h, nn__or_else(p->size, w.stride_h));
+    w.kernel_w = nn__or_else(p->size_w, nn__or_else(p->size, w.stride_w));
+    pads(&w.pad_top, &w.pad_bottom, p->pad_top, p->pad_bottom,
+         p->padding >= 0 ? p->padding : w.kernel_h - 1);
+    pads(&w.pad_left, &w.pad_right, p->pad_left, p->pad_right,
+         p->padding >= 0 ? p->padding : w.kernel_w - 1);
+    return nn__slide(out, &w, x, x->c, err);
 }
 
 static dscq_status max_infer(dscq_layer_shape *out, void *params, const dscq_shape *x,

@@ -24,6 +24,7 @@ struct dscq_model {
     char name[DSCQ_NAME_MAX];
     dscq_shape input;
     dscq_node *node;
+    void **params; /* of each node, owned: what node[i].params lets others read */
     int32_t count, cap;
     int32_t *output;
     int32_t output_count;
@@ -40,11 +41,17 @@ static inline int nn__has_bias(const dscq_node *n)
 {
     return n->weights->channels > 0 && !n->normalised;
 }
-/* checkpoint_model.c: the arrays of a layer with weights, "weight" first; NULL when the
+/* model_weights.c: the arrays of a layer with weights, "weight" first; NULL when the
  * layer has none of that name. */
 enum { NN_ARRAYS = 6 };
 extern const char *const nn__array_name[NN_ARRAYS];
 float *nn__array_of(const dscq_weights *w, int which, size_t *count);
+/* How long they are, as the layer's shape says; then the arrays themselves. */
+dscq_status nn__weights_size(dscq_node *n, const dscq_layer_shape *s,
+                             const dscq_node_spec *spec, dscq_error *err);
+dscq_status nn__weights_take(dscq_node *n, dscq_error *err);
+void nn__weights_copy(dscq_weights *to, const dscq_weights *from); /* of one shape */
+void nn__weights_destroy(dscq_weights *w);                         /* NULL is fine */
 /* sound.c: DSCQ_FORMAT, beginning with `what` ("layer 'x': bias"), unless all values
  * are finite and, being variances, not below 0. */
 dscq_status nn__check_values(const char *what, const float *v, size_t count,
@@ -173,6 +180,20 @@ size_t nn__images_scratch(const dscq_node *node, const dscq_shape *x, int32_t x_
 /* ---- shared by layers ------------------------------------------------------- */
 
 dscq_geom nn__geom(const dscq_node *node);
+/* Keys of a window in the struct S, behind its size. */
+#define NN_WINDOW_ROWS(S, what)                                                        \
+    DSCQ_KEY_INT_ROW(S, size_h, 0, 4096, "0", "rows of the " what "; 0: size"),        \
+        DSCQ_KEY_INT_ROW(S, size_w, 0, 4096, "0", "columns of the " what "; 0: size"), \
+        DSCQ_KEY_INT_ROW(S, stride, 1, 4096, "1", "step"),                             \
+        DSCQ_KEY_INT_ROW(S, stride_x, 0, 4096, "0", "step along a row; 0: stride"),    \
+        DSCQ_KEY_INT_ROW(S, stride_y, 0, 4096, "0", "step along a column; 0: stride")
+static inline int32_t nn__or_else(int32_t v, int32_t other)
+{
+    return v > 0 ? v : other;
+}
+/* The map of c channels that a window makes of x: DSCQ_FORMAT when it does not fit. */
+dscq_status nn__slide(dscq_layer_shape *out, const dscq_window *w, const dscq_shape *x,
+                      int32_t c, dscq_error *err);
 extern const dscq_key nn__no_keys[];
 /* layer_point.c: one input of the output's shape; passed on as it is, and so its
  * gradient. */
