@@ -186,8 +186,19 @@ dscq_status build__open_act(build_ctx *b, int32_t i, const dscq_node *n,
     return build__new_tensor(b, tensor, name, n->out, &before);
 }
 
-static dscq_status fill_table(const build_ctx *b, dscq_qnode *q, dscq_act act,
-                              double slope)
+/* What the node makes of the value v in front of its table. */
+static double value_of(const dscq_node *n, double v)
+{
+    const dscq_shape one = {1, 1, 1, 1};
+    const double *const x[] = {&v};
+    double z = v;
+
+    if (n->ops->does == DSCQ_DOES_POINT)
+        n->ops->reference(&z, n, x, &one, 1, NULL);
+    return dscq_act_value(n->act, n->act_slope, z);
+}
+
+static dscq_status fill_table(const build_ctx *b, dscq_qnode *q, const dscq_node *n)
 {
     const dscq_qtensor *x = &b->m->tensor[q->input[0]], *y = &b->m->tensor[q->output];
     const double lo = dscq_qtensor_lo(y), hi = dscq_qtensor_hi(y);
@@ -199,8 +210,7 @@ static dscq_status fill_table(const build_ctx *b, dscq_qnode *q, dscq_act act,
                                (size_t)q->table_count * sizeof *q->table);
     for (int32_t i = 0; i < q->table_count; i++) {
         const double v = x->scale * (i + dscq_qtensor_lo(x) - x->zero_point);
-        const double u =
-            dscq_round_away(dscq_act_value(act, slope, v) / y->scale) + y->zero_point;
+        const double u = dscq_round_away(value_of(n, v) / y->scale) + y->zero_point;
         q->table[i] = (int32_t)fmin(fmax(u, lo), hi);
     }
     return DSCQ_OK;
@@ -221,5 +231,5 @@ dscq_status build__close_act(build_ctx *b, int32_t i, const dscq_node *n,
         return status;
     dscq_qnode *q = build__new_node(b, DSCQ_Q_LUT, n->name, ".act", &tensor, 1, y);
     b->tensor[i] = y;
-    return fill_table(b, q, n->act, n->act_slope);
+    return fill_table(b, q, n);
 }

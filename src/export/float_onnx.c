@@ -257,7 +257,7 @@ static void scalar(writer *w, bytes *node, const char *name, double v)
 }
 
 /* alpha * first + beta * the others, with a product only where a factor is not 1. */
-static void summed(writer *w, const dscq_node *n, const char *out)
+static dscq_status summed(writer *w, const dscq_node *n, const char *out)
 {
     const dscq_shortcut_params *p = n->params;
     char part[DSCQ_NODE_INPUTS][NAME], name[NAME];
@@ -266,6 +266,11 @@ static void summed(writer *w, const dscq_node *n, const char *out)
 
     for (int32_t i = 0; i < n->input_count; i++) {
         const double factor = is_difference ? 1 : i == 0 ? p->alpha : p->beta;
+        if (channels_of(w, n->input[i]) != n->out.c)
+            return dscq_fail(w->err, DSCQ_UNSUPPORTED,
+                             "layer '%s': no ONNX operator adds maps of %d and %d "
+                             "channels",
+                             n->name, (int)n->out.c, (int)channels_of(w, n->input[i]));
         value_name(w, n->input[i], part[i]);
         if (factor == 1)
             continue;
@@ -279,6 +284,7 @@ static void summed(writer *w, const dscq_node *n, const char *out)
     for (int32_t i = 0; i < n->input_count; i++)
         dscq_onnx_node_input(&node, part[i]);
     end_node(w, &node, is_difference ? "Sub" : "Sum", out);
+    return DSCQ_OK;
 }
 
 /* value -> reshaped to `dim`. */
@@ -370,8 +376,7 @@ static dscq_status body_of(writer *w, const dscq_node *n, const char *in,
         softened(w, n, in, out);
         return DSCQ_OK;
     case DSCQ_DOES_SUM:
-        summed(w, n, out);
-        return DSCQ_OK;
+        return summed(w, n, out);
     default:
         return other(w, n, out);
     }

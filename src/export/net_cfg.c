@@ -81,6 +81,8 @@ static dscq_status check_pjreddie(cfg_writer *w, int32_t i)
         if (status != DSCQ_OK)
             return status;
     }
+    if (head.new_coords)
+        return cannot(w, n, "new_coords");
     return head.scale_xy == 1 ? DSCQ_OK : cannot(w, n, "scale_x_y");
 }
 
