@@ -6,22 +6,9 @@ enum { FILE_MAX = 64 << 20, DEPTH_MAX = 256 };
 
 #if DSCQ_WITH_JSON
 
+#include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* jansson tells most failed allocations as errors of syntax, and has one pair of
- * functions for the whole process: plain ones, so that whoever else uses it in this
- * process loses nothing; the flag belongs to the parse that this thread is in. */
-static _Thread_local int no_memory;
-
-static void *json_take(size_t bytes)
-{
-    void *p = malloc(bytes);
-
-    no_memory |= p == NULL;
-    return p;
-}
 
 /* jansson allows a nesting of 2048; less is wanted here, so look first. */
 static dscq_status check_depth(const char *text, size_t bytes, const char *name,
@@ -112,17 +99,16 @@ dscq_status dscq_json_parse(dscq_json **out, const char *text, size_t bytes,
         status = check_depth(text, bytes, name, err);
     if (status != DSCQ_OK)
         return status;
-    json_set_alloc_funcs(json_take, free);
-    no_memory = 0;
+    errno = 0; /* jansson tells most failed allocations as errors of syntax */
     json_t *in =
         json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (in == NULL)
-        return no_memory
+        return errno == ENOMEM
                    ? dscq_fail_nomem(err, name, bytes)
                    : dscq_fail(err, DSCQ_FORMAT, "%s:%d: %s", name, why.line, why.text);
     dscq_json *j = convert(in, &bad);
     json_decref(in);
-    if (j == NULL || bad || no_memory) {
+    if (j == NULL || bad) {
         dscq_json_free(j);
         return dscq_fail_nomem(err, name, bytes);
     }

@@ -136,7 +136,7 @@ static dscq_status slice(build_ctx *b, const dscq_node *n, const char *suffix,
 static dscq_status fit_channels(build_ctx *b, const dscq_node *n, int32_t j, int32_t *x)
 {
     const int32_t have = b->m->tensor[x[j]].c, want = b->m->tensor[x[0]].c;
-    char rest[16], padded[16], name[80];
+    char rest[16], padded[24], name[80];
     int32_t part[2] = {x[j], 0}, y;
     dscq_status status;
 

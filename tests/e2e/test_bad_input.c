@@ -419,7 +419,7 @@ static const bad_case k_cases[] = {
     {"no layers", "train @net.cfg", NET SIGNS, NULL, 5, "net.cfg"},
     {"unknown section", "train @net.cfg", NET "[convolutionl]\nfilters=3\n", NULL, 5, "convolutional"},
     {"unknown key", "train @net.cfg", NET "[convolutional]\nfilter=3\n", NULL, 5, "filters"},
-    {"duplicate key", "train @net.cfg", NET "[convolutional]\nfilters=3\nfilters=4\n", NULL, 5, "net.cfg:8"},
+    {"duplicate key", "train @net.cfg", NET GRAPH SIGNS "[train]\nepochs=3\nepochs=4\n", NULL, 5, "given twice in [train]"},
     {"duplicate section", "train @net.cfg", GOOD TRAIN, NULL, 5, "[train]"},
     {"value out of range", "train @net.cfg", NET GRAPH SIGNS "[train]\nepochs=-3\n", NULL, 5, "epochs"},
     {"not a number", "train @net.cfg", NET GRAPH SIGNS "[train]\nlearning_rate=fast\n", NULL, 5, "learning_rate"},
