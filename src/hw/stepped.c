@@ -11,7 +11,7 @@ typedef struct lane_regs {
     int32_t count;
     int32_t left;    /* cycles of work left, this one included                */
     int32_t work_on; /* push worked on, -1                                   */
-    int32_t vectors_done;
+    int32_t ended;   /* vector whose last column ended at this edge, -1      */
 } lane_regs;
 
 typedef struct regs {
@@ -26,7 +26,7 @@ typedef struct world {
     const dscq_stepped_push *push;
     const int32_t *post_cycles;
     int32_t pushes, vectors, lanes, depth, banks;
-    int32_t *vectors_of; /* vectors in which each lane takes part, in order  */
+    int32_t *missing; /* [vectors] lanes whose last column has not ended     */
     regs now, next;
     dscq_stepped_result out;
 } world;
@@ -65,7 +65,7 @@ static void tick_lane(world *w, int32_t l, uint64_t cycle)
     if (r->left > 0) {
         n->left = r->left - 1;
         if (n->left == 0 && w->push[r->work_on].is_last)
-            n->vectors_done = r->vectors_done + 1;
+            n->ended = w->push[r->work_on].vector;
         if (n->left > 0)
             return;
         w->out.lanes_end = cycle + 1;
@@ -96,20 +96,12 @@ static void take_columns(world *w, uint64_t cycle)
     (void)cycle;
 }
 
-static int vector_complete(const world *w, int32_t v)
-{
-    for (int32_t l = 0; l < w->lanes; l++)
-        if (w->now.lane[l].vectors_done <= v)
-            return 0;
-    return 1;
-}
-
 static void tick_post(world *w, uint64_t cycle)
 {
     regs *r = &w->now;
 
     if (r->post_left == 0 && r->post_vector < w->vectors &&
-        vector_complete(w, r->post_vector))
+        w->missing[r->post_vector] == 0)
         r->post_left = w->post_cycles[r->post_vector];
     if (r->post_left > 0) {
         w->next.post_left = r->post_left - 1;
@@ -125,6 +117,12 @@ static void commit(world *w)
 {
     lane_regs *keep = w->now.lane;
 
+    for (int32_t l = 0; l < w->lanes; l++) {
+        int32_t *ended = &w->next.lane[l].ended;
+        if (*ended >= 0)
+            w->missing[*ended]--;
+        *ended = -1;
+    }
     memcpy(keep, w->next.lane, sizeof *keep * (size_t)w->lanes);
     lane_regs *spare = w->next.lane;
     w->now = w->next;
@@ -150,10 +148,14 @@ dscq_status dscq_stepped_run(dscq_stepped_result *out, const dscq_stepped_push *
 
     w.now.lane = dscq_calloc((size_t)lanes, sizeof *w.now.lane);
     w.next.lane = dscq_calloc((size_t)lanes, sizeof *w.next.lane);
-    if (w.now.lane == NULL || w.next.lane == NULL) {
+    w.missing = dscq_calloc((size_t)vectors, sizeof *w.missing);
+    if (w.now.lane == NULL || w.next.lane == NULL || w.missing == NULL)
         status = dscq_fail_nomem(err, "the stepped lanes",
                                  2ULL * sizeof *w.now.lane * (unsigned)lanes);
-    }
+    for (int32_t l = 0; status == DSCQ_OK && l < lanes; l++)
+        w.now.lane[l].ended = w.next.lane[l].ended = -1;
+    for (int32_t i = 0; status == DSCQ_OK && i < pushes; i++)
+        w.missing[push[i].vector] += push[i].is_last * (push[i].lane1 - push[i].lane0);
     uint64_t cycle = start;
     while (status == DSCQ_OK && w.now.post_vector < vectors) {
         if (cycle - start > limit)
@@ -170,6 +172,7 @@ dscq_status dscq_stepped_run(dscq_stepped_result *out, const dscq_stepped_push *
     }
     dscq_free(w.now.lane);
     dscq_free(w.next.lane);
+    dscq_free(w.missing);
     *out = w.out;
     return status;
 }

@@ -109,6 +109,37 @@ START_TEST(one_pixel_row_takes_41_cycles)
 }
 END_TEST
 
+/* docs/accelerator.md section 13, example 6 */
+START_TEST(two_words_of_a_bank_take_two_cycles)
+{
+    static const struct {
+        int32_t banks;
+        uint64_t lanes_end, cycles;
+    } k_case[] = {{2, 19, 41}, {1, 20, 43}};
+    dscq_qmodel *q = one_weight();
+    dscq_machine m = four_multipliers();
+    const int8_t x[4] = {1, -2, 40, 50};
+    const void *inputs[1] = {x};
+    dscq_program *p;
+    dscq_sim *s;
+    dscq_error err = {DSCQ_OK, ""};
+    log_t log = {.n = 0};
+    const dscq_sim_options opt = {.event = keep, .event_ctx = &log};
+
+    m.act_word_bytes = 2;
+    m.act_banks = k_case[_i].banks;
+    test_ok(dscq_lower(&p, NULL, q, &m, NULL, &err));
+    test_ok(dscq_sim_run(&s, p, &m, inputs, &opt, &err));
+    ck_assert_int_eq(log.e[2].unit, DSCQ_UNIT_COMPUTE);
+    ck_assert_uint_eq(log.e[2].start, 17);
+    ck_assert_uint_eq(log.e[2].end, k_case[_i].lanes_end);
+    ck_assert_uint_eq(dscq_sim_counters(s)->cycles, k_case[_i].cycles);
+    dscq_sim_destroy(s);
+    dscq_program_destroy(p);
+    dscq_qmodel_destroy(q);
+}
+END_TEST
+
 /* Four bursts of 11 cycles each, a cycle apart: at most `outstanding` are under way, so
  * they go 2, 13, 24, 35 one by one, 2, 3, 13, 14 by pairs, and 2, 3, 4, 5 all at once.
  */
@@ -374,6 +405,7 @@ static Suite *make(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, one_pixel_row_takes_41_cycles);
+    tcase_add_loop_test(tc, two_words_of_a_bank_take_two_cycles, 0, 2);
     tcase_add_loop_test(tc, no_more_bursts_are_under_way_than_allowed, 0, 3);
     tcase_add_test(tc, a_wide_entry_of_a_pair_takes_two_cycles);
     tcase_add_test(tc, a_deadlock_names_the_blocked_units);

@@ -1,7 +1,8 @@
 /* Random networks as pipelines: every tensor's bytes equal the integer reference for
  * several frames, laws hold, DRAM moves inputs and outputs only. */
 #include "dscq/base/alloc.h"
-#include "dscq/hw/pipeline.h"
+#include "dscq/base/rng.h"
+#include "dscq/hw/pipeline_stepped.h"
 #include "dscq/hw/sim.h"
 #include "dscq/infer/reference.h"
 #include "dscq/lower/lower.h"
@@ -209,6 +210,60 @@ START_TEST(wide_and_deep_networks_equal_the_reference)
 }
 END_TEST
 
+/* Every row of every stage against the stepped model, on machines with other queues,
+ * banks and widths than it was made for. Returns how many. */
+static int check_rows(dscq_program *p, const dscq_machine *given, uint64_t seed)
+{
+    dscq_pipe *pipe = dscq_program_pipe(p);
+    dscq_rng r = dscq_rng_seeded(seed);
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_machine m = *given;
+    int rows = 0;
+
+    for (int i = 0; i < 5; i++) {
+        test_ok(dscq_pipe_measure(p, &m, &err));
+        for (int32_t k = 0; k < pipe->stage_count; k++) {
+            const dscq_pipe_stage *s = &pipe->stage[k];
+            uint64_t want;
+            if (s->kind < DSCQ_PIPE_LANES)
+                continue;
+            test_ok(dscq_pipe_stepped_row(&want, p, k, &m, &err));
+            ck_assert_msg((uint64_t)s->cycles == want,
+                          "seed %llu, %s: a row takes %d cycles, stepped %llu",
+                          (unsigned long long)seed, s->name, s->cycles,
+                          (unsigned long long)want);
+            rows++;
+        }
+        m.queue_depth = 1 + (int32_t)dscq_rng_below(&r, 9);
+        m.row_queue = 1 + (int32_t)dscq_rng_below(&r, 4);
+        m.acc_banks = 1 + (int32_t)dscq_rng_below(&r, 4);
+        m.command_cycles = (int32_t)dscq_rng_below(&r, 5);
+        for (int32_t k = 0; k < pipe->stage_count; k++)
+            pipe->stage[k].post = 1 + (int32_t)dscq_rng_below(&r, 9);
+    }
+    return rows;
+}
+
+START_TEST(rows_equal_the_stepped_model)
+{
+    const qmodel_random_opts o = {.nodes = 10, .max_side = 20, .max_channels = 24};
+    const dscq_lower_options lo = {.frames = 1};
+    int rows = 0;
+
+    for (uint64_t i = 0; i < 2 * cases(); i++) {
+        dscq_program *p = NULL;
+        dscq_error err = {DSCQ_OK, ""};
+        world w;
+        make_world(&w, 5000000 + i, &o);
+        if (dscq_lower(&p, NULL, w.q, &w.m, &lo, &err) == DSCQ_OK)
+            rows += check_rows(p, &w.m, i);
+        dscq_program_destroy(p);
+        end_world(&w);
+    }
+    ck_assert_msg(rows > 40 * (int)cases(), "%d rows", rows);
+}
+END_TEST
+
 /* A shortcut that is too short is a deadlock, and says where. */
 START_TEST(a_short_shortcut_is_named)
 {
@@ -247,6 +302,7 @@ static Suite *make(void)
     tcase_set_timeout(t, 600);
     tcase_add_test(t, outputs_equal_the_reference);
     tcase_add_test(t, wide_and_deep_networks_equal_the_reference);
+    tcase_add_test(t, rows_equal_the_stepped_model);
     tcase_add_test(t, a_short_shortcut_is_named);
     return s;
 }

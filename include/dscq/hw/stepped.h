@@ -17,7 +17,8 @@ extern "C" {
 
 /* What goes to the lanes: pushes in order. A push reaches lanes [lane0, lane1) and
  * takes g cycles to read. `first` / `last` mark a vector's columns per lane: the
- * first waits for a bank, the last hands it over. */
+ * first waits for a bank, the last hands it over. A lane need not take part in every
+ * vector. */
 typedef struct dscq_stepped_push {
     int32_t lane0, lane1, g;
     int32_t vector; /* counts from 0 */

@@ -42,6 +42,23 @@ static int is_dma(const stepper *s, int32_t i)
            s->p->stage[i].kind == DSCQ_PIPE_STORE;
 }
 
+/* Rule PL7, byte by byte: a burst is asked for with the byte that begins it, and
+ * written with the byte that ends it or the frame. */
+static uint64_t bursts_of(const stepper *s, int32_t i, uint64_t row)
+{
+    const dscq_pipe_stage *t = &s->p->stage[i];
+    const uint64_t b = (uint64_t)s->m->burst_bytes;
+    const uint64_t frame = (uint64_t)t->rows * t->row_bytes;
+    uint64_t n = 0;
+
+    for (uint64_t at = row * t->row_bytes; at < (row + 1) * t->row_bytes; at++)
+        if (t->kind == DSCQ_PIPE_LOAD)
+            n += at % b == 0;
+        else
+            n += at % b == b - 1 || at == frame - 1;
+    return n;
+}
+
 static uint64_t total_rows(const stepper *s, int32_t i)
 {
     return s->frames * (uint64_t)s->p->stage[i].rows;
@@ -117,8 +134,7 @@ static int settle_stage(stepper *s, int32_t i)
     if (is_dma(s, i)) {
         if (x->begun < total_rows(s, i) && has_inputs(s, i, x->begun) &&
             has_room(s, i, x->begun)) {
-            const uint64_t n = dscq_pipe_bursts(
-                t, (int32_t)(x->begun % (uint64_t)t->rows), s->m->burst_bytes);
+            const uint64_t n = bursts_of(s, i, x->begun % (uint64_t)t->rows);
             x->row[x->begun] = (step_row){s->now, n, 0, n};
             take_slots(s, i, x->begun++);
             return 1;
@@ -282,8 +298,7 @@ static dscq_status open_all(stepper *s, dscq_error *err)
             continue;
         s->stage[i].row = dscq_calloc((size_t)total_rows(s, i), sizeof(step_row));
         for (int32_t n = 0; n < t->rows; n++)
-            s->answer_cap +=
-                (size_t)(s->frames * dscq_pipe_bursts(t, n, s->m->burst_bytes));
+            s->answer_cap += (size_t)(s->frames * bursts_of(s, i, (uint64_t)n));
         if (s->stage[i].row == NULL)
             return dscq_fail_nomem(err, "rows", (size_t)total_rows(s, i) * 32);
     }
