@@ -69,23 +69,6 @@ static void perturb(const dscq_bo *b, dscq_rng *rng, double *x)
     bo__round(b, x);
 }
 
-size_t bo__keep_least(double score[BO_ELITE], size_t what[BO_ELITE], size_t n, double s,
-                      size_t point)
-{
-    size_t at = n < BO_ELITE ? n : BO_ELITE;
-
-    for (; at > 0 && score[at - 1] > s; at--)
-        if (at < BO_ELITE) {
-            score[at] = score[at - 1];
-            what[at] = what[at - 1];
-        }
-    if (at < BO_ELITE) {
-        score[at] = s;
-        what[at] = point;
-    }
-    return n < BO_ELITE ? n + 1 : n;
-}
-
 /* Up to BO_ELITE told points to search around: the best feasible ones, or, while there
  * are none, those that break the constraints least. */
 static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
@@ -108,20 +91,6 @@ static size_t elite(const dscq_bo *b, size_t out[BO_ELITE])
         n = bo__keep_least(score, out, n, s, b->order[i]);
     }
     return n;
-}
-
-void bo__consider(const dscq_bo *b, bo_chase *c, const double *x)
-{
-    double v;
-
-    if (dscq_bo_seen(b, x))
-        return;
-    v = bo__acquisition(b, x, c->best, c->has_best);
-    if (!c->found || v > c->value) {
-        c->found = 1;
-        c->value = v;
-        memcpy(c->x, x, b->dims * sizeof *x);
-    }
 }
 
 /* One variable at a time, as long as it helps. */

@@ -276,7 +276,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         c->recipe, err));
     if (cli_project_printed(call, p))
         goto done;
-    const int searches = dscq_project_search(p)->search != DSCQ_SEARCH_NONE;
+    const int searches = dscq_search_is_asked(dscq_project_search(p));
     if (!searches)
         DSCQ_TRY(cli_refuse_given(call, k_of_search,
                                   "nothing is searched; add --search bayes (or greedy, "

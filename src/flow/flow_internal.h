@@ -156,6 +156,9 @@ typedef struct flow_images {
     float *x; /* [batch] */
 } flow_images;
 
+/* judge.c: `count` of `there` pictures, evenly spread; the caller's. NULL: no memory.
+ */
+uint32_t *flow__spread(size_t count, size_t there);
 /* The calibration_images of [compress], evenly spread. Release with
  * flow__images_clear(), also after a failure. */
 dscq_status flow__images_init(flow_images *f, dscq_project *p, int32_t batch,
@@ -274,6 +277,9 @@ typedef struct flow_tune {
 dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                             const dscq_kernels *kernels, const char *dir,
                             const dscq_log *log, dscq_error *err);
+/* tune_state.c: written beside t->save; read back, with the trainer's. */
+dscq_status flow__tune_save(flow_tune *t, dscq_error *err);
+dscq_status flow__tune_load(flow_tune *t, dscq_error *err);
 dscq_status flow__tune_run(flow_tune *t, int resume, double score_before,
                            dscq_error *err);
 void flow__tune_clear(flow_tune *t);

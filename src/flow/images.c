@@ -66,13 +66,11 @@ dscq_status flow__images_init(flow_images *f, dscq_project *p, int32_t batch,
                          dscq_project_path(p));
     const size_t floats = dscq_preproc_floats(dscq_dataset_preproc(f->data));
     f->x = dscq_malloc((size_t)batch * floats, sizeof *f->x);
-    f->index = dscq_malloc(f->count, sizeof *f->index);
+    f->index = flow__spread(f->count, there);
     if (f->x == NULL || f->index == NULL) {
         flow__images_clear(f);
         return dscq_fail_nomem(err, "calibration images", (size_t)batch * floats * 4);
     }
-    for (size_t i = 0; i < f->count; i++) /* spread evenly over the part */
-        f->index[i] = (uint32_t)(i * there / f->count);
 done:
     return status;
 }

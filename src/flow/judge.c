@@ -11,6 +11,15 @@ int dscq_flow_has_norm(const dscq_model *m)
     return 0;
 }
 
+uint32_t *flow__spread(size_t count, size_t there)
+{
+    uint32_t *index = dscq_malloc(count, sizeof *index);
+
+    for (size_t i = 0; index != NULL && i < count; i++)
+        index[i] = (uint32_t)(i * there / count);
+    return index;
+}
+
 dscq_status dscq_flow_pick_init(dscq_flow_pick *pick, dscq_project *p, dscq_split split,
                                 size_t want, const dscq_log *log, dscq_error *err)
 {
@@ -26,12 +35,10 @@ dscq_status dscq_flow_pick_init(dscq_flow_pick *pick, dscq_project *p, dscq_spli
                          "%s: the %s part of the data is empty; raise [data] "
                          "valid_frac or give more pictures",
                          dscq_project_path(p), dscq_split_name(split));
-    pick->index = dscq_malloc(pick->count, sizeof *pick->index);
+    pick->index = flow__spread(pick->count, there);
     if (pick->index == NULL)
         return dscq_fail_nomem(err, "a choice of images",
                                pick->count * sizeof *pick->index);
-    for (size_t i = 0; i < pick->count; i++)
-        pick->index[i] = (uint32_t)(i * there / pick->count);
 done:
     return status;
 }

@@ -258,7 +258,7 @@ done:
     return status;
 }
 
-dscq_status search__bayes(search *s, dscq_error *err)
+static dscq_status model(search *s, dscq_error *err)
 {
     field f = {.s = s};
     dscq_bo_dim *dims = dscq_calloc(2 * s->layers, sizeof *dims);
@@ -299,3 +299,13 @@ done:
     dscq_free(f.scratch);
     return status;
 }
+
+static dscq_status joint(search *s, dscq_error *err)
+{
+    const dscq_status status = search__seed(s, (size_t)s->params.warm, err);
+
+    return status == DSCQ_OK ? model(s, err) : status;
+}
+
+const search_method search__method_bayes = {.solve = NULL};
+const search_method search__protocol_joint = {.solve = joint, .by_linalg = 1};

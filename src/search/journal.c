@@ -36,8 +36,7 @@ dscq_status search__more(dscq_str *to, const search *s, dscq_error *err)
     dscq_str_addf(to, "--profile=%s\n--machine=%s\n",
                   c->profile != NULL ? c->profile : "machine",
                   m != NULL ? m->name : "none");
-    if (s->params.search ==
-        DSCQ_SEARCH_BAYES) /* its last digits decide what is asked */
+    if (s->method->by_linalg)
         dscq_str_addf(to, "the linear algebra=%s\n", dscq_linalg_name());
     if (m == NULL)
         goto done;
@@ -106,17 +105,20 @@ static dscq_json *trial_json(const search *s, size_t i, int on_front)
 
 static dscq_json *head_json(const search *s)
 {
+    static const char *const k_words[] = {"search", "protocol"};
     dscq_json *j = dscq_json_object(), *layers = dscq_json_array(),
               *limits = dscq_json_object();
     char word[64];
 
     dscq_json_put_text(j, "schema", "dscq.search/1");
     dscq_json_put_text(j, "inputs_sha256", s->fingerprint);
-    dscq_choice_name(word, sizeof word, DSCQ_SEARCH_CHOICES, s->params.search);
-    dscq_json_put_text(j, "search", word);
-    dscq_json_put_text(j, "protocol", s->params.protocol ? "layers" : "joint");
+    for (size_t i = 0; i < sizeof k_words / sizeof *k_words; i++) {
+        dscq_keys_print(word, sizeof word, &s->params,
+                        dscq_keys_find(dscq_search_keys, k_words[i]));
+        dscq_json_put_text(j, k_words[i], word);
+    }
     dscq_json_put_text(j, "objective", dscq_metric_column(s->params.objective));
-    if (s->params.search == DSCQ_SEARCH_BAYES)
+    if (s->method->by_linalg)
         dscq_json_put_text(j, "linear_algebra", dscq_linalg_name());
     if (s->o->machine != NULL)
         dscq_json_put_text(j, "machine", s->o->machine->name);

@@ -1,11 +1,26 @@
 #include "dscq/flow/steps.h"
 #include "dscq/search/search.h"
 
+static const char k_searches[] = "|none"
+#define DSCQ_SEARCH(id)   "|" #id
+#define DSCQ_PROTOCOL(id) ""
+#include "searches.def"
+#undef DSCQ_SEARCH
+#undef DSCQ_PROTOCOL
+    ;
+static const char k_protocols[] = ""
+#define DSCQ_SEARCH(id)   ""
+#define DSCQ_PROTOCOL(id) "|" #id
+#include "searches.def"
+#undef DSCQ_SEARCH
+#undef DSCQ_PROTOCOL
+    ;
+
 #define P dscq_search_params
 const dscq_key dscq_search_keys[] = {
-    DSCQ_KEY_ENUM_ROW(P, search, DSCQ_SEARCH_CHOICES, "none",
+    DSCQ_KEY_ENUM_ROW(P, search, DSCQ_CHOICES(k_searches), "none",
                       "how recipes are found; none: the recipe of [compress] as it is"),
-    DSCQ_KEY_ENUM_ROW(P, protocol, "joint|layers", "joint",
+    DSCQ_KEY_ENUM_ROW(P, protocol, DSCQ_CHOICES(k_protocols), "joint",
                       "bayes: all layers at once, or one after the other as CLIP-Q"),
     DSCQ_KEY_ENUM_ROW(P, objective, DSCQ_CHOICES(DSCQ_METRIC_LIST(DSCQ_CHOICE) "|auto"),
                       "auto",
@@ -99,6 +114,11 @@ const dscq_project_section dscq_search_section = {
 const dscq_search_params *dscq_project_search(dscq_project *p)
 {
     return dscq_project_section_params(p, &dscq_search_section);
+}
+
+int dscq_search_is_asked(const dscq_search_params *s)
+{
+    return s->search > 0; /* none */
 }
 
 int dscq_search_wants_machine(const dscq_search_params *s)

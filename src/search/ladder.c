@@ -56,3 +56,16 @@ done:
     dscq_free(c);
     return status;
 }
+
+static dscq_status greedy(search *s, dscq_error *err)
+{
+    return search__ladder(s, (size_t)s->params.trials, 1, err);
+}
+
+static dscq_status knapsack(search *s, dscq_error *err)
+{
+    return search__ladder(s, (size_t)s->params.trials, 0, err);
+}
+
+const search_method search__method_greedy = {.solve = greedy};
+const search_method search__method_knapsack = {.solve = knapsack};

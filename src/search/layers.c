@@ -129,7 +129,7 @@ static size_t next_layer(const search *s, const unsigned char *done)
     return next;
 }
 
-dscq_status search__layers(search *s, dscq_error *err)
+static dscq_status layers(search *s, dscq_error *err)
 {
     const size_t each = (size_t)s->params.trials / s->layers;
     search_choice *c = dscq_calloc(s->layers, sizeof *c);
@@ -155,3 +155,5 @@ done:
     dscq_free(done_with);
     return status;
 }
+
+const search_method search__protocol_layers = {.solve = layers, .by_linalg = 1};

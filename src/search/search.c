@@ -105,6 +105,8 @@ static dscq_status check(search *s, dscq_error *err)
                          "%s is a detector: a search counts right answers of a "
                          "classifier",
                          dscq_project_path(s->project));
+    if (!dscq_search_is_asked(&s->params))
+        return dscq_fail(err, DSCQ_ARG, "[search] search = none: nothing is searched");
     if (s->dir[0] == '\0')
         return dscq_fail(err, DSCQ_ARG, "a search needs an output folder");
     if (s->o->machine == NULL && dscq_search_wants_machine(&s->params))
@@ -120,7 +122,7 @@ static dscq_status open_search(search *s, dscq_error *err)
     const dscq_compress_options *c = &s->o->compress;
     dscq_status status;
 
-    if (s->params.search == DSCQ_SEARCH_BAYES)
+    if (s->method->by_linalg)
         DSCQ_TRY(dscq_linalg_begin(s->log, err));
     DSCQ_TRY(dscq_model_clone(&s->origin, dscq_project_model(s->project), err));
     DSCQ_TRY(dscq_flow_pool(&s->pool, &s->kernels, &c->run, err));
@@ -145,7 +147,6 @@ done:
 
 static dscq_status solve(search *s, dscq_error *err)
 {
-    const dscq_search_params *p = &s->params;
     search_choice *c = dscq_calloc(s->layers, sizeof *c);
     size_t at;
     int late = 0;
@@ -161,13 +162,7 @@ static dscq_status solve(search *s, dscq_error *err)
     if (late)
         goto done;
     DSCQ_TRY(search__menu(s, err));
-    if (p->search != DSCQ_SEARCH_BAYES)
-        status =
-            search__ladder(s, (size_t)p->trials, p->search == DSCQ_SEARCH_GREEDY, err);
-    else if (p->protocol == 1)
-        status = search__layers(s, err);
-    else if ((status = search__seed(s, (size_t)p->warm, err)) == DSCQ_OK)
-        status = search__bayes(s, err);
+    status = s->method->solve(s, err);
 done:
     dscq_free(c);
     return status;
@@ -307,6 +302,7 @@ dscq_status dscq_flow_search(dscq_search_result *out, dscq_compress_result *pack
     out->best = -1;
     settle_objective(&s);
     DSCQ_TRY(check(&s, err));
+    s.method = search__method(&s.params);
     DSCQ_TRY(start_afresh(&s, err));
     DSCQ_TRY(dscq_flow_float_network(&packed->train, p, run, 0, err));
     DSCQ_TRY(open_search(&s, err));

@@ -17,6 +17,18 @@
 
 enum { SEARCH_STEPS = 100, SEARCH_BITS = 9 };
 
+typedef struct search search;
+
+/* A row of searches.def. */
+typedef struct search_method {
+    /* Trials, until search__over(), from the first on that [compress] asks for; with
+     * the tables of search__menu(). NULL: [search] protocol says how. */
+    dscq_status (*solve)(search *s, dscq_error *err);
+    int by_linalg; /* the last digits of the linear algebra decide what is asked */
+} search_method;
+/* Of params that ask for a search. */
+const search_method *search__method(const dscq_search_params *p);
+
 typedef struct search_layer {
     int32_t node;
     dscq_layer_kind kind;
@@ -29,15 +41,18 @@ typedef struct search_choice {
     int32_t p, b; /* step of the pruning rate, bits */
 } search_choice;
 
+/* suffix, word */
+#define SEARCH_SOURCE_LIST(X)                                                          \
+    X(GIVEN, "given")     /* what [compress] says, on the grid       */                \
+    X(START, "start")     /* nothing pruned, most bits               */                \
+    X(LADDER, "ladder")   /* knapsack or greedy at some loss         */                \
+    X(UNIFORM, "uniform") /* one rate and width for many layers      */                \
+    X(BAYES, "bayes")
 typedef enum search_source {
-    SEARCH_GIVEN,   /* what [compress] says, on the grid       */
-    SEARCH_START,   /* nothing pruned, most bits               */
-    SEARCH_LADDER,  /* knapsack or greedy at some loss         */
-    SEARCH_UNIFORM, /* one rate and width for many layers     */
-    SEARCH_BAYES,
-    SEARCH_SOURCES
+#define X(id, word) SEARCH_##id,
+    SEARCH_SOURCE_LIST(X)
+#undef X
 } search_source;
-const char *search__source_name(search_source s);
 
 typedef struct search_trial {
     search_choice *choice; /* [layers] */
@@ -57,11 +72,12 @@ typedef struct search_finalist {
     int binds; /* metric, -1: none */
 } search_finalist;
 
-typedef struct search {
+struct search {
     dscq_project *project;
     const dscq_settings *settings; /* of the project */
     const dscq_search_options *o;
     dscq_search_params params;
+    const search_method *method;
     const dscq_log *log;
     dscq_pool *pool;
     const dscq_kernels *kernels;
@@ -104,7 +120,7 @@ typedef struct search {
     double finalist_seconds; /* what one takes: expected, then as the last one did */
     double spent;            /* on trials measured now */
     size_t measured;
-} search;
+};
 
 static inline size_t search__at(const search *s, size_t layer, search_choice c)
 {
@@ -112,7 +128,7 @@ static inline size_t search__at(const search *s, size_t layer, search_choice c)
     return (layer * (SEARCH_STEPS + 1) + (size_t)c.p) * SEARCH_BITS + (size_t)c.b;
 }
 
-/* ---- search_space.c ---------------------------------------------------------- */
+/* ---- space.c --------------------------------------------------------------- */
 
 dscq_status search__space(search *s, dscq_error *err);
 /* What [compress] says for each layer, moved onto the grid. */
@@ -152,7 +168,7 @@ dscq_status search__trial_measure(double value[DSCQ_METRICS], search *s,
 /* float_score and edge[] of the float network. */
 dscq_status search__trial_float(search *s, dscq_error *err);
 
-/* ---- search_menu.c --------------------------------------------------------------- */
+/* ---- menu.c ---------------------------------------------------------------- */
 
 /* Fill drop[] and cost[]. */
 dscq_status search__menu(search *s, dscq_error *err);
@@ -161,7 +177,7 @@ double search__cost_sum(const search *s, int metric, const search_choice *c);
 /* The metric that the knapsack makes small. */
 int search__menu_metric(const search *s);
 
-/* ---- search_pick.c ------------------------------------------------------ */
+/* ---- pick.c ---------------------------------------------------------------- */
 
 typedef struct search_picker {
     dscq_option *option;
@@ -176,7 +192,7 @@ void search__picker_clear(search_picker *m);
 dscq_status search__pick(search_choice *out, const search *s, search_picker *m,
                          double loss, int greedy, dscq_error *err);
 
-/* ---- search_try.c ------------------------------------------------------- */
+/* ---- try.c ----------------------------------------------------------------- */
 
 /* Measure (or replay) a choice; *at: its trial. Known choices are not measured twice.
  */
@@ -185,7 +201,7 @@ dscq_status search__try(search *s, const search_choice *c, search_source source,
 /* Excess over the limits: over[], their sum. */
 double search__judge(double over[DSCQ_METRICS], const search *s, const double *value,
                      double max_loss);
-/* search_budget.c. Time since the search began; left until `reserve` is all there is.
+/* budget.c. Time since the search began; left until `reserve` is all there is.
  */
 double search__elapsed(const search *s);
 int search__is_late(const search *s, double reserve);
@@ -198,7 +214,7 @@ dscq_status search__sense(search *s, int *late, dscq_error *err);
 /* Trials are used up, or the time is. */
 int search__over(const search *s);
 
-/* ---- search_ladder.c, search_seed.c, search_bayes.c, search_layers.c ---- */
+/* ---- ladder.c, seed.c ---- */
 
 dscq_status search__ladder(search *s, size_t trials, int greedy, dscq_error *err);
 /* The first trials of a joint search, from mild to hard. */
@@ -210,10 +226,14 @@ dscq_status search__seed_choose(search_choice *c, int *found, const search *s,
 search_source search__seed_source(size_t row);
 /* Measured over expected loss: the median over the trials that say something. */
 double search__ratio(const search *s);
-dscq_status search__bayes(search *s, dscq_error *err);
-dscq_status search__layers(search *s, dscq_error *err);
 
-/* ---- search_journal.c --------------------------------------------------- */
+/* ---- pareto.c -------------------------------------------------------------- */
+
+const char *search__source_name(search_source s);
+/* on[trials]: no other trial is at least as good in every metric and better in one. */
+void search__front(const search *s, unsigned char *on);
+
+/* ---- journal.c ------------------------------------------------------------- */
 
 /* Lines of the record beside those of dscq_flow_record_text(): the packing, the
  * machine. */
@@ -222,17 +242,15 @@ dscq_status search__fingerprint(search *s, dscq_error *err);
 dscq_status search__journal_read(search *s, dscq_error *err);
 dscq_status search__journal_write(const search *s, dscq_error *err);
 
-/* ---- search_out.c ------------------------------------------------------- */
+/* ---- out.c ----------------------------------------------------------------- */
 
-/* on[trials]: no other trial is at least as good in every metric and better in one. */
-void search__front(const search *s, unsigned char *on);
 dscq_status search__write_recipe(const search *s, size_t trial, const char *path,
                                  dscq_error *err);
 /* trials.csv, pareto.csv and the picture; *pareto (may be NULL) is the caller's. */
 dscq_status search__write_tables(const search *s, dscq_table **pareto, dscq_error *err);
 dscq_status search__finalist_table(dscq_table **out, const search *s, dscq_error *err);
 
-/* ---- search_final.c ----------------------------------------------------- */
+/* ---- final.c --------------------------------------------------------------- */
 
 dscq_status search__finals(search *s, dscq_search_result *out,
                            dscq_compress_result *packed, dscq_table **layers,

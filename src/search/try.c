@@ -6,14 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const k_source[SEARCH_SOURCES] = {"given", "start", "ladder",
-                                                     "uniform", "bayes"};
-
-const char *search__source_name(search_source s)
-{
-    return k_source[s];
-}
-
 double search__judge(double over[DSCQ_METRICS], const search *s, const double *value,
                      double max_loss)
 {

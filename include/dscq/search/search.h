@@ -42,14 +42,10 @@ const char *dscq_metric_name(int metric);   /* "energy"    */
 const char *dscq_metric_column(int metric); /* "energy_pj" */
 const char *dscq_metric_text(int metric);
 
-enum { DSCQ_SEARCH_NONE, DSCQ_SEARCH_GREEDY, DSCQ_SEARCH_KNAPSACK, DSCQ_SEARCH_BAYES };
-#define DSCQ_SEARCH_CHOICES "none|greedy|knapsack|bayes"
-
 /* The [search] section. */
 typedef struct dscq_search_params {
-    int32_t search;   /* DSCQ_SEARCH_...                                              */
-    int32_t protocol; /* 0 joint, 1 layer by layer (bayes)                            */
-    int32_t objective; /* dscq_metric, or DSCQ_METRIC_AUTO */
+    int32_t search, protocol; /* words of searches.def, by their keys                 */
+    int32_t objective;        /* dscq_metric, or DSCQ_METRIC_AUTO */
     int32_t trials;
     int32_t warm;    /* bayes: trials of the knapsack's first                        */
     char budget[32]; /* of one call, "30m"; "": none                                 */
@@ -70,6 +66,8 @@ extern const dscq_key dscq_search_keys[];
 extern const dscq_project_section dscq_search_section;
 /* NULL when the project was opened without dscq_search_section. */
 const dscq_search_params *dscq_project_search(dscq_project *p);
+/* Does [search] ask for a search? */
+int dscq_search_is_asked(const dscq_search_params *s);
 /* Does [search] ask for something that the simulator must answer? */
 int dscq_search_wants_machine(const dscq_search_params *s);
 
