@@ -74,7 +74,7 @@ DSCQ_API int dscq_has(const char *feature);
 typedef struct dscq_events {
     size_t size;
     void *ctx;
-    /* One line. level 0: a warning, 1: information, 2: detail. */
+    /* One line. level 0: a warning, 1: information, 2: detail, 3: see `trace`. */
     void (*message)(void *ctx, int level, const char *text);
     /* done of total units of `what` ("epoch 3"), `note` beside it ("loss 0.412"). */
     void (*progress)(void *ctx, const char *what, double done, double total,
@@ -82,6 +82,8 @@ typedef struct dscq_events {
     /* Asked between steps: not 0 means stop soon, save what there is and return
      * DSCQ_INTERRUPTED. May look at what a signal handler or another thread set. */
     int (*stop)(void *ctx);
+    const char *trace; /* modules that tell what they decide ("lower,pack", "all"), as
+                          messages of level 3; CONTRIBUTING.md; NULL: none */
 } dscq_events;
 
 /* ---- tables ------------------------------------------------------------------------

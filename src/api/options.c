@@ -9,7 +9,7 @@
 #define NO_TAIL(type, last)                                                            \
     _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type),   \
                    #type " ends in padding")
-NO_TAIL(dscq_events, stop);
+NO_TAIL(dscq_events, trace);
 NO_TAIL(dscq_net_options, events);
 NO_TAIL(dscq_net_info, is_detector);
 NO_TAIL(dscq_data_info, has_boxes);
@@ -122,7 +122,12 @@ static int stop(void *ctx)
 
 dscq_status api__listen(api_listener *l, const dscq_events *events, dscq_error *err)
 {
+    dscq_status status;
+
     l->log = (dscq_log){
         .ctx = &l->events, .message = message, .progress = progress, .stop = stop};
-    return api__take(&l->events, sizeof l->events, events, "dscq_events", err);
+    DSCQ_TRY(api__take(&l->events, sizeof l->events, events, "dscq_events", err));
+    DSCQ_TRY(dscq_traced_parse(&l->log.traces, l->events.trace, err));
+done:
+    return status;
 }

@@ -208,7 +208,11 @@ START_TEST(training_tells_stops_and_goes_on)
 {
     static const char *const set[] = {"train.epochs=2", "data.count=200"};
     heard h = {.stop_at = 8};
-    const dscq_events events = {sizeof events, &h, on_message, on_progress, on_stop};
+    const dscq_events events = {.size = sizeof events,
+                                .ctx = &h,
+                                .message = on_message,
+                                .progress = on_progress,
+                                .stop = on_stop};
     const dscq_net_options o = {
         .size = sizeof o, .set = set, .set_count = 2, .events = &events};
     dscq_work_options work = {.size = sizeof work, .folder = test_path("run")};
