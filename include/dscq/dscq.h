@@ -86,8 +86,7 @@ typedef struct dscq_events {
                           messages of level 3; CONTRIBUTING.md; NULL: none */
 } dscq_events;
 
-/* ---- tables ------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------- */
 
 /* Column names are stable, snake_case, and end in their unit (energy_pj,
  * dram_read_bytes, share_frac); versions may add columns. */
@@ -110,8 +109,7 @@ DSCQ_API double dscq_table_real(const dscq_table *t, size_t row, size_t column);
 /* The whole table as CSV, a line of column names first. */
 DSCQ_API dscq_status dscq_table_csv(char **out, const dscq_table *t, dscq_error *err);
 
-/* ---- a float network
- * ------------------------------------------------------------------ */
+/* ---- a float network ------------------------------------------------------------- */
 
 typedef struct dscq_net dscq_net;
 
@@ -268,8 +266,7 @@ DSCQ_API dscq_status dscq_import(dscq_table **refused, const char *network,
                                  const char *weights, const char *folder,
                                  const char *data, int force, dscq_error *err);
 
-/* ---- a network of integers
- * ------------------------------------------------------------ */
+/* ---- a network of integers ------------------------------------------------------- */
 
 /* Read a packed file, or its bytes (copied). Every byte is checked: DSCQ_FORMAT for a
  * damaged one, DSCQ_UNSUPPORTED for one of a later version. */
@@ -357,8 +354,7 @@ DSCQ_API dscq_status dscq_qnet_answer(dscq_table **out, const dscq_qnet *q,
 DSCQ_API dscq_status dscq_qnet_export(const dscq_qnet *q, const char *format,
                                       const char *path, dscq_error *err);
 
-/* ---- running it
- * ----------------------------------------------------------------------- */
+/* ---- running it ------------------------------------------------------------------ */
 
 typedef struct dscq_session dscq_session;
 
@@ -408,8 +404,7 @@ DSCQ_API dscq_status dscq_session_top(int32_t *classes, double *probabilities,
 DSCQ_API uint64_t dscq_session_bytes(const dscq_session *s);
 DSCQ_API const char *dscq_session_kernels(const dscq_session *s);
 
-/* ---- a machine
- * ------------------------------------------------------------------------ */
+/* ---- a machine ------------------------------------------------------------------- */
 
 typedef struct dscq_machine dscq_machine;
 
@@ -443,8 +438,7 @@ DSCQ_API dscq_status dscq_machine_plan(dscq_table **out, const dscq_machine *m,
                                        const dscq_qnet *q, int32_t frames,
                                        dscq_error *err);
 
-/* ---- a simulation
- * --------------------------------------------------------------------- */
+/* ---- a simulation ---------------------------------------------------------------- */
 
 typedef struct dscq_simulation dscq_simulation;
 

@@ -93,8 +93,7 @@ dscq_status api__part(dscq_split *out, const char *name, dscq_error *err)
                      name != NULL ? name : "NULL");
 }
 
-/* ---- events ------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------- */
 
 static void message(void *ctx, dscq_log_level level, const char *text)
 {

@@ -55,8 +55,7 @@ done:
     return status;
 }
 
-/* ---- compression
- * ----------------------------------------------------------------------- */
+/* ---- compression ----------------------------------------------------------------- */
 
 static dscq_compression compression_of(const dscq_compress_result *r)
 {

@@ -33,8 +33,7 @@ static dscq_net *open_quick(void)
     return open_with(&o);
 }
 
-/* ---- structs with a size
- * --------------------------------------------------------------- */
+/* ---- structs with a size --------------------------------------------------------- */
 
 START_TEST(a_callers_struct_may_be_older_or_newer)
 {
@@ -89,8 +88,7 @@ START_TEST(the_version_is_that_of_the_header)
 }
 END_TEST
 
-/* ---- opening
- * ----------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------- */
 
 static const char *setting(dscq_net *n, const char *key, char *out, size_t cap)
 {
@@ -151,8 +149,7 @@ START_TEST(what_cannot_be_opened_is_said)
 }
 END_TEST
 
-/* ---- data and training
- * --------------------------------------------------------------------- */
+/* ---- data and training ----------------------------------------------------------- */
 
 START_TEST(pictures_of_the_data_can_be_had)
 {
@@ -249,8 +246,7 @@ START_TEST(training_tells_stops_and_goes_on)
 }
 END_TEST
 
-/* ---- compression
- * ----------------------------------------------------------------------------- */
+/* ---- compression ----------------------------------------------------------------- */
 
 START_TEST(compressing_leaves_the_network_alone)
 {

@@ -2,9 +2,13 @@
 #include "dscq/base/alloc.h"
 #include "dscq/base/json.h"
 #include "dscq/dscq.h"
+#include "dscq/infer/reference.h"
+#include "dscq/pack/pack.h"
+#include "qmodel_random.h"
 #include "support.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,8 +109,7 @@ START_TEST(tables_can_be_walked_and_written)
 }
 END_TEST
 
-/* ---- sessions
- * ------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------- */
 
 START_TEST(a_session_gives_codes_values_and_classes_that_agree)
 {
@@ -186,6 +189,94 @@ START_TEST(floats_and_pixels_are_one_input)
 }
 END_TEST
 
+/* Real values of input i for `images` images, which codes can say exactly. */
+static float *random_input(const dscq_qtensor *t, size_t images, uint8_t *codes,
+                           dscq_rng *rng)
+{
+    const size_t count = dscq_qtensor_count(t), bytes = dscq_qtensor_bytes(t);
+    float *x = dscq_malloc(images * count, sizeof *x);
+
+    for (size_t n = 0; n < images; n++) {
+        qmodel_random_codes(t, codes + n * bytes, rng);
+        for (size_t k = 0; k < count; k++)
+            x[n * count + k] =
+                (float)(t->scale *
+                        (dscq_qtensor_get(t, codes + n * bytes, k) - t->zero_point));
+    }
+    return x;
+}
+
+static void compare_output(const dscq_session *s, const dscq_qmodel *m, int32_t o,
+                           const void *const *want, size_t images)
+{
+    const dscq_qtensor *t = &m->tensor[m->output[o].tensor];
+    const size_t count = dscq_qtensor_count(t);
+    float *real = dscq_malloc(images * count, sizeof *real);
+    size_t bytes = 0;
+
+    OK(dscq_session_output(real, images * count, s, o, &err));
+    for (size_t n = 0; n < images; n++) {
+        const void *got = dscq_session_codes(&bytes, s, o, (int32_t)n);
+        ck_assert_uint_eq(bytes, dscq_qtensor_bytes(t));
+        ck_assert_mem_eq(got, want[n], bytes);
+        for (size_t k = 0; k < count; k++)
+            ck_assert(
+                real[n * count + k] ==
+                (float)(t->scale * (dscq_qtensor_get(t, want[n], k) - t->zero_point)));
+    }
+    dscq_free(real);
+}
+
+/* Any network, with several inputs and outputs, against the definition. */
+START_TEST(a_session_computes_the_reference)
+{
+    enum { IMAGES = 3, INPUTS = 2, ENDS = 64 };
+    const qmodel_random_opts ro = {
+        .nodes = 12, .max_side = 8, .max_channels = 6, .wide = 1, .inputs = INPUTS};
+    dscq_rng rng = dscq_rng_seeded((uint64_t)_i + 1);
+    uint8_t *packed = NULL, *codes[INPUTS], *want[IMAGES][ENDS];
+    const float *x[INPUTS];
+    dscq_session *s = NULL;
+    dscq_qmodel *m = NULL;
+    dscq_qnet *q = NULL;
+    size_t bytes = 0;
+
+    OK(qmodel_random(&m, &rng, &ro, &err));
+    OK(dscq_pack_encode(&packed, &bytes, m, NULL, &err));
+    OK(dscq_qnet_decode(&q, packed, bytes, &err));
+    OK(dscq_session_open(&s, q, NULL, &err));
+    for (int32_t i = 0; i < INPUTS; i++) {
+        const dscq_qtensor *t = &m->tensor[m->input[i].tensor];
+        codes[i] = dscq_malloc(IMAGES, dscq_qtensor_bytes(t));
+        x[i] = random_input(t, IMAGES, codes[i], &rng);
+    }
+    OK(dscq_session_run_floats(s, IMAGES, x, &err));
+    for (size_t n = 0; n < IMAGES; n++) {
+        const void *in[INPUTS];
+        for (int32_t i = 0; i < INPUTS; i++)
+            in[i] = codes[i] + n * dscq_qtensor_bytes(&m->tensor[m->input[i].tensor]);
+        for (int32_t o = 0; o < m->output_count; o++)
+            want[n][o] =
+                dscq_malloc(dscq_qtensor_bytes(&m->tensor[m->output[o].tensor]), 1);
+        OK(dscq_infer_reference(m, in, (void *const *)want[n], NULL, NULL, &err));
+    }
+    for (int32_t o = 0; o < m->output_count; o++) {
+        const void *const all[IMAGES] = {want[0][o], want[1][o], want[2][o]};
+        compare_output(s, m, o, all, IMAGES);
+        for (size_t n = 0; n < IMAGES; n++)
+            dscq_free(want[n][o]);
+    }
+    for (int32_t i = 0; i < INPUTS; i++) {
+        dscq_free(codes[i]);
+        dscq_free((void *)(uintptr_t)x[i]);
+    }
+    dscq_free(packed);
+    dscq_session_close(s);
+    dscq_qnet_close(q);
+    dscq_qmodel_destroy(m);
+}
+END_TEST
+
 START_TEST(a_session_refuses_what_is_not_there)
 {
     dscq_qnet *q = make_packed();
@@ -214,8 +305,7 @@ START_TEST(a_session_refuses_what_is_not_there)
 }
 END_TEST
 
-/* ---- machines
- * ------------------------------------------------------------------------- */
+/* ---- machines -------------------------------------------------------------------- */
 
 START_TEST(a_simulation_computes_what_a_session_does)
 {
@@ -293,8 +383,62 @@ START_TEST(a_machine_is_looked_at_and_planned_for)
 }
 END_TEST
 
-/* ---- no memory
- * ------------------------------------------------------------------------ */
+/* One network and one machine, used by threads that know nothing of each other. */
+typedef struct user {
+    const dscq_qnet *q;
+    const dscq_machine *m;
+    float real[PICTURES * CLASSES];
+    uint64_t cycles;
+    dscq_status status;
+} user;
+
+static void *use(void *ctx)
+{
+    user *u = ctx;
+    const dscq_session_options two = {.size = sizeof two, .threads = 2};
+    dscq_simulation_info info = {.size = sizeof info};
+    dscq_session *s = NULL;
+    dscq_simulation *sim = NULL;
+
+    u->status = dscq_session_open(&s, u->q, &two, NULL);
+    for (int i = 0; i < 10 && u->status == DSCQ_OK; i++)
+        u->status = dscq_session_run_pixels(s, PICTURES, pixels, NULL);
+    if (u->status == DSCQ_OK)
+        u->status = dscq_session_output(u->real, PICTURES * CLASSES, s, 0, NULL);
+    if (u->status == DSCQ_OK)
+        u->status = dscq_simulate(&sim, u->q, u->m, NULL, NULL);
+    if (u->status == DSCQ_OK)
+        u->status = dscq_simulation_describe(&info, sim, NULL);
+    u->cycles = info.cycles;
+    dscq_simulation_close(sim);
+    dscq_session_close(s);
+    return NULL;
+}
+
+START_TEST(threads_share_a_network_and_a_machine)
+{
+    enum { USERS = 3 };
+    dscq_qnet *q = make_packed();
+    dscq_machine *m = make_machine(NULL, 0);
+    user users[USERS];
+    pthread_t thread[USERS];
+
+    for (int i = 0; i < USERS; i++) {
+        users[i] = (user){.q = q, .m = m};
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, use, &users[i]), 0);
+    }
+    for (int i = 0; i < USERS; i++) {
+        (void)pthread_join(thread[i], NULL);
+        ck_assert_int_eq(users[i].status, DSCQ_OK);
+        ck_assert_mem_eq(users[i].real, users[0].real, sizeof users[i].real);
+        ck_assert_uint_eq(users[i].cycles, users[0].cycles);
+    }
+    dscq_machine_close(m);
+    dscq_qnet_close(q);
+}
+END_TEST
+
+/* ---- no memory ------------------------------------------------------------------- */
 
 /* Everything between a file and its numbers; the first failure. */
 static dscq_status everything(const void *data, size_t bytes)
@@ -366,9 +510,11 @@ static Suite *make(void)
     tcase_add_test(tc, tables_can_be_walked_and_written);
     tcase_add_test(tc, a_session_gives_codes_values_and_classes_that_agree);
     tcase_add_test(tc, floats_and_pixels_are_one_input);
+    tcase_add_loop_test(tc, a_session_computes_the_reference, 0, 12);
     tcase_add_test(tc, a_session_refuses_what_is_not_there);
     tcase_add_test(tc, a_simulation_computes_what_a_session_does);
     tcase_add_test(tc, a_machine_is_looked_at_and_planned_for);
+    tcase_add_test(tc, threads_share_a_network_and_a_machine);
     tcase_add_test(tc, every_want_of_memory_is_told);
     tcase_set_timeout(tc, 120);
     return s;
