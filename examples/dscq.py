@@ -129,7 +129,7 @@ class Net(_Object):
     def picture(self, index, part="test"):
         """(uint8 [height, width, channels], label)"""
         pixels, label = np.empty([self.info[k] for k in ("height", "width", "channels")], np.uint8), c.c_int32()
-        _call("net_picture", pixels.ctypes, c.byref(label), self, part, c.c_size_t(index))
+        _call("net_picture", pixels.ctypes, c.c_size_t(pixels.size), c.byref(label), self, part, c.c_size_t(index))
         return pixels, label.value
 
 class Packed(_Object):

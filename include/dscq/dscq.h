@@ -26,8 +26,8 @@
  *
  * Ownership. A `type **out` is the caller's and goes back to the function named like
  * the type that ends in _close; those take NULL. A `char **out` or `uint8_t **out` goes
- * to dscq_free(). `const` pointers that a function returns are borrowed from its first
- * argument and live as long as that, or as said. What an object was made from must
+ * to dscq_free(). `const` pointers that a function returns are borrowed from the object
+ * asked and live as long as that, or as said. What an object was made from must
  * outlive it only where "keeps" is said. Strings and structs given are copied.
  *
  * Structs with a `size`. The caller sets size = sizeof the struct and zeroes the rest:
@@ -99,9 +99,9 @@ DSCQ_API size_t dscq_table_columns(const dscq_table *t);
 DSCQ_API const char *dscq_table_column_name(const dscq_table *t, size_t column);
 DSCQ_API char dscq_table_column_type(const dscq_table *t, size_t column);
 DSCQ_API int dscq_table_find(const dscq_table *t, const char *column); /* -1: none */
-/* Row and column must exist. A cell may be empty: then "" and 0. Of a number the text
- * is
- * "", of text the numbers are 0; the real number of a whole one is its value. */
+/* A cell may be empty: then "" and 0. Row and column must exist, and the column's type
+ * be that of the function ('i' has a real value too): anything else ends in assert().
+ */
 DSCQ_API int dscq_table_is_set(const dscq_table *t, size_t row, size_t column);
 DSCQ_API const char *dscq_table_text(const dscq_table *t, size_t row, size_t column);
 DSCQ_API int64_t dscq_table_int(const dscq_table *t, size_t row, size_t column);
@@ -173,11 +173,12 @@ typedef struct dscq_data_info {
  * file. */
 DSCQ_API dscq_status dscq_net_data(dscq_data_info *out, dscq_net *n, dscq_error *err);
 /* A picture of a part, as the network is given it: rows, columns, channels in RGB
- * order, width * height * channels bytes, before it is normalised: what
- * dscq_session_run_pixels() takes. *label (may be NULL): its class, -1 without one.
- * DSCQ_ARG: no such part or picture. */
-DSCQ_API dscq_status dscq_net_picture(uint8_t *pixels, int32_t *label, dscq_net *n,
-                                      const char *part, size_t index, dscq_error *err);
+ * order, height x width x channels bytes, of which `capacity` fit into pixels, before
+ * it is normalised: what dscq_session_run_pixels() takes. *label (may be NULL): its
+ * class, -1 without one. DSCQ_ARG: no such part or picture, or no room for it. */
+DSCQ_API dscq_status dscq_net_picture(uint8_t *pixels, size_t capacity, int32_t *label,
+                                      dscq_net *n, const char *part, size_t index,
+                                      dscq_error *err);
 
 /* How the work below is done. */
 typedef struct dscq_work_options {
@@ -200,9 +201,9 @@ typedef struct dscq_training {
     int32_t reserved;
 } dscq_training;
 /* Train on from the weights as they are, by [train]; the network then has the weights
- * that were kept. *out may be NULL. DSCQ_INTERRUPTED: with a folder, saved to go on
- * from, in a network opened anew with `resume`. DSCQ_ARG: the folder has another run.
- */
+ * that were kept. *out may be NULL. DSCQ_INTERRUPTED: it has those of the step at which
+ * it stopped; with a folder, all is saved for `resume`, in a network opened as this one
+ * was. DSCQ_ARG: the folder has another run. */
 DSCQ_API dscq_status dscq_net_train(dscq_training *out, dscq_net *n,
                                     const dscq_work_options *options, dscq_error *err);
 
@@ -241,8 +242,8 @@ typedef struct dscq_compression {
 /*
  * Compress the network as [compress] and [compress_layer] say, from the weights as they
  * are: with fine-tuning (epochs > 0), or without (epochs = 0), where pictures without
- * labels are enough. *out is the network of integers; the float network keeps
- * its weights. *result and *layers (a row a layer: rule, density, bits, error) may be
+ * labels are enough. *out is the network of integers; the float network keeps its
+ * weights. *result and *layers (a row a layer: rule, density, bits, error) may be
  * NULL. With a folder: packed.bin, run.json and the rest of `dscq compress`.
  * DSCQ_INTERRUPTED, DSCQ_ARG as dscq_net_train().
  */

@@ -24,8 +24,9 @@ done:
     return status;
 }
 
-dscq_status dscq_net_picture(uint8_t *pixels, int32_t *label, dscq_net *n,
-                             const char *part, size_t index, dscq_error *err)
+dscq_status dscq_net_picture(uint8_t *pixels, size_t capacity, int32_t *label,
+                             dscq_net *n, const char *part, size_t index,
+                             dscq_error *err)
 {
     dscq_dataset *d;
     dscq_split split;
@@ -41,6 +42,10 @@ dscq_status dscq_net_picture(uint8_t *pixels, int32_t *label, dscq_net *n,
     if (index >= dscq_dataset_count(d, split))
         DSCQ_TRY(dscq_fail(err, DSCQ_ARG, "picture %zu: the %s part has %zu", index,
                            part, dscq_dataset_count(d, split)));
+    const size_t bytes = dscq_preproc_floats(dscq_dataset_preproc(d));
+    if (capacity < bytes)
+        DSCQ_TRY(dscq_fail(err, DSCQ_ARG, "a picture is %zu bytes, room is for %zu",
+                           bytes, capacity));
     DSCQ_TRY(dscq_dataset_pixels(pixels, NULL, d, split, index, err));
     if (label != NULL)
         *label = dscq_dataset_label(d, split, index);

@@ -162,12 +162,16 @@ START_TEST(pictures_of_the_data_can_be_had)
     ck_assert_uint_eq(d.train + d.valid, 120);
     ck_assert_uint_eq(d.test, 100);
     ck_assert_int_eq(d.classes, 4);
-    OK(dscq_net_picture(a, &label, n, "test", 99, &err));
+    OK(dscq_net_picture(a, sizeof a, &label, n, "test", 99, &err));
     ck_assert_int_ge(label, 0);
-    OK(dscq_net_picture(b, NULL, n, "test", 98, &err));
+    OK(dscq_net_picture(b, sizeof b, NULL, n, "test", 98, &err));
     ck_assert_int_ne(memcmp(a, b, sizeof a), 0);
-    ck_assert_int_eq(dscq_net_picture(a, &label, n, "test", 100, &err), DSCQ_ARG);
-    ck_assert_int_eq(dscq_net_picture(a, &label, n, "tests", 0, &err), DSCQ_ARG);
+    ck_assert_int_eq(dscq_net_picture(a, sizeof a, &label, n, "test", 100, &err),
+                     DSCQ_ARG);
+    ck_assert_int_eq(dscq_net_picture(a, sizeof a, &label, n, "tests", 0, &err),
+                     DSCQ_ARG);
+    ck_assert_int_eq(dscq_net_picture(a, sizeof a - 1, NULL, n, "test", 0, &err),
+                     DSCQ_ARG);
     dscq_net_close(n);
 }
 END_TEST

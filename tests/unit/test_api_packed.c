@@ -31,7 +31,7 @@ static dscq_qnet *make_packed(void)
     OK(dscq_net_train(NULL, n, NULL, &err));
     OK(dscq_net_compress(&q, NULL, NULL, n, NULL, &err));
     for (size_t i = 0; i < PICTURES; i++)
-        OK(dscq_net_picture(pixels + i * PICTURE, NULL, n, "test", i, &err));
+        OK(dscq_net_picture(pixels + i * PICTURE, PICTURE, NULL, n, "test", i, &err));
     dscq_net_close(n);
     return q;
 }
