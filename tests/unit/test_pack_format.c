@@ -83,6 +83,28 @@ START_TEST(the_document_lists_the_fields_of_the_program)
 }
 END_TEST
 
+START_TEST(the_document_lists_the_operations_of_the_program)
+{
+    char *text = test_read(test_source("docs/format.md"));
+    const char *numbers = strstr(text, "### 4.2 Operations"),
+               *demands = strstr(text, "### 4.6 What an operation demands");
+
+    ck_assert_ptr_nonnull(numbers);
+    ck_assert_ptr_nonnull(demands);
+    for (int op = 0; op < DSCQ_Q_COUNT; op++) {
+        const char *name = dscq_qop_name((dscq_qop)op);
+        char cells[64];
+        (void)snprintf(cells, sizeof cells, "| %d | %s |", op, name);
+        const char *at = strstr(numbers, cells);
+        ck_assert_msg(at != NULL && at < demands, "docs/format.md 4.2 lacks %s", cells);
+        (void)snprintf(cells, sizeof cells, "\n| %s |", name);
+        ck_assert_msg(strstr(demands, cells) != NULL, "docs/format.md 4.6 lacks %s",
+                      name);
+    }
+    dscq_free(text);
+}
+END_TEST
+
 /* ---- payloads ---- */
 
 /* A layer that encoding `id` takes; its codes and the marks of its blocks. */
@@ -284,6 +306,7 @@ static Suite *make(void)
 
     tcase_add_test(tc, the_document_lists_the_limits_of_the_program);
     tcase_add_test(tc, the_document_lists_the_fields_of_the_program);
+    tcase_add_test(tc, the_document_lists_the_operations_of_the_program);
     tcase_add_loop_test(tc, a_payload_is_used_up, 0, dscq_pack_encoding_count());
     tcase_add_test(tc, a_code_wider_than_the_layer_is_refused);
     tcase_add_test(tc, texts_are_utf8_without_control_characters);
