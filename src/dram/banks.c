@@ -9,7 +9,7 @@ static const dram_next k_next[DRAM_OPS] = {
     [DSCQ_DRAM_WR] = DRAM_NEXT_WR,   [DSCQ_DRAM_RDA] = DRAM_NEXT_RD,
     [DSCQ_DRAM_WRA] = DRAM_NEXT_WR,  [DSCQ_DRAM_PRE] = DRAM_NEXT_PRE,
     [DSCQ_DRAM_REF] = DRAM_NEXT_REF, [DSCQ_DRAM_PDE] = DRAM_NEXTS,
-    [DSCQ_DRAM_PDX] = DRAM_NEXT_PDX};
+    [DSCQ_DRAM_PDX] = DRAM_NEXT_PDX, [DSCQ_DRAM_REFSB] = DRAM_NEXT_REFSB};
 
 static int has(unsigned set, int op)
 {
@@ -116,15 +116,33 @@ static void set_row(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at)
     }
 }
 
+uint32_t dram__banks_taken(const dram_banks *b, dscq_dram_op op, int32_t set)
+{
+    uint32_t taken = 0;
+
+    if (op != DSCQ_DRAM_REFSB)
+        return UINT32_MAX >> (32 - b->banks);
+    for (int32_t k = set; k < b->banks; k += 1 << b->per_group_shift)
+        taken |= UINT32_C(1) << k;
+    return taken;
+}
+
+static int takes_many(dscq_dram_op op)
+{
+    return op == DSCQ_DRAM_REF || op == DSCQ_DRAM_REFSB || op == DSCQ_DRAM_PDE ||
+           op == DSCQ_DRAM_PDX;
+}
+
 void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at,
                        uint64_t t)
 {
     const dram_delays *d = b->after[op];
     dram_rank *rank = &b->rank[at->rank];
 
-    if (op == DSCQ_DRAM_REF || op == DSCQ_DRAM_PDE || op == DSCQ_DRAM_PDX) {
-        for (int32_t k = 0; k < b->banks; k++)
-            raise_all(b->bank[at->rank][k].next, &d[DRAM_BANK], t);
+    if (takes_many(op)) {
+        for (uint32_t left = dram__banks_taken(b, op, at->bank); left != 0;
+             left &= left - 1)
+            raise_all(b->bank[at->rank][__builtin_ctz(left)].next, &d[DRAM_BANK], t);
     } else {
         raise_all(b->bank[at->rank][at->bank].next, &d[DRAM_BANK], t);
         raise_all(b->group[at->rank][at->group].next, &d[DRAM_GROUP], t);
@@ -138,21 +156,24 @@ void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at
             raise_all(b->rank[r].next, &d[DRAM_OTHER], t);
 }
 
-int32_t dram__banks_refresh_next(const dram_banks *b, int32_t rank, uint64_t t,
-                                 uint64_t *wake)
+int32_t dram__banks_refresh_next(const dram_banks *b, dscq_dram_op op,
+                                 const dscq_dram_place *at, uint64_t t, uint64_t *wake)
 {
-    int32_t ready = 0;
+    const dram_next next = k_next[op];
+    int32_t answer = DRAM_REFRESH_NOW;
 
-    for (int32_t k = 0; k < b->banks; k++) {
-        const int open = b->bank[rank][k].row != DRAM_NO_ROW;
-        const uint64_t at =
-            dram_banks_close_at(b, rank, k, open ? DRAM_NEXT_PRE : DRAM_NEXT_REF);
-        if (at > t)
-            *wake = dram_min64(*wake, at);
-        else if (open)
+    for (uint32_t left = dram__banks_taken(b, op, at->bank); left != 0;
+         left &= left - 1) {
+        const int32_t k = __builtin_ctz(left);
+        const int open = b->bank[at->rank][k].row != DRAM_NO_ROW;
+        const uint64_t ready =
+            dram_banks_close_at(b, at->rank, k, open ? DRAM_NEXT_PRE : next);
+        if (ready <= t && open)
             return k;
-        else
-            ready++;
+        if (ready <= t)
+            continue;
+        *wake = dram_min64(*wake, ready);
+        answer = DRAM_REFRESH_WAIT;
     }
-    return ready == b->banks ? DRAM_REFRESH_NOW : DRAM_REFRESH_WAIT;
+    return answer;
 }

@@ -17,6 +17,7 @@ typedef enum dram_next {
     DRAM_NEXT_WR,
     DRAM_NEXT_PRE,
     DRAM_NEXT_REF,
+    DRAM_NEXT_REFSB,
     DRAM_NEXT_PDX,
     DRAM_NEXTS
 } dram_next;
@@ -72,12 +73,15 @@ void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at
 /* Cycles from a command to one behind it in the same bank, by bank, group and rank. */
 uint64_t dram__banks_delay(const dram_banks *b, dscq_dram_op op, dram_next next);
 
-/* What a rank that wants its refresh does in cycle t: the bank to precharge now, or
- * DRAM_REFRESH_NOW when all are closed and ready, or DRAM_REFRESH_WAIT; *wake falls to
- * the next chance of the banks that are not ready. */
+/* The banks that a refresh takes, a bit each: all, or number `set` of every group. */
+uint32_t dram__banks_taken(const dram_banks *b, dscq_dram_op op, int32_t set);
+
+/* What a rank that wants refresh `op` does in cycle t: the bank to precharge now, or
+ * DRAM_REFRESH_NOW when all that it takes are closed and ready, or DRAM_REFRESH_WAIT;
+ * *wake falls to the next chance of the banks that are not ready. */
 enum { DRAM_REFRESH_WAIT = -2, DRAM_REFRESH_NOW = -1 };
-int32_t dram__banks_refresh_next(const dram_banks *b, int32_t rank, uint64_t t,
-                                 uint64_t *wake);
+int32_t dram__banks_refresh_next(const dram_banks *b, dscq_dram_op op,
+                                 const dscq_dram_place *at, uint64_t t, uint64_t *wake);
 
 /* Earliest cycle of an activate or a column command to bank k of rank r. */
 static inline uint64_t dram_banks_at(const dram_banks *b, int32_t r, int32_t k,

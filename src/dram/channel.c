@@ -77,6 +77,9 @@ void dram__note(dscq_dram *d, dscq_dram_op op, const dscq_dram_place *at)
     case DSCQ_DRAM_REF:
         d->n.ref++;
         break;
+    case DSCQ_DRAM_REFSB:
+        d->n.ref_same_bank++;
+        break;
     case DSCQ_DRAM_PDE:
     case DSCQ_DRAM_PDX:
         break;

@@ -10,6 +10,7 @@ enum { GROUPS_MAX = 8, FAW_ACTS = 4, REFI_MAX = 9, CONTROLLER = -1 };
 
 typedef struct bank_history {
     int64_t act, rd, wr, precharge; /* precharge: when it began, automatic or not */
+    int64_t refresh;                /* of this bank, alone or with all */
     int32_t open;
     uint32_t row;
 } bank_history;
@@ -19,14 +20,15 @@ typedef struct rank_history {
     int64_t group_act[GROUPS_MAX], group_rd[GROUPS_MAX], group_wr[GROUPS_MAX];
     int64_t faw[FAW_ACTS]; /* the last four activates, oldest at faw_at */
     int32_t faw_at;
-    int64_t refresh, precharge, pd_entry, pd_exit;
+    int64_t act, refresh, same_bank, precharge, pd_entry, pd_exit;
+    int32_t refreshed_set; /* the bank in every group that same_bank took */
     int32_t powered_down;
 } rank_history;
 
 struct dscq_dram_checker {
     dscq_dram_config cfg;
     rank_history rank[DSCQ_DRAM_RANKS_MAX];
-    int64_t last_command, data_end;
+    int64_t bus_free, data_end;
     int32_t driver; /* of the data bus: a rank, or CONTROLLER */
     uint64_t commands, violations, count[DSCQ_DRAM_RULES];
     char first[256];
@@ -46,13 +48,13 @@ const char *dscq_dram_rule_name(dscq_dram_rule rule)
 static void forget(rank_history *r, int32_t banks)
 {
     for (int32_t k = 0; k < banks; k++)
-        r->bank[k] = (bank_history){LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, 0, 0};
+        r->bank[k] = (bank_history){LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, 0, 0, 0};
     for (int32_t g = 0; g < GROUPS_MAX; g++)
         r->group_act[g] = r->group_rd[g] = r->group_wr[g] = LONG_AGO;
     for (int32_t i = 0; i < FAW_ACTS; i++)
         r->faw[i] = LONG_AGO;
-    r->precharge = r->pd_entry = r->pd_exit = LONG_AGO;
-    r->refresh = 0; /* the first interval starts with the run */
+    r->precharge = r->pd_entry = r->pd_exit = r->act = r->same_bank = LONG_AGO;
+    r->refresh = LONG_AGO; /* but the first interval of a bank starts with the run */
 }
 
 dscq_status dscq_dram_checker_create(dscq_dram_checker **out,
@@ -64,7 +66,7 @@ dscq_status dscq_dram_checker_create(dscq_dram_checker **out,
     if (c == NULL)
         return dscq_fail_nomem(err, "DRAM checker", sizeof *c);
     c->cfg = *config;
-    c->last_command = c->data_end = LONG_AGO;
+    c->bus_free = c->data_end = LONG_AGO;
     c->driver = CONTROLLER;
     for (int32_t r = 0; r < DSCQ_DRAM_RANKS_MAX; r++)
         forget(&c->rank[r], DSCQ_DRAM_BANKS_MAX);
@@ -78,7 +80,7 @@ void dscq_dram_checker_destroy(dscq_dram_checker *c)
 }
 
 static const char *const k_ops[] = {"ACT", "RD",  "WR",  "RDA", "WRA",
-                                    "PRE", "REF", "PDE", "PDX"};
+                                    "PRE", "REF", "PDE", "PDX", "REFSB"};
 
 static void violate(dscq_dram_checker *c, dscq_dram_rule rule,
                     const dscq_dram_command *m, int64_t earliest)
@@ -103,6 +105,12 @@ static int64_t longer(int same_group, int32_t l, int32_t s)
     return same_group ? l : s;
 }
 
+/* The bank of a group that the flat number k is; a same-bank refresh is named by it. */
+static int32_t in_group(const dscq_dram_config *g, int32_t k)
+{
+    return k % (g->banks / g->bank_groups);
+}
+
 static void see_act(dscq_dram_checker *c, const dscq_dram_command *m, rank_history *r,
                     bank_history *b)
 {
@@ -116,9 +124,13 @@ static void see_act(dscq_dram_checker *c, const dscq_dram_command *m, rank_histo
         at_least(c, DSCQ_DRAM_RULE_tRRD, m, r->group_act[i],
                  longer(i == m->at.group, g->tRRD_L, g->tRRD_S));
     at_least(c, DSCQ_DRAM_RULE_tFAW, m, r->faw[r->faw_at], g->tFAW);
+    if (in_group(g, m->at.bank) == r->refreshed_set)
+        at_least(c, DSCQ_DRAM_RULE_tRFCsb, m, r->same_bank, g->tRFCsb);
+    else
+        at_least(c, DSCQ_DRAM_RULE_tREFSBRD, m, r->same_bank, g->tREFSBRD);
     r->faw[r->faw_at] = (int64_t)m->cycle;
     r->faw_at = (r->faw_at + 1) % FAW_ACTS;
-    r->group_act[m->at.group] = b->act = (int64_t)m->cycle;
+    r->group_act[m->at.group] = b->act = r->act = (int64_t)m->cycle;
     b->open = 1;
     b->row = m->at.row;
 }
@@ -146,11 +158,11 @@ static void see_column(dscq_dram_checker *c, const dscq_dram_command *m,
         violate(c, DSCQ_DRAM_RULE_STATE, m, 0);
     else if (b->row != m->at.row)
         violate(c, DSCQ_DRAM_RULE_ROW, m, 0);
-    at_least(c, DSCQ_DRAM_RULE_tRCD, m, b->act, g->tRCD);
+    at_least(c, DSCQ_DRAM_RULE_tRCD, m, b->act, is_write ? g->tRCD_WR : g->tRCD);
     for (int32_t i = 0; i < g->bank_groups; i++) {
         const int same = i == m->at.group;
         at_least(c, DSCQ_DRAM_RULE_tCCD, m, is_write ? r->group_wr[i] : r->group_rd[i],
-                 longer(same, g->tCCD_L, g->tCCD_S));
+                 longer(same, is_write ? g->tCCD_L_WR : g->tCCD_L, g->tCCD_S));
         if (!is_write)
             at_least(c, DSCQ_DRAM_RULE_tWTR, m, r->group_wr[i] + write_end,
                      longer(same, g->tWTR_L, g->tWTR_S));
@@ -186,23 +198,41 @@ static void see_pre(dscq_dram_checker *c, const dscq_dram_command *m, rank_histo
 }
 
 static void see_interval(dscq_dram_checker *c, const dscq_dram_command *m,
-                         const rank_history *r)
+                         int64_t since)
 {
-    const int64_t latest = r->refresh + (int64_t)REFI_MAX * c->cfg.tREFI;
+    const int64_t latest = since + (int64_t)REFI_MAX * c->cfg.tREFI;
 
     if ((int64_t)m->cycle > latest)
         violate(c, DSCQ_DRAM_RULE_tREFI, m, latest);
 }
 
+/* Of all banks, or of number at.bank in every group. */
 static void see_ref(dscq_dram_checker *c, const dscq_dram_command *m, rank_history *r)
 {
-    for (int32_t k = 0; k < c->cfg.banks; k++) {
-        if (r->bank[k].open)
+    const dscq_dram_config *g = &c->cfg;
+    const int alone = m->op == DSCQ_DRAM_REFSB;
+    const int32_t step = alone ? g->banks / g->bank_groups : 1;
+    int64_t oldest = (int64_t)m->cycle;
+
+    at_least(c, DSCQ_DRAM_RULE_tRFCsb, m, r->same_bank, g->tRFCsb);
+    if (alone)
+        at_least(c, DSCQ_DRAM_RULE_tRRD, m, r->act, g->tRRD_L);
+    for (int32_t k = alone ? m->at.bank : 0; k < g->banks; k += step) {
+        bank_history *b = &r->bank[k];
+        if (b->open)
             violate(c, DSCQ_DRAM_RULE_STATE, m, 0);
-        at_least(c, DSCQ_DRAM_RULE_tRP, m, r->bank[k].precharge, c->cfg.tRP);
+        at_least(c, DSCQ_DRAM_RULE_tRP, m, b->precharge, g->tRP);
+        if (b->refresh < oldest)
+            oldest = b->refresh;
+        b->refresh = (int64_t)m->cycle;
     }
-    see_interval(c, m, r);
-    r->refresh = (int64_t)m->cycle;
+    see_interval(c, m, oldest);
+    if (alone) {
+        r->same_bank = (int64_t)m->cycle;
+        r->refreshed_set = m->at.bank;
+    } else {
+        r->refresh = (int64_t)m->cycle;
+    }
 }
 
 static void see_power(dscq_dram_checker *c, const dscq_dram_command *m, rank_history *r)
@@ -234,18 +264,17 @@ void dscq_dram_checker_see(void *checker, const dscq_dram_command *m)
         see_power(c, m, r);
         return;
     }
-    at_least(c, DSCQ_DRAM_RULE_BUS, m, c->last_command, 1);
-    c->last_command = (int64_t)m->cycle;
+    at_least(c, DSCQ_DRAM_RULE_BUS, m, c->bus_free, 0);
+    c->bus_free = (int64_t)m->cycle + (m->op <= DSCQ_DRAM_WRA ? c->cfg.tCMD : 1);
     if (r->powered_down)
         violate(c, DSCQ_DRAM_RULE_STATE, m, 0);
     at_least(c, DSCQ_DRAM_RULE_tXP, m, r->pd_exit, c->cfg.tXP);
-    if (r->refresh > 0) /* 0: none yet */
-        at_least(c, DSCQ_DRAM_RULE_tRFC, m, r->refresh, c->cfg.tRFC);
+    at_least(c, DSCQ_DRAM_RULE_tRFC, m, r->refresh, c->cfg.tRFC);
     if (m->op == DSCQ_DRAM_ACT)
         see_act(c, m, r, b);
     else if (m->op == DSCQ_DRAM_PRE)
         see_pre(c, m, r, b);
-    else if (m->op == DSCQ_DRAM_REF)
+    else if (m->op == DSCQ_DRAM_REF || m->op == DSCQ_DRAM_REFSB)
         see_ref(c, m, r);
     else
         see_column(c, m, r, b);
@@ -255,7 +284,11 @@ void dscq_dram_checker_end(dscq_dram_checker *c, uint64_t cycle)
 {
     for (int32_t r = 0; r < c->cfg.ranks; r++) {
         const dscq_dram_command m = {cycle, DSCQ_DRAM_REF, {.rank = r}};
-        see_interval(c, &m, &c->rank[r]);
+        int64_t oldest = (int64_t)cycle;
+        for (int32_t k = 0; k < c->cfg.banks; k++)
+            if (c->rank[r].bank[k].refresh < oldest)
+                oldest = c->rank[r].bank[k].refresh;
+        see_interval(c, &m, oldest);
     }
 }
 

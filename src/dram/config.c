@@ -33,6 +33,7 @@ static const dscq_key k_device[] = {
     MILLIAMPS(IDD4R_mA, "burst read, per device"),
     MILLIAMPS(IDD4W_mA, "burst write, per device"),
     MILLIAMPS(IDD5_mA, "burst refresh, per device"),
+    DSCQ_KEY_REAL_ROW(S, IDD5C_mA, 0, 1e5, "0", "same-bank refresh, per device"),
     DSCQ_KEY_END,
 };
 
@@ -69,6 +70,8 @@ static const dscq_key k_controller[] = {
                      "first guess of the idle time that closes a row (frfcfs)"),
     DSCQ_KEY_INT_ROW(S, refresh_postpone, 0, 8, "8",
                      "refreshes that may be owed while there is work (frfcfs)"),
+    DSCQ_KEY_ENUM_ROW(S, refresh, DSCQ_DRAM_REFRESHES, "all_bank",
+                      "a rank at once, or one bank in every group (frfcfs)"),
     DSCQ_KEY_END,
 };
 
@@ -216,7 +219,7 @@ static int32_t longest_access(const dscq_dram_config *c)
     const int32_t read = c->CL + burst + c->tRTP, write = c->CWL + burst + c->tWR;
     const int32_t way = c->tRP + c->tRCD + (read > write ? read : write) + c->tXP;
     const int32_t row = c->tRC > way ? c->tRC : way;
-    const int32_t turn = c->tWTR_L + c->tRTRS + c->tCCD_L + c->tRRD_L + c->tPPD;
+    const int32_t turn = c->tWTR_L + c->tRTRS + c->tCCD_L_WR + c->tRRD_L + c->tPPD;
 
     return row + turn + c->tFAW + c->tCKE;
 }
@@ -245,6 +248,22 @@ static dscq_status check_timing(const dscq_dram_config *c, dscq_error *err)
         if (order[i].l < order[i].s)
             return dscq_fail(err, DSCQ_FORMAT, "%s = %d: want at least %s = %d",
                              order[i].longer, order[i].l, order[i].shorter, order[i].s);
+    return DSCQ_OK;
+}
+
+static dscq_status check_refresh(const dscq_dram_config *c, dscq_error *err)
+{
+    const int32_t interval = c->tREFI / (c->banks / c->bank_groups);
+
+    if (c->refresh != DSCQ_DRAM_SAME_BANK)
+        return DSCQ_OK;
+    if (c->tRFCsb == 0)
+        return dscq_fail(err, DSCQ_FORMAT, "refresh = same_bank: tRFCsb is 0");
+    if (longest_access(c) + c->tRFCsb > interval)
+        return dscq_fail(err, DSCQ_FORMAT,
+                         "refresh = same_bank: one is due every %d cycles; a refresh "
+                         "and an access of a closed row can take %d",
+                         interval, longest_access(c) + c->tRFCsb);
     return DSCQ_OK;
 }
 
@@ -283,6 +302,7 @@ dscq_status dscq_dram_config_check(const dscq_dram_config *c, dscq_error *err)
     DSCQ_TRY(check_standard(c, err));
     DSCQ_TRY(check_geometry(c, err));
     DSCQ_TRY(check_timing(c, err));
+    DSCQ_TRY(check_refresh(c, err));
     DSCQ_TRY(check_queues(c, err));
     DSCQ_TRY(dram__map_parse(&map, c, err));
     DSCQ_TRY(check_policy(c, err));

@@ -179,7 +179,9 @@ static void issue_pre(dscq_dram *d, d3 *s, int32_t rank, int32_t bank)
 static int run_refresh(dscq_dram *d, d3 *s, uint64_t *wake)
 {
     const int32_t r = s->ref_rank;
-    const int32_t k = dram__banks_refresh_next(&s->banks, r, d->now, wake);
+    const dscq_dram_place at = {.rank = r};
+    const int32_t k =
+        dram__banks_refresh_next(&s->banks, DSCQ_DRAM_REF, &at, d->now, wake);
 
     if (k == DRAM_REFRESH_WAIT)
         return 0;
@@ -187,7 +189,6 @@ static int run_refresh(dscq_dram *d, d3 *s, uint64_t *wake)
         issue_pre(d, s, r, k);
         return 1;
     }
-    const dscq_dram_place at = {.rank = r};
     dram__note(d, DSCQ_DRAM_REF, &at);
     dram__banks_issue(&s->banks, DSCQ_DRAM_REF, &at, d->now);
     s->ref_count--;

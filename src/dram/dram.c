@@ -28,6 +28,7 @@ dscq_status dscq_dram_create(dscq_dram **out, const dscq_dram_config *config,
     d->policy = dram__policy_find(config->policy);
     d->last_submit = DRAM_NEVER;
     d->req_free = DRAM_NO_REQ;
+    d->refresh_sets = 1;
     dscq_dram_map_init(&d->map, config);
     for (int r = 0; r < DSCQ_DRAM_RANKS_MAX; r++)
         d->rank_state[r] = DRAM_RANK_IDLE;

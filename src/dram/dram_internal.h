@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define DRAM_NEVER UINT64_MAX
-enum { DRAM_NO_REQ = -1, DRAM_OPS = DSCQ_DRAM_PDX + 1 };
+enum { DRAM_NO_REQ = -1, DRAM_OPS = DSCQ_DRAM_REFSB + 1 };
 
 /* What a rank is doing, for background energy. */
 typedef enum dram_rank_state {
@@ -65,6 +65,7 @@ struct dscq_dram {
     uint64_t now, wake;   /* no cycle in [now, wake) needs to run */
     uint64_t last_submit; /* cycle of the last one; DRAM_NEVER before the first */
     uint64_t end_cycle;
+    int32_t refresh_sets; /* refreshes by which a whole rank is refreshed */
     dram_req *req;
     size_t req_cap, req_live;
     int32_t req_free;

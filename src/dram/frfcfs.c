@@ -34,11 +34,23 @@ static void set_delays(frf *s, const dscq_dram_config *c)
     const dram_banks *b = &s->banks;
 
     s->read_cycles = (uint64_t)(c->CL + dscq_dram_burst_cycles(c));
-    s->refresh_cycles = dram__banks_delay(b, DSCQ_DRAM_REF, DRAM_NEXT_ACT);
     s->pre_act = dram__banks_delay(b, DSCQ_DRAM_PRE, DRAM_NEXT_ACT);
     s->act_column = dram__banks_delay(b, DSCQ_DRAM_ACT, DRAM_NEXT_RD);
     s->turn[FRF_READ] = dram__banks_delay(b, DSCQ_DRAM_RD, DRAM_NEXT_WR);
     s->turn[FRF_WRITE] = dram__banks_delay(b, DSCQ_DRAM_WR, DRAM_NEXT_RD);
+}
+
+static void set_refresh(frf *s, dscq_dram *d)
+{
+    const int same_bank = d->cfg.refresh == DSCQ_DRAM_SAME_BANK;
+
+    if (same_bank)
+        d->refresh_sets = d->cfg.banks / d->cfg.bank_groups;
+    s->refresh = same_bank ? DSCQ_DRAM_REFSB : DSCQ_DRAM_REF;
+    s->refresh_interval = (uint64_t)(d->cfg.tREFI / d->refresh_sets);
+    /* the price of a same-bank refresh stands on IDD2N (laws.c) */
+    s->refresh_cycles =
+        same_bank ? 0 : dram__banks_delay(&s->banks, DSCQ_DRAM_REF, DRAM_NEXT_ACT);
 }
 
 static dscq_status frf_create(void **out, dscq_dram *d, dscq_error *err)
@@ -51,8 +63,9 @@ static dscq_status frf_create(void **out, dscq_dram *d, dscq_error *err)
         return dscq_fail_nomem(err, "DRAM policy frfcfs", sizeof *s);
     dram__banks_init(&s->banks, c);
     set_delays(s, c);
+    set_refresh(s, d);
     for (int32_t r = 0; r < c->ranks; r++) {
-        s->rank[r].due = (uint64_t)c->tREFI * (uint64_t)(r + 1) / (uint64_t)c->ranks;
+        s->rank[r].due = s->refresh_interval * (uint64_t)(r + 1) / (uint64_t)c->ranks;
         for (int32_t b = 0; b < c->banks; b++)
             s->page[r][b] = (frf_page){.close_after = (uint64_t)c->close_cycles,
                                        .closed_row = DRAM_NO_ROW};
@@ -190,17 +203,27 @@ static void issue_column(dscq_dram *d, frf *s, frf_kind kind, int32_t node)
 
 /* ---- refresh and power --------------------------------------------------- */
 
-/* Owed refreshes wait for a pause, but not for ever. */
-static int wants_refresh(const dscq_dram *d, const frf_rank *r)
+/* The banks that rank r's next refresh wants to itself now; 0: none. Owed refreshes
+ * wait for a pause of their banks, but not for ever. */
+static uint32_t wants_refresh(const dscq_dram *d, const frf *s, int32_t r)
 {
+    const frf_rank *rank = &s->rank[r];
     const int32_t limit = d->cfg.refresh_postpone > 0 ? d->cfg.refresh_postpone : 1;
 
-    return r->owed >= limit || (r->owed > 0 && r->queued == 0);
+    if (rank->owed == 0)
+        return 0;
+    const uint32_t taken = dram__banks_taken(&s->banks, s->refresh, rank->set);
+    const uint32_t wanted = s->filled[FRF_READ][r] | s->filled[FRF_WRITE][r];
+    const int must = rank->owed >= limit * d->refresh_sets;
+    return must || (wanted & taken) == 0 ? taken : 0;
 }
 
 static int run_refresh(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
 {
-    const int32_t k = dram__banks_refresh_next(&s->banks, r, d->now, wake);
+    frf_rank *rank = &s->rank[r];
+    const dscq_dram_place at = {.rank = r, .bank = rank->set};
+    const int32_t k =
+        dram__banks_refresh_next(&s->banks, s->refresh, &at, d->now, wake);
 
     if (k == DRAM_REFRESH_WAIT)
         return 0;
@@ -208,11 +231,11 @@ static int run_refresh(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
         issue_pre(d, s, r, k);
         return 1;
     }
-    const dscq_dram_place at = {.rank = r};
-    dram__note(d, DSCQ_DRAM_REF, &at);
-    dram__banks_issue(&s->banks, DSCQ_DRAM_REF, &at, d->now);
-    s->rank[r].owed--;
-    s->rank[r].busy_to = d->now + s->refresh_cycles;
+    dram__note(d, s->refresh, &at);
+    dram__banks_issue(&s->banks, s->refresh, &at, d->now);
+    rank->owed--;
+    rank->busy_to = d->now + s->refresh_cycles;
+    rank->set = (rank->set + 1) % d->refresh_sets;
     return 1;
 }
 
@@ -251,30 +274,24 @@ static void run_power(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
         *wake = dram_min64(*wake, rest);
 }
 
-/* Returns the ranks that take no requests in this cycle; *issued when a command
- * for a refresh went out. */
-static unsigned run_ranks(dscq_dram *d, frf *s, int *issued, uint64_t *wake)
+/* closed[rank] becomes the banks that take no requests in this cycle; *issued when a
+ * command for a refresh went out. */
+static void run_ranks(dscq_dram *d, frf *s, uint32_t *closed, int *issued,
+                      uint64_t *wake)
 {
-    unsigned closed = 0;
-
     for (int32_t r = 0; r < s->banks.ranks; r++) {
         frf_rank *rank = &s->rank[r];
         if (rank->due <= d->now) {
             rank->owed++;
-            rank->due += (uint64_t)d->cfg.tREFI;
+            rank->due += s->refresh_interval;
         }
         *wake = dram_min64(*wake, rank->due);
         if (d->cfg.low_power)
             run_power(d, s, r, wake);
-        if (rank->powered_down) {
-            closed |= 1u << r;
-        } else if (wants_refresh(d, rank)) {
-            closed |= 1u << r;
-            if (!*issued)
-                *issued = run_refresh(d, s, r, wake);
-        }
+        closed[r] = rank->powered_down ? UINT32_MAX : wants_refresh(d, s, r);
+        if (closed[r] != 0 && !rank->powered_down && !*issued)
+            *issued = run_refresh(d, s, r, wake);
     }
-    return closed;
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -299,12 +316,12 @@ static int is_better(const frf *s, const frf_list *a, const frf_list *b)
 
 /* Where pick() may look, and what it found out on the way. */
 typedef struct frf_search {
-    unsigned closed;      /* ranks that take no requests */
-    const uint32_t *skip; /* per rank: banks left out; NULL: none */
-    int rows_only;        /* activates and precharges only */
-    int want_next;        /* find next_column */
-    uint64_t next_column; /* no column command of the kind before */
-    uint64_t wake;        /* nothing of what was looked at is ready before */
+    const uint32_t *closed; /* per rank: banks that take no requests */
+    const uint32_t *skip;   /* per rank: banks left out; NULL: none */
+    int rows_only;          /* activates and precharges only */
+    int want_next;          /* find next_column */
+    uint64_t next_column;   /* no column command of the kind before */
+    uint64_t wake;          /* nothing of what was looked at is ready before */
 } frf_search;
 
 /* Earliest column command that the list can lead to. */
@@ -321,7 +338,8 @@ static uint64_t column_from(const frf *s, const frf_list *l, uint64_t now)
 static frf_list *pick_in_rank(dscq_dram *d, frf *s, frf_kind kind, int32_t r,
                               frf_search *f, frf_list *best)
 {
-    uint32_t left = s->filled[kind][r] & ~(f->skip != NULL ? f->skip[r] : 0);
+    const uint32_t out = f->closed[r] | (f->skip != NULL ? f->skip[r] : 0);
+    uint32_t left = s->filled[kind][r] & ~out;
 
     for (; left != 0; left &= left - 1) {
         const int32_t b = __builtin_ctz(left);
@@ -347,8 +365,7 @@ static frf_list *pick(dscq_dram *d, frf *s, frf_kind kind, frf_search *f)
 
     f->next_column = DRAM_NEVER;
     for (int32_t r = 0; r < s->banks.ranks; r++)
-        if ((f->closed & (1u << r)) == 0)
-            best = pick_in_rank(d, s, kind, r, f, best);
+        best = pick_in_rank(d, s, kind, r, f, best);
     return best;
 }
 
@@ -369,7 +386,7 @@ static void issue_list(dscq_dram *d, frf *s, frf_kind kind, const frf_list *l)
 }
 
 /* *wake falls to the first cycle in which there may be something to issue. */
-static int run_requests(dscq_dram *d, frf *s, unsigned closed, uint64_t *wake)
+static int run_requests(dscq_dram *d, frf *s, const uint32_t *closed, uint64_t *wake)
 {
     const frf_kind mode = s->mode;
     const frf_kind other = mode == FRF_READ ? FRF_WRITE : FRF_READ;
@@ -440,10 +457,11 @@ static void set_rank_states(dscq_dram *d, const frf *s, uint64_t *wake)
 static uint64_t frf_tick(dscq_dram *d)
 {
     frf *s = d->state;
+    uint32_t closed[DSCQ_DRAM_RANKS_MAX];
     uint64_t wake = DRAM_NEVER;
     int issued = 0;
 
-    const unsigned closed = run_ranks(d, s, &issued, &wake);
+    run_ranks(d, s, closed, &issued, &wake);
     choose_mode(d, s);
     if (!issued)
         issued = run_requests(d, s, closed, &wake);

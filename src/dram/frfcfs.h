@@ -34,13 +34,17 @@ typedef struct frf_rank {
     uint64_t due;     /* cycle in which the next refresh is owed */
     uint64_t busy_to; /* refreshing until */
     int32_t owed, queued, powered_down;
+    int32_t set; /* of banks, whose refresh is next */
 } frf_rank;
 
 typedef struct frf {
     dram_banks banks;
     uint64_t read_cycles; /* from a read command to the end of its data */
-    uint64_t refresh_cycles, pre_act, act_column;
-    uint64_t turn[FRF_KINDS]; /* from a burst of the kind to one of the other */
+    uint64_t pre_act, act_column;
+    dscq_dram_op refresh;      /* of all banks, or of one in every group */
+    uint64_t refresh_interval; /* of one rank's refreshes */
+    uint64_t refresh_cycles;   /* in which a rank is active for them */
+    uint64_t turn[FRF_KINDS];  /* from a burst of the kind to one of the other */
     frf_rank rank[DSCQ_DRAM_RANKS_MAX];
     frf_page page[DSCQ_DRAM_RANKS_MAX][DSCQ_DRAM_BANKS_MAX];
     frf_list list[FRF_KINDS][DSCQ_DRAM_RANKS_MAX][DSCQ_DRAM_BANKS_MAX];

@@ -29,7 +29,9 @@ dscq_dram_energy dscq_dram_energy_pj(const dscq_dram_config *c,
                        (c->IDD3N_mA * c->tRAS + c->IDD2N_mA * (c->tRC - c->tRAS));
     const double burst = (c->IDD4R_mA - c->IDD3N_mA) * B * (double)n->read_cmds +
                          (c->IDD4W_mA - c->IDD3N_mA) * B * (double)n->write_cmds;
-    const double refresh = (c->IDD5_mA - c->IDD3N_mA) * c->tRFC;
+    const double refresh =
+        (c->IDD5_mA - c->IDD3N_mA) * c->tRFC * (double)n->ref +
+        (c->IDD5C_mA - c->IDD2N_mA) * c->tRFCsb * (double)n->ref_same_bank;
     const double background = c->IDD3N_mA * (double)n->rank_active_cycles +
                               c->IDD2N_mA * (double)n->rank_idle_cycles +
                               c->IDD2P_mA * (double)n->rank_powerdown_cycles;
@@ -37,10 +39,9 @@ dscq_dram_energy dscq_dram_energy_pj(const dscq_dram_config *c,
     dscq_dram_energy e = {.background = background * pj,
                           .actpre = act * (double)n->act * pj,
                           .burst = burst * pj,
-                          .refresh = refresh * (double)n->ref * pj};
+                          .refresh = refresh * pj};
 
-    e.total =
-        (background + act * (double)n->act + burst + refresh * (double)n->ref) * pj;
+    e.total = (background + act * (double)n->act + burst + refresh) * pj;
     e.termination = bits * (c->read_pj_per_bit * (double)n->read_cmds +
                             c->write_pj_per_bit * (double)n->write_cmds);
     return e;
@@ -62,9 +63,11 @@ static const char *broken_law(const dscq_dram *d, const dscq_dram_counters *n)
     const uint64_t ranks = (uint64_t)d->cfg.ranks,
                    B = (uint64_t)dscq_dram_burst_cycles(&d->cfg);
     const uint64_t columns = n->read_cmds + n->write_cmds;
-    const uint64_t due = ranks * (n->cycles / (uint64_t)d->cfg.tREFI);
+    const uint64_t interval = (uint64_t)(d->cfg.tREFI / d->refresh_sets);
+    const uint64_t due = ranks * (n->cycles / interval);
+    const uint64_t paid = n->ref + n->ref_same_bank + n->ref_owed;
     /* d2 and d3 stagger ranks by the interval rounded down, so they run ahead */
-    const uint64_t slack = ranks + 1 + due * ranks / (uint64_t)d->cfg.tREFI;
+    const uint64_t slack = ranks + 1 + due * ranks / interval;
     const dscq_dram_energy e = dscq_dram_energy_pj(&d->cfg, n);
     const double parts = e.background + e.actpre + e.burst + e.refresh;
 
@@ -91,7 +94,7 @@ static const char *broken_law(const dscq_dram *d, const dscq_dram_counters *n)
     if (dscq_dram_idle(d) &&
         n->act + n->writes_buffered + n->reads_forwarded < n->rows_touched)
         return "every row that a request named was activated";
-    if (n->ref + n->ref_owed > due + slack || n->ref + n->ref_owed + slack < due)
+    if (paid > due + slack || paid + slack < due)
         return "refreshes issued and owed = ranks x cycles / tREFI";
     if (fabs(e.total - parts) > 1e-12 * fabs(e.total))
         return "total energy is the sum of its parts";

@@ -13,7 +13,9 @@ enum {
     PDX = 1 << DSCQ_DRAM_PDX,
     READS = RD | RDA,
     WRITES = WR | WRA,
-    REFRESHES = REF
+    REFSB = 1 << DSCQ_DRAM_REFSB,
+    REFRESHES = REF | REFSB,
+    COMMANDS = ACT | RD | WR | PRE | REFRESHES
 };
 
 static inline int32_t max(int32_t a, int32_t b)

@@ -228,7 +228,7 @@ static void fill_result(dscq_dram_result *out, const dscq_dram *d)
                            .writes = n.writes,
                            .act = n.act,
                            .pre = n.pre,
-                           .ref = n.ref,
+                           .ref = n.ref + n.ref_same_bank,
                            .counters = n,
                            .bytes = columns * (uint64_t)dscq_dram_burst_bytes(&d->cfg),
                            .energy_pj = dscq_dram_energy_pj(&d->cfg, &n)};

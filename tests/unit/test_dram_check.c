@@ -11,9 +11,9 @@
 #include <string.h>
 
 static const char *const k_configs[] = {
-    "d2_stock",     "d2_close2r",         "d2_page",
-    "d2_x16_4r",    "d3_ddr4x8",          "d3_ddr4x16_u",
-    "d3_lpddr4x32", "d3_ddr4x8_2r_close", "d3_ddr3_as_d2"};
+    "d2_stock",      "d2_close2r",   "d2_page",      "d2_x16_4r",
+    "d3_ddr4x8",     "d3_ddr4x16_u", "d3_lpddr4x32", "d3_ddr4x8_2r_close",
+    "d3_ddr3_as_d2", "ddr5_4800",    "hbm2_2000"};
 enum { CONFIGS = sizeof k_configs / sizeof k_configs[0] };
 
 static dscq_dram_config load(const char *name)
@@ -32,6 +32,7 @@ static dscq_dram_config load(const char *name)
  * tFAW 26, tCCD_S/L 4/6, tWTR_S/L 3/9, tRTP 9, tWR 18, tRFC 420, tREFI 9360, tXP 8,
  * tCKE 6, tRTRS 1; two ranks. Banks 0..3 are group 0, 4..7 group 1 ... */
 typedef struct planted {
+    const char *config; /* NULL: the DDR4 one */
     dscq_dram_rule rule;
     struct {
         uint64_t cycle;
@@ -42,7 +43,8 @@ typedef struct planted {
     int count; /* the last command breaks the rule; one cycle later is legal */
 } planted;
 
-#define R(id) DSCQ_DRAM_RULE_##id
+#define R(id)          NULL, DSCQ_DRAM_RULE_##id
+#define ON(config, id) config, DSCQ_DRAM_RULE_##id
 #define C(cycle, op, rank, bank, row)                                                  \
     {                                                                                  \
         cycle, DSCQ_DRAM_##op, rank, bank, row                                         \
@@ -76,6 +78,24 @@ static const planted k_planted[] = {
     {R(tWR), {C(0, ACT, 0, 0, 1), C(40, WR, 0, 0, 1), C(73, PRE, 0, 0, 0)}, 3},
     {R(tCKE), {C(10, PDE, 0, 0, 0), C(15, PDX, 0, 0, 0)}, 2},
     {R(tXP), {C(10, PDE, 0, 0, 0), C(20, PDX, 0, 0, 0), C(27, ACT, 0, 0, 1)}, 3},
+    /* two-cycle commands; tCCD_L_WR 48, tPPD 2, tRFCsb 312, tREFSBRD 72, tRRD_L 12 */
+    {ON("ddr5_4800", BUS), {C(0, ACT, 0, 0, 1), C(1, ACT, 1, 0, 1)}, 2},
+    {ON("ddr5_4800", tCCD),
+     {C(0, ACT, 0, 0, 1), C(40, WR, 0, 0, 1), C(87, WR, 0, 0, 1)},
+     3},
+    {ON("ddr5_4800", tPPD),
+     {C(0, ACT, 0, 0, 1), C(8, ACT, 0, 4, 1), C(85, PRE, 0, 0, 0), C(86, PRE, 0, 4, 0)},
+     4},
+    {ON("ddr5_4800", tRFCsb), {C(10, REFSB, 0, 1, 0), C(321, ACT, 0, 5, 1)}, 2},
+    {ON("ddr5_4800", tRFCsb), {C(10, REFSB, 0, 1, 0), C(321, REFSB, 0, 2, 0)}, 2},
+    {ON("ddr5_4800", tREFSBRD), {C(10, REFSB, 0, 1, 0), C(81, ACT, 0, 4, 1)}, 2},
+    {ON("ddr5_4800", tRRD), {C(0, ACT, 0, 4, 1), C(11, REFSB, 0, 1, 0)}, 2},
+    {ON("ddr5_4800", tRP),
+     {C(0, ACT, 0, 5, 1), C(77, PRE, 0, 5, 0), C(115, REFSB, 0, 1, 0)},
+     3},
+    /* tRCD 12, before a write 6 */
+    {ON("hbm2_2000", tRCD), {C(0, ACT, 0, 0, 1), C(5, WR, 0, 0, 1)}, 2},
+    {ON("hbm2_2000", tRCD), {C(0, ACT, 0, 0, 1), C(11, RD, 0, 0, 1)}, 2},
 };
 
 /* Wrong in state, not in time: moving the command does not help. */
@@ -87,10 +107,15 @@ static const planted k_stateful[] = {
     {R(STATE), {C(0, PDE, 0, 0, 0), C(90, ACT, 0, 0, 1)}, 2},
     {R(STATE), {C(0, ACT, 0, 0, 1), C(90, PDE, 0, 0, 0)}, 2},
     {R(ROW), {C(0, ACT, 0, 0, 1), C(90, WR, 0, 0, 2)}, 2},
+    {ON("ddr5_4800", STATE), {C(0, ACT, 0, 5, 1), C(90, REFSB, 0, 1, 0)}, 2},
+    {ON("ddr5_4800", tREFI), /* another bank's refresh does not serve */
+     {C(100, REFSB, 0, 1, 0), C(9 * 9360 + 1, REFSB, 0, 2, 0)},
+     2},
     {R(tREFI), {C(100, REF, 0, 0, 0), C(100 + 9 * 9360 + 1, REF, 0, 0, 0)}, 2},
     {R(tREFI), {C(9 * 9360 + 1, REF, 1, 0, 0)}, 1},
 };
 #undef R
+#undef ON
 #undef C
 
 static dscq_dram_checker *watch(const dscq_dram_config *c, const planted *p,
@@ -123,10 +148,18 @@ static dscq_dram_config ddr4(void)
     return c;
 }
 
+static dscq_dram_config config_of(const planted *p)
+{
+    dscq_dram_config c = p->config != NULL ? load(p->config) : ddr4();
+
+    c.ranks = 2;
+    return c;
+}
+
 START_TEST(a_command_one_cycle_early_is_caught_and_on_time_is_not)
 {
-    const dscq_dram_config c = ddr4();
     const planted *p = &k_planted[_i];
+    const dscq_dram_config c = config_of(p);
     dscq_dram_checker *early = watch(&c, p, 0), *on_time = watch(&c, p, 1);
 
     ck_assert_msg(dscq_dram_checker_count(early, p->rule) == 1,
@@ -144,7 +177,7 @@ END_TEST
 
 START_TEST(a_command_in_the_wrong_state_is_caught)
 {
-    const dscq_dram_config c = ddr4();
+    const dscq_dram_config c = config_of(&k_stateful[_i]);
     dscq_dram_checker *k = watch(&c, &k_stateful[_i], 0);
 
     ck_assert_msg(dscq_dram_checker_count(k, k_stateful[_i].rule) >= 1, "case %d", _i);
@@ -154,7 +187,8 @@ END_TEST
 
 START_TEST(precharges_of_a_rank_keep_tppd)
 {
-    const planted p = {DSCQ_DRAM_RULE_tPPD,
+    const planted p = {NULL,
+                       DSCQ_DRAM_RULE_tPPD,
                        {{0, DSCQ_DRAM_ACT, 0, 0, 1},
                         {6, DSCQ_DRAM_ACT, 0, 4, 1},
                         {60, DSCQ_DRAM_PRE, 0, 0, 0},
@@ -187,7 +221,8 @@ END_TEST
 
 /* ---- the policies ---------------------------------------------------------- */
 
-static void random_trace(dscq_dram_trace *t, uint64_t seed, size_t count)
+static void random_trace(dscq_dram_trace *t, uint64_t seed, size_t count,
+                         uint64_t capacity_bytes)
 {
     static dscq_dram_trace_item items[4096];
     dscq_rng rng = dscq_rng_seeded(seed);
@@ -203,7 +238,7 @@ static void random_trace(dscq_dram_trace *t, uint64_t seed, size_t count)
         now += dscq_rng_below(&rng, gap + 1);
         if (dscq_rng_below(&rng, 200) == 0)
             now += idle;
-        items[i] = (dscq_dram_trace_item){now, at % (UINT64_C(1) << 30),
+        items[i] = (dscq_dram_trace_item){now, at % capacity_bytes,
                                           dscq_rng_below(&rng, 4) < writes};
     }
 }
@@ -224,6 +259,9 @@ START_TEST(streams_of_the_policies_are_legal)
 {
     const char *policy = dscq_dram_policy_name(_i / CONFIGS);
     dscq_dram_config c = load(k_configs[_i % CONFIGS]);
+    const uint64_t gib = UINT64_C(1) << 30, all = dscq_dram_capacity_bytes(&c);
+    const int may_double = strcmp(policy, "frfcfs") == 0 && c.ranks == 1 &&
+                           strstr(c.address_map, "rank") != NULL;
     const int is_own_file = strcmp(policy, c.policy) == 0;
 
     dscq_str_copy(c.policy, sizeof c.policy, policy);
@@ -234,8 +272,10 @@ START_TEST(streams_of_the_policies_are_legal)
         dscq_dram_trace t;
         dscq_dram_result r;
         dscq_error err;
-        random_trace(&t, seed * 1000 + (uint64_t)_i, 3000);
+        random_trace(&t, seed * 1000 + (uint64_t)_i, 3000, all < gib ? all : gib);
         c.low_power = (int32_t)(seed & 1);
+        if (may_double)
+            c.ranks = 1 + (int32_t)(seed >> 1 & 1);
         ck_assert_int_eq(dscq_dram_checker_create(&k, &c, &err), DSCQ_OK);
         const dscq_status status =
             dscq_dram_run(&r, &c, &t, dscq_dram_checker_see, k, &err);

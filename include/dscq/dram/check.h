@@ -5,10 +5,11 @@
  * watches commands (dscq_dram_watch) and compares each with the history of its
  * bank, group, rank and data bus. It shares no code with the policies.
  *
- * Rules: JESD79-3 (DDR3), JESD79-4 (DDR4), JESD209-4 (LPDDR4), as far as the keys
- * of dscq_dram_config name them. Data bursts may not overlap, and tRTRS idle cycles
- * lie between bursts when the driver of the bus changes (another rank reads, or
- * the direction turns). Refreshes of a rank lie at most nine tREFI apart.
+ * Rules: JESD79-3 (DDR3), JESD79-4 (DDR4), JESD209-4 (LPDDR4), JESD79-5 (DDR5), JESD235
+ * (HBM2), as far as the keys of dscq_dram_config name them. Data bursts may not
+ * overlap, and tRTRS idle cycles lie between bursts when the driver of the bus changes
+ * (another rank reads, or the direction turns). Refreshes of a rank lie at most nine
+ * tREFI apart.
  */
 #ifndef DSCQ_DRAM_CHECK_H
 #define DSCQ_DRAM_CHECK_H
@@ -41,7 +42,9 @@ extern "C" {
     X(tPPD, "precharge too soon after a precharge of the rank")                        \
     X(tREFI, "more than nine refresh intervals without a refresh")                     \
     X(tCKE, "power-down left too soon")                                                \
-    X(tXP, "command too soon after power-down")
+    X(tXP, "command too soon after power-down")                                        \
+    X(tRFCsb, "command too soon after a same-bank refresh")                            \
+    X(tREFSBRD, "activate of another bank too soon after a same-bank refresh")
 
 typedef enum dscq_dram_rule {
 #define X(id, text) DSCQ_DRAM_RULE_##id,

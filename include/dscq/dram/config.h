@@ -29,9 +29,10 @@ enum {
     DSCQ_DRAM_REFRESH_MAX = 1 << 20 /* cycles of refreshes: tRFC, tREFI      */
 };
 
-#define DSCQ_DRAM_PAGES  "open|close"
-#define DSCQ_DRAM_QUEUES "per_rank|per_bank"
-#define DSCQ_DRAM_ORDERS "rank_then_bank|bank_then_rank"
+#define DSCQ_DRAM_PAGES     "open|close"
+#define DSCQ_DRAM_QUEUES    "per_rank|per_bank"
+#define DSCQ_DRAM_ORDERS    "rank_then_bank|bank_then_rank"
+#define DSCQ_DRAM_REFRESHES "all_bank|same_bank"
 
 typedef enum dscq_dram_page { DSCQ_DRAM_OPEN, DSCQ_DRAM_CLOSE } dscq_dram_page;
 typedef enum dscq_dram_queues {
@@ -42,6 +43,10 @@ typedef enum dscq_dram_order {
     DSCQ_DRAM_RANK_FIRST,
     DSCQ_DRAM_BANK_FIRST
 } dscq_dram_order;
+typedef enum dscq_dram_refresh {
+    DSCQ_DRAM_ALL_BANK,
+    DSCQ_DRAM_SAME_BANK
+} dscq_dram_refresh;
 
 /* Named timings of a device: key, least, most, default (NULL: must be given), `as` (the
  * timing that 0 stands for; itself: none), meaning. All in cycles. */
@@ -50,6 +55,8 @@ typedef enum dscq_dram_order {
     X(CWL, 1, DSCQ_DRAM_COMMAND_MAX, NULL, CWL, "write command to first data, cycles") \
     X(tRCD, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRCD,                                      \
       "activate to column command, cycles")                                            \
+    X(tRCD_WR, 0, DSCQ_DRAM_COMMAND_MAX, "0", tRCD,                                    \
+      "the same before a write (HBM2); 0: as tRCD")                                    \
     X(tRP, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRP, "precharge to activate, cycles")       \
     X(tRAS, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRAS, "activate to precharge, cycles")     \
     X(tRC, 1, DSCQ_DRAM_COMMAND_MAX, NULL, tRC,                                        \
@@ -64,6 +71,8 @@ typedef enum dscq_dram_order {
       "column to column, other bank group, cycles")                                    \
     X(tCCD_L, 0, DSCQ_DRAM_COMMAND_MAX, "0", tCCD_S,                                   \
       "the same inside a bank group; 0: as tCCD_S")                                    \
+    X(tCCD_L_WR, 0, DSCQ_DRAM_COMMAND_MAX, "0", tCCD_L,                                \
+      "write to write inside a bank group (DDR5); 0: as tCCD_L")                       \
     X(tWTR_S, 0, DSCQ_DRAM_COMMAND_MAX, NULL, tWTR_S,                                  \
       "write data to read, other bank group, cycles")                                  \
     X(tWTR_L, 0, DSCQ_DRAM_COMMAND_MAX, "0", tWTR_S,                                   \
@@ -78,7 +87,12 @@ typedef enum dscq_dram_order {
     X(tCKE, 1, DSCQ_DRAM_COMMAND_MAX, "4", tCKE, "shortest power-down, cycles")        \
     X(tXP, 1, DSCQ_DRAM_COMMAND_MAX, "4", tXP, "power-down exit to command, cycles")   \
     X(tPPD, 0, DSCQ_DRAM_COMMAND_MAX, "0", tPPD,                                       \
-      "precharge to precharge of a rank (LPDDR4), cycles")
+      "precharge to precharge of a rank (LPDDR4, DDR5), cycles")                       \
+    X(tRFCsb, 0, DSCQ_DRAM_REFRESH_MAX, "0", tRFCsb,                                   \
+      "refresh time of one bank in every group (DDR5), cycles")                        \
+    X(tREFSBRD, 0, DSCQ_DRAM_COMMAND_MAX, "0", tREFSBRD,                               \
+      "such a refresh to an activate of another bank, cycles")                         \
+    X(tCMD, 1, 2, "1", tCMD, "activate or column command on the bus (DDR5: 2), cycles")
 
 /* Plain values; copied with `=`, owns nothing. Fields are named as their keys. */
 typedef struct dscq_dram_config {
@@ -92,7 +106,7 @@ typedef struct dscq_dram_config {
     DSCQ_DRAM_TIMING_LIST(X)
 #undef X
     double VDD_V;
-    double IDD0_mA, IDD2P_mA, IDD2N_mA, IDD3N_mA, IDD4R_mA, IDD4W_mA, IDD5_mA;
+    double IDD0_mA, IDD2P_mA, IDD2N_mA, IDD3N_mA, IDD4R_mA, IDD4W_mA, IDD5_mA, IDD5C_mA;
     /* [controller] */
     char policy[DSCQ_NAME_MAX];
     char address_map[DSCQ_NAME_MAX]; /* fields, most significant first */
@@ -104,6 +118,7 @@ typedef struct dscq_dram_config {
     /* frfcfs only */
     int32_t read_queue, write_queue, write_high, write_low;
     int32_t hit_cap, max_age_cycles, close_cycles, refresh_postpone;
+    int32_t refresh; /* dscq_dram_refresh */
     /* [termination] */
     double read_pj_per_bit, write_pj_per_bit;
 } dscq_dram_config;

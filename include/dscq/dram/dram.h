@@ -105,6 +105,7 @@ uint64_t dscq_dram_end_cycle(const dscq_dram *d);
     X(pre, "commands", "precharge commands")                                           \
     X(auto_pre, "commands", "column commands with auto-precharge")                     \
     X(ref, "commands", "refreshes of a rank")                                          \
+    X(ref_same_bank, "commands", "refreshes of one bank in every group")               \
     X(ref_owed, "commands", "refreshes due but not issued")                            \
     X(row_hits, "commands", "column commands not first after their activate")          \
     X(row_misses, "commands", "column commands first after their activate")            \
@@ -150,7 +151,8 @@ typedef enum dscq_dram_op {
     DSCQ_DRAM_PRE,
     DSCQ_DRAM_REF, /* all banks of the rank */
     DSCQ_DRAM_PDE, /* precharge power-down entry, exit: not on the command bus */
-    DSCQ_DRAM_PDX
+    DSCQ_DRAM_PDX,
+    DSCQ_DRAM_REFSB /* one bank in every group; the place's bank is its number there */
 } dscq_dram_op;
 
 typedef struct dscq_dram_command {
