@@ -143,17 +143,11 @@ static void joined(writer *w, const dscq_node *n, bytes *node)
 }
 
 /* The channels that a route takes of one of its inputs, as value `out`. */
-static void sliced(writer *w, const dscq_node *n, const char *in, int32_t channels,
+static void sliced(writer *w, const char *in, int64_t first, int64_t end,
                    const char *out)
 {
     static const char *const what[] = {"starts", "ends", "axes"};
-    const dscq_route_params *p = n->params;
-    const int32_t groups = p->groups > 1 ? p->groups : 1;
-    const int64_t first =
-        (int64_t)(channels / groups) * (groups > 1 ? p->group_id : 0) +
-        (p->channels > 0 ? p->first_channel : 0);
-    const int64_t v[3] = {
-        first, first + (p->channels > 0 ? p->channels : channels / groups), 1};
+    const int64_t v[3] = {first, end, 1};
     bytes node = {0};
     char name[2 * NAME];
 
@@ -164,6 +158,20 @@ static void sliced(writer *w, const dscq_node *n, const char *in, int32_t channe
         dscq_onnx_node_input(&node, name);
     }
     end_node(w, &node, "Slice", out);
+}
+
+/* The part of an input's channels that a route takes. */
+static void route_part(writer *w, const dscq_node *n, const char *in, int32_t channels,
+                       const char *out)
+{
+    const dscq_route_params *p = n->params;
+    const int32_t groups = p->groups > 1 ? p->groups : 1;
+    const int64_t first =
+        (int64_t)(channels / groups) * (groups > 1 ? p->group_id : 0) +
+        (p->channels > 0 ? p->first_channel : 0);
+
+    sliced(w, in, first, first + (p->channels > 0 ? p->channels : channels / groups),
+           out);
 }
 
 static int32_t channels_of(const writer *w, int32_t node)
@@ -180,14 +188,14 @@ static void route(writer *w, const dscq_node *n, const char *in, const char *out
     bytes node = {0};
 
     if (n->input_count == 1 && n->out.c != n->in.c) {
-        sliced(w, n, in, n->in.c, out);
+        route_part(w, n, in, n->in.c, out);
         return;
     }
     for (int32_t i = 0; i < n->input_count; i++) {
         value_name(w, n->input[i], from);
         if (cuts && n->input_count > 1) {
             snprintf(part, sizeof part, "%s.part%d", n->name, (int)i);
-            sliced(w, n, from, channels_of(w, n->input[i]), part);
+            route_part(w, n, from, channels_of(w, n->input[i]), part);
             memcpy(from, part, sizeof from);
         }
         dscq_onnx_node_input(&node, from);
@@ -256,21 +264,62 @@ static void scalar(writer *w, bytes *node, const char *name, double v)
     dscq_onnx_node_input(node, name);
 }
 
+static void two(writer *w, const char *op, const char *a, const char *b,
+                const char *out)
+{
+    bytes node = {0};
+
+    dscq_onnx_node_input(&node, a);
+    dscq_onnx_node_input(&node, b);
+    if (strcmp(op, "Concat") == 0)
+        dscq_onnx_node_int(&node, "axis", 1);
+    end_node(w, &node, op, out);
+}
+
+/* sum + more, of which the first channels meet: of more the others are left out, of
+ * fewer those behind stay as they are. */
+static void add_uneven(writer *w, const dscq_node *n, int32_t i, const char *sum,
+                       const char *more, const char *out)
+{
+    const int32_t have = channels_of(w, n->input[i]), want = n->out.c;
+    char head[NAME], rest[NAME], both[NAME];
+
+    snprintf(head, sizeof head, "%s.head%d", n->name, (int)i);
+    snprintf(rest, sizeof rest, "%s.rest%d", n->name, (int)i);
+    snprintf(both, sizeof both, "%s.both%d", n->name, (int)i);
+    if (have == want) {
+        two(w, "Add", sum, more, out);
+    } else if (have > want) {
+        sliced(w, more, 0, want, head);
+        two(w, "Add", sum, head, out);
+    } else {
+        sliced(w, sum, 0, have, head);
+        sliced(w, sum, have, want, rest);
+        two(w, "Add", head, more, both);
+        two(w, "Concat", both, rest, out);
+    }
+}
+
+static int is_even(const writer *w, const dscq_node *n)
+{
+    for (int32_t i = 0; i < n->input_count; i++)
+        if (channels_of(w, n->input[i]) != n->out.c)
+            return 0;
+    return 1;
+}
+
 /* alpha * first + beta * the others, with a product only where a factor is not 1. */
-static dscq_status summed(writer *w, const dscq_node *n, const char *out)
+static void summed(writer *w, const dscq_node *n, const char *out)
 {
     const dscq_shortcut_params *p = n->params;
     char part[DSCQ_NODE_INPUTS][NAME], name[NAME];
-    const int is_difference = n->input_count == 2 && p->alpha == 1 && p->beta == -1;
+    const int even = is_even(w, n);
+    const int is_difference =
+        even && n->input_count == 2 && p->alpha == 1 && p->beta == -1;
     bytes node = {0};
 
     for (int32_t i = 0; i < n->input_count; i++) {
         const double factor = is_difference ? 1 : i == 0 ? p->alpha : p->beta;
-        if (channels_of(w, n->input[i]) != n->out.c)
-            return dscq_fail(w->err, DSCQ_UNSUPPORTED,
-                             "layer '%s': no ONNX operator adds maps of %d and %d "
-                             "channels",
-                             n->name, (int)n->out.c, (int)channels_of(w, n->input[i]));
         value_name(w, n->input[i], part[i]);
         if (factor == 1)
             continue;
@@ -281,10 +330,16 @@ static dscq_status summed(writer *w, const dscq_node *n, const char *out)
         snprintf(part[i], sizeof part[i], "%s.part%d", n->name, (int)i);
         end_node(w, &product, "Mul", part[i]);
     }
+    for (int32_t i = 1; !even && i < n->input_count; i++) {
+        snprintf(name, sizeof name, "%s.sum%d", n->name, (int)i);
+        add_uneven(w, n, i, part[i - 1], part[i], i + 1 < n->input_count ? name : out);
+        memcpy(part[i], name, sizeof part[i]); /* the next one is added to it */
+    }
+    if (!even)
+        return;
     for (int32_t i = 0; i < n->input_count; i++)
         dscq_onnx_node_input(&node, part[i]);
     end_node(w, &node, is_difference ? "Sub" : "Sum", out);
-    return DSCQ_OK;
 }
 
 /* value -> reshaped to `dim`. */
@@ -376,7 +431,8 @@ static dscq_status body_of(writer *w, const dscq_node *n, const char *in,
         softened(w, n, in, out);
         return DSCQ_OK;
     case DSCQ_DOES_SUM:
-        return summed(w, n, out);
+        summed(w, n, out);
+        return DSCQ_OK;
     default:
         return other(w, n, out);
     }

@@ -70,6 +70,15 @@ static const struct net {
          CONV("c", ACT("tanh")) "[shortcut]\nname=s\nfrom=0,1\nalpha=0.5\nbeta="
                                 "2\n" CONV("d", ACT("linear")),
      1},
+    /* of maps with other numbers of channels */
+    {CONV("a", ACT("relu")) "[convolutional]\nname=b\nfilters=5\nsize=1\nactivation="
+                            "linear\n[shortcut]\nname=s\nfrom=0\nactivation=relu\n",
+     1},
+    {CONV("a", ACT("relu")) "[convolutional]\nname=b\nfilters=11\nsize=1\n"
+                            "activation=relu\n[convolutional]\nname=c\nfilters=9\n"
+                            "size=1\nactivation=linear\n[shortcut]\nname=s\n"
+                            "from=0,1\nbeta=0.5\nactivation=leaky\n",
+     1},
     {CONV("a",
           ACT("relu")) "[avgpool]\nname=g\n[connected]\nname=f\noutput=8\n"
                        "activation=logistic\n[scale_channels]\nname=s\nfrom=0\n" CONV(
