@@ -28,7 +28,7 @@ static dscq_status train_or_take_over(dscq_train_result *out, dscq_project *p,
         DSCQ_TRY(
             dscq_flow_begin(p, o, DSCQ_FLOW_TRAINED, NULL, err)); /* made with these? */
         if (flow__float_is_done(o->out_dir)) {
-            DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
+            DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "float.ckpt", err));
             dscq_log_printf(o->log, DSCQ_LOG_INFO, "%s: float network taken over",
                             path);
             return dscq_model_load(dscq_project_model(p), path, DSCQ_MATCH_EXACT, NULL,
@@ -189,7 +189,8 @@ static dscq_status write_packed(dscq_compress_result *out, const dscq_qmodel *q,
     if (o->packed != NULL)
         (void)dscq_str_copy(out->packed_path, sizeof out->packed_path, o->packed);
     else if (o->run.out_dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(out->packed_path, o->run.out_dir, "packed.bin", err));
+        DSCQ_TRY(dscq_path_join(out->packed_path, sizeof out->packed_path,
+                                o->run.out_dir, "packed.bin", err));
     if (out->packed_path[0] != '\0')
         DSCQ_TRY(dscq_file_write(out->packed_path, data, bytes, err));
     if (o->data != NULL) {
@@ -210,7 +211,7 @@ static dscq_status write_layers(const dscq_table *layers, const char *dir,
     dscq_status status;
 
     DSCQ_TRY(dscq_write_csv(&text, layers, err));
-    DSCQ_TRY(dscq_flow_path(path, dir, "layers.csv", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "layers.csv", err));
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
 done:
     dscq_str_free(&text);

@@ -1,4 +1,5 @@
 #include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
 #include "dscq/report/plot.h"
 #include "flow_internal.h"
 
@@ -11,7 +12,7 @@ dscq_status flow__curve_path(char out[DSCQ_PATH_MAX], const char *dir, const cha
     char name[64];
 
     snprintf(name, sizeof name, "%s.%s", stem, ending);
-    return dscq_flow_path(out, dir, name, err);
+    return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
 }
 
 static dscq_status write_both(const dscq_picture *picture, const char *dir,

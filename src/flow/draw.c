@@ -19,7 +19,7 @@ static dscq_status drawing_path(char out[DSCQ_PATH_MAX], const char *dir,
         return dscq_fail(err, DSCQ_ARG, "%.60s...: the name is too long to be drawn",
                          picture);
     memcpy(name + dscq_path_stem(name), ".png", sizeof ".png");
-    return dscq_flow_path(out, dir, name, err);
+    return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
 }
 
 dscq_status flow__draw(const char *dir, const char *picture, const dscq_image *im,

@@ -23,7 +23,7 @@ static size_t sweep(const char *dir)
     for (size_t i = 0; i < d.count; i++)
         if (strncmp(d.name[i], DSCQ_FLOW_FINALIST, sizeof DSCQ_FLOW_FINALIST - 1) ==
                 0 &&
-            dscq_flow_path(path, dir, d.name[i], NULL) == DSCQ_OK)
+            dscq_path_join(path, sizeof path, dir, d.name[i], NULL) == DSCQ_OK)
             gone += dscq_writer_sweep(path);
     dscq_dir_free(&d);
     return gone;
@@ -40,7 +40,7 @@ dscq_status dscq_folder_open(dscq_folder **out, const char *dir, const char *wha
     if (dir[0] == '\0')
         return DSCQ_OK;
     DSCQ_TRY(dscq_path_make_dirs(dir, err));
-    DSCQ_TRY(dscq_flow_path(path, dir, "run.lock", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "run.lock", err));
     f = dscq_calloc(1, sizeof *f);
     if (f == NULL)
         return dscq_fail_nomem(err, "a folder", sizeof *f);
@@ -74,7 +74,7 @@ dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
     if (o->out_dir[0] == '\0')
         return DSCQ_OK;
     DSCQ_TRY(dscq_path_make_dirs(o->out_dir, err));
-    DSCQ_TRY(dscq_flow_path(path, o->out_dir, marker, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, marker, err));
     if (dscq_path_exists(path) && !o->resume && !o->force)
         return dscq_fail(err, DSCQ_ARG,
                          "%s exists: --resume continues that run, --force replaces it, "
@@ -82,10 +82,4 @@ dscq_status flow__prepare_dir(const dscq_run_options *o, const char *marker,
                          path);
 done:
     return status;
-}
-
-dscq_status dscq_flow_path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
-                           dscq_error *err)
-{
-    return dscq_path_join(out, DSCQ_PATH_MAX, dir, name, err);
 }

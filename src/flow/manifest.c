@@ -24,7 +24,7 @@ static dscq_status put_file(dscq_json *files, const char *dir, const char *name,
     char path[DSCQ_PATH_MAX], digest[65];
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, name, err));
     if (!dscq_path_exists(path))
         return DSCQ_OK;
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
@@ -124,7 +124,7 @@ dscq_status dscq_manifest_write(dscq_project *p, const dscq_compress_options *o,
     dscq_json_put(run, "sha256", files);
     files = NULL;
     DSCQ_TRY(dscq_json_dump(&text, run, err));
-    DSCQ_TRY(dscq_flow_path(path, o->run.out_dir, "run.json", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->run.out_dir, "run.json", err));
     DSCQ_TRY(dscq_file_write(path, text, strlen(text), err));
 done:
     dscq_free(text);

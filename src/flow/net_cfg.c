@@ -115,7 +115,7 @@ dscq_status dscq_flow_write_net_cfg(const dscq_project *p, const dscq_run_option
 
     if (o->out_dir[0] == '\0')
         return DSCQ_OK;
-    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "net.cfg", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "net.cfg", err));
     if (dscq_path_is_same(path, p->path)) /* an import's, say */
         return DSCQ_OK;
     if (dscq_path_exists(path) && !is_ours(path)) {

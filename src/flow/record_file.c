@@ -77,7 +77,7 @@ static dscq_status read_file(char **text, const char *dir, dscq_error *err)
     dscq_status status;
 
     *text = NULL;
-    DSCQ_TRY(dscq_flow_path(path, dir, k_file, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, k_file, err));
     if (!dscq_path_exists(path))
         return DSCQ_OK;
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, FILE_MAX, err));
@@ -105,7 +105,7 @@ static dscq_status write_part(const char *dir, const char *old, dscq_flow_stage 
         dscq_str_addf(&text, "\n[%s]\n", k_stage[s].name);
         dscq_str_add_bytes(&text, part, s == (int)stage ? strlen(lines) : bytes);
     }
-    DSCQ_TRY(dscq_flow_path(path, dir, k_file, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, k_file, err));
     status = text.bad ? dscq_fail_nomem(err, "the settings", text.len)
                       : dscq_file_write(path, text.text, text.len, err);
 done:
@@ -218,7 +218,8 @@ static int has_state(const char *dir, dscq_flow_stage stage)
     char name[DSCQ_NAME_MAX], path[DSCQ_PATH_MAX];
 
     for (size_t k = 0; word_at(name, k_stage[stage].state, k); k++)
-        if (dscq_flow_path(path, dir, name, NULL) == DSCQ_OK && dscq_path_exists(path))
+        if (dscq_path_join(path, sizeof path, dir, name, NULL) == DSCQ_OK &&
+            dscq_path_exists(path))
             return 1;
     return 0;
 }
@@ -230,7 +231,7 @@ static void remove_states(const dscq_run_options *o, dscq_flow_stage stage)
     dscq_dir d = {0};
 
     for (size_t k = 0; word_at(name, k_stage[stage].gone, k); k++)
-        if (dscq_flow_path(path, o->out_dir, name, NULL) == DSCQ_OK &&
+        if (dscq_path_join(path, sizeof path, o->out_dir, name, NULL) == DSCQ_OK &&
             (o->weights == NULL || !dscq_path_is_same(path, o->weights)))
             (void)remove(path);
     if (stage != DSCQ_FLOW_COMPRESSED || dscq_dir_list(&d, o->out_dir, NULL) != DSCQ_OK)
@@ -239,7 +240,7 @@ static void remove_states(const dscq_run_options *o, dscq_flow_stage stage)
         const size_t n = strlen(d.name[i]);
         if (n > 11 && strncmp(d.name[i], "tune.", 5) == 0 &&
             strcmp(d.name[i] + n - 6, ".state") == 0 &&
-            dscq_flow_path(path, o->out_dir, d.name[i], NULL) == DSCQ_OK)
+            dscq_path_join(path, sizeof path, o->out_dir, d.name[i], NULL) == DSCQ_OK)
             (void)remove(path);
     }
     dscq_dir_free(&d);
@@ -264,7 +265,7 @@ static dscq_status spare_float(const dscq_run_options *o, const char *old,
     char path[DSCQ_PATH_MAX], digest[65];
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "float.ckpt", err));
     if (o->force || !dscq_path_exists(path) ||
         (o->weights != NULL && dscq_path_is_same(path, o->weights)))
         return DSCQ_OK;
@@ -290,7 +291,7 @@ static dscq_status write_trained(const dscq_run_options *o, const char *old,
     dscq_status status;
 
     dscq_str_add(&part, lines);
-    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "float.ckpt", err));
     if (dscq_path_exists(path)) {
         DSCQ_TRY(dscq_sha256_file(digest, path, err));
         dscq_str_addf(&part, "%s=%s\n", k_before_key, digest);
@@ -313,7 +314,7 @@ static dscq_status record_of_state(char **out, const char *dir, dscq_flow_stage 
     for (size_t k = 0; *out == NULL && word_at(name, k_stage[stage].state, k); k++) {
         const char *dot = strrchr(name, '.'), *text;
 
-        DSCQ_TRY(dscq_flow_path(path, dir, name, err));
+        DSCQ_TRY(dscq_path_join(path, sizeof path, dir, name, err));
         if (dot == NULL || strcmp(dot, ".ckpt") != 0 || !dscq_path_exists(path))
             continue;
         DSCQ_TRY(dscq_checkpoint_read(&c, path, err));
@@ -421,7 +422,7 @@ dscq_status flow__float_done(const char *dir, dscq_flow_stage stage, dscq_error 
     size_t bytes = 0;
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(path, dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "float.ckpt", err));
     DSCQ_TRY(dscq_sha256_file(digest, path, err));
     DSCQ_TRY(read_file(&old, dir, err));
     const char *lines = part_of(old, k_stage[stage].name, &bytes);
@@ -444,7 +445,7 @@ int flow__float_is_done(const char *dir)
 {
     char path[DSCQ_PATH_MAX], digest[65], *old = NULL;
 
-    if (dscq_flow_path(path, dir, "float.ckpt", NULL) != DSCQ_OK ||
+    if (dscq_path_join(path, sizeof path, dir, "float.ckpt", NULL) != DSCQ_OK ||
         !dscq_path_exists(path) || dscq_sha256_file(digest, path, NULL) != DSCQ_OK ||
         read_file(&old, dir, NULL) != DSCQ_OK)
         return 0;
@@ -483,7 +484,7 @@ dscq_status dscq_flow_keep_float(const dscq_project *p, const dscq_run_options *
 
     if (o->out_dir[0] == '\0')
         return DSCQ_OK;
-    DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "float.ckpt", err));
     if (dscq_path_exists(path) && holds(path, p->model))
         return DSCQ_OK;
     if (dscq_path_exists(path)) {

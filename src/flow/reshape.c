@@ -52,12 +52,12 @@ static dscq_status write_small(const dscq_model *before, const dscq_model *small
 
     DSCQ_TRY(dscq_channels_table(&t, before, small, err));
     DSCQ_TRY(dscq_write_csv(&csv, t, err));
-    DSCQ_TRY(dscq_flow_path(path, dir, "channels.csv", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "channels.csv", err));
     DSCQ_TRY(dscq_file_write(path, csv.text, csv.len, err));
     DSCQ_TRY(dscq_export_net_cfg(&cfg, small, DSCQ_CFG_OURS, err));
     if (cfg.bad)
         DSCQ_TRY(dscq_fail_nomem(err, "a cfg", cfg.len));
-    DSCQ_TRY(dscq_flow_path(path, dir, "small.cfg", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "small.cfg", err));
     DSCQ_TRY(dscq_file_write(path, cfg.text, cfg.len, err));
 done:
     dscq_str_free(&csv);
@@ -117,7 +117,7 @@ static dscq_status train_small(dscq_project *p, const dscq_run_options *o,
     dscq_status status = DSCQ_OK;
 
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(path, o->out_dir, "small.ckpt", err));
+        DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "small.ckpt", err));
     if (o->resume && path[0] != '\0' && dscq_path_exists(path)) {
         dscq_log_printf(o->log, DSCQ_LOG_INFO, "%s: small network taken over", path);
         return dscq_model_load(p->model, path, DSCQ_MATCH_EXACT, NULL, err);

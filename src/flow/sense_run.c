@@ -1,5 +1,6 @@
 /* Measuring the cells of sense/sense.h with the images of a project. */
 #include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
 #include "dscq/compress/post.h"
 #include "flow_internal.h"
 
@@ -132,7 +133,8 @@ dscq_status dscq_flow_sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
         goto done;
     }
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(journal, o->out_dir, DSCQ_FLOW_SENSE_JOURNAL, err));
+        DSCQ_TRY(dscq_path_join(journal, sizeof journal, o->out_dir,
+                                DSCQ_FLOW_SENSE_JOURNAL, err));
     dscq_dataset_digest(digest, j.judged.dataset);
     (void)snprintf(what, sizeof what, "%s %zu/%zu %s", digest, j.judged.count,
                    j.trained.count, kernels->name);

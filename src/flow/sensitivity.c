@@ -27,7 +27,7 @@ dscq_status dscq_flow_write_csv(const dscq_table *t, const char *dir, const char
     dscq_status status;
 
     DSCQ_TRY(dscq_write_csv(&text, t, err));
-    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, name, err));
     DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
 done:
     dscq_str_free(&text);
@@ -41,10 +41,10 @@ dscq_status dscq_flow_write_picture(const dscq_picture *picture, const char *dir
     dscq_status status;
 
     (void)snprintf(name, sizeof name, "%s.svg", stem);
-    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, name, err));
     DSCQ_TRY(dscq_picture_write_svg(picture, path, err));
     (void)snprintf(name, sizeof name, "%s.png", stem);
-    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, name, err));
     DSCQ_TRY(dscq_picture_write_png(picture, path, err));
 done:
     return status;
@@ -208,13 +208,15 @@ dscq_status dscq_flow_sensitivity(dscq_sensitivity_result *out, dscq_project *p,
     DSCQ_TRY(dscq_flow_begin_float(p, o, err));
     DSCQ_TRY(dscq_flow_begin(p, o, DSCQ_FLOW_SENSED, NULL, err));
     if (o->out_dir[0] != '\0' && !o->resume) { /* force: start afresh */
-        DSCQ_TRY(dscq_flow_path(journal, o->out_dir, DSCQ_FLOW_SENSE_JOURNAL, err));
+        DSCQ_TRY(dscq_path_join(journal, sizeof journal, o->out_dir,
+                                DSCQ_FLOW_SENSE_JOURNAL, err));
         (void)remove(journal);
     }
     if (recipe != NULL)
         (void)dscq_str_copy(out->recipe, sizeof out->recipe, recipe);
     else if (o->out_dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(out->recipe, o->out_dir, "recipe.cfg", err));
+        DSCQ_TRY(dscq_path_join(out->recipe, sizeof out->recipe, o->out_dir,
+                                "recipe.cfg", err));
     DSCQ_TRY(dscq_flow_float_network(&train, p, o, 0, err));
     DSCQ_TRY(dscq_flow_pool(&pool, &kernels, o, err));
     DSCQ_TRY(dscq_flow_sense(&s, p, pool, kernels, o, err));

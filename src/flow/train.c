@@ -159,7 +159,8 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     if (o->weights != NULL)
         DSCQ_TRY(dscq_project_start_weights(p, o->weights, o->log, err));
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(r.params.save, o->out_dir, "train.ckpt", err));
+        DSCQ_TRY(dscq_path_join(r.params.save, sizeof r.params.save, o->out_dir,
+                                "train.ckpt", err));
     DSCQ_TRY(open_run(&r, err));
     DSCQ_TRY(continue_run(&r, err));
     DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));
@@ -173,7 +174,7 @@ dscq_status dscq_flow_train(dscq_train_result *out, dscq_project *p,
     out->kernels = r.kernels->name;
     DSCQ_TRY(flow__score_run(&out->valid_score, &r.score, err));
     if (o->out_dir[0] != '\0') {
-        DSCQ_TRY(dscq_flow_path(path, o->out_dir, "float.ckpt", err));
+        DSCQ_TRY(dscq_path_join(path, sizeof path, o->out_dir, "float.ckpt", err));
         DSCQ_TRY(dscq_model_save(dscq_project_model(p), path, err));
         DSCQ_TRY(flow__float_done(o->out_dir, DSCQ_FLOW_TRAINED, err));
     }
@@ -194,7 +195,8 @@ dscq_status flow__train_small(dscq_project *p, const dscq_train_params *params,
 
     r.params.save[0] = '\0';
     if (o->out_dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(r.params.save, o->out_dir, "channels.ckpt", err));
+        DSCQ_TRY(dscq_path_join(r.params.save, sizeof r.params.save, o->out_dir,
+                                "channels.ckpt", err));
     DSCQ_TRY(open_run(&r, err));
     DSCQ_TRY(continue_run(&r, err));
     DSCQ_TRY(dscq_trainer_run(r.trainer, next_batch, &r, keep_row, &r, o->log, err));

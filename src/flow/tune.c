@@ -180,7 +180,7 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
     t->params.ema = 0;
     t->params.save[0] = '\0';
     if (dir[0] != '\0')
-        DSCQ_TRY(dscq_flow_path(t->save, dir, "tune.ckpt", err));
+        DSCQ_TRY(dscq_path_join(t->save, sizeof t->save, dir, "tune.ckpt", err));
     t->edge = dscq_calloc(dscq_grid_count(t->nodes), sizeof *t->edge);
     t->best_edge = dscq_calloc(dscq_grid_count(t->nodes), sizeof *t->best_edge);
     if (t->edge == NULL || t->best_edge == NULL)

@@ -1,4 +1,5 @@
 /* The state of fine-tuning, beside the trainer's own checkpoint. */
+#include "dscq/base/io.h"
 #include "flow_internal.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@ static dscq_status state_path(char out[DSCQ_PATH_MAX], const flow_tune *t,
     char name[64];
 
     snprintf(name, sizeof name, "tune.%llu.state", (unsigned long long)step);
-    return dscq_flow_path(out, t->dir, name, err);
+    return dscq_path_join(out, DSCQ_PATH_MAX, t->dir, name, err);
 }
 
 static dscq_status save_edges(const dscq_aquant *edge, int32_t nodes, const char *what,

@@ -116,7 +116,8 @@ static dscq_status borrow(int *borrowed, const search *s, const char *own,
         return DSCQ_OK;
     if (s->o->sense_dir == NULL)
         dscq_path_dir(dir, sizeof dir, weights);
-    DSCQ_TRY(dscq_flow_path(from, s->o->sense_dir != NULL ? s->o->sense_dir : dir,
+    DSCQ_TRY(dscq_path_join(from, sizeof from,
+                            s->o->sense_dir != NULL ? s->o->sense_dir : dir,
                             DSCQ_FLOW_SENSE_JOURNAL, err));
     if (!dscq_path_exists(from) && s->o->sense_dir == NULL)
         return DSCQ_OK;
@@ -135,7 +136,7 @@ dscq_status search__sense(search *s, int *late, dscq_error *err)
     int borrowed;
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(own, s->dir, DSCQ_FLOW_SENSE_JOURNAL, err));
+    DSCQ_TRY(dscq_path_join(own, sizeof own, s->dir, DSCQ_FLOW_SENSE_JOURNAL, err));
     DSCQ_TRY(borrow(&borrowed, s, own, err));
     status = measure(s, late, err);
     if (status != DSCQ_FORMAT || !borrowed)

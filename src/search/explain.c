@@ -53,7 +53,7 @@ static dscq_status load(dscq_json **out, const char *dir, const char *name,
     dscq_status status;
 
     *out = NULL;
-    DSCQ_TRY(dscq_flow_path(path, dir, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, name, err));
     if (dscq_path_exists(path))
         DSCQ_TRY(dscq_json_load(out, path, err));
 done:
@@ -67,7 +67,7 @@ static dscq_status open_files(run_files *f, const char *dir, dscq_error *err)
 
     DSCQ_TRY(load(&f->sense, dir, DSCQ_FLOW_SENSE_JOURNAL, err));
     DSCQ_TRY(load(&f->search, dir, "search.json", err));
-    DSCQ_TRY(dscq_flow_path(path, dir, "packed.bin", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "packed.bin", err));
     if (dscq_path_exists(path))
         DSCQ_TRY(dscq_pack_read(&f->q, path, err));
     if (f->sense == NULL && f->search == NULL && f->q == NULL)

@@ -66,7 +66,7 @@ static dscq_status finalist_dir(char out[DSCQ_PATH_MAX], const search *s, size_t
     char name[40];
 
     (void)snprintf(name, sizeof name, DSCQ_FLOW_FINALIST "%zu", trial);
-    return dscq_flow_path(out, s->dir, name, err);
+    return dscq_path_join(out, DSCQ_PATH_MAX, s->dir, name, err);
 }
 
 /* Fine-tune in the finalist's folder, or take over what is there. is_last: measured on
@@ -81,11 +81,11 @@ static dscq_status pipeline(dscq_compress_result *out, dscq_table **layers,
 
     DSCQ_TRY(finalist_dir(dir, s, trial, err));
     DSCQ_TRY(dscq_path_make_dirs(dir, err));
-    DSCQ_TRY(dscq_flow_path(recipe, dir, "recipe.cfg", err));
+    DSCQ_TRY(dscq_path_join(recipe, sizeof recipe, dir, "recipe.cfg", err));
     DSCQ_TRY(search__write_recipe(s, trial, recipe, err));
     DSCQ_TRY(dscq_project_use_recipe(s->project, s->base_rows, recipe, err));
-    DSCQ_TRY(dscq_flow_path(weights, s->dir, "float.ckpt", err));
-    DSCQ_TRY(dscq_flow_path(packed, s->dir, "packed.bin", err));
+    DSCQ_TRY(dscq_path_join(weights, sizeof weights, s->dir, "float.ckpt", err));
+    DSCQ_TRY(dscq_path_join(packed, sizeof packed, s->dir, "packed.bin", err));
     o.run.out_dir = dir;
     o.run.weights = weights;
     o.run.resume = 1;
@@ -210,9 +210,9 @@ static dscq_status copy_file(const search *s, const char *from, const char *name
     size_t bytes;
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(path, from, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, from, name, err));
     DSCQ_TRY(dscq_file_read(&data, &bytes, path, (size_t)1 << 30, err));
-    DSCQ_TRY(dscq_flow_path(path, s->dir, name, err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, s->dir, name, err));
     DSCQ_TRY(dscq_file_write(path, data, bytes, err));
 done:
     dscq_free(data);

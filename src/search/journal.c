@@ -174,7 +174,7 @@ dscq_status search__journal_write(const search *s, dscq_error *err)
     dscq_json_put(j, "trials", trials);
     dscq_json_put(j, "finalists", finalists_json(s));
     DSCQ_TRY(dscq_json_dump(&text, j, err));
-    DSCQ_TRY(dscq_flow_path(path, s->dir, "search.json", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, s->dir, "search.json", err));
     DSCQ_TRY(dscq_file_write(path, text, strlen(text), err));
 done:
     dscq_free(text);
@@ -246,7 +246,7 @@ dscq_status search__journal_read(search *s, dscq_error *err)
     dscq_json *j = NULL;
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(path, s->dir, "search.json", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, s->dir, "search.json", err));
     if (!s->o->compress.run.resume || !dscq_path_exists(path))
         return DSCQ_OK;
     DSCQ_TRY(dscq_json_load(&j, path, err));

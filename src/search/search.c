@@ -244,11 +244,12 @@ static dscq_status start_afresh(const search *s, dscq_error *err)
     if (s->o->compress.run.resume)
         goto done;
     for (size_t i = 0; i < sizeof k_gone / sizeof *k_gone; i++) {
-        DSCQ_TRY(dscq_flow_path(path, s->dir, k_gone[i], err));
+        DSCQ_TRY(dscq_path_join(path, sizeof path, s->dir, k_gone[i], err));
         (void)remove(path);
     }
     if (s->o->compress.run.force) {
-        DSCQ_TRY(dscq_flow_path(path, s->dir, DSCQ_FLOW_SENSE_JOURNAL, err));
+        DSCQ_TRY(
+            dscq_path_join(path, sizeof path, s->dir, DSCQ_FLOW_SENSE_JOURNAL, err));
         (void)remove(path);
     }
     DSCQ_TRY(dscq_dir_list(&d, s->dir, err));

@@ -11,7 +11,7 @@ dscq_status dscq_flow_trial_recipe(dscq_str *out, const char *dir, int64_t trial
     dscq_json *search = NULL;
     dscq_status status;
 
-    DSCQ_TRY(dscq_flow_path(path, dir, "search.json", err));
+    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "search.json", err));
     if (!dscq_path_exists(path))
         return dscq_fail(err, DSCQ_IO, "%s: no search.json, so there are no trials",
                          dir);

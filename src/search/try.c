@@ -1,5 +1,6 @@
 /* Trials: measured once, remembered at once, judged by the limits. */
 #include "dscq/base/alloc.h"
+#include "dscq/base/io.h"
 #include "dscq/base/str.h"
 #include "search_internal.h"
 
@@ -131,7 +132,7 @@ static dscq_status remember(search *s, dscq_error *err)
 
     if (s->best < 0 || is_better(s, &s->trial[last], &s->trial[s->best])) {
         s->best = (int64_t)last;
-        DSCQ_TRY(dscq_flow_path(path, s->dir, "recipe.cfg", err));
+        DSCQ_TRY(dscq_path_join(path, sizeof path, s->dir, "recipe.cfg", err));
         DSCQ_TRY(search__write_recipe(s, last, path, err));
     }
     tell(s, &s->trial[last]);

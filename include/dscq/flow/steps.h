@@ -64,9 +64,6 @@ void dscq_flow_record_keys(dscq_str *to, const char *section, const void *params
 /* net_cfg.c: o->out_dir/net.cfg, unless one of somebody else is there. */
 dscq_status dscq_flow_write_net_cfg(const dscq_project *p, const dscq_run_options *o,
                                     dscq_error *err);
-/* "dir/name" into out. */
-dscq_status dscq_flow_path(char out[DSCQ_PATH_MAX], const char *dir, const char *name,
-                           dscq_error *err);
 dscq_status dscq_flow_write_csv(const dscq_table *t, const char *dir, const char *name,
                                 dscq_error *err);
 /* dir/stem.svg and dir/stem.png. */
