@@ -342,6 +342,45 @@ START_TEST(improvement_has_the_right_tail)
 }
 END_TEST
 
+/* log of the normal distribution far below 0, by the same fraction: pdf(x) R(x). */
+static double far_probability(double z)
+{
+    double mills = 0;
+
+    for (int k = 400; k > 0; k--)
+        mills = k / (-z + mills);
+    return -0.5 * z * z - 0.5 * log(2 * M_PI) - log(-z + mills);
+}
+
+static void prior_of_a_limit(void *ctx, const double *x, double *mean)
+{
+    (void)ctx;
+    mean[0] = 0;
+    mean[1] = x[0];
+}
+
+/* A limit that nobody has told anything about holds with the prior's probability. */
+START_TEST(probability_has_the_right_tail)
+{
+    const dscq_bo_dim d[1] = {dim("x", DSCQ_BO_REAL, 0, 100, 0)};
+    const dscq_bo_options o = {
+        .seed = 1, .initial = 3, .limits = 1, .prior = prior_of_a_limit};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+
+    test_ok(dscq_bo_create(&b, d, 1, &o, &err));
+    b->model[1].scale = 1;
+    for (b->caution = 1; b->caution < 3; b->caution++)
+        for (double z = -2; z > -60; z -= 0.25) {
+            const double x[1] = {-z}, want = b->caution * far_probability(z);
+            const double got = bo__acquisition(b, x, 0, 0);
+            ck_assert_msg(fabs(got - want) < 2e-3, "z = %g: %.6f, want %.6f", z, got,
+                          want);
+        }
+    dscq_bo_destroy(b);
+}
+END_TEST
+
 /* ---- many variables ---------------------------------------------------------- */
 
 enum { MANY = 60 };
@@ -534,6 +573,7 @@ static Suite *bo_suite(void)
     tcase_add_test(tc, hostile_values_do_not_stop_it);
     tcase_add_test(tc, a_prior_is_used);
     tcase_add_test(tc, improvement_has_the_right_tail);
+    tcase_add_test(tc, probability_has_the_right_tail);
     tcase_add_test(tc, many_variables_near_good_points);
     tcase_add_test(tc, resumes_to_the_same_points);
     tcase_add_test(tc, no_memory_is_an_error);

@@ -432,6 +432,35 @@ START_TEST(linear_step_of_outliers_is_near_the_best)
 }
 END_TEST
 
+/* Of few weights every candidate's error is exact: the step is that of the least, among
+ * all from the whole range down to a twelfth of it, for every number of bits. */
+START_TEST(linear_step_is_the_best_of_its_candidates)
+{
+    enum { N = 60, CANDIDATES = 48 };
+    const double top = (1 << (_i - 1)) - 1;
+    dscq_rng rng = dscq_rng_seeded(5);
+    float w[N];
+
+    for (int round = 0; round < 40; round++) {
+        double largest = 0, least = (double)INFINITY, best = 0;
+
+        for (int i = 0; i < N; i++) {
+            w[i] =
+                dscq_rng_normal(&rng) * (i % 7 == 0 ? 1.0F + 0.2F * (float)round : 1);
+            largest = fmax(largest, fabs((double)w[i]));
+        }
+        for (int k = 0; k < CANDIDATES; k++) {
+            const double step =
+                largest / top * pow(12.0, -(double)k / (CANDIDATES - 1));
+            const double error = step_error(w, N, step, top);
+            best = error < least ? step : best;
+            least = fmin(error, least);
+        }
+        ck_assert_double_eq_tol(dscq_linear_step(w, NULL, N, _i), best, 1e-12);
+    }
+}
+END_TEST
+
 static Suite *levels_suite(void)
 {
     TCase *tc;
@@ -449,6 +478,7 @@ static Suite *levels_suite(void)
     tcase_add_test(tc, kmeans_finds_clusters);
     tcase_add_test(tc, linear_step_beats_the_whole_range);
     tcase_add_loop_test(tc, linear_step_of_outliers_is_near_the_best, 0, 2);
+    tcase_add_loop_test(tc, linear_step_is_the_best_of_its_candidates, 2, 8);
     return s;
 }
 
