@@ -130,7 +130,7 @@ typedef struct dscq_net_options {
  *   a net.cfg   its layers and settings (docs/networks.md), Darknet's files included;
  *               without `weights` they are fresh, drawn from [train] seed
  *   a folder    that a run or dscq_import() made: net.cfg and float.ckpt in it
- *   an ONNX file, which brings its weights
+ *   a file of another program that has its weights in it: ONNX (docs/import.md)
  * Every setting is checked now, whatever it is for. Files that settings name are looked
  * for from the folder of path, then from the current one.
  * DSCQ_IO; DSCQ_FORMAT "file:line: ..." for a file or setting that is wrong;

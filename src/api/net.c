@@ -39,7 +39,6 @@ static dscq_status open_cfg(dscq_net *n, const char *path, const dscq_net_option
     size_t bytes;
     dscq_status status;
 
-    DSCQ_TRY(dscq_kind_refuse_foreign(path, err));
     if (o->more != NULL) {
         DSCQ_TRY(dscq_file_read(&file, &bytes, path, CFG_BYTES_MAX, err));
         dscq_str_addf(&text, "%s\n%s\n", (const char *)file, o->more);
@@ -74,9 +73,10 @@ done:
     return status;
 }
 
-/* An ONNX file: its graph as a cfg, with the caller's settings behind it. */
-static dscq_status open_onnx(dscq_net *n, const char *path, const dscq_net_options *o,
-                             dscq_error *err)
+/* A file of another program with its weights in it: its graph as a cfg, with the
+ * caller's settings behind it. */
+static dscq_status open_whole(dscq_net *n, const char *path, const dscq_net_options *o,
+                              dscq_error *err)
 {
     const dscq_import_options io = {.network = path};
     dscq_table *ranges = NULL;
@@ -124,10 +124,10 @@ dscq_status dscq_net_open(dscq_net **out, const char *path,
     DSCQ_TRY(api__listen(&n->listener, o.events, err));
     if (dscq_path_is_dir(path))
         DSCQ_TRY(open_folder(n, path, &o, err));
-    else if (dscq_path_ends(path, ".onnx") || dscq_kind_of(path).bit == DSCQ_KIND_ONNX)
-        DSCQ_TRY(open_onnx(n, path, &o, err));
-    else
+    else if (dscq_path_ends(path, ".cfg") || dscq_kind_of(path).bit == DSCQ_KIND_NET)
         DSCQ_TRY(open_cfg(n, path, &o, err));
+    else
+        DSCQ_TRY(open_whole(n, path, &o, err));
     *out = n;
     return DSCQ_OK;
 done:
