@@ -103,6 +103,7 @@ static void d2_admit(dscq_dram *d, int32_t req)
 {
     d2 *s = d->state;
 
+    /* [R2.1] */
     s->trans[s->trans_count++] = req;
 }
 
@@ -126,6 +127,7 @@ static uint64_t d2_ref_owed(const dscq_dram *d)
 /* R2.4: only the rank under the pointer is looked at. */
 static int run_refresh_counters(d2 *s, uint64_t t, const dscq_dram_config *c)
 {
+    /* [R2.4] */
     d2_rank *rank = &s->rank[s->refresh_pointer];
 
     if (rank->refresh_at <= t) {
@@ -165,6 +167,7 @@ static int move_transaction(dscq_dram *d, d2 *s)
         const int32_t req = s->trans[i];
         const dram_req *r = &d->req[req];
         d2_queue *q = d2_queue_of(s, r->at.rank, r->at.bank);
+        /* [R2.7] */
         if (q->count + 2 > s->depth)
             continue;
         d2_cmd e = {.req = req,
@@ -196,6 +199,7 @@ static int run_ranks(dscq_dram *d, d2 *s, uint64_t *wake)
         d2_rank *rank = &s->rank[r];
         if (s->low_power)
             changed |= dram__d2_run_power(d, s, r, wake);
+        /* [R2.9] */
         if (rank->busy_banks != 0)
             d->rank_state[r] = DRAM_RANK_ACTIVE;
         else

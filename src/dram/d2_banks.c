@@ -26,6 +26,7 @@ void dram__d2_set_state(d2 *s, int32_t r, int32_t b, d2_bank_state to,
 
 void dram__d2_run_timers(d2 *s, uint64_t t, int32_t tRP)
 {
+    /* [R2.2] */
     s->next_change = DRAM_NEVER;
     for (int32_t r = 0; r < s->ranks; r++)
         for (int32_t b = 0; b < s->banks; b++) {
@@ -45,6 +46,7 @@ void dram__d2_run_timers(d2 *s, uint64_t t, int32_t tRP)
 /* The same bus for all: earliest next bursts of both kinds on rank r. */
 static void hold_columns(d2 *s, int32_t r, int own, int is_write, uint64_t t)
 {
+    /* [R2.6] */
     const int32_t to_read = own ? s->wr_to_rd : s->wr_to_rd_rank;
     const uint64_t same = t + (uint64_t)(own ? s->col_to_col : s->col_to_col_rank);
     const uint64_t turn = t + (uint64_t)(is_write ? to_read : s->rd_to_wr);
@@ -128,6 +130,7 @@ void dram__d2_issue(dscq_dram *d, d2 *s, const d2_choice *c)
     case DSCQ_DRAM_RD:
     case DSCQ_DRAM_RDA: /* one cycle to reach the rank, then latency and data */
         after_column(s, c, t);
+        /* [R2.3] */
         dram__finish(d, c->req, t + 1 + (uint64_t)(s->rl + s->burst), DRAM_DONE_READ);
         break;
     case DSCQ_DRAM_WR:
@@ -157,6 +160,7 @@ int dram__d2_run_power(dscq_dram *d, d2 *s, int32_t r, uint64_t *wake)
     d2_rank *rank = &s->rank[r];
     const dscq_dram_place at = {.rank = r};
 
+    /* [R2.8] */
     if (rank->queued == 0 && !rank->flag) {
         if (rank->idle_banks != s->banks)
             return 0;

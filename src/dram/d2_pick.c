@@ -235,6 +235,7 @@ int dram__d2_pick(d2 *s, uint64_t t, d2_choice *out, uint64_t *wake)
         if (pick_for_refresh(s, t, out))
             return 1;
     }
+    /* [R2.5] */
     if (pick_from_queues(s, t, out, wake))
         return 1;
     return s->open_page && pick_precharge(s, t, out, wake);

@@ -120,6 +120,7 @@ static void d3_admit(dscq_dram *d, int32_t req)
 
     if (r->is_write) {
         dram__report(d, req, d->now + 1, DRAM_DONE_WRITE);
+        /* [R3.8] */
         if (p->write != DRAM_NO_REQ) {
             d->n.writes_joined++;
             dram__release(d, req);
@@ -146,6 +147,7 @@ static int d3_drained(const void *state)
 {
     const d3 *s = state;
 
+    /* [R3.7] */
     return s->queued == 0 && s->reads.count == 0 && s->writes.count <= DRAIN_ABOVE;
 }
 
@@ -246,6 +248,7 @@ static int32_t pick_entry(d3 *s, const d3_queue *q, uint64_t t, dscq_dram_op *op
         }
         if (at > t)
             *wake = dram_min64(*wake, at);
+        /* [R3.4] */
         else if (*op == DSCQ_DRAM_PRE ? may_precharge(s, q, i)
                                       : !(*op == DSCQ_DRAM_WR && overtakes_read(q, i)))
             return i;
@@ -351,6 +354,7 @@ static void push_entry(dscq_dram *d, d3 *s, int32_t req)
 
 static int move_one(dscq_dram *d, d3 *s)
 {
+    /* [R3.6] */
     if (!s->unified && s->drain == 0 &&
         (s->writes.count >= s->writes.cap ||
          (s->writes.count > DRAIN_ABOVE && s->queued == 0)))
@@ -385,15 +389,18 @@ static uint64_t d3_tick(dscq_dram *d)
     uint64_t wake = DRAM_NEVER;
     int changed = 0;
 
+    /* [R3.2] */
     if (t >= s->next_ref) {
         s->ref_count++;
         s->next_ref += s->ref_step;
     }
+    /* [R3.3] */
     if (s->ref_count != 0)
         changed = run_refresh(d, s, &wake);
     if (!changed)
         changed = run_queues(d, s, &wake);
     for (int32_t r = 0; r < s->banks.ranks; r++)
+        /* [R3.5] */
         d->rank_state[r] =
             s->banks.rank[r].open != 0 ? DRAM_RANK_ACTIVE : DRAM_RANK_IDLE;
     changed |= move_one(d, s);
@@ -412,5 +419,6 @@ const dram_policy dram__policy_d3 = {
     .tick = d3_tick,
     .drained = d3_drained,
     .ref_owed = d3_ref_owed,
+    /* [R3.1] */
     .admit_delay = 1,
 };

@@ -94,6 +94,7 @@ static void admit_write(dscq_dram *d, frf *s, int32_t req, dram_pending_slot *p)
     d->n.writes_buffered++;
     s->held[FRF_WRITE]++;
     /* a read of the old bytes is under way: parked until that has been issued */
+    /* [R4.1] */
     if (p->first_read == DRAM_NO_REQ)
         dram__frf_link(d, s, req);
 }
@@ -151,6 +152,7 @@ static void issue_pre(dscq_dram *d, frf *s, int32_t rank, int32_t bank)
 /* A row that the timer closed and that is opened again should have stayed open. */
 static void learn_from_act(frf_page *p, uint32_t row)
 {
+    /* [R4.5] */
     if (p->closed_row == row && p->close_after < CLOSE_MAX)
         p->close_after *= 2;
     p->closed_row = DRAM_NO_ROW;
@@ -214,6 +216,7 @@ static uint32_t wants_refresh(const dscq_dram *d, const frf *s, int32_t r)
         return 0;
     const uint32_t taken = dram__banks_taken(&s->banks, s->refresh, rank->set);
     const uint32_t wanted = s->filled[FRF_READ][r] | s->filled[FRF_WRITE][r];
+    /* [R4.6] */
     const int must = rank->owed >= limit * d->refresh_sets;
     return must || (wanted & taken) == 0 ? taken : 0;
 }
@@ -299,6 +302,7 @@ static void run_ranks(dscq_dram *d, frf *s, uint32_t *closed, int *issued,
 /* Reads go first, except in a batch of writes, between the two marks. */
 static void choose_mode(const dscq_dram *d, frf *s)
 {
+    /* [R4.2] */
     if (s->linked[FRF_WRITE] >= d->cfg.write_high)
         s->mode = FRF_WRITE;
     else if (s->linked[FRF_WRITE] <= d->cfg.write_low)
@@ -311,6 +315,7 @@ static int is_better(const frf *s, const frf_list *a, const frf_list *b)
     const int ca = a->op == DSCQ_DRAM_PRE ? 2 : a->op == DSCQ_DRAM_ACT;
     const int cb = b->op == DSCQ_DRAM_PRE ? 2 : b->op == DSCQ_DRAM_ACT;
 
+    /* [R4.3] */
     return ca != cb ? ca < cb : s->node[a->node].order < s->node[b->node].order;
 }
 
@@ -405,6 +410,7 @@ static int run_requests(dscq_dram *d, frf *s, const uint32_t *closed, uint64_t *
     if (s->linked[other] == 0 || (other == FRF_WRITE && s->linked[FRF_READ] != 0 &&
                                   s->linked[other] < d->cfg.write_high / 2))
         return 0;
+    /* [R4.4] */
     f.skip = s->filled[mode];
     f.rows_only = f.next_column < d->now + turn;
     l = pick(d, s, other, &f);

@@ -99,6 +99,7 @@ static int32_t find_hit(const dscq_dram *d, const frf *s, const frf_list *l,
     const frf_node *first = &s->node[l->first];
     const uint64_t age = d->now - d->req[first->req].admitted;
 
+    /* [R4.3] */
     if (first->row != b->row && kind == FRF_READ &&
         (b->hits >= (uint32_t)d->cfg.hit_cap || age > (uint64_t)d->cfg.max_age_cycles))
         return DRAM_NO_REQ;

@@ -29,7 +29,7 @@ static int32_t rows_of_lane(const decoder *d, int32_t lane)
     return n;
 }
 
-/* Columns that are empty in every lane are not broadcast (rule L6). */
+/* Columns that are empty in every lane are not broadcast [L6]. */
 static dscq_status compact(const decoder *d)
 {
     hw_decoded *out = d->out;
@@ -214,6 +214,7 @@ void hw__count_tile(dscq_counters *c, const dscq_hw_wtile *t, const hw_decoded *
     c->mult_split += d->entries * (uint64_t)(d->entry_cycles - 1) * slots;
     c->mult_empty += d->empty * slots;
     c->mac_dense += dense;
+    /* [L4] */
     c->mac_done += d->entries * pixels;
     c->mac_skipped += dense - d->entries * pixels;
     c->acc_updates += d->entries * pixels;

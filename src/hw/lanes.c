@@ -108,6 +108,7 @@ typedef struct column {
 static DSCQ_HW_INLINE void take(const uint16_t *work, int32_t n, column c, int32_t *e,
                                 int32_t *s, int32_t *gap, int32_t *gap_post)
 {
+    /* [L3] */
     const int32_t at = c.b + 1;
 
     if (c.floor == 0) {
@@ -143,6 +144,7 @@ static DSCQ_HW_INLINE int32_t largest(const int32_t *v, int32_t n)
 static DSCQ_HW_INLINE dscq_lane_gap next_broadcast(dscq_lanes *l, int32_t g,
                                                    int32_t queue_free)
 {
+    /* [L1] */
     const int32_t rate = l->b + g;
     const int32_t first = l->start + g - 1;
     dscq_lane_gap cause = g > 1 ? DSCQ_GAP_FETCH : DSCQ_GAP_RATE;
@@ -152,6 +154,7 @@ static DSCQ_HW_INLINE dscq_lane_gap next_broadcast(dscq_lanes *l, int32_t g,
         b = first;
         cause = DSCQ_GAP_START;
     }
+    /* [L2] */
     if (queue_free > b) {
         b = queue_free;
         cause = DSCQ_GAP_QUEUE;
@@ -189,6 +192,7 @@ static void hand_over(dscq_lanes *l, int32_t post_cycles)
 {
     if (post_cycles <= 0)
         return;
+    /* [L5] [P1] */
     l->pe_last = dscq_max32(largest_end(l), l->pe_last) + post_cycles;
     l->pe[l->bank_at] = l->pe_last;
     l->bank_at = l->bank_at + 1 == l->banks ? 0 : l->bank_at + 1;
@@ -220,6 +224,7 @@ void dscq_lanes_rows(dscq_lanes *l, const uint16_t *work, int32_t count,
     int32_t *s = l->s[l->at];
 
     assert(l->is_started && per_slot >= 1 && count <= l->active);
+    /* [R3] */
     for (int32_t i = 0; i < count; i += per_slot) {
         const int32_t n = count - i < per_slot ? count - i : per_slot;
         const dscq_lane_gap cause = next_broadcast(l, g, largest(s + i, n) + 1);

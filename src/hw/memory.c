@@ -151,6 +151,7 @@ void dscq_memory_destroy(dscq_memory *mem)
 static uint64_t to_dram(const dscq_memory *m, uint64_t cycle)
 {
     assert(cycle < UINT64_MAX / m->acc_fs - 1);
+    /* [M4] */
     return (cycle * m->acc_fs + m->dram_fs - 1) / m->dram_fs;
 }
 
@@ -209,8 +210,11 @@ dscq_status dscq_memory_submit(dscq_memory *mem, uint64_t *accepted, uint64_t ad
     if (!mem->is_simple)
         return submit_command_level(mem, accepted, address, is_write, tag, cycle, err);
     const uint64_t at = cycle * SUB;
+    /* [M1] */
     const uint64_t start = at > mem->bus_free ? at : mem->bus_free;
+    /* [M2] */
     mem->bus_free = start + mem->burst_time;
+    /* [M3] */
     const uint64_t end = (mem->bus_free + SUB - 1) / SUB + mem->latency;
     heap_push(mem, (finished){end, mem->orders++, tag});
     *accepted = cycle;

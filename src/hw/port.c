@@ -22,10 +22,12 @@ int hw__port_take(hw_port *p, uint64_t limit, uint32_t *tag, uint64_t *cycle)
 dscq_status hw__port_ask(hw_port *p, const hw_burst *b, uint64_t *left,
                          hw_answer *answer, void *ctx, dscq_error *err)
 {
+    /* [D4] */
     uint64_t at = dscq_max64(b->ready + (uint64_t)p->m->command_cycles, p->next);
     uint64_t accepted = 0;
     dscq_status status;
 
+    /* [D2] */
     while (p->in_flight >= (uint32_t)p->m->outstanding) {
         uint32_t tag;
         uint64_t cycle;

@@ -6,6 +6,7 @@
 
 int32_t dscq_entry_cycles(const dscq_machine *m, int32_t vector, int is_wide)
 {
+    /* [L10] */
     return m->int8_pairs && is_wide && vector > 1 ? 2 : 1;
 }
 

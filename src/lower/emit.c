@@ -50,6 +50,7 @@ done:
 static void place_in_dram(lowering *l, int32_t frames)
 {
     dscq_program *p = l->p;
+    /* [D5] */
     const uint64_t align = (uint64_t)l->m->burst_bytes;
     uint64_t at = (p->image_bytes + align - 1) / align * align;
 

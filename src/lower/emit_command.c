@@ -101,6 +101,7 @@ static dscq_status append(low_emitter *e, int unit, dscq_hw_cmd **out)
  * one needed first goes first. A store follows the loads of its step; what is loaded
  * after a store follows the store. docs/accelerator.md, rule D3, has the proof that
  * this order cannot deadlock. */
+/* [D3] */
 static dscq_status add_ticket(low_emitter *e, const dscq_hw_cmd *c,
                               uint64_t after_store)
 {

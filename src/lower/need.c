@@ -1,6 +1,7 @@
 /* What tensors, blocks in groups and strips take of the activation buffer. */
 #include "lower_internal.h"
 
+/* [B1] */
 int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width)
 {
     const int32_t word = l->m->act_word_bytes;

@@ -59,6 +59,7 @@ static low_choice gap_choice(double density, int32_t bits)
     return best;
 }
 
+/* [W7] */
 low_choice lower__choose_encoding(const lowering *l, const dscq_qweights *w)
 {
     const double density =
@@ -105,7 +106,7 @@ static int32_t lane_rows(const low_tile_job *j, int32_t lane)
     return n;
 }
 
-/* A lane's weights in stream order: rule W1. */
+/* [W1] A lane's weights in stream order. */
 typedef struct lane_seq {
     const uint16_t *code;
     const int16_t *value;
@@ -130,6 +131,7 @@ static lane_seq gather(low_tile_job *j, int32_t lane)
     return q;
 }
 
+/* [W2] */
 static void lane_dense(low_tile_job *j, bit_writer *b, const lane_seq *q)
 {
     for (int32_t i = 0; i < q->count; i++) {
@@ -139,6 +141,7 @@ static void lane_dense(low_tile_job *j, bit_writer *b, const lane_seq *q)
     j->t->entries += (uint64_t)q->count;
 }
 
+/* [W3] */
 static void lane_bitmap(low_tile_job *j, bit_writer *b, const lane_seq *q)
 {
     const int32_t group = j->depthwise ? j->t->columns : q->rows;
@@ -156,6 +159,7 @@ static void lane_bitmap(low_tile_job *j, bit_writer *b, const lane_seq *q)
     }
 }
 
+/* [W4] */
 static void lane_gap(low_tile_job *j, bit_writer *b, const lane_seq *q)
 {
     const int32_t most = (1 << j->t->gap_bits) - 1;
@@ -182,6 +186,7 @@ static void lane_gap(low_tile_job *j, bit_writer *b, const lane_seq *q)
     j->t->entries += entries;
 }
 
+/* [W5] */
 static void lane_binary(low_tile_job *j, bit_writer *b, int32_t lane, const lane_seq *q)
 {
     const dscq_qweights *w = j->w;
@@ -213,6 +218,7 @@ static uint64_t lane_bits_max(const low_tile_job *j, int32_t rows)
            (uint64_t)rows * n / 8;
 }
 
+/* [W6] */
 static void put_constants(low_tile_job *j, uint8_t *at)
 {
     for (int32_t i = 0; i < j->t->m_count; i++, at += DSCQ_CHANNEL_BYTES) {

@@ -51,9 +51,9 @@ typedef struct hand_case {
 } hand_case;
 
 static const hand_case k_hand[] = {
-    /* d2: moved in 0, ACT 1, RD 1 + tRCD 10, data 11 + 1 + CL 10 + B 4 */
+    /* d2 [R2.7] [R2.3]: moved in 0, ACT 1, RD 1 + tRCD 10, data 11 + 1 + CL 10 + B 4 */
     {"d2_stock", NULL, "0 R 0\n", 26, 27},
-    /* the second bank's ACT tRRD 4 later */
+    /* [R2.1] accepted in 1; [R2.6] the second bank's ACT tRRD 4 later */
     {"d2_stock", NULL, "0 R 0\n0 R 40\n", 26 + 29, 31},
     /* powered down since 0: ACT waits for tXP 4 after cycle 100 */
     {"d2_stock", NULL, "100 R 0\n", 29, 130},
@@ -63,7 +63,8 @@ static const hand_case k_hand[] = {
     {"d3_ddr4x8", NULL, "0 R 0\n", 39, 41},
     /* same row: tCCD_L 6 later, accepted one cycle later */
     {"d3_ddr4x8", NULL, "0 R 0\n0 R 40\n", 39 + 44, 47},
-    /* a repeated address shares the burst; a buffered write answers in one cycle */
+    /* [R3.8] a repeated address shares the burst; a buffered write answers in one cycle
+     */
     {"d3_ddr4x8", NULL, "0 R 0\n0 R 0\n", 39 + 38, 41},
     {"d3_ddr4x16_u", NULL, "0 W 0\n0 R 0\n", 1, 20},
     /* frfcfs sees a request in the cycle of its acceptance: ACT 0, RD 17 */
@@ -102,6 +103,137 @@ START_TEST(hand_counted_latencies)
                       r.cycles == h->cycles,
                   "case %d '%s': latency %" PRIu64 ", cycles %" PRIu64, _i, h->trace,
                   r.counters.read_latency_cycles, r.cycles);
+}
+END_TEST
+
+/* A run as text: every command with its cycle, rank, bank and row. */
+static void add_command(void *ctx, const dscq_dram_command *m)
+{
+    static const char *const ops[] = {"ACT", "RD",  "WR",  "RDA", "WRA",
+                                      "PRE", "REF", "PDE", "PDX", "REFSB"};
+
+    dscq_str_addf(ctx, "%" PRIu64 " %s %d.%d.%u; ", m->cycle, ops[m->op], m->at.rank,
+                  m->at.bank, m->at.row);
+}
+
+typedef struct command_case {
+    const char *config, *policy, *set[2]; /* KEY=VALUE */
+    const char *trace, *want;
+} command_case;
+
+static const command_case k_commands[] = {
+    /* [R2.5] closed eagerly tRAS 24 after the activate of 1; [R2.2] idle tRP 10 later;
+     * [R2.8] asleep then, up with the next request, which waits for tXP 4 */
+    {"d2_stock",
+     "d2",
+     {NULL},
+     "0 R 0\n60 R 4000000\n",
+     "1 ACT 0.0.0; 11 RD 0.0.0; 25 PRE 0.0.0; 35 PDE 0.0.0; 60 PDX 0.0.0; 64 ACT "
+     "0.0.1024; 74 RD 0.0.1024; 88 PRE 0.0.0; "},
+    /* [R3.2] tREFI 9360 over two ranks; [R3.1] 9400 counts from 9401, moved then */
+    {"d3_ddr4x8_2r_close",
+     "d3",
+     {NULL},
+     "9400 R 0\n",
+     "4680 REF 0.0.0; 9360 REF 1.0.0; 9402 ACT 0.0.0; 9419 RDA 0.0.0; "},
+    /* [R3.3] the open bank first, the refresh tRP 17 later, tRFC 420 */
+    {"d3_ddr4x8",
+     "d3",
+     {NULL},
+     "0 R 0\n9400 R 0\n",
+     "2 ACT 0.0.0; 19 RD 0.0.0; 9360 PRE 0.0.0; 9377 REF 0.0.0; 9797 ACT 0.0.0; 9814 "
+     "RD 0.0.0; "},
+    /* [R3.4] the third request is the first whose command is ready: tCCD_L 6 */
+    {"d3_ddr4x8",
+     "d3",
+     {NULL},
+     "0 R 0\n0 R 20000\n0 R 40\n",
+     "2 ACT 0.0.0; 19 RD 0.0.0; 25 RD 0.0.0; 41 PRE 0.0.0; 58 ACT 0.0.1; 75 RD "
+     "0.0.1; "},
+    /* [R4.1] a write in a batch of its own waits for the read of its address */
+    {"d3_ddr4x8",
+     "frfcfs",
+     {"controller.write_high=1"},
+     "0 R 0\n0 W 0\n",
+     "0 ACT 0.0.0; 17 RD 0.0.0; 27 WR 0.0.0; "},
+    /* [R4.2] three writes begin a batch that ends when one is left: the read of 48
+     * (CWL 12 + B 4 + tWTR_L 9 behind 23) goes before the third */
+    {"d3_ddr4x8",
+     "frfcfs",
+     {"controller.write_high=3", "controller.write_low=1"},
+     "0 W 0\n0 W 40\n0 W 80\n0 R c0\n",
+     "0 ACT 0.0.0; 17 WR 0.0.0; 23 WR 0.0.0; 48 RD 0.0.0; 58 WR 0.0.0; "},
+    /* [R4.3] a column command before the older request's precharge, unless the row has
+     * had hit_cap bursts */
+    {"d3_ddr4x8",
+     "frfcfs",
+     {NULL},
+     "0 R 0\n0 R 20000\n0 R 40\n",
+     "0 ACT 0.0.0; 17 RD 0.0.0; 23 RD 0.0.0; 39 PRE 0.0.0; 56 ACT 0.0.1; 73 RD "
+     "0.0.1; "},
+    {"d3_ddr4x8",
+     "frfcfs",
+     {"controller.hit_cap=1"},
+     "0 R 0\n0 R 20000\n0 R 40\n",
+     "0 ACT 0.0.0; 17 RD 0.0.0; 39 PRE 0.0.0; 56 ACT 0.0.1; 73 RD 0.0.1; 95 PRE 0.0.0; "
+     "112 ACT 0.0.0; 129 RD 0.0.0; "},
+    /* [R4.4] a write's row is opened while the read waits, when half of write_high are
+     * buffered; else behind the read */
+    {"d3_ddr4x8",
+     "frfcfs",
+     {"controller.write_high=2"},
+     "0 R 0\n0 W 2000\n",
+     "0 ACT 0.0.0; 4 ACT 0.4.0; 17 RD 0.0.0; 27 WR 0.4.0; "},
+    {"d3_ddr4x8",
+     "frfcfs",
+     {NULL},
+     "0 R 0\n0 W 2000\n",
+     "0 ACT 0.0.0; 17 RD 0.0.0; 18 ACT 0.4.0; 35 WR 0.4.0; "},
+    /* [R4.5] closed 128 idle cycles behind 17; opened again, 256 behind 417 */
+    {"d3_ddr4x8",
+     "frfcfs",
+     {NULL},
+     "0 R 0\n400 R 0\n800 R 0\n",
+     "0 ACT 0.0.0; 17 RD 0.0.0; 145 PRE 0.0.0; 400 ACT 0.0.0; 417 RD 0.0.0; 673 PRE "
+     "0.0.0; 800 ACT 0.0.0; 817 RD 0.0.0; "},
+    /* [R4.6] the refresh owed in 9360 waits for the two reads; or they for it */
+    {"d3_ddr4x8",
+     "frfcfs",
+     {NULL},
+     "9355 R 0\n9355 R 20000\n",
+     "9355 ACT 0.0.0; 9372 RD 0.0.0; 9394 PRE 0.0.0; 9411 ACT 0.0.1; 9428 RD 0.0.1; "},
+    {"d3_ddr4x8",
+     "frfcfs",
+     {"controller.refresh_postpone=0"},
+     "9355 R 0\n9355 R 20000\n",
+     "9355 ACT 0.0.0; 9394 PRE 0.0.0; 9411 REF 0.0.0; 9831 ACT 0.0.0; 9848 RD 0.0.0; "
+     "9870 PRE 0.0.0; 9887 ACT 0.0.1; 9904 RD 0.0.1; "},
+};
+
+START_TEST(commands_by_hand)
+{
+    const command_case *k = &k_commands[_i];
+    dscq_config *f = NULL;
+    dscq_dram_config c;
+    dscq_dram_trace t;
+    dscq_dram_result r;
+    dscq_error err;
+    dscq_str s = {0};
+    char path[128];
+
+    snprintf(path, sizeof path, "data/dram/%s.cfg", k->config);
+    test_ok(dscq_config_load(&f, test_source(path), &err));
+    for (int i = 0; i < 2 && k->set[i] != NULL; i++)
+        test_ok(dscq_config_set(f, k->set[i], "--set", &err));
+    test_ok(dscq_dram_config_bind(&c, f, &err));
+    dscq_str_copy(c.policy, sizeof c.policy, k->policy);
+    test_ok(dscq_dram_trace_parse(&t, k->trace, strlen(k->trace), "text", &err));
+    test_ok(dscq_dram_run(&r, &c, &t, add_command, &s, &err));
+    ck_assert_msg(strcmp(s.text, k->want) == 0, "case %d '%s': %s", _i, k->trace,
+                  s.text);
+    dscq_str_free(&s);
+    dscq_dram_trace_clear(&t);
+    dscq_config_destroy(f);
 }
 END_TEST
 
@@ -160,11 +292,32 @@ START_TEST(an_idle_channel_refreshes_every_trefi_and_powers_down)
     dscq_dram_advance(d, 10 * 5200 + 200);
     const dscq_dram_counters n = dscq_dram_count(d);
     ck_assert_uint_eq(n.cycles, 52200);
-    ck_assert_uint_eq(n.ref, 10);
-    ck_assert_uint_eq(n.rank_active_cycles, 10 * 107); /* tRFC */
+    ck_assert_uint_eq(n.ref, 10);                      /* [R2.4] */
+    ck_assert_uint_eq(n.rank_active_cycles, 10 * 107); /* [R2.9] tRFC */
     ck_assert_uint_gt(n.rank_powerdown_cycles, 50000);
     test_ok(dscq_dram_check_laws(d, &err));
     dscq_dram_destroy(d);
+}
+END_TEST
+
+/* Policy d3 keeps up to eight writes; the ninth begins a drain of all. */
+START_TEST(d3_drains_nine_writes_and_keeps_eight)
+{
+    const dscq_dram_config c = load("d3_ddr4x8", NULL);
+    dscq_str s = {0};
+
+    for (unsigned i = 0; i < 8; i++)
+        dscq_str_addf(&s, "0 W %x\n", i * 64);
+    dscq_dram_result r = run_text(&c, s.text);
+    ck_assert_uint_eq(r.counters.write_cmds, 0); /* [R3.7] */
+    ck_assert_uint_eq(r.counters.writes_buffered, 8);
+    dscq_str_add(&s, "0 W 200\n");
+    r = run_text(&c, s.text);
+    ck_assert_uint_eq(r.counters.write_cmds, 9); /* [R3.6] */
+    r = run_text(&c, "0 R 0\n");
+    ck_assert_uint_eq(r.counters.rank_active_cycles, 39); /* [R3.5] 2 to 40 */
+    ck_assert_uint_eq(r.counters.rank_idle_cycles, 2);
+    dscq_str_free(&s);
 }
 END_TEST
 
@@ -467,8 +620,11 @@ static Suite *make(void)
 
     tcase_add_loop_test(tc, hand_counted_latencies, 0,
                         sizeof k_hand / sizeof k_hand[0]);
+    tcase_add_loop_test(tc, commands_by_hand, 0,
+                        sizeof k_commands / sizeof k_commands[0]);
     tcase_add_test(tc, energy_increments_are_those_of_the_data_sheets);
     tcase_add_test(tc, termination_is_priced_apart);
+    tcase_add_test(tc, d3_drains_nine_writes_and_keeps_eight);
     tcase_add_test(tc, an_idle_channel_refreshes_every_trefi_and_powers_down);
     tcase_add_loop_test(tc, jumping_over_idle_cycles_changes_nothing, 0,
                         ALL_CONFIGS * policies);

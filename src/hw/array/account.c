@@ -1,4 +1,4 @@
-/* Every multiplier has one reason in every cycle (rule S1). */
+/* Every multiplier has one reason in every cycle [S1]. */
 #include "array.h"
 
 static uint64_t *wait_account(dscq_counters *c, int token)

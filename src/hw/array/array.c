@@ -38,6 +38,7 @@ int32_t hw__post_cycles(const dscq_machine *m, int32_t channels, int32_t vector,
     const int64_t bytes = (int64_t)channels * vector * elem_bytes;
     const int64_t port = (int64_t)m->act_banks * m->act_word_bytes;
 
+    /* [P2] */
     return dscq_max32(dscq_post_cycles(channels, vector, m->post_entries),
                       (int32_t)dscq_ceil_div(bytes, port));
 }
@@ -47,14 +48,17 @@ static uint64_t configure(hw_array *a, const dscq_hw_cmd *cmd, int32_t active,
                           int32_t depth, hw_ready ready, dscq_counters *c)
 {
     const dscq_hw_op *op = &a->p->op[cmd->op];
+    /* [L8] */
     const uint64_t issue =
         dscq_max64(ready.cycle, a->issue_free) + (uint64_t)a->m->command_cycles;
+    /* [L9] */
     int32_t banks = a->m->acc_banks - (cmd->flags & DSCQ_CMD_ACC_HELD ? 1 : 0);
     const uint64_t lanes_end = dscq_max64(dscq_lanes_end(a->lanes), a->accounted);
     const int same = a->is_array && a->op == cmd->op && a->active == active &&
                      a->lanes->banks == (banks < 1 ? 1 : banks);
 
     banks = banks < 1 ? 1 : banks;
+    /* [L7] */
     if (same && issue < lanes_end) { /* seamless: queues go on */
         dscq_lanes_start(a->lanes, issue);
         return issue;
@@ -129,6 +133,7 @@ static void run_broadcast(hw_array *a, const dscq_hw_cmd *cmd, const hw_decoded 
         column_times(a, cmd, w, p, end, c);
         if (op->has_residual && !keep) { /* rule P4: the operand takes read slots */
             const int64_t bytes = (int64_t)t->m_count * (end - p) * out->elem_bytes;
+            /* [P4] */
             a->g[0] = (uint16_t)(a->g[0] + dscq_ceil_div(bytes, port));
             c->act_read_bytes += (uint64_t)bytes;
         }
@@ -222,8 +227,10 @@ static void run_array(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd,
         c->requants += outputs * (op->has_residual ? 3 : 1);
         c->act_write_bytes += outputs * (uint64_t)a->p->tensor[op->out].elem_bytes;
     }
+    /* [T2] */
     out->act_read = dscq_lanes_broadcast_end(a->lanes);
     out->weight_read = dscq_lanes_end(a->lanes);
+    /* [P3] */
     out->out_written =
         dscq_lanes_post_end(a->lanes) + (uint64_t)a->m->post_latency_cycles;
     if (keep || out->out_written < out->weight_read)

@@ -62,7 +62,7 @@ static dscq_stall wait_cause(int unit, int token)
     return DSCQ_STALL_IDLE; /* the array has the room, or has no outputs yet */
 }
 
-/* Rule S2: where a finished transfer's time went. */
+/* [S2] where a finished transfer's time went. */
 static void account_transfer(sim_state *st, int u, const struct sim_transfer *t)
 {
     uint64_t from = st->dma[u].last_end;
@@ -204,6 +204,7 @@ static dscq_status issue_piece(sim_state *st, int u, struct sim_transfer *t,
     dscq_status status = DSCQ_OK;
 
     for (uint64_t block = from / b; block <= (from + bytes - 1) / b; block++) {
+        /* [D1] */
         if (block == *last_block)
             continue;
         DSCQ_TRY(issue_burst(st, u, t, block));

@@ -6,6 +6,7 @@ dscq_status hw__array_fits(const dscq_program *p, const dscq_machine *m,
     for (int32_t i = 0; i < p->ring_count; i++) {
         const dscq_hw_ring *r = &p->ring[i];
         const int64_t bytes = dscq_hw_ring_bytes(r, m->act_word_bytes, m->act_banks);
+        /* [B5] */
         if (r->line_bytes % m->act_word_bytes != 0 || r->base + bytes > m->act_bytes ||
             (int64_t)r->rows * r->row_bytes != bytes)
             return dscq_fail(err, DSCQ_ARG,

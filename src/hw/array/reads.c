@@ -29,6 +29,7 @@ static row_words touched(const hw_array *a, const dscq_hw_op *op,
                op->stride_w;
     if (ix0 > ix1)
         return (row_words){1, 0, 0};
+    /* [B2] */
     return (row_words){(ix0 - in->x0) * t->elem_bytes / word,
                        ((ix1 - in->x0) * t->elem_bytes + t->elem_bytes - 1) / word,
                        (int32_t)((int64_t)(iy % in->rows) * line % a->m->act_banks)};
@@ -45,6 +46,7 @@ int32_t hw__column_cycles(hw_array *a, const dscq_hw_op *op, const dscq_hw_ring 
     int32_t worst = 1;
 
     *words = 0;
+    /* [B4] */
     memset(a->bank_hits, 0, (size_t)banks * sizeof *a->bank_hits);
     for (int32_t p = first; p < last;) {
         const int32_t x = p % out->width;
@@ -53,6 +55,7 @@ int32_t hw__column_cycles(hw_array *a, const dscq_hw_op *op, const dscq_hw_ring 
         /* a stride wider than a word skips words */
         const int32_t step = step_bytes > word ? step_bytes / word : 1;
         for (int32_t j = w.first; j <= w.last; j += step) {
+            /* [B3] */
             int32_t *hits = &a->bank_hits[(w.bank + j) % banks];
             ++*hits;
             ++*words;
@@ -76,6 +79,7 @@ int32_t hw__new_rows(const hw_array *a, const dscq_hw_op *op, int32_t h, int32_t
         if (!is_first && a->m->row_registers >= op->kernel_h)
             for (int32_t q = 0; q < op->kernel_h && !held; q++)
                 held = (y - 1) * op->stride_h - op->pad_top + q * op->dilation_h == iy;
+        /* [R1] */
         n += !held;
     }
     return n;
@@ -97,5 +101,6 @@ hw_row_step hw__row_step(const hw_array *a, const dscq_hw_op *op,
     const int32_t w0 = (ix0 - in->x0) * t->elem_bytes / word;
     const int32_t w1 = ((ix1 - in->x0 + 1) * t->elem_bytes - 1) / word;
     const int32_t words = w1 - w0 + 1;
+    /* [R2] */
     return (hw_row_step){words >= banks ? 1 : banks / words, words};
 }

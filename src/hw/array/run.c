@@ -119,6 +119,7 @@ static int all_issued(const sim_state *st)
     return 1;
 }
 
+/* [T3] */
 static dscq_status name_deadlock(const sim_state *st)
 {
     char text[400] = "";
@@ -208,6 +209,7 @@ static dscq_status check_laws(sim_state *st)
         for (int i = 0; i < DSCQ_STALL_COUNT; i++)
             sum += s->stall[u][i];
         if (sum != want)
+            /* [S3] */
             return dscq_fail(st->err, DSCQ_INTERNAL,
                              "simulation: broken law: the causes of %s add up to %llu, "
                              "not %llu",

@@ -15,6 +15,7 @@ dscq_status hw__token_add(sim_state *st, dscq_token token, uint64_t cycle)
         t->time = time;
         t->cap = cap;
     }
+    /* [T1] */
     t->time[t->count] = t->count > 0 ? dscq_max64(cycle, t->time[t->count - 1]) : cycle;
     t->count++;
     return DSCQ_OK;

@@ -18,6 +18,7 @@ static uint64_t read_words(const hw_array *a, const dscq_hw_cmd *cmd, int32_t ch
         const uint64_t line = (uint64_t)(r->line_bytes / word);
         uint64_t lines = rows * (uint64_t)channels;
         if (op->mode == DSCQ_HW_MAXPOOL || op->mode == DSCQ_HW_AVGPOOL)
+            /* [V2] */
             lines *= (uint64_t)(op->kernel_h < t->h ? op->kernel_h : t->h);
         if (op->factor_down > 1)
             lines = rows * (uint64_t)op->factor_down * (uint64_t)t->c;
@@ -32,6 +33,7 @@ static int32_t channels_of(const hw_array *a, const dscq_hw_cmd *cmd)
 {
     const dscq_hw_op *op = &a->p->op[cmd->op];
 
+    /* [V3] */
     return op->mode == DSCQ_HW_COPY ? op->c_count : a->p->ring[cmd->ring].c_count;
 }
 
@@ -54,9 +56,11 @@ void hw__run_vector(hw_done *out, hw_array *a, const dscq_hw_cmd *cmd, hw_ready 
     uint64_t cycles =
         (outputs + (uint64_t)a->m->post_entries - 1) / (uint64_t)a->m->post_entries;
 
+    /* [V1] */
     cycles = dscq_max64(cycles, (in_words + banks - 1) / banks);
     cycles = dscq_max64(cycles, (out_words + banks - 1) / banks);
     if (op->mode == DSCQ_HW_LRN) /* one multiplication a neighbour: rule V4 */
+        /* [V4] */
         cycles = dscq_max64(cycles, outputs * (uint64_t)(op->span + 1) /
                                         (2 * (uint64_t)a->m->post_entries));
 

@@ -10,6 +10,7 @@ uint64_t dscq_pipe_bursts(const dscq_pipe_stage *s, int32_t row, int32_t burst_b
     const uint64_t b = (uint64_t)burst_bytes;
     const uint64_t from = (uint64_t)row * s->row_bytes, to = from + s->row_bytes;
 
+    /* [PL7] */
     if (s->kind == DSCQ_PIPE_LOAD) /* what the row before brought is not asked again */
         return (to + b - 1) / b - (from + b - 1) / b;
     /* a store keeps a burst until it is whole, or the frame ends */
@@ -24,6 +25,7 @@ static int next_ready(const pipe_state *st, const pipe_stage *x, uint64_t *at)
 
     if (x->issued == st->frames * rows || x->issued - x->fired >= (uint64_t)x->slots)
         return 0;
+    /* [PL5] */
     *at = x->asked;
     if (x->s->kind == DSCQ_PIPE_LOAD)
         return hw__pipe_room(x, n, at);

@@ -191,6 +191,7 @@ static dscq_status fire_all(pipe_state *st, int32_t i, int *did)
         uint64_t in = x->end, room = 0;
         if (!inputs_ready(x, f, n, &in) || !hw__pipe_room(x, n, &room))
             break;
+        /* [PL1] */
         const uint64_t start = dscq_max64(in, room),
                        end = start + (uint64_t)x->s->cycles;
         t->starved += in - x->end;
@@ -236,6 +237,7 @@ static size_t name_stage(char *text, size_t cap, const pipe_state *st, int32_t i
 }
 
 /* Full FIFOs first: they are the cause. */
+/* [PL8] */
 static dscq_status name_deadlock(const pipe_state *st)
 {
     char text[400] = "", one[160];
@@ -310,6 +312,7 @@ static dscq_status check_sums(const pipe_state *st)
     for (int32_t i = 0; i < st->p->stage_count; i++) {
         dscq_pipe_time *t = &st->out->time[i];
         t->idle = st->out->cycles - st->stage[i].end;
+        /* [PL9] */
         if (t->busy + t->starved + t->blocked + t->idle != st->out->cycles)
             return dscq_fail(
                 st->err, DSCQ_INTERNAL,

@@ -25,6 +25,7 @@ enum {
 
 dscq_resources dscq_pipe_ram(int64_t width_bits, int64_t depth)
 {
+    /* [PF2] */
     const int64_t lut = width_bits * dscq_ceil_div(depth, LUT_BITS);
     dscq_resources r = {0};
 
@@ -55,17 +56,21 @@ dscq_resources dscq_pipe_stage_need(const dscq_pipe_cost *c, const dscq_machine 
         return r;
     }
     const int pairs = m->int8_pairs && !c->is_wide;
+    /* [PF1] */
     r.dsp = dscq_multiplier_dsp(c->lanes, c->vector, pairs) +
             (int64_t)c->post * DSP_PER_REQUANT;
     r.lut += pairs ? mult * m->acc_bits : 0; /* the sums leave the DSP */
+    /* [PF6] */
     r.lut += mult * LUT_PER_MULTIPLIER + (int64_t)c->lanes * LUT_PER_LANE;
     r.ff += mult * FF_PER_MULTIPLIER + (int64_t)c->lanes * FF_PER_LANE;
+    /* [PF5] */
     /* accumulators: a single row is a register */
     if (c->acc_rows == 1)
         r.ff += (int64_t)m->acc_banks * mult * m->acc_bits;
     else
         r.lut += (int64_t)m->acc_banks * dscq_ceil_div(c->acc_rows, LUT_BITS) * mult *
                  m->acc_bits * (c->acc_rows <= LUT_BITS / 2 ? 1 : 2) / 2;
+    /* [PF3] */
     if (c->is_dense)
         add_times(&r, dscq_pipe_ram((int64_t)c->lanes * c->entry_bits, c->depth), 1);
     else
@@ -76,6 +81,7 @@ dscq_resources dscq_pipe_stage_need(const dscq_pipe_cost *c, const dscq_machine 
 
 dscq_resources dscq_pipe_fifo_need(int64_t bytes, int64_t width_bytes)
 {
+    /* [PF4] */
     dscq_resources r =
         dscq_pipe_ram(8 * width_bytes, dscq_ceil_div(bytes, width_bytes));
 

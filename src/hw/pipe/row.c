@@ -31,6 +31,7 @@ static void run_tile(dscq_lanes *l, const dscq_program *p, const dscq_pipe_stage
         for (int32_t x = 0; x < w; x += s->vector) {
             if (broadcast) {
                 dscq_lanes_vector(l, d->work, d->columns, d->active, ones,
+                                  /* [PL3] */
                                   dscq_post_cycles(t->m_count, s->vector, s->post));
                 continue;
             }
@@ -58,6 +59,7 @@ static dscq_status lanes_cycles(uint64_t *cycles, const dscq_program *p,
         for (int32_t i = 0; i < s->wtile_count; i++)
             run_tile(l, p, s, m, &p->wtile[s->wtile_first + i], d[s->wtile_first + i],
                      ones);
+        /* [PL2] */
         *cycles = dscq_lanes_post_end(l) > dscq_lanes_end(l) ? dscq_lanes_post_end(l)
                                                              : dscq_lanes_end(l);
     }
@@ -140,6 +142,7 @@ static void vector_row(dscq_counters *c, const dscq_program *p,
     for (int32_t o = s->op_first; o < s->op_first + s->op_count; o++) {
         const dscq_hw_op *op = &p->op[o];
         const uint64_t outputs = row_outputs(p, op), work = dscq_pipe_work(p, op);
+        /* [PL4] */
         c->cycles += (uint64_t)dscq_ceil_div((int64_t)work, s->post);
         c->post_outputs += outputs;
         c->act_read_bytes +=

@@ -133,6 +133,7 @@ done:
 }
 
 /* Joins get the fewest rows with which they hold nothing up. */
+/* [PL6] */
 dscq_status lower__size_fifos(lowering *l)
 {
     dscq_pipe *pipe = dscq_program_pipe(l->p);
