@@ -12,14 +12,18 @@ foreach(m IN LISTS modules)
 endforeach()
 
 # ---- the program -------------------------------------------------------------
+# All but main() is an archive of its own, for tests of its parts.
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
-add_executable(dscq ${cli_sources})
-target_include_directories(dscq PRIVATE ${PROJECT_SOURCE_DIR}/src/cli)
-target_link_libraries(dscq PRIVATE dscq_flags dscq_search)
-target_compile_definitions(dscq PRIVATE
+list(REMOVE_ITEM cli_sources ${PROJECT_SOURCE_DIR}/src/cli/main.c)
+add_library(dscq_cli STATIC ${cli_sources})
+target_include_directories(dscq_cli PUBLIC ${PROJECT_SOURCE_DIR}/src/cli)
+target_link_libraries(dscq_cli PRIVATE dscq_flags PUBLIC dscq_search)
+target_compile_definitions(dscq_cli PRIVATE
   DSCQ_SOURCE_DATA_DIR="data"
   DSCQ_RELEASE_DATE="${DSCQ_RELEASE_DATE}")
-foreach(target dscq dscq_api) # both say what this build has, and where its data are
+add_executable(dscq src/cli/main.c)
+target_link_libraries(dscq PRIVATE dscq_flags dscq_cli)
+foreach(target dscq_cli dscq_api) # both say what this build has, and where its data are
   target_compile_definitions(${target} PRIVATE
     DSCQ_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/dscq")
   foreach(library BLAS JSON JPEG WEBP EXPAT ONNX)

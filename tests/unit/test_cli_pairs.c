@@ -1,5 +1,5 @@
 /* What `dscq eval` writes of two networks on the same images. */
-#include "../../src/cli/eval.h"
+#include "eval.h"
 #include "dscq/base/json.h"
 #include "support.h"
 
