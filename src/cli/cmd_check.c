@@ -16,9 +16,9 @@
 
 /* What is looked into; what is foreign becomes a row like any other problem. */
 enum {
-    CHECKED = DSCQ_KIND_NET | DSCQ_KIND_ONNX | DSCQ_KIND_WEIGHTS |
-              DSCQ_KIND_CHECKPOINT | DSCQ_KIND_PACKED | DSCQ_KIND_FOREIGN |
-              DSCQ_KIND_NOTHING
+    NETWORKS = DSCQ_KIND_ONNX | DSCQ_KIND_TFLITE, /* of others, in one file */
+    CHECKED = DSCQ_KIND_NET | NETWORKS | DSCQ_KIND_WEIGHTS | DSCQ_KIND_CHECKPOINT |
+              DSCQ_KIND_PACKED | DSCQ_KIND_FOREIGN | DSCQ_KIND_NOTHING
 };
 
 typedef struct check_options {
@@ -166,7 +166,7 @@ static dscq_status check_file(size_t *errors, dscq_table *t, cli_call *call, int
     if ((kind & (DSCQ_KIND_WEIGHTS | DSCQ_KIND_CHECKPOINT)) != 0 ||
         dscq_path_ends(path, ".ckpt"))
         return check_weights(errors, t, call, at, err);
-    if (kind & (DSCQ_KIND_ONNX | DSCQ_KIND_FOREIGN | DSCQ_KIND_NOTHING))
+    if (kind & (NETWORKS | DSCQ_KIND_FOREIGN | DSCQ_KIND_NOTHING))
         return check_foreign(errors, t, path, NULL, err);
     if (dscq_pack_read(&q, path, &why) != DSCQ_OK)
         return add_failure(errors, t, "packed", path, &why, err);
@@ -252,8 +252,8 @@ const cli_cmd cli_cmd_check = {
         "For a NET.cfg: every line, key and value, its graph, the files and layers "
         "that its settings name, every picture, label and box of its [data] section, "
         "test and calibration part included, and whether they fit the network; all "
-        "that train and compress would refuse, at once. For an ONNX file: every node "
-        "that cannot be imported. For Darknet "
+        "that train and compress would refuse, at once. For an ONNX or TensorFlow Lite "
+        "file: every node that cannot be imported. For Darknet "
         ".weights, "
         "named behind their cfg: whether they are as many as it wants. For a "
         "checkpoint (.ckpt): whether it is whole and, behind a cfg, of that network. "

@@ -86,16 +86,20 @@ done:
 const cli_cmd cli_cmd_import = {
     .name = "import",
     .group = CLI_MODEL,
-    .synopsis = "MODEL.onnx | NET.cfg NET.weights",
+    .synopsis = "MODEL.onnx | MODEL.tflite | NET.cfg NET.weights",
     .summary = "bring in a network that others trained",
     .description =
-        "Reads an ONNX file, or a Darknet cfg with its weights, and writes "
-        "net.cfg and float.ckpt into the folder -o: train, eval and compress "
+        "Reads an ONNX or TensorFlow Lite file, or a Darknet cfg with its weights, and "
+        "writes net.cfg and float.ckpt into the folder -o: train, eval and compress "
         "work on those.\n\n"
         "Of a quantised ONNX graph (QuantizeLinear and DequantizeLinear, or QLinear "
-        "and Integer operators) the float network is made, with the weights that the "
-        "codes stand for; the grids of its activations go to ranges.csv. TensorFlow "
-        "Lite files are not read.\n\n"
+        "and Integer operators) and of an int8, uint8 or int16 TensorFlow Lite file "
+        "the "
+        "float network is made, with the weights that the codes stand for; the grids "
+        "of "
+        "its activations go to ranges.csv. With the [compress] section that net.cfg "
+        "then "
+        "has of a TensorFlow Lite file, compress keeps all its codes.\n\n"
         "A file that holds something no layer here can do is refused with a "
         "table of all such nodes: name, operator, opset, reason.\n\n"
         "The files do not say how pictures become the network's input; --data "
@@ -109,7 +113,8 @@ const cli_cmd cli_cmd_import = {
     .takes = CLI_TAKES_TABLE | CLI_TAKES_OUTPUT | CLI_TAKES_FORCE,
     .min_args = 1,
     .max_args = 2,
-    .operand_kinds = {DSCQ_KIND_ONNX | DSCQ_KIND_NET, DSCQ_KIND_WEIGHTS},
+    .operand_kinds = {DSCQ_KIND_ONNX | DSCQ_KIND_TFLITE | DSCQ_KIND_NET,
+                      DSCQ_KIND_WEIGHTS},
     .options = k_options,
     .option_bytes = sizeof(import_options),
     .run = run,

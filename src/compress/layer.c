@@ -157,14 +157,98 @@ static dscq_status freeze_kmeans(dscq_clayer *l, dscq_error *err)
     return compress__freeze_levels(l, level, n, NULL, NULL, err);
 }
 
+enum { WIDE = 255 };
+
+/* The steps of which the weights are whole numbers of at most WIDE, some above what 8
+ * bits hold: one for all, or one a channel. How many, 0: there are none. */
+static int32_t wide_steps(double *step, const dscq_clayer *l)
+{
+    const size_t per = l->w->count / (size_t)l->w->k;
+    int beyond = 0;
+
+    if (dscq_lattice_step(l->w->w, l->mask, l->w->count, 1, 127) > 0.0)
+        return 0;
+    step[0] = dscq_lattice_step(l->w->w, l->mask, l->w->count, 128, WIDE);
+    if (step[0] > 0.0)
+        return 1;
+    for (int32_t o = 0; o < l->w->k; o++) {
+        const float *w = l->w->w + (size_t)o * per;
+        const uint8_t *mask = l->mask + (size_t)o * per;
+        step[o] = dscq_lattice_step(w, mask, per, 1, 127);
+        if (!(step[o] > 0.0)) {
+            step[o] = dscq_lattice_step(w, mask, per, 128, WIDE);
+            beyond = 1;
+        }
+        if (!(step[o] > 0.0))
+            return 0;
+    }
+    return beyond ? l->w->k : 0;
+}
+
+/* Which whole numbers the weights are; how many, 0 aside. mask: those that are not 0.
+ */
+static int32_t wide_codes(int16_t *entry, uint8_t *mask, const dscq_clayer *l,
+                          const double *step, int32_t steps)
+{
+    const size_t per = l->w->count / (size_t)steps;
+    uint8_t seen[2 * WIDE + 1] = {0};
+    int32_t n = 0;
+
+    for (size_t i = 0; i < l->w->count; i++) {
+        const double v = dscq_round_away((double)l->w->w[i] / step[i / per]);
+        mask[i] = l->mask[i] && v != 0.0;
+        seen[WIDE + (int32_t)(mask[i] ? v : 0.0)] = 1;
+    }
+    for (int32_t v = -WIDE; v <= WIDE; v++)
+        if (v != 0 && seen[WIDE + v] && n++ < DSCQ_CODEBOOK_MAX - 1)
+            entry[n - 1] = (int16_t)v;
+    return n;
+}
+
+/* Weights of a network that was quantised before may lie further than 127 steps from 0
+ * (around a zero point, or at -128), on 256 levels: a codebook of those keeps them.
+ * l->q stays NULL: they are no such. */
+static dscq_status freeze_wide(dscq_clayer *l, dscq_error *err)
+{
+    double *step = dscq_malloc((size_t)l->w->k, sizeof *step);
+    int16_t entry[DSCQ_CODEBOOK_MAX];
+    dscq_wquant *q = NULL;
+    dscq_status status = DSCQ_OK;
+
+    if (step == NULL)
+        return dscq_fail_nomem(err, "quantised weights", (size_t)l->w->k * 8);
+    const int32_t steps = wide_steps(step, l);
+    if (steps == 0)
+        goto done;
+    DSCQ_TRY(dscq_wquant_create(&q, l->w, DSCQ_FORM_CODEBOOK, l->rule.b, steps,
+                                l->rule.block, err));
+    const int32_t count = wide_codes(entry, q->mask, l, step, steps);
+    if (count >= DSCQ_CODEBOOK_MAX)
+        goto done;
+    memcpy(q->scale, step, (size_t)steps * sizeof *step);
+    dscq_wquant_set_codes(q, entry, count, 1.0);
+    l->q = q;
+    q = NULL;
+done:
+    dscq_wquant_destroy(q);
+    dscq_free(step);
+    return status;
+}
+
 dscq_status compress__freeze_form(dscq_compressor *c, dscq_clayer *l, int worker,
                                   dscq_error *err)
 {
+    dscq_status status = DSCQ_OK;
+
     if (l->rule.form == DSCQ_FORM_CODEBOOK)
         return freeze_kmeans(l, err);
     dscq_wquant_destroy(l->q); /* a new one is fitted to the weights as they are */
     l->q = NULL;
-    if (form_of(c, l, worker) == NULL)
+    if (l->rule.form == DSCQ_FORM_LINEAR && l->rule.b == 8 &&
+        c->settings->all.form == DSCQ_FORM_CODEBOOK) /* not that linear was asked for */
+        DSCQ_TRY(freeze_wide(l, err));
+    if (l->q == NULL && form_of(c, l, worker) == NULL)
         return dscq_fail_nomem(err, "quantised weights", 5ULL * l->w->count);
-    return DSCQ_OK;
+done:
+    return status;
 }

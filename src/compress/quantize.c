@@ -82,29 +82,13 @@ void dscq_wquant_destroy(dscq_wquant *q)
     dscq_free(q);
 }
 
-void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
+void dscq_wquant_set_codes(dscq_wquant *q, const int16_t *entry, int32_t n, double step)
 {
-    double top = 0.0;
-    int32_t count = 1;
+    const int32_t count = n + 1;
 
     assert(q->w.form == DSCQ_FORM_CODEBOOK && n < DSCQ_CODEBOOK_MAX);
-    for (int32_t i = 0; i < n; i++)
-        top = fmax(top, fabs(level[i]));
-    const double step = top > 0.0 ? top / 127.0 : 1.0;
-    for (int32_t i = 0; i < n; i++) {
-        const int16_t e = (int16_t)dscq_round_away(level[i] / step);
-        int32_t at = 1;
-
-        while (at < count && q->w.codebook[at] < e)
-            at++;
-        if (e == 0 || (at < count && q->w.codebook[at] == e))
-            continue;
-        memmove(&q->w.codebook[at + 1], &q->w.codebook[at],
-                (size_t)(count - at) * sizeof q->w.codebook[0]);
-        q->w.codebook[at] = e;
-        count++;
-    }
     q->w.codebook[0] = 0;
+    memcpy(q->w.codebook + 1, entry, (size_t)n * sizeof *entry);
     q->w.codebook_count = count;
     for (int32_t e = 1; e + 1 < count; e++) /* midpoints; between the signs: zero */
         q->edge[e] = (int16_t)((q->w.codebook[e] < 0) != (q->w.codebook[e + 1] < 0)
@@ -115,6 +99,31 @@ void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
     for (int32_t i = 0; i < count; i++)
         q->codebook_real[i] =
             q->w.codebook[i] * (q->scale_count == 1 ? q->scale[0] : step);
+}
+
+void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n)
+{
+    int16_t entry[DSCQ_CODEBOOK_MAX];
+    double top = 0.0;
+    int32_t count = 0;
+
+    assert(n < DSCQ_CODEBOOK_MAX);
+    for (int32_t i = 0; i < n; i++)
+        top = fmax(top, fabs(level[i]));
+    const double step = top > 0.0 ? top / 127.0 : 1.0;
+    for (int32_t i = 0; i < n; i++) {
+        const int16_t e = (int16_t)dscq_round_away(level[i] / step);
+        int32_t at = 0;
+
+        while (at < count && entry[at] < e)
+            at++;
+        if (e == 0 || (at < count && entry[at] == e))
+            continue;
+        memmove(&entry[at + 1], &entry[at], (size_t)(count - at) * sizeof *entry);
+        entry[at] = e;
+        count++;
+    }
+    dscq_wquant_set_codes(q, entry, count, step);
 }
 
 void dscq_wquant_set_edges(dscq_wquant *q, const double *level, const double *edge,

@@ -16,20 +16,69 @@ static double grid_error(double a, double step, double top)
     return (a - q * step) * (a - q * step);
 }
 
-double dscq_linear_step(const float *w, const uint8_t *mask, size_t n, int32_t b)
+static double biggest_of(const float *w, const uint8_t *mask, size_t n)
 {
-    const double top = (double)((1 << (b - 1)) - 1);
-    double biggest = 0.0, best = (double)INFINITY, step = 0.0;
-    double count[CELLS] = {0.0};
+    double biggest = 0.0;
 
-    assert(b >= 2 && b <= 16);
     for (size_t i = 0; i < n; i++)
         if ((mask == NULL || mask[i]) && isfinite(w[i]))
             biggest = fmax(biggest, fabs((double)w[i]));
+    return biggest;
+}
+
+/* Whether all weights are whole multiples of biggest / m. */
+static int is_lattice(const float *w, const uint8_t *mask, size_t n, double biggest,
+                      int m)
+{
+    static const double k_float = 5e-5; /* in steps: what rounding to float32 may do */
+    const double inv = m / biggest;
+
+    for (size_t i = 0; i < n; i++) {
+        const double x = (double)w[i] * inv;
+        if ((mask == NULL || mask[i]) && !(fabs(x - dscq_round_away(x)) < k_float))
+            return 0;
+    }
+    return 1;
+}
+
+double dscq_lattice_step(const float *w, const uint8_t *mask, size_t n, int32_t lo,
+                         int32_t hi)
+{
+    const double biggest = biggest_of(w, mask, n);
+
+    if (!(biggest > 0.0) && lo <= 1)
+        return k_smallest_step; /* zeros are multiples of anything */
+    for (int32_t m = lo; m <= hi; m++)
+        if (is_lattice(w, mask, n, biggest, m))
+            return biggest / m;
+    return 0.0;
+}
+
+/* The step of 8 or more bits: all of them over the range, unless the weights have a
+ * coarser one already, whose codes stay what they are. */
+static double fine_step(const float *w, const uint8_t *mask, size_t n, double biggest,
+                        int32_t b)
+{
+    const int32_t top = (1 << (b - 1)) - 1;
+    const double own = b == 8 && !is_lattice(w, mask, n, biggest, top)
+                           ? dscq_lattice_step(w, mask, n, 1, top - 1)
+                           : 0.0;
+
+    return own > 0.0 ? own : biggest / top;
+}
+
+double dscq_linear_step(const float *w, const uint8_t *mask, size_t n, int32_t b)
+{
+    const double top = (double)((1 << (b - 1)) - 1);
+    const double biggest = biggest_of(w, mask, n);
+    double best = (double)INFINITY, step = 0.0;
+    double count[CELLS] = {0.0};
+
+    assert(b >= 2 && b <= 16);
     if (!(biggest > 0.0))
         return k_smallest_step;
     if (b >= 8)
-        return fmax(biggest / top, k_smallest_step * 1e-3);
+        return fmax(fine_step(w, mask, n, biggest, b), k_smallest_step * 1e-3);
     if (n > CELLS) /* a histogram is exact enough for many weights */
         for (size_t i = 0; i < n; i++)
             if ((mask == NULL || mask[i]) && isfinite(w[i])) {

@@ -10,10 +10,12 @@
 #include "dscq/compress/ranges.h"
 #include "dscq/data/batch.h"
 #include "dscq/flow/compress.h"
+#include "dscq/flow/import.h"
 #include "dscq/flow/project.h"
 #include "dscq/flow/steps.h"
 #include "dscq/flow/train.h"
 #include "dscq/hw/machine.h"
+#include "dscq/nn/graph.h"
 #include "dscq/report/plot.h"
 #include "dscq/sense/sense.h"
 
@@ -290,6 +292,21 @@ dscq_status flow__post(flow_tune *t, dscq_error *err);
 
 /* The fewest bits (2 to 16) that hold the codes lo..hi. */
 int32_t flow__codes_bits(int64_t lo, int64_t hi);
+
+/* ---- networks of others -------------------------------------------------- */
+
+/* What comes with a network that is read; each may be NULL: not wanted. */
+typedef struct flow_brought {
+    dscq_table **refused, **ranges; /* flow/import.h                                  */
+    dscq_str *settings; /* sections of a cfg that keep a quantised network as it is   */
+} flow_brought;
+dscq_status flow__read_tflite(dscq_model **out, flow_brought *with,
+                              const dscq_import_options *o, dscq_error *err);
+/* NULL when there are none. */
+dscq_status flow__range_table(dscq_table **out, const dscq_graph_range *r,
+                              int32_t count, const dscq_model *m, dscq_error *err);
+/* dir/ranges.csv */
+dscq_status flow__write_ranges(const dscq_table *t, const char *dir, dscq_error *err);
 /* Put those of compress.ranges (relative to the cfg's folder; empty: none) into grid
  * [dscq_grid_count()], whose others are left, with the file's bits (at least 4).
  * DSCQ_FORMAT "file:line: ...", also where the settings say other bits of a layer. */

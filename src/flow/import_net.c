@@ -9,54 +9,24 @@
 #include "dscq/import/darknet.h"
 #include "dscq/nn/checkpoint.h"
 #include "dscq/onnx/onnx.h"
-#include "dscq/report/writers.h"
 #include "flow_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* One row a grid: layer, scale, zero point, smallest and largest code, bits of a code.
- */
-static const dscq_column k_columns[] = {DSCQ_TEXT_COLUMN("layer", ""),
-                                        DSCQ_REAL_COLUMN("scale", "", 9),
-                                        DSCQ_INT_COLUMN("zero", ""),
-                                        DSCQ_INT_COLUMN("lo", ""),
-                                        DSCQ_INT_COLUMN("hi", ""),
-                                        DSCQ_INT_COLUMN("bits", ""),
-                                        DSCQ_COLUMN_END};
-
-static dscq_status range_table(dscq_table **out, const dscq_onnx *f,
-                               const dscq_model *m, dscq_error *err)
+static dscq_status read_onnx(dscq_model **out, flow_brought *with, const char *path,
+                             dscq_error *err)
 {
-    int32_t count = 0;
-    const dscq_onnx_range *r = dscq_onnx_ranges(f, &count);
-    dscq_status status;
-
-    if (count == 0)
-        return DSCQ_OK;
-    DSCQ_TRY(dscq_table_create(out, "ranges", k_columns, err));
-    for (int32_t i = 0; i < count; i++)
-        DSCQ_TABLE_ROW(*out,
-                       dscq_text(r[i].node == DSCQ_INPUT
-                                     ? "input"
-                                     : dscq_model_node(m, r[i].node)->name),
-                       dscq_real(r[i].scale), dscq_int(r[i].zero), dscq_int(r[i].lo),
-                       dscq_int(r[i].hi), dscq_int(flow__codes_bits(r[i].lo, r[i].hi)));
-    status = dscq_table_finish(out, err);
-done:
-    return status;
-}
-
-static dscq_status read_onnx(dscq_model **out, dscq_table **refused,
-                             dscq_table **ranges, const char *path, dscq_error *err)
-{
+    const dscq_onnx_range *r;
     dscq_onnx *f = NULL;
+    int32_t count = 0;
     dscq_status status;
 
     DSCQ_TRY(dscq_onnx_load(&f, path, err));
-    DSCQ_TRY(dscq_onnx_to_model(out, refused, f, err));
-    if (ranges != NULL)
-        DSCQ_TRY(range_table(ranges, f, *out, err));
+    DSCQ_TRY(dscq_onnx_to_model(out, with->refused, f, err));
+    r = dscq_onnx_ranges(f, &count);
+    if (with->ranges != NULL)
+        DSCQ_TRY(flow__range_table(with->ranges, r, count, *out, err));
 done:
     dscq_onnx_close(f);
     return status;
@@ -123,8 +93,8 @@ static dscq_status read_darknet(dscq_model **out, dscq_table **refused,
         dscq_kind_of(o->network).bit != DSCQ_KIND_NET)
         return dscq_fail(
             err, DSCQ_FORMAT,
-            "%s: neither an ONNX file nor a Darknet cfg; other formats are "
-            "not read: export the network to ONNX",
+            "%s: neither an ONNX or TensorFlow Lite file nor a Darknet cfg; other "
+            "formats are not read: export the network to ONNX",
             o->network);
     DSCQ_TRY(faults_create(&all, err));
     const dscq_config_listener listener = {hear, &all};
@@ -148,20 +118,21 @@ static int is_onnx(const char *path)
     return dscq_path_ends(path, ".onnx") || dscq_kind_of(path).bit == DSCQ_KIND_ONNX;
 }
 
-dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
-                                   dscq_table **ranges, const dscq_import_options *o,
-                                   dscq_error *err)
+static dscq_status read_network(dscq_model **out, flow_brought *with,
+                                const dscq_import_options *o, dscq_error *err)
 {
     dscq_status status;
 
     *out = NULL;
-    if (refused != NULL)
-        *refused = NULL;
-    if (ranges != NULL)
-        *ranges = NULL;
+    if (with->refused != NULL)
+        *with->refused = NULL;
+    if (with->ranges != NULL)
+        *with->ranges = NULL;
     DSCQ_TRY(dscq_kind_refuse_foreign(o->network, err));
-    DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, refused, ranges, o->network, err)
-                                 : read_darknet(out, refused, o, err));
+    DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, with, o->network, err)
+             : dscq_kind_of(o->network).bit == DSCQ_KIND_TFLITE
+                 ? flow__read_tflite(out, with, o, err)
+                 : read_darknet(out, with->refused, o, err));
 done:
     if (status != DSCQ_OK) {
         dscq_model_destroy(*out);
@@ -170,18 +141,13 @@ done:
     return status;
 }
 
-static dscq_status write_ranges(const dscq_table *t, const char *dir, dscq_error *err)
+dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
+                                   dscq_table **ranges, const dscq_import_options *o,
+                                   dscq_error *err)
 {
-    char path[DSCQ_PATH_MAX];
-    dscq_str text = {0};
-    dscq_status status;
+    flow_brought with = {refused, ranges, NULL};
 
-    DSCQ_TRY(dscq_write_csv(&text, t, err));
-    DSCQ_TRY(dscq_path_join(path, sizeof path, dir, "ranges.csv", err));
-    DSCQ_TRY(dscq_file_write(path, text.text, text.len, err));
-done:
-    dscq_str_free(&text);
-    return status;
+    return read_network(out, &with, o, err);
 }
 
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
@@ -191,17 +157,20 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
     dscq_table *ranges = NULL;
     char path[DSCQ_PATH_MAX], what[DSCQ_PATH_MAX];
     dscq_model *m = NULL;
-    dscq_str text = {0};
+    dscq_str text = {0}, settings = {0};
+    flow_brought with = {refused, &ranges, &settings};
     dscq_status status;
 
     if (out != NULL)
         *out = NULL;
-    DSCQ_TRY(dscq_flow_read_network(&m, refused, &ranges, o, err));
+    DSCQ_TRY(read_network(&m, &with, o, err));
     dscq_str_addf(&text, "# Imported from %s\n\n", dscq_path_base(o->network));
     DSCQ_TRY(dscq_export_net_cfg(&text, m, DSCQ_CFG_IMPORTED, err));
     if (o->data != NULL && o->data[0] != '\0')
         dscq_str_addf(&text, "\n[data]\n%s", o->data);
-    if (text.bad)
+    if (settings.len > 0)
+        dscq_str_add(&text, settings.text);
+    if (text.bad || settings.bad)
         DSCQ_TRY(dscq_fail_nomem(err, "a cfg", text.len));
     (void)snprintf(what, sizeof what, "dscq import %.200s", o->network);
     DSCQ_TRY(dscq_folder_open(&folder, o->dir, what, o->force, NULL, err));
@@ -213,7 +182,7 @@ dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
     DSCQ_TRY(dscq_path_join(path, sizeof path, o->dir, "float.ckpt", err));
     DSCQ_TRY(dscq_model_save(m, path, err));
     if (ranges != NULL)
-        DSCQ_TRY(write_ranges(ranges, o->dir, err));
+        DSCQ_TRY(flow__write_ranges(ranges, o->dir, err));
     if (out != NULL) {
         *out = m;
         m = NULL;
@@ -222,6 +191,7 @@ done:
     dscq_folder_close(folder);
     dscq_table_destroy(ranges);
     dscq_str_free(&text);
+    dscq_str_free(&settings);
     dscq_model_destroy(m);
     return status;
 }

@@ -142,6 +142,17 @@ static dscq_aquant grid_of(const range_row *r, int32_t bits, const dscq_node *n)
     return dscq_aquant_make(lo, hi, bits, 1);
 }
 
+/* An output of the network that no layer computes with has more bits than the file
+ * gave it: its codes lie on that grid, with as many between two as the bits allow. */
+static dscq_aquant grid_of_output(const range_row *r, int32_t bits)
+{
+    const int32_t own = r->bits < BITS_MIN ? BITS_MIN : (int32_t)r->bits;
+    const dscq_aquant file = grid_of(r, own, NULL);
+    const int32_t between = 1 << (bits - own);
+
+    return (dscq_aquant){file.scale / between, file.zero_point * between, bits, 1};
+}
+
 /* "NAME.pre", as the packed network calls it: in front of the table of a layer. -1: it
  * is none. */
 static int32_t in_front_of(const dscq_model *m, const char *layer)
@@ -186,8 +197,12 @@ static dscq_status use_row(const range_use *u, const range_row *r, dscq_error *e
                          r->layer);
     const int32_t at = dscq_calibrate_source(m, node);
     int32_t bits = 0;
-    if (dscq_calibrate_is_logits(m, at)) /* outputs are never clipped */
+    if (dscq_calibrate_is_logits(m, at)) {
+        bits = dscq_rules_activation_bits(u->s, m, at);
+        if (bits >= r->bits && bits >= BITS_MIN)
+            u->grid[at + 1] = grid_of_output(r, bits);
         return DSCQ_OK;
+    }
     const dscq_status status = row_bits(&bits, u, r, at, err);
     if (status == DSCQ_OK)
         u->grid[at + 1] =

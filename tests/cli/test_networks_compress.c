@@ -10,6 +10,8 @@
 
 enum { PATH = 512 };
 
+#define QUANTISED "quantised/tflite/"
+
 static const struct network {
     const char *name, *file, *weights;
     int simulate;
@@ -30,6 +32,15 @@ static const struct network {
      "mobilenetv2-yolov3-nano-voc/mobilenetv2-yolov3-nano-voc.weights", 0},
     {"slim_320", "face/slim-320.onnx", NULL, 0},
     {"yunet", "face/yunet_n_320.onnx", NULL, 0},
+    {"resnet8_int8", "mlperf_tiny/resnet8_cifar10_int8.tflite", NULL, 0},
+    {"vww_96_int8", "mlperf_tiny/vww_96_int8.tflite", NULL, 0},
+    {"kws_dscnn_int8", "mlperf_tiny/kws_dscnn_int8.tflite", NULL, 1},
+    {"kws_dscnn_hybrid", "mlperf_tiny/kws_dscnn_float.tflite", NULL, 0},
+    {"v1_uint8", "mobilenet_v1_0.25_128/mobilenet_v1_0.25_128_quant.tflite", NULL, 0},
+    {"person_int8", QUANTISED "tflm_person_detect_int8/model.tflite", NULL, 1},
+    {"yolo_int8", QUANTISED "yolo_fastest_person_int8/model.tflite", NULL, 0},
+    {"ssd_int8", QUANTISED "ssd_slim_face_int8/model.tflite", NULL, 0},
+    {"mcunet_int8", QUANTISED "mcunet_detection_int8/model.tflite", NULL, 0},
 };
 
 /* The program with these words (NULL ends them) in the network's own folder; 0 is

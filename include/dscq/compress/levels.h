@@ -61,9 +61,16 @@ int32_t dscq_kmeans(double *level, int32_t k, const float *w, const uint8_t *mas
 /* ---- uniform ------------------------------------------------------------- */
 
 /* Step of a symmetric b-bit grid (|value| <= 2^(b-1) - 1) for weights with mask 1: b =
- * 8 or more: the largest magnitude reaches the end; below: the step with the smallest
- * squared error among 48 fractions of that. 1e-8 when all are zero. */
+ * 8 or more: the largest magnitude reaches the end, unless (8 bits) the weights are
+ * whole multiples of a larger step already; below: the step with the smallest squared
+ * error among 48 fractions of that. 1e-8 when all are zero. */
 double dscq_linear_step(const float *w, const uint8_t *mask, size_t n, int32_t b);
+
+/* The step of which all weights with mask 1 are whole multiples, as float32 has them,
+ * the largest being lo..hi of them; 0: there is none. Of a network that was quantised
+ * before, its codes. */
+double dscq_lattice_step(const float *w, const uint8_t *mask, size_t n, int32_t lo,
+                         int32_t hi);
 
 /* ---- binary with 8-bit blocks (after Nguyen et al., TCSVT 2021; docs/methods.md) - */
 

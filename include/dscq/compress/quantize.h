@@ -49,6 +49,10 @@ void dscq_wquant_destroy(dscq_wquant *q); /* NULL is fine */
  * grid whose step is max|level|/127, repeats and zeros dropped; all scales are
  * multiplied by the step. Values and codes are left to dscq_wquant_assign(). */
 void dscq_wquant_set_levels(dscq_wquant *q, const double *level, int32_t n);
+/* The same from the entries themselves: ascending whole numbers other than 0, n <= 255,
+ * at most 255 from 0, of a grid with that step. */
+void dscq_wquant_set_codes(dscq_wquant *q, const int16_t *entry, int32_t n,
+                           double step);
 /* After set_levels with the same ascending levels: edge[i] lies between level[i] and
  * level[i + 1], in their units; a weight beyond an edge belongs to the next level. An
  * edge is rounded to half a grid step and kept at least half a step away from both its

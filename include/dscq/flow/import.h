@@ -4,6 +4,7 @@
 #ifndef DSCQ_FLOW_IMPORT_H
 #define DSCQ_FLOW_IMPORT_H
 
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/import/darknet.h"
@@ -14,26 +15,27 @@ extern "C" {
 #endif
 
 typedef struct dscq_import_options {
-    const char *network; /* MODEL.onnx, or a Darknet cfg                        */
-    const char *weights; /* the cfg's weights; NULL with ONNX                    */
+    const char *network; /* MODEL.onnx, MODEL.tflite, or a Darknet cfg          */
+    const char *weights; /* the cfg's weights; else NULL                         */
     const char *dir;     /* output folder: net.cfg, float.ckpt                   */
     int force;           /* replace what the folder holds                        */
-    const dscq_log *log; /* what is read over; NULL: nobody hears it             */
+    const dscq_log *log; /* what is read over or left out; NULL: nobody hears it */
     const char *data;    /* text of a [data] section (without its heading), or NULL */
 } dscq_import_options;
 
-/* Read the network alone: network, and weights with a cfg. A TensorFlow Lite file is
- * DSCQ_UNSUPPORTED, by name. *ranges (may be NULL): of a quantised ONNX graph, the
- * grids of its activations: layer, scale, zero, lo, hi; else NULL. Others as below. */
+/* Read the network alone: network, and weights with a cfg. *ranges (may be NULL): of
+ * a quantised ONNX graph or TensorFlow Lite file, the grids of its activations: layer,
+ * scale, zero, lo, hi; else NULL. Others as below. */
 dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
                                    dscq_table **ranges, const dscq_import_options *o,
                                    dscq_error *err);
 
 /* Read the network, write dir/net.cfg and dir/float.ckpt, on which train, compress and
- * eval work, and of a quantised one dir/ranges.csv. *out: the network (owned by the
- * caller; may be NULL); *refused (may be NULL): the table of nodes,
- * or of places in a cfg, that cannot be imported, all of them; or NULL. DSCQ_ARG when the folder holds a net.cfg and
- * force is not set. */
+ * eval work, and of a quantised one dir/ranges.csv; of a quantised TensorFlow Lite file
+ * net.cfg has a [compress] section that keeps its codes. *out: the network (owned by
+ * the caller; may be NULL); *refused (may be NULL): the table of nodes, or of places in
+ * a cfg, that cannot be imported, all of them; or NULL. DSCQ_ARG when the folder holds a
+ * net.cfg and force is not set. */
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err);
 

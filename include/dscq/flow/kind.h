@@ -34,7 +34,8 @@ enum {
     DSCQ_KIND_PICTURE = 1 << 15,
     DSCQ_KIND_FOLDER = 1 << 16,
     DSCQ_KIND_FOREIGN = 1 << 17, /* a network or archive of another program      */
-    DSCQ_KIND_NOTHING = 1 << 18  /* an empty file, a pointer to one, a web page  */
+    DSCQ_KIND_NOTHING = 1 << 18, /* an empty file, a pointer to one, a web page  */
+    DSCQ_KIND_TFLITE = 1 << 19
 };
 
 typedef struct dscq_kind {

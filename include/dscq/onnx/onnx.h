@@ -18,6 +18,7 @@
 
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
+#include "dscq/nn/graph.h"
 #include "dscq/nn/model.h"
 
 #include <stddef.h>
@@ -27,7 +28,7 @@
 extern "C" {
 #endif
 
-enum { DSCQ_ONNX_RANK = 8 };
+enum { DSCQ_ONNX_RANK = DSCQ_GRAPH_RANK };
 
 /* TensorProto.DataType, those that are understood. */
 typedef enum dscq_onnx_type {
@@ -78,20 +79,9 @@ const char *dscq_onnx_output_name(const dscq_onnx *f, int32_t i);
 
 /* ---- as a network -------------------------------------------------------------- */
 
-/* Where a graph output is found in the network: output `first` .. `first + count - 1`
- * of the parts array are model outputs (dscq_model_output) that stand one after the
- * other. `rows`: elements are in row, column, channel order as the network stores
- * them; otherwise the graph wants channel, row, column. softmax > 0: groups of so
- * many neighbouring values are turned into a softmax after that. */
-enum { DSCQ_ONNX_PARTS = 16 };
-typedef struct dscq_onnx_output {
-    const char *name; /* borrowed from the file */
-    int32_t rank;
-    int64_t dim[DSCQ_ONNX_RANK]; /* as the graph says, batch first */
-    int32_t count;
-    int32_t part[DSCQ_ONNX_PARTS]; /* indices for dscq_model_output() */
-    int32_t rows, softmax;
-} dscq_onnx_output;
+/* How an output of the graph is found in the network. */
+enum { DSCQ_ONNX_PARTS = DSCQ_GRAPH_PARTS };
+typedef dscq_graph_output dscq_onnx_output;
 
 /* The network, for one image at a time (a fixed batch size in the file does not
  * matter). Input: the only graph input that is not an initialiser, 1 x C x H x W, or
@@ -101,13 +91,9 @@ dscq_status dscq_onnx_to_model(dscq_model **out, dscq_table **refused, dscq_onnx
                                dscq_error *err);
 
 /* After dscq_onnx_to_model of a quantised graph: the grids that activations were put
- * on, one a network node at most: real = scale * (code - zero), codes lo..hi. The
- * network itself is float, with the weights that the codes stand for. */
-typedef struct dscq_onnx_range {
-    int32_t node; /* or DSCQ_INPUT */
-    double scale;
-    int32_t zero, lo, hi;
-} dscq_onnx_range;
+ * on, one a network node at most. The network itself is float, with the weights that
+ * the codes stand for. */
+typedef dscq_graph_range dscq_onnx_range;
 const dscq_onnx_range *dscq_onnx_ranges(const dscq_onnx *f, int32_t *count);
 
 /* After dscq_onnx_to_model: how output i of the graph comes out of the network. */
