@@ -1,6 +1,13 @@
 /* engine = array: operations, weight tiles, a plan, commands. */
 #include "lower_internal.h"
 
+/* Of a command-level DRAM's peak, what a well-behaved stream reaches. */
+static const double DRAM_SHARE = 0.85;
+/* objective = traffic: cycles decide between plans of equal bytes. */
+static const double TIE = 1e-4;
+/* A plan whose places do not pack is made again for a sixteenth less. */
+enum { PLAN_TRIES = 64, LESS = 15, OF = 16 };
+
 /* Who makes each tensor and who is its last reader. */
 static void find_lives(lowering *l)
 {
@@ -30,22 +37,20 @@ static dscq_status set_prices(lowering *l)
     const double port = (double)m->axi_ports * m->axi_bytes;
     dscq_status status = DSCQ_OK;
 
-    /* what a well-behaved stream reaches of a command-level DRAM */
     l->mem_rate = m->mem_bytes_per_cycle;
     if (!dscq_machine_is_simple(m)) {
         dscq_dram_config c;
         char path[DSCQ_PATH_MAX];
         DSCQ_TRY(dscq_machine_path(path, sizeof path, m, "dram", m->dram, l->err));
         DSCQ_TRY(dscq_dram_config_load(&c, path, l->err));
-        l->mem_rate = 0.85 * dscq_dram_peak_bytes_per_ns(&c) * 1e3 / m->clock_mhz;
+        l->mem_rate = DRAM_SHARE * dscq_dram_peak_bytes_per_ns(&c) * 1e3 / m->clock_mhz;
     }
     l->mem_rate = l->mem_rate < port ? l->mem_rate : port;
     l->cycle_price = 1;
     l->byte_price = 0;
-    if (m->schedule.objective ==
-        DSCQ_SCHEDULE_FOR_TRAFFIC) { /* traffic; cycles decide between equals */
+    if (m->schedule.objective == DSCQ_SCHEDULE_FOR_TRAFFIC) {
         l->byte_price = 1;
-        l->cycle_price = 1e-4;
+        l->cycle_price = TIE;
     } else if (m->schedule.objective == DSCQ_SCHEDULE_FOR_ENERGY) {
         dscq_energy e;
         DSCQ_TRY(dscq_energy_load_for(&e, m, l->err));
@@ -69,7 +74,7 @@ static dscq_status plan_and_emit(lowering *l)
     const int64_t unit = (int64_t)less.act_banks * less.act_word_bytes;
     dscq_status status = DSCQ_ARG;
 
-    for (int tries = 0; tries < 64 && status == DSCQ_ARG; tries++) {
+    for (int tries = 0; tries < PLAN_TRIES && status == DSCQ_ARG; tries++) {
         l->group_failed = 0;
         l->m = &less;
         status = lower__plan(l);
@@ -78,9 +83,9 @@ static dscq_status plan_and_emit(lowering *l)
         if (status != DSCQ_OK)
             goto done;
         l->m = whole;
-        status = lower__emit(l, l->p->frames);
+        status = lower__emit(l);
         if (!l->group_failed)
-            less.act_bytes = less.act_bytes * 15 / 16 / unit * unit;
+            less.act_bytes = less.act_bytes * LESS / OF / unit * unit;
         if (less.act_bytes < unit)
             break;
     }

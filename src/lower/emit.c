@@ -15,8 +15,7 @@ static void start_weights(low_emitter *e, const low_stage *s)
         for (int32_t i = 0; i < e->l->op[o].wtile_count; i++) {
             const int32_t w = e->l->op[o].wtile_first + i;
             if (!e->weight_placed[w])
-                bytes += (e->p->wtile[w].buffer_bytes + LOWER_PAGE - 1) / LOWER_PAGE *
-                         LOWER_PAGE;
+                bytes += in_pages(e->p->wtile[w].buffer_bytes);
         }
     if (bytes <= e->l->m->weight_bytes && e->weight_at + bytes > e->l->m->weight_bytes)
         e->weight_at = 0;
@@ -47,27 +46,18 @@ done:
 
 /* ---- the whole ---------------------------------------------------------- */
 
-static void place_in_dram(lowering *l, int32_t frames)
+/* Maps that move: of the network's ends, and what a later stage reads from DRAM. */
+static void place_in_dram(lowering *l)
 {
-    dscq_program *p = l->p;
-    /* [D5] */
-    const uint64_t align = (uint64_t)l->m->burst_bytes;
-    uint64_t at = (p->image_bytes + align - 1) / align * align;
-
-    for (int32_t t = 0; t < p->tensor_count; t++) {
-        dscq_hw_tensor *x = &p->tensor[t];
+    for (int32_t t = 0; t < l->p->tensor_count; t++) {
         const low_tensor *low = &l->tensor[t];
         const int32_t s =
             low->first_op >= 0 ? lower__stage_of(l, low->first_op) : LOWER_NONE;
         const int leaves = s != LOWER_NONE && low->last_op > l->stage[s].last;
-        x->in_dram = low->is_input || low->is_output || (leaves && !low->stays);
-        if (!x->in_dram)
-            continue;
-        x->dram_addr = at;
-        x->dram_frame = (dscq_hw_tensor_bytes(x) + align - 1) / align * align;
-        at += x->dram_frame * (uint64_t)frames;
+        l->p->tensor[t].in_dram =
+            low->is_input || low->is_output || (leaves && !low->stays);
     }
-    p->dram_bytes = at;
+    lower__place_maps(l);
 }
 
 static dscq_status emitter_create(low_emitter *e, lowering *l)
@@ -126,7 +116,7 @@ static dscq_status start_frame(low_emitter *e, int32_t frame)
     return DSCQ_OK;
 }
 
-dscq_status lower__emit(lowering *l, int32_t frames)
+dscq_status lower__emit(lowering *l)
 {
     low_emitter e = {0};
     low_spaces v = {0};
@@ -138,8 +128,8 @@ dscq_status lower__emit(lowering *l, int32_t frames)
                                     l->stage[s].group));
     DSCQ_TRY(emitter_create(&e, l));
     DSCQ_TRY(lower__place_all(&e, &v));
-    place_in_dram(l, frames);
-    for (int32_t f = 0; f < frames; f++) {
+    place_in_dram(l);
+    for (int32_t f = 0; f < l->p->frames; f++) {
         DSCQ_TRY(start_frame(&e, f));
         for (int32_t s = 0; s < l->stage_count; s++)
             DSCQ_TRY(emit_stage(&e, &v, s));

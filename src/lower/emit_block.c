@@ -33,7 +33,7 @@ static dscq_status open_group_inputs(low_emitter *e, const low_spaces *v, int32_
     for (int i = 0; i < 2; i++) {
         const dscq_hw_tensor *x = &e->p->tensor[ins[i]];
         const int32_t all[2] = {0, x->c};
-        const int32_t step = ceil_div(x->h, 4);
+        const int32_t step = ceil_div(x->h, LOWER_GROUP_BANDS);
         if (i == 1 && ins[1] == ins[0])
             break;
         low_slot *n = &e->slots[e->slot_count++];
@@ -53,7 +53,7 @@ static dscq_status project_group(low_emitter *e, const low_stage *s, low_job j,
 {
     const int32_t t = e->p->op[s->last].out;
     const dscq_hw_tensor *y = &e->p->tensor[t];
-    const int32_t step = ceil_div(y->h, 4);
+    const int32_t step = ceil_div(y->h, LOWER_GROUP_BANDS);
     dscq_status status = DSCQ_OK;
 
     j.wtile = e->l->op[s->last].wtile_first + g;

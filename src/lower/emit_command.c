@@ -248,7 +248,7 @@ static int is_loaded(const low_emitter *e, int32_t wtile)
 static void place_weights(low_emitter *e, int32_t wtile)
 {
     dscq_hw_wtile *t = &e->p->wtile[wtile];
-    const int64_t bytes = (t->buffer_bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
+    const int64_t bytes = in_pages(t->buffer_bytes);
 
     if (e->weight_placed[wtile])
         return;

@@ -15,7 +15,8 @@ enum {
     LOWER_STAGE_MAX = 24,
     LOWER_TILES_MAX = 1 << 20,
     LOWER_NONE = -1,
-    LOWER_PAGE = 64 /* bytes: what hazards are tracked by, and places aligned to */
+    LOWER_PAGE = 64, /* bytes: what hazards are tracked by, and places aligned to */
+    LOWER_GROUP_BANDS = 4 /* of a block in groups: inputs come and outputs leave so */
 };
 
 /* What planning knows of an operation (index = program operation). */
@@ -114,13 +115,36 @@ low_choice lower__choose_encoding(const lowering *l, const dscq_qweights *w);
 dscq_status lower__write_streams(low_tile_job *j);
 size_t lower__column_at(const low_tile_job *j, int32_t k);
 
+/* tiles.c */
+/* The stored weights of an operation, opened to be cut into tiles. */
+typedef struct low_opened {
+    const dscq_qweights *stored;
+    dscq_qweights w;
+    uint16_t *codes;
+    low_tile_job job; /* points at w and codes */
+} low_opened;
+
+/* On failure nothing is left. */
+dscq_status lower__open_op(low_opened *o, lowering *l, int32_t at);
+void lower__close_op(low_opened *o);
+
+typedef struct low_piece {
+    int32_t m_first, m_count, c_first, c_count;
+} low_piece;
+
+dscq_status lower__make_tile(low_tile_job *j, low_piece x, low_choice enc);
+/* All tiles of a group of the convolution; DSCQ_ARG: one channel is too large. */
+dscq_status lower__make_tiles(low_tile_job *j, int32_t group, low_choice enc);
+/* Bytes of the weight buffer that a channel on each lane takes, estimated. */
+double lower__row_bytes(int32_t lanes, int32_t columns, double bits);
+
 /* weights.c: shape and weight tiles of every operation, or of one */
 dscq_status lower__make_conv(lowering *l, int32_t at);
 /* Cycles of a one-pixel vector for each number of lanes, and the encoding. */
 dscq_status lower__probe(lowering *l, int32_t at, const int32_t *lanes, int32_t count,
                          double *vector_cycles, low_choice *enc);
 dscq_status lower__make_weights(lowering *l);
-/* Tiles of a block for LOW_GROUPS: `group` middle channels each. */
+/* groups.c. Tiles of a block for LOW_GROUPS: `group` middle channels each. */
 dscq_status lower__regroup(lowering *l, int32_t first, int32_t last, int32_t group);
 /* Lanes for a projection whose sums all stay in the accumulators; 0: none. */
 int32_t lower__holding_lanes(const lowering *l, int32_t op);
@@ -152,8 +176,12 @@ int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
                           int32_t width, int32_t channels);
 int64_t lower__whole_bytes(const lowering *l, int32_t t);
 double lower__dram_bytes(const lowering *l, int32_t t); /* a frame's, of a whole map */
+/* Addresses of the maps that are in DRAM, behind the streams (rule D5). */
+void lower__place_maps(lowering *l);
 int lower__crosses(const lowering *l, int32_t t, int32_t at);
 int lower__is_block(const lowering *l, int32_t first, int32_t last);
+/* Rows of the output that a block in groups holds: two bands. */
+int32_t lower__group_out_rows(const lowering *l, int32_t tensor);
 low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
                            const int cut[2], int32_t group);
 int lower__separable(const dscq_hw_op *op);
@@ -173,6 +201,34 @@ dscq_status lower__bands_make(low_bands *b, const lowering *l, int32_t first,
                               int32_t last, int32_t bands, dscq_error *err);
 void lower__bands_clear(low_bands *b);
 int32_t lower__bands_find(const low_bands *b, int32_t tensor);
+
+/* cost.c. Cycles of `rows` rows of an operation; of a whole stage. */
+double lower__row_cycles(const lowering *l, int32_t o, int32_t rows);
+double lower__stage_cycles(const lowering *l, const low_bands *b, int32_t first,
+                           int32_t last);
+/* What the rings of a stage take, `slack`: one band more for loaded and stored ones. */
+low_need lower__need_of(const lowering *l, const low_bands *b, int32_t first,
+                        int32_t last, int left, int right, int slack);
+/* By the objective; *out_cycles: of array and memory together. */
+double lower__price(const lowering *l, double cycles, double bytes, double *out_cycles);
+int32_t lower__widest_tile(const lowering *l, int32_t o); /* in channels */
+
+typedef struct low_flow_cost {
+    low_flow flow;
+    int32_t kept;
+    double bytes; /* weights and activations */
+    int64_t rings;
+    int fits;
+} low_flow_cost;
+
+/* A single operation with one of its loops outermost. */
+low_flow_cost lower__single_flow(const lowering *l, const low_bands *b, int32_t o,
+                                 low_flow flow, int left, int right);
+
+static inline int64_t in_pages(int64_t bytes)
+{
+    return dscq_ceil_div(bytes, LOWER_PAGE) * LOWER_PAGE;
+}
 
 /* As a count of pixels, rows or channels. */
 static inline int32_t ceil_div(int64_t a, int64_t b)
@@ -268,7 +324,6 @@ void lower__strip_size(const lowering *l, const low_stage *s, int32_t i, int32_t
                        int32_t *width);
 int32_t lower__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
                        int32_t i);
-int32_t lower__group_out_rows(const lowering *l, int32_t tensor);
 low_slot *lower__slot_of(low_emitter *e, int32_t tensor);
 int lower__comes_from_dram(const lowering *l, int32_t t, const low_stage *s);
 dscq_status lower__open_rings(low_emitter *e, const low_spaces *v, int32_t at,
@@ -280,7 +335,7 @@ dscq_status lower__emit_strips(low_emitter *e, const low_spaces *v, int32_t at);
 dscq_status lower__emit_groups(low_emitter *e, const low_spaces *v, int32_t at);
 
 /* emit.c */
-dscq_status lower__emit(lowering *l, int32_t frames);
+dscq_status lower__emit(lowering *l);
 
 /* table.c. "gap 4+3": kind of stream, bits of a code, of a gap. */
 void lower__stream_text(char *out, size_t cap, const dscq_hw_wtile *w);

@@ -1,6 +1,11 @@
 /* What tensors, blocks in groups and strips take of the activation buffer. */
 #include "lower_internal.h"
 
+/* Bytes of a group's weights: codes with their positions; of a middle channel and of an
+ * output beside them; and half of the next group, which loads meanwhile. */
+static const double CODED = 1.15, OUTPUT_BYTES = 12, NEXT_GROUP = 1.5;
+enum { GROUP_CHANNEL_BYTES = 32 };
+
 /* [B1] */
 int32_t lower__line_bytes(const lowering *l, int32_t tensor, int32_t width)
 {
@@ -18,9 +23,7 @@ int64_t lower__ring_bytes(const lowering *l, int32_t tensor, int32_t rows,
                             .c_count = channels,
                             .line_bytes = lower__line_bytes(l, tensor, width)};
 
-    const int64_t bytes = dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks);
-
-    return (bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
+    return in_pages(dscq_hw_ring_bytes(&r, l->m->act_word_bytes, l->m->act_banks));
 }
 
 int64_t lower__whole_bytes(const lowering *l, int32_t t)
@@ -33,6 +36,25 @@ int64_t lower__whole_bytes(const lowering *l, int32_t t)
 double lower__dram_bytes(const lowering *l, int32_t t)
 {
     return (double)dscq_hw_tensor_bytes(&l->p->tensor[t]);
+}
+
+/* [D5] */
+void lower__place_maps(lowering *l)
+{
+    dscq_program *p = l->p;
+    const int64_t align = l->m->burst_bytes;
+    uint64_t at = (uint64_t)(dscq_ceil_div((int64_t)p->image_bytes, align) * align);
+
+    for (int32_t i = 0; i < p->tensor_count; i++) {
+        dscq_hw_tensor *t = &p->tensor[i];
+        if (!t->in_dram)
+            continue;
+        t->dram_addr = at;
+        t->dram_frame =
+            (uint64_t)(dscq_ceil_div((int64_t)dscq_hw_tensor_bytes(t), align) * align);
+        at += t->dram_frame * (uint64_t)p->frames;
+    }
+    p->dram_bytes = at;
 }
 
 int lower__crosses(const lowering *l, int32_t t, int32_t at)
@@ -63,11 +85,11 @@ int lower__is_block(const lowering *l, int32_t first, int32_t last)
            l->q->node[l->op[first].node].groups == 1;
 }
 
-static int32_t group_out_rows(int32_t h)
+int32_t lower__group_out_rows(const lowering *l, int32_t tensor)
 {
-    const int32_t rows = 2 * ceil_div(h, 4);
+    const int32_t h = l->p->tensor[tensor].h;
 
-    return rows < h ? rows : h;
+    return dscq_min32(h, 2 * ceil_div(h, LOWER_GROUP_BANDS));
 }
 
 /* What a block in groups of `group` middle channels takes; 0 rings: its weights do not
@@ -82,10 +104,10 @@ low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
     for (int32_t o = first; o <= last; o++) {
         const dscq_qweights *w = l->q->node[l->op[o].node].weights;
         const double per = (double)w->count / (o == last ? w->c : w->k);
-        weights +=
-            group * (per * w->bits / 8 * 1.15 + 32) + (o == last ? 12.0 * w->k : 0);
+        weights += group * (per * w->bits / 8 * CODED + GROUP_CHANNEL_BYTES) +
+                   (o == last ? OUTPUT_BYTES * w->k : 0);
     }
-    if (1.5 * weights > (double)l->m->weight_bytes)
+    if (NEXT_GROUP * weights > (double)l->m->weight_bytes)
         return n;
     for (int32_t o = first; o < last; o++) {
         const dscq_hw_tensor *t = &l->p->tensor[op[o].out];
@@ -103,8 +125,8 @@ low_need lower__group_need(const lowering *l, int32_t first, int32_t last,
     const int32_t out = op[last].out;
     const dscq_hw_tensor *y = &l->p->tensor[out];
     const int stays = cut[1] == CUT_CHIP && l->tensor[out].last_op > last;
-    n.rings +=
-        lower__ring_bytes(l, out, stays ? y->h : group_out_rows(y->h), y->w, y->c);
+    n.rings += lower__ring_bytes(l, out, stays ? y->h : lower__group_out_rows(l, out),
+                                 y->w, y->c);
     if (!stays || l->tensor[out].is_output)
         n.bytes += lower__dram_bytes(l, out);
     for (int32_t t = 0; t < l->p->tensor_count; t++)

@@ -18,7 +18,7 @@ static dscq_status add_space(low_emitter *e, low_spaces *v, low_space s)
         v->s = n;
         v->cap = cap;
     }
-    s.bytes = (s.bytes + LOWER_PAGE - 1) / LOWER_PAGE * LOWER_PAGE;
+    s.bytes = in_pages(s.bytes);
     v->s[v->count++] = s;
     return DSCQ_OK;
 }
@@ -89,15 +89,6 @@ int32_t lower__band_rows(const lowering *l, int32_t tensor, int32_t bands)
     return ceil_div(l->p->tensor[tensor].h, bands);
 }
 
-static int32_t widest_tile(const lowering *l, int32_t o)
-{
-    int32_t most = 1;
-
-    for (int32_t i = 0; i < l->op[o].wtile_count; i++)
-        most = dscq_max32(most, l->p->wtile[l->op[o].wtile_first + i].m_count);
-    return most;
-}
-
 /* Rows of a stage ring: the need, and a band more where DRAM is on the other side. */
 int32_t lower__rows_of(const lowering *l, const low_stage *s, const low_bands *b,
                        int32_t i)
@@ -157,13 +148,6 @@ done:
     return status;
 }
 
-int32_t lower__group_out_rows(const lowering *l, int32_t tensor)
-{
-    const int32_t h = l->p->tensor[tensor].h;
-
-    return dscq_min32(h, 2 * ceil_div(h, 4));
-}
-
 /* A block in groups: inputs whole, the middle a group wide, the output in bands. */
 static dscq_status spaces_of_groups(low_emitter *e, low_spaces *v, int32_t at)
 {
@@ -220,7 +204,7 @@ static dscq_status spaces_of_stage(low_emitter *e, low_spaces *v, int32_t at)
             continue;
         if (s->flow != LOW_BANDS && t == l->p->op[s->first].out) {
             n.bytes = lower__ring_bytes(l, t, lower__band_rows(l, t, s->bands), x->w,
-                                        widest_tile(l, s->first));
+                                        lower__widest_tile(l, s->first));
             DSCQ_TRY(add_space(e, v, n)); /* two, used in turn */
             n.part = 1;
             DSCQ_TRY(add_space(e, v, n));

@@ -3,26 +3,22 @@
 #include "dscq/base/alloc.h"
 #include "lower_internal.h"
 
-#include <assert.h>
-#include <math.h>
-#include <string.h>
+static const double UNREACHED = 1e300;
 
-/* Cycles of `rows` rows of an operation's output. */
-static double row_cycles(const lowering *l, int32_t o, int32_t rows)
-{
-    const dscq_hw_op *op = &l->p->op[o];
-    const int32_t w = l->p->tensor[op->out].w;
+/* Numbers of bands that are tried, up to a row each: dividers of the usual heights. */
+static const int32_t k_bands[] = {1, 2, 3, 4, 6, 8, 14, 28, 56, 112, 1 << 20};
 
-    if (rows <= 0)
-        return 0;
-    if (op->mode == DSCQ_HW_BROADCAST)
-        return ceil_div((int64_t)rows * w, op->vector) * l->op[o].vector_cycles +
-               l->op[o].fixed_cycles;
-    if (op->mode == DSCQ_HW_DEPTHWISE)
-        return (double)rows * ceil_div(w, op->vector) * l->op[o].vector_cycles +
-               l->op[o].fixed_cycles;
-    return (double)rows * w * l->op[o].point_cycles + l->op[o].fixed_cycles;
-}
+/* Middle channels of a group that are tried, the first that fits is taken; a group's
+ * lanes are shaped for it, not for the layer. */
+static const int32_t k_groups[] = {256, 128, 64, 32, 16, 8};
+static const double GROUP_SLOWDOWN = 1.3;
+
+/* Inputs of a strip against the whole map: borders are read by two strips. */
+static const double STRIP_BORDER = 1.5;
+
+/* In deep networks long stages are tried only where maps are large against the buffer:
+ * elsewhere short ones are as good, and there are many. */
+enum { LONG_STAGE = 8, DEEP_NETWORK = 40, ROOMY = 4 };
 
 typedef struct planner {
     lowering *l;
@@ -43,125 +39,6 @@ static int64_t crossing(const lowering *l, int32_t at)
             sum += lower__whole_bytes(l, t);
     return sum;
 }
-
-/* What the rings of a stage take, `slack`: one band more for loaded and stored ones. */
-static low_need need_of(const lowering *l, const low_bands *b, int32_t first,
-                        int32_t last, int left, int right, int slack)
-{
-    low_need n = {0, 0};
-
-    for (int32_t i = 0; i < b->count; i++) {
-        const int32_t t = b->tensor[i];
-        const low_tensor *x = &l->tensor[t];
-        const dscq_hw_tensor *ht = &l->p->tensor[t];
-        const int made = x->first_op >= first && !x->is_input;
-        const int out = x->last_op > last;
-        const int stays =
-            made ? out && right == CUT_CHIP
-                 : !x->is_input && left == CUT_CHIP && (!out || right == CUT_CHIP);
-        const int on_chip_left = !made && !x->is_input && left == CUT_CHIP;
-        if (stays || on_chip_left) {
-            n.rings += lower__whole_bytes(l, t);
-            if (made && x->is_output)
-                n.bytes += lower__dram_bytes(l, t);
-            continue;
-        }
-        const int moves = !made || out || x->is_output;
-        int32_t rows = b->ring_rows[i];
-        if (moves && slack)
-            rows += ceil_div(ht->h, b->bands);
-        rows = rows > ht->h ? ht->h : rows;
-        n.rings += lower__ring_bytes(l, t, rows, ht->w, ht->c);
-        if (moves)
-            n.bytes += lower__dram_bytes(l, t);
-    }
-    /* whole tensors that only pass by */
-    for (int32_t t = 0; t < l->p->tensor_count; t++)
-        if (lower__bands_find(b, t) < 0 && lower__crosses(l, t, first) &&
-            l->tensor[t].last_op > last && left == CUT_CHIP && right == CUT_CHIP)
-            n.rings += lower__whole_bytes(l, t);
-    return n;
-}
-
-static double price(const lowering *l, double cycles, double bytes, double *out_cycles)
-{
-    const double memory = bytes / l->mem_rate;
-    const double longer = cycles > memory ? cycles : memory;
-    const double shorter = cycles > memory ? memory : cycles;
-
-    *out_cycles = longer + 0.1 * shorter;
-    return *out_cycles * l->cycle_price + bytes * l->byte_price;
-}
-
-/* ---- a single operation: which loop is outermost ------------------------ */
-
-/* Scan order spares the turn: the last band (tile) of a sweep is the next one's first.
- */
-static double sweeps(double once, int32_t times, double spared, int scan)
-{
-    return once * times - (scan && times > 1 ? spared * (times - 1) : 0);
-}
-
-typedef struct flow_cost {
-    low_flow flow;
-    int32_t kept;
-    double bytes; /* weights and activations */
-    int64_t rings;
-    int fits;
-} flow_cost;
-
-static int32_t widest_tile(const lowering *l, int32_t o)
-{
-    int32_t most = 1;
-
-    for (int32_t i = 0; i < l->op[o].wtile_count; i++) {
-        const int32_t m = l->p->wtile[l->op[o].wtile_first + i].m_count;
-        most = m > most ? m : most;
-    }
-    return most;
-}
-
-static flow_cost single_flow(const lowering *l, const low_bands *b, int32_t o,
-                             low_flow flow, int left, int right)
-{
-    const dscq_hw_op *op = &l->p->op[o];
-    const low_op *low = &l->op[o];
-    const low_need n = need_of(l, b, o, o, left, right, 1);
-    flow_cost f = {flow, 0, n.bytes, n.rings, 1};
-    const int32_t tiles = low->wtile_count > 0 ? low->wtile_count : 1;
-    const double weights = (double)low->weight_bytes;
-    const double in_dram = l->tensor[op->in[0]].is_input || left == CUT_DRAM
-                               ? lower__dram_bytes(l, op->in[0])
-                               : 0;
-
-    f.kept = low->weight_buffer <= l->m->weight_bytes;
-    if (flow == LOW_BANDS) {
-        f.bytes +=
-            f.kept ? weights : sweeps(weights, b->bands, weights / tiles, l->scan);
-        return f;
-    }
-    f.kept = 0;
-    f.bytes += weights;
-    if (low->k_pieces > 1 || tiles == 1)
-        f.fits = 0;
-    if (flow == LOW_WEIGHTS)
-        f.bytes += sweeps(in_dram, tiles, in_dram / b->bands, l->scan) - in_dram;
-    if (flow == LOW_FEATURES) {
-        /* the whole input stays; an output that goes to DRAM only needs its tile */
-        f.rings = 0;
-        for (int32_t i = 0; i < op->in_count; i++)
-            f.rings += lower__whole_bytes(l, op->in[i]);
-        const dscq_hw_tensor *y = &l->p->tensor[op->out];
-        const int to_dram = l->tensor[op->out].last_op > o && right == CUT_DRAM;
-        f.rings += to_dram || l->tensor[op->out].last_op <= o
-                       ? 2 * lower__ring_bytes(l, op->out, ceil_div(y->h, b->bands),
-                                               y->w, widest_tile(l, o))
-                       : lower__whole_bytes(l, op->out);
-    }
-    return f;
-}
-
-/* ---- stages ------------------------------------------------------------- */
 
 /* Exactly one block: [1 x 1 expansion] depthwise projection [its sum]; what stands
  * between blocks stays by itself. */
@@ -215,25 +92,6 @@ static void consider(planner *pl, int32_t first, int32_t last, int left, int rig
     }
 }
 
-static double stage_cycles(const lowering *l, const low_bands *b, int32_t first,
-                           int32_t last)
-{
-    const int32_t n = b->bands + 1;
-    double sum = 0;
-
-    for (int32_t o = first; o <= last; o++) {
-        const int32_t y = lower__bands_find(b, l->p->op[o].out);
-        if (first == last && l->op[o].wtile_count > 0) { /* cut by pixels, no tails */
-            sum += row_cycles(l, o, l->p->tensor[l->p->op[o].out].h) +
-                   (b->bands - 1) * (double)l->m->command_cycles;
-            continue;
-        }
-        for (int32_t s = 1; s <= b->bands; s++)
-            sum += row_cycles(l, o, b->end[y * n + s] - b->end[y * n + s - 1]);
-    }
-    return sum;
-}
-
 static void try_single(planner *pl, const low_bands *b, int32_t o, int left, int right)
 {
     const lowering *l = pl->l;
@@ -243,7 +101,7 @@ static void try_single(planner *pl, const low_bands *b, int32_t o, int left, int
         if ((forced == DSCQ_SCHEDULE_FLOW_WEIGHTS && f == LOW_FEATURES) ||
             (forced == DSCQ_SCHEDULE_FLOW_FEATURES && f == LOW_WEIGHTS))
             continue;
-        const flow_cost c = single_flow(l, b, o, (low_flow)f, left, right);
+        const low_flow_cost c = lower__single_flow(l, b, o, (low_flow)f, left, right);
         if (!c.fits || c.rings > pl->room)
             continue;
         low_stage s = {.first = o,
@@ -252,7 +110,8 @@ static void try_single(planner *pl, const low_bands *b, int32_t o, int left, int
                        .flow = (low_flow)f,
                        .kept = c.kept,
                        .bytes = c.bytes};
-        const double cost = price(l, stage_cycles(l, b, o, o), c.bytes, &s.cycles);
+        const double cost =
+            lower__price(l, lower__stage_cycles(l, b, o, o), c.bytes, &s.cycles);
         consider(pl, o, o, left, right, &s, cost);
     }
 }
@@ -261,7 +120,7 @@ static void try_fused(planner *pl, const low_bands *b, int32_t first, int32_t la
                       int left, int right)
 {
     const lowering *l = pl->l;
-    const low_need n = need_of(l, b, first, last, left, right, 1);
+    const low_need n = lower__need_of(l, b, first, last, left, right, 1);
     int64_t buffer = 0;
     double weights = 0;
 
@@ -276,13 +135,13 @@ static void try_fused(planner *pl, const low_bands *b, int32_t first, int32_t la
     low_stage s = {.first = first, .last = last, .bands = b->bands};
     s.kept = buffer <= l->m->weight_bytes;
     s.bytes = n.bytes + weights * (s.kept ? 1 : b->bands);
-    const double cost = price(l, stage_cycles(l, b, first, last), s.bytes, &s.cycles);
+    const double cost =
+        lower__price(l, lower__stage_cycles(l, b, first, last), s.bytes, &s.cycles);
     consider(pl, first, last, left, right, &s, cost);
 }
 
 static void try_groups(planner *pl, int32_t first, int32_t last, int left, int right)
 {
-    static const int32_t k_groups[] = {256, 128, 64, 32, 16, 8};
     const lowering *l = pl->l;
     const int cut[2] = {left, right};
     const int32_t middle = l->p->tensor[l->p->op[last - 1].out].c;
@@ -299,17 +158,18 @@ static void try_groups(planner *pl, int32_t first, int32_t last, int left, int r
             continue;
         low_stage s = {.first = first,
                        .last = last,
-                       .bands = 4,
+                       .bands = LOWER_GROUP_BANDS,
                        .flow = LOW_GROUPS,
                        .group = group,
                        .bytes = n.bytes};
         double cycles = 0;
         for (int32_t o = first; o <= last; o++) {
             s.bytes += (double)l->op[o].weight_bytes;
-            cycles += row_cycles(l, o, l->p->tensor[l->p->op[o].out].h) +
+            cycles += lower__row_cycles(l, o, l->p->tensor[l->p->op[o].out].h) +
                       (double)middle / group * l->op[o].fixed_cycles;
         }
-        const double cost = price(l, 1.3 * cycles, s.bytes, &s.cycles);
+        const double cost =
+            lower__price(l, GROUP_SLOWDOWN * cycles, s.bytes, &s.cycles);
         consider(pl, first, last, left, right, &s, cost);
         return;
     }
@@ -330,7 +190,6 @@ static int32_t height_of(const lowering *l, int32_t first, int32_t last)
 
 static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
 {
-    static const int32_t k_bands[] = {1, 2, 3, 4, 6, 8, 14, 28, 56, 112, 1 << 20};
     const lowering *l = pl->l;
     const int32_t height = height_of(l, first, last);
     int32_t tried = 0;
@@ -345,7 +204,7 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
         DSCQ_TRY(lower__bands_make(&b, l, first, last, bands, l->err));
         for (int left = 0; left < CUTS; left++)
             for (int right = 0; right < CUTS; right++) {
-                if (pl->best[first * CUTS + left] > 1e299 ||
+                if (pl->best[first * CUTS + left] == UNREACHED ||
                     (l->m->schedule.resident == DSCQ_SCHEDULE_RESIDENT_NO &&
                      (left || right)) ||
                     (last + 1 == l->p->op_count && right == CUT_CHIP))
@@ -359,7 +218,7 @@ static dscq_status try_stage(planner *pl, int32_t first, int32_t last)
     }
     for (int left = 0; left < CUTS && first < last; left++)
         for (int right = 0; right < CUTS; right++)
-            if (pl->best[first * CUTS + left] < 1e299 &&
+            if (pl->best[first * CUTS + left] < UNREACHED &&
                 !(l->m->schedule.resident == DSCQ_SCHEDULE_RESIDENT_NO &&
                   (left || right)) &&
                 !(last + 1 == l->p->op_count && right == CUT_CHIP))
@@ -374,8 +233,6 @@ static int may_cut(const lowering *l, int32_t at)
 {
     return at == 0 || at == l->p->op_count || l->p->op[at].out != l->p->op[at - 1].out;
 }
-
-/* ---- one operation that does not fit: strips of columns, pieces of channels ---- */
 
 /* The widest strip of single rows that fits; DSCQ_ARG when none does. */
 static dscq_status strip_stage(planner *pl, int32_t o)
@@ -414,14 +271,12 @@ static dscq_status strip_stage(planner *pl, int32_t o)
     const int32_t strips = ceil_div(w, width);
     s.bytes = lower__dram_bytes(l, op->out) + (double)l->op[o].weight_bytes * strips;
     for (int32_t i = 0; i < op->in_count; i++)
-        s.bytes += 1.5 * lower__dram_bytes(l, op->in[i]);
-    const double cost =
-        price(l, row_cycles(l, o, rows) * s.bands * strips, s.bytes, &s.cycles);
+        s.bytes += STRIP_BORDER * lower__dram_bytes(l, op->in[i]);
+    const double cost = lower__price(
+        l, lower__row_cycles(l, o, rows) * s.bands * strips, s.bytes, &s.cycles);
     consider(pl, o, o, CUT_DRAM, CUT_DRAM, &s, cost);
     return DSCQ_OK;
 }
-
-/* ---- the path ----------------------------------------------------------- */
 
 static dscq_status plan_create(planner *pl, lowering *l)
 {
@@ -453,7 +308,7 @@ static dscq_status search(planner *pl)
     dscq_status status = DSCQ_OK;
 
     for (int32_t i = 0; i < (n + 1) * CUTS; i++)
-        pl->best[i] = 1e300;
+        pl->best[i] = UNREACHED;
     pl->best[CUT_DRAM] = 0;
     for (int32_t first = 0; first < n; first++) {
         if (!may_cut(l, first))
@@ -464,18 +319,18 @@ static dscq_status search(planner *pl)
                 joined &= l->p->op[o].out == l->p->op[o + 1].out;
             if (!may_cut(l, last + 1) || (!fuse_allowed(l, first, last) && !joined))
                 continue;
-            /* long stages only where rings are small against the whole */
-            if (last - first >= 8 && pl->best[(last + 1) * CUTS] < 1e299 &&
-                l->m->act_bytes > 4 * crossing(l, first + 1) && l->p->op_count > 40)
+            if (last - first >= LONG_STAGE && l->p->op_count > DEEP_NETWORK &&
+                pl->best[(last + 1) * CUTS] < UNREACHED &&
+                l->m->act_bytes > ROOMY * crossing(l, first + 1))
                 break;
             DSCQ_TRY(try_stage(pl, first, last));
         }
-        const int reachable = pl->best[first * CUTS] < 1e299;
-        const int next_open = pl->best[(first + 1) * CUTS] > 1e299;
+        const int reachable = pl->best[first * CUTS] < UNREACHED;
+        const int next_open = pl->best[(first + 1) * CUTS] == UNREACHED;
         if (reachable && next_open && may_cut(l, first + 1))
             DSCQ_TRY(strip_stage(pl, first));
     }
-    if (pl->best[n * CUTS] > 1e299)
+    if (pl->best[n * CUTS] == UNREACHED)
         DSCQ_TRY(dscq_fail(l->err, DSCQ_ARG,
                            "no schedule fits act_bytes = %lld and weight_bytes = %lld",
                            (long long)l->m->act_bytes, (long long)l->m->weight_bytes));

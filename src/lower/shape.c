@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM = 2, MEASURED = 4 };
+/* Vectors until the lanes are in their steady state, and then; of rows. */
+enum { WARM = 2, MEASURED = 4, WARM_ROWS = 4, MEASURED_ROWS = 8 };
 
 typedef struct dealt {
     int32_t entries, channel;
@@ -222,15 +223,15 @@ static void try_depthwise(trial *t, const dscq_hw_op *op, const uint8_t *stored,
         dscq_lanes_reset(t->lanes, 0);
         dscq_lanes_shape(t->lanes, lanes, n, m->row_queue, m->acc_banks, 0);
         dscq_lanes_start(t->lanes, 0);
-        for (int v = 0; v < 12; v++) {
-            if (v == 4)
+        for (int v = 0; v < WARM_ROWS + MEASURED_ROWS; v++) {
+            if (v == WARM_ROWS)
                 at = dscq_lanes_end(t->lanes);
             dscq_lanes_rows(t->lanes, t->work, n, slot, g,
                             dscq_post_cycles(n, vector, m->post_entries));
         }
-        *vector_cycles += (double)(dscq_lanes_end(t->lanes) - at) / 8;
+        *vector_cycles += (double)(dscq_lanes_end(t->lanes) - at) / MEASURED_ROWS;
     }
-    *fixed = m->reconfigure_cycles + m->command_cycles + 4.0 * g +
+    *fixed = m->reconfigure_cycles + m->command_cycles + WARM_ROWS * (double)g +
              dscq_post_cycles(lanes, vector, m->post_entries);
 }
 

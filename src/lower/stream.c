@@ -44,16 +44,24 @@ static void put(bit_writer *b, uint32_t v, int32_t n)
 
 /* ---- which encoding ----------------------------------------------------- */
 
+enum { GAP_LEAST = 2, GAP_MOST = 8 };
+/* A filler costs a cycle: at most one in twenty (W4, W7). */
+static const double FILLERS = 1.05;
+/* A gap stream that is taken all the same: fillers and positions of GAP_MOST bits. */
+static const double FORCED = 1.3;
+/* Above it the marks of what is stored are for nothing (W7). */
+static const double DENSE_ABOVE = 0.98;
+static const double NO_GAP = 1e30; /* bits: no width keeps the fillers few */
+
 static low_choice gap_choice(double density, int32_t bits)
 {
-    low_choice best = {DSCQ_STREAM_GAP, 8, 1e30};
+    low_choice best = {DSCQ_STREAM_GAP, GAP_MOST, NO_GAP};
 
-    for (int32_t g = 2; g <= 8; g++) {
+    for (int32_t g = GAP_LEAST; g <= GAP_MOST; g++) {
         const double fill = 1 - pow(1 - density, (double)(1 << g));
         const double entries = fill > 0 ? density / fill : 1;
         const double cost = entries * (bits + g);
-        /* a filler costs a cycle: at most one in twenty */
-        if (entries <= 1.05 * density + 1e-9 && cost < best.bits_per_weight)
+        if (entries <= FILLERS * density + 1e-9 && cost < best.bits_per_weight)
             best = (low_choice){DSCQ_STREAM_GAP, g, cost};
     }
     return best;
@@ -75,11 +83,11 @@ low_choice lower__choose_encoding(const lowering *l, const dscq_qweights *w)
     if (l->m->schedule.stream == DSCQ_SCHEDULE_STREAM_BITMAP)
         return bitmap;
     if (l->m->schedule.stream == DSCQ_SCHEDULE_STREAM_GAP) {
-        if (gap.bits_per_weight > 1e29)
-            gap.bits_per_weight = density * (w->bits + 8) * 1.3;
+        if (gap.bits_per_weight == NO_GAP)
+            gap.bits_per_weight = density * (w->bits + GAP_MOST) * FORCED;
         return gap;
     }
-    if (density > 0.98)
+    if (density > DENSE_ABOVE)
         return dense;
     return gap.bits_per_weight < bitmap.bits_per_weight ? gap : bitmap;
 }

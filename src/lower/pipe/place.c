@@ -54,24 +54,15 @@ done:
 void lower__place_in_dram(lowering *l)
 {
     dscq_program *p = l->p;
-    const uint64_t align = (uint64_t)l->m->burst_bytes;
-    uint64_t at = (p->image_bytes + align - 1) / align * align;
+    dscq_pipe *pipe = dscq_program_pipe(p);
 
-    for (int32_t i = 0; i < p->tensor_count; i++) {
-        dscq_hw_tensor *t = &p->tensor[i];
-        for (int32_t k = 0; k < p->input_count; k++)
-            t->in_dram |= p->input[k] == i;
-        for (int32_t k = 0; k < p->output_count; k++)
-            t->in_dram |= p->output[k] == i;
-        if (!t->in_dram)
-            continue;
-        t->dram_addr = at;
-        t->dram_frame = (dscq_hw_tensor_bytes(t) + align - 1) / align * align;
-        at += t->dram_frame * (uint64_t)p->frames;
-    }
-    p->dram_bytes = at;
-    for (int32_t i = 0; i < dscq_program_pipe(p)->stage_count; i++) {
-        dscq_pipe_stage *s = &dscq_program_pipe(p)->stage[i];
+    for (int32_t i = 0; i < p->input_count; i++)
+        p->tensor[p->input[i]].in_dram = 1;
+    for (int32_t i = 0; i < p->output_count; i++)
+        p->tensor[p->output[i]].in_dram = 1;
+    lower__place_maps(l);
+    for (int32_t i = 0; i < pipe->stage_count; i++) {
+        dscq_pipe_stage *s = &pipe->stage[i];
         s->address = p->tensor[s->tensor].dram_addr;
         s->frame_bytes = p->tensor[s->tensor].dram_frame;
     }

@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A frame sized for target_fps is so much shorter: estimates are a little low. */
+static const double TARGET = 0.97;
+/* A lane's stream against its share, where entries are stored alone. */
+static const double LONGEST_LANE = 1.1;
+static const double ANY_TIME = 1e300;
+
 typedef struct shape {
     int32_t lanes, vector, post;
     double cycles; /* of a frame */
@@ -81,16 +87,16 @@ static shape conv_shape(const lowering *l, const conv_facts *k, int32_t lanes,
     const int32_t bits = binary ? 1 : k->code_bits + k->enc.gap_bits;
     /* of one lane's stream, positions included */
     const double stream = k->weights / lanes * k->enc.bits_per_weight;
-    const dscq_pipe_cost cost = {.lanes = lanes,
-                                 .vector = vector,
-                                 .post = post,
-                                 .acc_rows = k->depthwise ? 1 : rows,
-                                 .channels = k->channels * k->groups,
-                                 .entry_bits = bits,
-                                 .depth =
-                                     (int32_t)(stream * (dense ? 1.0 : 1.1) / bits) + 1,
-                                 .is_wide = lower__is_wide(l, k->s->op_first),
-                                 .is_dense = dense};
+    const dscq_pipe_cost cost = {
+        .lanes = lanes,
+        .vector = vector,
+        .post = post,
+        .acc_rows = k->depthwise ? 1 : rows,
+        .channels = k->channels * k->groups,
+        .entry_bits = bits,
+        .depth = (int32_t)(stream * (dense ? 1.0 : LONGEST_LANE) / bits) + 1,
+        .is_wide = lower__is_wide(l, k->s->op_first),
+        .is_dense = dense};
     shape s = {.lanes = lanes,
                .vector = vector,
                .post = post,
@@ -211,7 +217,7 @@ static dscq_status refuse(const lowering *l, choices *c, int32_t n, const low_bo
     char text[160] = "";
     size_t at = 0;
 
-    (void)pick(c, n, 1e300, &b->most, INT64_MAX);
+    (void)pick(c, n, ANY_TIME, &b->most, INT64_MAX);
     for (int32_t i = 0; i < n; i++)
         if (c[i].best >= 0)
             dscq_resources_add(&sum, &c[i].v[c[i].best].need);
@@ -236,7 +242,7 @@ static void bounds(const choices *c, int32_t n, double *low, double *high)
     *low = 1;
     *high = 1;
     for (int32_t i = 0; i < n; i++) {
-        double least = 1e300;
+        double least = ANY_TIME;
         for (int32_t k = 0; k < c[i].count; k++) {
             least = c[i].v[k].cycles < least ? c[i].v[k].cycles : least;
             *high = c[i].v[k].cycles > *high ? c[i].v[k].cycles : *high;
@@ -250,7 +256,7 @@ static dscq_status choose(lowering *l, choices *c, int32_t n, const low_board *b
                           double *interval)
 {
     const double target =
-        l->m->target_fps > 0 ? 0.97 * l->m->clock_mhz * 1e6 / l->m->target_fps : 0;
+        l->m->target_fps > 0 ? TARGET * l->m->clock_mhz * 1e6 / l->m->target_fps : 0;
     double low, high;
 
     bounds(c, n, &low, &high);
