@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-int dscq_flow_has_norm(const dscq_model *m)
-{
-    for (int32_t i = 0; i < dscq_model_nodes(m); i++)
-        if (dscq_model_node(m, i)->normalised)
-            return 1;
-    return 0;
-}
-
 uint32_t *flow__spread(size_t count, size_t there)
 {
     uint32_t *index = dscq_malloc(count, sizeof *index);

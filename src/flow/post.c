@@ -27,7 +27,7 @@ dscq_status flow__post(flow_tune *t, dscq_error *err)
         DSCQ_TRY(method->post(t->compressor, t->origin, &data, err));
     if (c->bias_correction)
         DSCQ_TRY(dscq_post_bias(m, t->origin, &data, err));
-    if (c->reestimate_norm && !dscq_flow_has_norm(m))
+    if (c->reestimate_norm && !dscq_model_has_norm(m))
         dscq_log_printf(t->log, DSCQ_LOG_INFO,
                         "reestimate_norm: the network has no batch norm (folded); "
                         "nothing to measure");

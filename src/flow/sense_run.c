@@ -119,7 +119,7 @@ dscq_status dscq_flow_sense(dscq_sense **out, dscq_project *p, dscq_pool *pool,
 
     *out = NULL;
     DSCQ_TRY(check_project(p, err));
-    j.has_norm = p->sense.norm_images > 0 && dscq_flow_has_norm(m);
+    j.has_norm = p->sense.norm_images > 0 && dscq_model_has_norm(m);
     DSCQ_TRY(dscq_flow_pick_init(&j.judged, p, DSCQ_SPLIT_VALID,
                                  (size_t)p->sense.images, o->log, err));
     DSCQ_TRY(dscq_flow_pick_answers(&j.judged, p, dscq_project_model(p), pool, kernels,

@@ -107,6 +107,14 @@ int32_t dscq_model_output(const dscq_model *m, int32_t i)
     return m->output_count > 0 ? m->output[i] : m->last;
 }
 
+int dscq_model_has_norm(const dscq_model *m)
+{
+    for (int32_t i = 0; i < m->count; i++)
+        if (dscq_model_node(m, i)->normalised)
+            return 1;
+    return 0;
+}
+
 dscq_status dscq_model_add_output(dscq_model *m, int32_t index, dscq_error *err)
 {
     if (index < 0 || index >= m->count)

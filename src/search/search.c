@@ -60,7 +60,7 @@ static dscq_status open_images(search *s, dscq_error *err)
                                     s->kernels, err));
     DSCQ_TRY(dscq_flow_pick_feed_init(&s->judged_feed, &s->judged,
                                       DSCQ_FLOW_JUDGE_BATCH, err));
-    s->has_norm = s->params.norm_images > 0 && dscq_flow_has_norm(s->origin);
+    s->has_norm = s->params.norm_images > 0 && dscq_model_has_norm(s->origin);
     if (s->has_norm) {
         DSCQ_TRY(dscq_flow_pick_init(&s->trained, s->project, DSCQ_SPLIT_TRAIN,
                                      (size_t)s->params.norm_images, s->log, err));

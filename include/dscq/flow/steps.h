@@ -83,8 +83,6 @@ dscq_status dscq_flow_float_network(dscq_train_result *out, dscq_project *p,
                                     dscq_error *err);
 /* Names and values of all arrays. */
 void dscq_flow_digest_network(dscq_sha256 *h, const dscq_model *m);
-/* Whether a layer has batch norm, whose statistics can be measured again. */
-int dscq_flow_has_norm(const dscq_model *m);
 
 /* The pool and kernel family that a run was asked to use. */
 dscq_status dscq_flow_pool(dscq_pool **pool, const dscq_kernels **kernels,

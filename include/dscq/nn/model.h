@@ -137,6 +137,8 @@ const dscq_node *dscq_model_node(const dscq_model *m, int32_t i);
 int32_t dscq_model_find(const dscq_model *m, const char *name); /* -1: none */
 int32_t dscq_model_outputs(const dscq_model *m);
 int32_t dscq_model_output(const dscq_model *m, int32_t i); /* node index */
+/* Whether a layer has batch norm, whose statistics can be measured again. */
+int dscq_model_has_norm(const dscq_model *m);
 
 /* Learned values: weights, biases, gamma and beta (not running statistics). */
 uint64_t dscq_model_param_count(const dscq_model *m);
