@@ -14,8 +14,6 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static const double BIAS_MIN = -8388608.0, BIAS_MAX = 8388607.0; /* 24 bits */
-
 /* Entry 0 is 0; then the entries that occur, ascending. */
 static dscq_status copy_book(const build_ctx *b, const dscq_node *n, dscq_qweights *w,
                              const dscq_qweights *s)
@@ -132,21 +130,21 @@ static dscq_status fold(build_ctx *b, const dscq_node *n, dscq_qnode *q,
         double bias = dscq_round_away(256.0 * (double)shift[k] / y->scale);
         const double f = 256.0 * s_w * x->scale * (double)factor[k] / y->scale;
         const int dead = is_dead(q->weights, k) || f == 0.0 ||
-                         (fabs(bias) > BIAS_MAX && is_stuck(b, q, k, f, bias));
+                         (fabs(bias) > DSCQ_QBIAS_MAX && is_stuck(b, q, k, f, bias));
         DSCQ_TRY(build__set_scale(b, n, q, k, dead ? 0.0 : f));
         if (dead) /* the output is a constant: beyond the range it is its end */
-            bias = fmin(fmax(bias, BIAS_MIN), BIAS_MAX);
+            bias = fmin(fmax(bias, DSCQ_QBIAS_MIN), DSCQ_QBIAS_MAX);
         /* 16-bit steps may be a little too fine for it; a shift that is many times the
          * whole range of an output is for nobody to mend. */
-        if (!(fabs(bias) <= (y->bits > 8 ? 8.0 : 1.0) * -BIAS_MIN)) {
+        if (!(fabs(bias) <= (y->bits > 8 ? 8.0 : 1.0) * -DSCQ_QBIAS_MIN)) {
             status = dscq_fail(b->err, DSCQ_ARG,
                                "layer '%s': shift %g of channel %d is too large for an "
                                "output step of %g; calibrate its range again",
                                n->name, (double)shift[k], k, y->scale);
             goto done;
         }
-        if (build__fits(b, q, fabs(bias), -BIAS_MIN))
-            q->bias[k] = (int32_t)fmin(fmax(bias, BIAS_MIN), BIAS_MAX);
+        if (build__fits(b, q, fabs(bias), -DSCQ_QBIAS_MIN))
+            q->bias[k] = (int32_t)fmin(fmax(bias, DSCQ_QBIAS_MIN), DSCQ_QBIAS_MAX);
     }
 done:
     dscq_free(factor);

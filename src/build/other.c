@@ -79,7 +79,7 @@ dscq_status build__maxpool(build_ctx *b, int32_t i, const dscq_node *n)
 
 dscq_status build__avgpool(build_ctx *b, int32_t i, const dscq_node *n)
 {
-    enum { COUNTS = 4096 };
+    enum { COUNTS = DSCQ_QNET_MAX_ENTRIES };
     const int32_t x = build__input_of(b, n, 0);
     const dscq_qtensor *in = &b->m->tensor[x];
     dscq_aquant store = build__edge_from(in);
@@ -334,7 +334,7 @@ dscq_status build__lrn(build_ctx *b, int32_t i, const dscq_node *n)
     if (!build__fits(b, q, first, 65535.0))
         return DSCQ_OK;
     int r = 0;
-    while (r < 47 && first * ldexp(1.0, r + 1) < 65535.0)
+    while (r < DSCQ_QSHIFT_MAX && first * ldexp(1.0, r + 1) < 65535.0)
         r++;
     for (int32_t k = 0; k < q->table_count; k++)
         q->table[k] = (int32_t)fmin(

@@ -67,6 +67,15 @@ static inline int32_t fast_zero(const dscq_qtensor *t)
     return t->zero_point + fast_offset(t);
 }
 
+/* Element i of tensor t as it is held: a byte with its offset, or a wide code. */
+static inline int32_t fast_get(const uint8_t *x, const dscq_qtensor *t, size_t i)
+{
+    if (t->bits <= 8)
+        return x[i];
+    return t->is_signed ? ((const int16_t *)(const void *)x)[i]
+                        : ((const uint16_t *)(const void *)x)[i];
+}
+
 static inline size_t fast_round(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;

@@ -354,10 +354,7 @@ static int32_t wide_at(const conv_ctx *c, int32_t h, int32_t w, size_t ch)
     if (h < 0 || w < 0 || h >= c->x->h || w >= c->x->w)
         return 0;
     const size_t i = ((size_t)h * (size_t)c->x->w + (size_t)w) * (size_t)c->x->c + ch;
-    const int32_t v = c->x->bits <= 8   ? c->in[i]
-                      : c->x->is_signed ? ((const int16_t *)(const void *)c->in)[i]
-                                        : ((const uint16_t *)(const void *)c->in)[i];
-    return v - fast_zero(c->x);
+    return fast_get(c->in, c->x, i) - fast_zero(c->x);
 }
 
 static void wide_window(const conv_ctx *c, int32_t oh, int32_t ow, size_t group,

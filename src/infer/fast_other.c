@@ -4,15 +4,6 @@
 
 #include <string.h>
 
-/* Element i of tensor t as it is held: a byte with its offset, or a wide code. */
-static inline int32_t get(const uint8_t *x, const dscq_qtensor *t, size_t i)
-{
-    if (t->bits <= 8)
-        return x[i];
-    return t->is_signed ? ((const int16_t *)(const void *)x)[i]
-                        : ((const uint16_t *)(const void *)x)[i];
-}
-
 static inline void put(uint8_t *y, size_t elem, size_t i, int32_t v)
 {
     if (elem == 1)
@@ -81,7 +72,7 @@ void infer__fast_add(const fast_run *c)
         int64_t sum = 0;
         for (int32_t j = 0; j < c->n->input_count; j++) {
             const dscq_qtensor *t = &c->m->tensor[c->n->input[j]];
-            sum += (int64_t)(get(c->x[j], t, i) - fast_zero(t)) * c->n->mult[j];
+            sum += (int64_t)(fast_get(c->x[j], t, i) - fast_zero(t)) * c->n->mult[j];
         }
         put(c->y, elem, i, finish(c->n, c->out, leaky(c->n, sum >> c->n->shift[0])));
     }
@@ -96,8 +87,8 @@ void infer__fast_mul(const fast_run *c)
     const int32_t za = fast_zero(c->in), zb = fast_zero(b);
 
     for (size_t i = 0; i < count; i++) {
-        const int64_t p = (int64_t)(get(c->x[0], c->in, i) - za) *
-                          (get(c->x[1], b, one ? i % ch : i) - zb);
+        const int64_t p = (int64_t)(fast_get(c->x[0], c->in, i) - za) *
+                          (fast_get(c->x[1], b, one ? i % ch : i) - zb);
         put(c->y, ey, i, finish(c->n, c->out, p * c->n->mult[0] >> c->n->shift[0]));
     }
 }
@@ -129,7 +120,7 @@ static void join_one(const fast_run *c, int32_t j, size_t first)
         } else {
             for (size_t k = 0; k < ch; k++)
                 put(c->y, ey, p * ld + first + k,
-                    rescaled(c->n, j, t, c->out, get(c->x[j], t, p * ch + k)));
+                    rescaled(c->n, j, t, c->out, fast_get(c->x[j], t, p * ch + k)));
         }
     }
 }
@@ -202,7 +193,7 @@ static void max_codes(const fast_run *c, span s, size_t at)
         for (int32_t h = s.h0; h < s.h1; h++)
             for (int32_t w = s.w0; w < s.w1; w++) {
                 const size_t from = (size_t)h * (size_t)c->in->w + (size_t)w;
-                const int32_t v = get(c->x[0], c->in, from * ch + k);
+                const int32_t v = fast_get(c->x[0], c->in, from * ch + k);
                 top = v > top ? v : top;
             }
         put(c->y, 2, at * ch + k, limit(top, c->n->clamp_lo, c->n->clamp_hi));
@@ -243,7 +234,7 @@ static void mean_block(const fast_run *c, span s, size_t at, size_t k0, size_t c
                 c->k->total_bytes(sum, x, count);
             else
                 for (size_t k = 0; k < count; k++)
-                    sum[k] += (uint32_t)(get(x, c->in, k) - zero);
+                    sum[k] += (uint32_t)(fast_get(x, c->in, k) - zero);
         }
     for (size_t k = 0; k < count; k++) {
         const int64_t v =
@@ -347,7 +338,7 @@ void infer__fast_lut(const fast_run *c)
         return;
     }
     for (size_t i = 0; i < count; i++)
-        put(c->y, 2, i, get(c->f->table, c->out, c->x[0][i]));
+        put(c->y, 2, i, fast_get(c->f->table, c->out, c->x[0][i]));
 }
 
 void infer__fast_lrn(const fast_run *c)
@@ -364,16 +355,16 @@ void infer__fast_lrn(const fast_run *c)
         for (int32_t k = -after; k < ch; k++) {
             const int32_t in = k + after, out = k - before - 1;
             if (in >= 0 && in < ch) {
-                const int32_t d = get(c->x[0], c->in, at + (size_t)in) - zero;
+                const int32_t d = fast_get(c->x[0], c->in, at + (size_t)in) - zero;
                 sum += (uint32_t)d * (uint32_t)d;
             }
             if (out >= 0 && out < ch) {
-                const int32_t d = get(c->x[0], c->in, at + (size_t)out) - zero;
+                const int32_t d = fast_get(c->x[0], c->in, at + (size_t)out) - zero;
                 sum -= (uint32_t)d * (uint32_t)d;
             }
             if (k < 0 || k >= ch)
                 continue;
-            const int64_t d = get(c->x[0], c->in, at + (size_t)k) - zero;
+            const int64_t d = fast_get(c->x[0], c->in, at + (size_t)k) - zero;
             put(c->y, ey, at + (size_t)k,
                 finish(c->n, c->out,
                        d * c->n->table[dscq_lrn_index(sum)] >> c->n->shift[0]));

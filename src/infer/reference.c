@@ -2,7 +2,7 @@
 #include "dscq/infer/reference.h"
 
 #include "dscq/base/alloc.h"
-#include "infer_internal.h"
+#include "ref_util.h"
 
 #include <math.h>
 #include <string.h>
@@ -137,7 +137,7 @@ void dscq_infer_quantise_image(const dscq_qmodel *m, const dscq_qinput *in,
     for (size_t i = 0; i < n; i++) {
         const size_t c = i % (size_t)t->c;
         const int64_t u = (int64_t)pixel[i] * in->mult[c] + in->offset[c] + 32768;
-        const int64_t v = u >= 0 ? u >> 16 : -((-(u + 1)) >> 16) - 1;
+        const int64_t v = ref_shift(u, 16);
         dscq_qtensor_put(t, codes, i, in_range(t, (double)(v + t->zero_point)));
     }
 }

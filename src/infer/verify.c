@@ -5,10 +5,11 @@
 #include "dscq/base/hash.h"
 #include "dscq/base/io.h"
 #include "dscq/infer/runtime.h"
+#include "dscq/qnet/limits.h"
 
 #include <string.h>
 
-enum { INPUTS_MAX = 64, DUMP_HEAD = 16 };
+enum { DUMP_HEAD = 16 };
 static const uint8_t k_dump_magic[8] = {'D', 'S', 'C', 'Q', 'D', 'U', 'M', 'P'};
 
 /* One embedded input at a time, with pointers to the codes of each of the network's
@@ -74,9 +75,9 @@ dscq_status dscq_infer_make_digests(dscq_qmodel *m, int32_t n, const void *const
     embedded e = {NULL, {NULL}};
     dscq_status status = DSCQ_OK;
 
-    if (n < 0 || n > INPUTS_MAX)
+    if (n < 0 || n > DSCQ_QNET_MAX_DIGESTS)
         return dscq_fail(err, DSCQ_ARG, "%d digest inputs; want 0 to %d", n,
-                         INPUTS_MAX);
+                         DSCQ_QNET_MAX_DIGESTS);
     if (n > 0) {
         const size_t bytes = dscq_qmodel_digest_bytes(m);
         inputs = input != NULL ? dscq_calloc((size_t)n, bytes) : NULL;

@@ -143,7 +143,8 @@ static int code_entry(constants *s, dscq_qnode *n, int32_t i, int decoding)
         if (n->scale_key != NULL)
             n->scale_key[i] = (int32_t)key;
     }
-    return !fault && b >= -(1 << 23) && b < 1 << 23 && key <= DSCQ_QNET_MAX_ELEMENTS;
+    return !fault && b >= DSCQ_QBIAS_MIN && b <= DSCQ_QBIAS_MAX &&
+           key <= DSCQ_QNET_MAX_ELEMENTS;
 }
 
 /* Table entries as steps from the one before. */

@@ -176,7 +176,7 @@ dscq_status qnet__rule_conv(const qnet_rule *c)
     if (n->bias == NULL)
         return qnet__refuse(c, "no bias array");
     for (int32_t k = 0; k < w->k; k++)
-        if (n->bias[k] < -(1 << 23) || n->bias[k] >= 1 << 23)
+        if (n->bias[k] < DSCQ_QBIAS_MIN || n->bias[k] > DSCQ_QBIAS_MAX)
             return qnet__refuse(c, "bias %d of channel %d is more than 24 bits",
                                 n->bias[k], k);
     DSCQ_TRY(qnet__need_clamp(c));

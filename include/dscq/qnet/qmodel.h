@@ -226,6 +226,7 @@ dscq_status dscq_qnode_reserve(dscq_qnode *n, int32_t count, dscq_error *err);
 /* Entry i of the scales says that the codes of input i are copied (docs/format.md
  * section 4.4): m = 0, r = DSCQ_QSHIFT_COPIED. */
 enum { DSCQ_QSHIFT_MAX = 47, DSCQ_QSHIFT_COPIED = 255 };
+enum { DSCQ_QBIAS_MIN = -(1 << 23), DSCQ_QBIAS_MAX = (1 << 23) - 1 };
 static inline int dscq_qnode_is_copied(const dscq_qnode *n, int32_t i)
 {
     return n->mult[i] == 0 && n->shift[i] == DSCQ_QSHIFT_COPIED;

@@ -1,72 +1,16 @@
 /* The rules a reader enforces: a legal network with one thing wrong is refused with
- * words that name it. The NumPy archive is a zip file that others can read. */
+ * words that name it. */
 #include "dscq/base/alloc.h"
-#include "dscq/base/io.h"
-#include "dscq/export/npz.h"
-#include "dscq/export/unpack.h"
-#include "dscq/pack/pack.h"
+#include "dscq/base/rng.h"
+#include "dscq/qnet/qmodel.h"
+#include "qmodel_legal.h"
 #include "qmodel_random.h"
 #include "support.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* in 6x6x4 -> conv 3x3 -> a 6x6x4; add(in, a) -> b; avgpool 2x2 -> c; lut -> d */
-static dscq_qmodel *legal(void)
-{
-    static const char *const name[] = {"in", "a", "b", "c", "d"};
-    static const dscq_qop op[] = {DSCQ_Q_CONV, DSCQ_Q_ADD, DSCQ_Q_AVGPOOL, DSCQ_Q_LUT};
-    dscq_qmodel *m;
-    dscq_error err;
-
-    ck_assert_int_eq(dscq_qmodel_create(&m, &err), DSCQ_OK);
-    ck_assert_int_eq(dscq_qmodel_reserve(m, 5, 4, 1, 1, &err), DSCQ_OK);
-    for (int i = 0; i < 5; i++) {
-        dscq_qtensor *t = &m->tensor[i];
-        (void)snprintf(t->name, sizeof t->name, "%s", name[i]);
-        t->h = t->w = i < 3 ? 6 : 3;
-        t->c = 4;
-        t->bits = 8;
-        t->scale = 0.5;
-    }
-    for (int i = 0; i < 4; i++) {
-        dscq_qnode *n = &m->node[i];
-        (void)snprintf(n->name, sizeof n->name, "%s", name[i + 1]);
-        n->op = op[i];
-        n->input_count = 1;
-        n->input[0] = i;
-        n->output = i + 1;
-        n->clamp_lo = -128;
-        n->clamp_hi = 127;
-    }
-    dscq_qnode *conv = &m->node[0], *add = &m->node[1], *avg = &m->node[2];
-    conv->pad_top = conv->pad_left = conv->pad_bottom = conv->pad_right = 1;
-    ck_assert_int_eq(
-        dscq_qweights_create(&conv->weights, 4, 3, 3, 4, DSCQ_FORM_CODEBOOK, 0, &err),
-        DSCQ_OK);
-    conv->weights->bits = 2;
-    conv->weights->codebook_count = 3;
-    conv->weights->codebook[1] = 100;
-    conv->weights->codebook[2] = -100;
-    conv->weights->value[7] = 100;
-    ck_assert_int_eq(dscq_qnode_reserve(conv, 4, &err), DSCQ_OK);
-    add->input_count = 2;
-    add->input[1] = 0;
-    ck_assert_int_eq(dscq_qnode_reserve(add, 2, &err), DSCQ_OK);
-    avg->kernel_h = avg->kernel_w = avg->stride_h = avg->stride_w = 2;
-    ck_assert_int_eq(dscq_qnode_reserve(avg, 1, &err), DSCQ_OK);
-    avg->scale_key[0] = 4;
-    avg->mult[0] = 16384;
-    m->node[3].table_count = 256;
-    m->node[3].table = dscq_calloc(256, sizeof(int32_t));
-    (void)snprintf(m->output[0].role, sizeof m->output[0].role, "raw");
-    m->output[0].tensor = 4;
-    return m;
-}
 
 /* One line each: what is broken, and a word the message must hold. */
 #define BREAK_LIST(X)                                                                  \
@@ -141,7 +85,7 @@ static void breaks(int i, dscq_qmodel *m, const char **what, const char **word)
 START_TEST(one_broken_thing_is_refused_by_name)
 {
     const char *what = NULL, *word = NULL;
-    dscq_qmodel *m = legal();
+    dscq_qmodel *m = qmodel_legal();
     dscq_error err;
 
     ck_assert_msg(dscq_qmodel_check(m, &err) == DSCQ_OK, "%s", err.msg);
@@ -159,7 +103,7 @@ END_TEST
 
 START_TEST(an_accumulator_that_could_overflow_is_refused)
 {
-    dscq_qmodel *m = legal();
+    dscq_qmodel *m = qmodel_legal();
     dscq_qweights *w = m->node[0].weights;
     dscq_error err;
 
@@ -193,58 +137,32 @@ START_TEST(the_table_is_the_only_factor_of_an_lrn)
 }
 END_TEST
 
-START_TEST(numpy_archives_are_zip_files)
+START_TEST(multipliers_are_normalised_and_near)
 {
-    const char path[] = "test_pack_check.npz";
-    dscq_qmodel *m = legal();
-    uint8_t *a, *b;
-    size_t na, nb;
-    dscq_error err;
+    dscq_rng g = dscq_rng_seeded(2);
+    int16_t m;
+    uint8_t r;
 
-    ck_assert_msg(dscq_export_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
-    ck_assert_int_eq(dscq_file_read(&a, &na, path, 1 << 20, &err), DSCQ_OK);
-    ck_assert_msg(dscq_export_npz(path, m, &err) == DSCQ_OK, "%s", err.msg);
-    ck_assert_int_eq(dscq_file_read(&b, &nb, path, 1 << 20, &err), DSCQ_OK);
-    ck_assert_uint_eq(na, nb);
-    ck_assert_mem_eq(a, b, na);
-    if (test_has_program("python3"))
-        ck_assert_int_eq(system("python3 -c \"\n"
-                                "import zipfile, struct\n"
-                                "z = zipfile.ZipFile('test_pack_check.npz')\n"
-                                "assert z.testzip() is None\n"
-                                "d = z.read('a.value.npy')\n"
-                                "assert d[:8] == b'\\x93NUMPY\\x01\\x00'\n"
-                                "n = struct.unpack('<H', d[8:10])[0] + 10\n"
-                                "assert n % 64 == 0\n"
-                                "h = eval(d[10:n])\n"
-                                "assert h == {'descr': '<i2', 'fortran_order': False,"
-                                " 'shape': (4, 3, 3, 4)}\n"
-                                "v = struct.unpack('<144h', d[n:])\n"
-                                "assert v[7] == 100 and sum(v) == 100\n\""),
-                         0);
-    ck_assert_int_eq(unlink(path), 0);
-    dscq_free(a);
-    dscq_free(b);
-    dscq_qmodel_destroy(m);
-}
-END_TEST
-
-START_TEST(an_array_that_does_not_fit_leaves_nothing)
-{
-    const int64_t huge[2] = {1 << 20, 1 << 20};
-    dscq_npz *z;
-    dscq_error err;
-
-    ck_assert_int_eq(dscq_npz_open(&z, "test_pack_never.npz", &err), DSCQ_OK);
-    ck_assert_int_eq(dscq_npz_add(z, "x", "<f8", 8, huge, 2, "", &err), DSCQ_ARG);
-    dscq_npz_abandon(z);
-    ck_assert_int_eq(dscq_path_exists("test_pack_never.npz"), 0);
+    for (int i = 0; i < 20000; i++) {
+        const double f =
+            ldexp(0.5 + dscq_rng_unit64(&g) / 2.0, (int)dscq_rng_below(&g, 47) - 31) *
+            (dscq_rng_below(&g, 2) ? 1 : -1);
+        ck_assert_int_eq(dscq_qmultiplier(&m, &r, f), 1);
+        ck_assert_msg(abs(m) >= 16384 && abs(m) <= 32767 && r <= 47, "%g: %d, %u", f, m,
+                      r);
+        ck_assert_double_le(fabs(m * ldexp(1.0, -r) / f - 1.0), 1.0 / 32768.0);
+    }
+    ck_assert_int_eq(dscq_qmultiplier(&m, &r, 0.0), 1);
+    ck_assert_int_eq(m, 0);
+    ck_assert_int_eq(r, 0);
+    ck_assert_int_eq(dscq_qmultiplier(&m, &r, 32768.0), 0);
+    ck_assert_int_eq(dscq_qmultiplier(&m, &r, (double)NAN), 0);
 }
 END_TEST
 
 static Suite *make_suite(void)
 {
-    Suite *s = suite_create("pack_check");
+    Suite *s = suite_create("qnet_check");
     TCase *tc = tcase_create("check");
     int count = 0;
 
@@ -254,8 +172,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tc, one_broken_thing_is_refused_by_name, 0, count);
     tcase_add_test(tc, an_accumulator_that_could_overflow_is_refused);
     tcase_add_test(tc, the_table_is_the_only_factor_of_an_lrn);
-    tcase_add_test(tc, numpy_archives_are_zip_files);
-    tcase_add_test(tc, an_array_that_does_not_fit_leaves_nothing);
+    tcase_add_test(tc, multipliers_are_normalised_and_near);
     suite_add_tcase(s, tc);
     return s;
 }
