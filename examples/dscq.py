@@ -104,7 +104,7 @@ class _Object:
         _call(self._kind + "_export", self, format, path)
 
 class Net(_Object):
-    """A float network: a net.cfg, the folder of a run, or an ONNX file."""
+    """A float network: a net.cfg, the folder of a run, an ONNX or TensorFlow Lite file."""
 
     def __init__(self, path, set=(), weights=None, recipe=None, more=None):
         o = _new("net_options", weights=weights, recipe=recipe, more=more, set=set, set_count=len(set))

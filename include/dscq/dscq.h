@@ -130,7 +130,8 @@ typedef struct dscq_net_options {
  *   a net.cfg   its layers and settings (docs/networks.md), Darknet's files included;
  *               without `weights` they are fresh, drawn from [train] seed
  *   a folder    that a run or dscq_import() made: net.cfg and float.ckpt in it
- *   a file of another program that has its weights in it: ONNX (docs/import.md)
+ *   a file of another program, weights and all: ONNX, TensorFlow Lite (docs/import.md)
+ *
  * Every setting is checked now, whatever it is for. Files that settings name are looked
  * for from the folder of path, then from the current one.
  * DSCQ_IO; DSCQ_FORMAT "file:line: ..." for a file or setting that is wrong;
@@ -258,11 +259,11 @@ DSCQ_API dscq_status dscq_net_compress(dscq_qnet **out, dscq_compression *result
 DSCQ_API dscq_status dscq_net_export(const dscq_net *n, const char *format,
                                      const char *path, dscq_error *err);
 
-/* Read an ONNX file (weights NULL) or a Darknet cfg with its weights, and write
- * net.cfg, float.ckpt and, of a quantised one, ranges.csv into a folder, which
- * dscq_net_open() takes. data: text of its [data] section, or NULL. *refused (may be
- * NULL): with DSCQ_UNSUPPORTED the nodes that cannot be read, or NULL. DSCQ_ARG: there
- * is a net.cfg already and force is 0. */
+/* Read an ONNX or TensorFlow Lite file (weights NULL), or a Darknet cfg with its
+ * weights, and write net.cfg, float.ckpt and, of a quantised one, ranges.csv into a
+ * folder, which dscq_net_open() takes. data: text of its [data] section, or NULL.
+ * *refused (may be NULL): with DSCQ_UNSUPPORTED the nodes that cannot be read, or NULL.
+ * DSCQ_ARG: there is a net.cfg already and force is 0. */
 DSCQ_API dscq_status dscq_import(dscq_table **refused, const char *network,
                                  const char *weights, const char *folder,
                                  const char *data, int force, dscq_error *err);
