@@ -205,13 +205,16 @@ static void run_sets(tflite_network *n, const char *dir)
                 const size_t good = count_sums(&rows, n, path);
                 if (tflite_steps(n, add_step, &t, &err) != DSCQ_OK)
                     printf(" %s\n", err.msg);
-                printf(
-                    " layers: %zu of %zu CRCs hold; %zu packed operations on golden "
-                    "inputs: %.4f %% equal, %.4f %% within one step, worst %g; least "
-                    "%.4f %% (%s); below 99 %%: %zu\n",
-                    good, rows, t.steps, 100.0 * (double)t.equal / (double)t.count,
-                    100.0 * (double)t.near / (double)t.count, t.worst, 100 * t.least,
-                    t.name, t.bad);
+                if (t.steps > 0)
+                    printf(" layers: %zu of %zu CRCs hold; %zu packed operations on "
+                           "golden "
+                           "inputs: %.4f %% equal, %.4f %% within one step, worst %g; "
+                           "least "
+                           "%.4f %% (%s); below 99 %%: %zu\n",
+                           good, rows, t.steps,
+                           100.0 * (double)t.equal / (double)t.count,
+                           100.0 * (double)t.near / (double)t.count, t.worst,
+                           100 * t.least, t.name, t.bad);
             }
             compare_set(n, dir, set);
         } else if (set == 'a') {

@@ -88,10 +88,12 @@ static dscq_status add_failure(size_t *errors, dscq_table *t, const char *kind,
 
 /* A network of others: every node that has no layer here, at once; with a cfg, whether
  * the weights are as many as it wants. */
-static dscq_status check_foreign(size_t *errors, dscq_table *t, const char *network,
-                                 const char *weights, dscq_error *err)
+static dscq_status check_foreign(size_t *errors, dscq_table *t, const cli_call *call,
+                                 const char *network, const char *weights,
+                                 dscq_error *err)
 {
-    const dscq_import_options o = {.network = network, .weights = weights};
+    const dscq_import_options o = {
+        .network = network, .weights = weights, .log = call->log};
     const char *file = weights != NULL ? weights : network;
     dscq_model *m = NULL;
     dscq_table *refused = NULL;
@@ -138,7 +140,7 @@ static dscq_status check_weights(size_t *errors, dscq_table *t, cli_call *call, 
     dscq_error why;
 
     if (cfg != NULL && dscq_path_ends(path, ".weights")) {
-        return check_foreign(errors, t, cfg, path, err);
+        return check_foreign(errors, t, call, cfg, path, err);
     } else if (cfg != NULL) {
         return check_network(errors, t, call, cfg, path, err);
     } else if (dscq_path_ends(path, ".weights")) {
@@ -167,7 +169,7 @@ static dscq_status check_file(size_t *errors, dscq_table *t, cli_call *call, int
         dscq_path_ends(path, ".ckpt"))
         return check_weights(errors, t, call, at, err);
     if (kind & (NETWORKS | DSCQ_KIND_FOREIGN | DSCQ_KIND_NOTHING))
-        return check_foreign(errors, t, path, NULL, err);
+        return check_foreign(errors, t, call, path, NULL, err);
     if (dscq_pack_read(&q, path, &why) != DSCQ_OK)
         return add_failure(errors, t, "packed", path, &why, err);
     dscq_qmodel_destroy(q);

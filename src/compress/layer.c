@@ -227,6 +227,7 @@ static dscq_status freeze_wide(dscq_clayer *l, dscq_error *err)
         goto done;
     memcpy(q->scale, step, (size_t)steps * sizeof *step);
     dscq_wquant_set_codes(q, entry, count, 1.0);
+    l->rule.form = DSCQ_FORM_CODEBOOK;
     l->q = q;
     q = NULL;
 done:

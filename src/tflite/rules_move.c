@@ -232,20 +232,48 @@ static void drop_relu(tfl_tail *tail, const lower *l, const tfl_edge *x)
         tail->act = DSCQ_ACT_LINEAR;
 }
 
+/* Zeros around what is never negative win no maximum: they are padding like any other.
+ * 0: there are none, or they do. */
+static int takes_pads(tfl_edge *x, dscq_window *w, const lower *l, const tfl_op *o)
+{
+    const tfl_edge *v = tflite__edge(l, o, 0);
+    int turned;
+
+    if (v == NULL || v->kind != TFL_RUN || v->rank != 4 || v->softmax > 0 ||
+        !tflite__is_positive(l, v->part[0]))
+        return 0;
+    *x = *v;
+    x->dim[1] -= v->pad[0] + v->pad[2];
+    x->dim[2] -= v->pad[1] + v->pad[3];
+    if (!tflite__is_map(l, x, &turned))
+        return 0;
+    x->dim[1] = v->dim[1];
+    x->dim[2] = v->dim[2];
+    *w = (dscq_window){.pad_top = v->pad[0],
+                       .pad_left = v->pad[1],
+                       .pad_bottom = v->pad[2],
+                       .pad_right = v->pad[3]};
+    return 1;
+}
+
 static dscq_status pool(lower *l, const tfl_op *o, int max)
 {
     const tfl_table *t = &o->options;
     const int64_t mode = tflite__int(t, 0, 1, 0), one[] = {1, 1},
                   stride[] = {tflite__int(t, 2, 4, 0), tflite__int(t, 1, 4, 0)},
                   kernel[] = {tflite__int(t, 4, 4, 0), tflite__int(t, 3, 4, 0)};
-    dscq_window w;
+    dscq_window w, zeros = {0};
     tfl_edge x;
     tfl_tail tail;
     int turned;
     dscq_status status;
 
-    DSCQ_TRY(tflite__run(&x, l, o, 0));
-    if (x.rank != 4 || !tflite__is_map(l, &x, &turned))
+    if (!max || !takes_pads(&x, &zeros, l, o))
+        DSCQ_TRY(tflite__run(&x, l, o, 0));
+    tfl_edge bare = x;
+    bare.dim[1] -= zeros.pad_top + zeros.pad_bottom;
+    bare.dim[2] -= zeros.pad_left + zeros.pad_right;
+    if (x.rank != 4 || !tflite__is_map(l, &bare, &turned))
         return tflite__fail(l, "its input is not an N x H x W x C map");
     DSCQ_TRY(tflite__window(&w, l, kernel, stride, one));
     DSCQ_TRY(tflite__padding(&w.pad_top, &w.pad_bottom, l, mode, x.dim[1], kernel[0],
@@ -259,6 +287,10 @@ static dscq_status pool(lower *l, const tfl_op *o, int max)
             return tflite__fail(l, "a window that does not fit its input");
         x.dim[1 + i] = (x.dim[1 + i] + pads - kernel[i]) / stride[i] + 1;
     }
+    w.pad_top += zeros.pad_top;
+    w.pad_left += zeros.pad_left;
+    w.pad_bottom += zeros.pad_bottom;
+    w.pad_right += zeros.pad_right;
     if (turned)
         w = tflite__turn(w);
     const dscq_pool_params p = dscq_pool_params_make(&w, 0);

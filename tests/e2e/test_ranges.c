@@ -241,6 +241,7 @@ static const struct kept {
     {"b", "0.1,0,0,31,5", 5, -16, 0.1},
     {"c", "0.5,0,0,3,2", 4, -8, 1.5 / 15}, /* as few as a file can have: its range */
     {"d", "0.03,0,-127,127,8", 8, 0, 0.03},
+    {"e", "0.5,-28,-128,127,8", 16, -28 * 256, 0.5 / 256}, /* an output: logit_b */
 };
 
 START_TEST(a_map_has_the_bits_and_steps_of_its_row)

@@ -414,6 +414,32 @@ static double step_error(const float *w, size_t n, double step, double top)
 
 /* Outliers far from the rest: the best step lies near the small end of the search, for
  * few weights (looked at one by one) and for many (a histogram of them). */
+/* Weights that are whole multiples of a step keep it, whatever the largest is. */
+START_TEST(linear_step_of_codes_is_theirs)
+{
+    enum { N = 200 };
+    static const int tops[] = {127, 126, 90, 50, 3};
+    dscq_rng rng = dscq_rng_seeded(6);
+    float w[N];
+
+    for (size_t t = 0; t < sizeof tops / sizeof *tops; t++) {
+        const double own = 0.0123 + 0.001 * (double)t;
+        for (int i = 0; i < N; i++)
+            w[i] =
+                (float)(own * ((double)dscq_rng_below(&rng, (uint64_t)tops[t] * 2 + 1) -
+                               tops[t]));
+        w[7] = (float)(own * -tops[t]);
+        w[8] = (float)own;
+        ck_assert_double_eq_tol(dscq_linear_step(w, NULL, N, 8), own, 1e-7 * own);
+        ck_assert_double_eq_tol(dscq_lattice_step(w, NULL, N, 1, 127), own, 1e-7 * own);
+        ck_assert_double_eq(dscq_lattice_step(w, NULL, N, tops[t] + 1, 2 * tops[t] - 1),
+                            0);
+        w[9] = (float)(0.3217 * own); /* no code */
+        ck_assert_double_eq_tol(dscq_linear_step(w, NULL, N, 8), own * tops[t] / 127,
+                                1e-7 * own);
+    }
+}
+END_TEST
 START_TEST(linear_step_of_outliers_is_near_the_best)
 {
     enum { MANY = 6000 };
@@ -477,6 +503,7 @@ static Suite *levels_suite(void)
     tcase_add_test(tc, peak_of_two_humps);
     tcase_add_test(tc, kmeans_finds_clusters);
     tcase_add_test(tc, linear_step_beats_the_whole_range);
+    tcase_add_test(tc, linear_step_of_codes_is_theirs);
     tcase_add_loop_test(tc, linear_step_of_outliers_is_near_the_best, 0, 2);
     tcase_add_loop_test(tc, linear_step_is_the_best_of_its_candidates, 2, 8);
     return s;

@@ -106,6 +106,45 @@ END_TEST
 
 /* Fine-tuning with a method: sparsity, integers, and an accuracy that chance does not
  * give. The frozen state evaluated in training is what the integers compute. */
+/* Codes of a network that was quantised before stay, also around a zero point; a form
+ * that is asked for is kept. */
+START_TEST(codes_of_before_stay)
+{
+    dscq_error err = {DSCQ_OK, ""};
+
+    for (int linear = 0; linear < 2; linear++) {
+        dscq_model *m = clone();
+        int32_t books = 0, layers = 0;
+
+        for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+            const dscq_weights *w = dscq_model_node(m, i)->weights;
+            for (size_t k = 0; k < w->count; k++)
+                w->w[k] = (float)(0.004 * ((int)(k * 37 % 256) - 60)); /* -60..195 */
+        }
+        dscq_compressor *c = make(
+            m,
+            linear ? "[compress]\nmethod=uniform\nb=8\nform=linear\nepochs=0\np=0\n"
+                   : "[compress]\nmethod=uniform\nb=8\nepochs=0\np=0\n",
+            NULL);
+        test_ok(dscq_compressor_freeze(c, &err));
+        for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
+            const dscq_weights *w = dscq_model_node(m, i)->weights;
+            const dscq_wquant *q = dscq_compressor_wquant(c, i);
+            if (w->count < 256)
+                continue;
+            test_ok(dscq_wquant_check(q, &err));
+            layers++;
+            books += q->w.form == DSCQ_FORM_CODEBOOK;
+            for (size_t k = 0; !linear && k < w->count; k++)
+                ck_assert_double_eq_tol((double)w->w_used[k], (double)w->w[k], 1e-6);
+        }
+        ck_assert_int_gt(layers, 0);
+        ck_assert_int_eq(books, linear ? 0 : layers);
+        dscq_compressor_destroy(c);
+        dscq_model_destroy(m);
+    }
+}
+END_TEST
 START_TEST(every_method_trains)
 {
     const dscq_method *method = dscq_method_at((size_t)_i);
@@ -358,6 +397,7 @@ static Suite *method_suite(void)
     tcase_add_unchecked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, every_method_freezes_without_training, 0, methods);
+    tcase_add_test(tc, codes_of_before_stay);
     tcase_add_loop_test(tc, every_method_trains, 0, methods);
     tcase_add_loop_test(tc, same_bytes_for_any_number_of_threads, 0, methods);
     tcase_add_test(tc, stages_follow_each_other);

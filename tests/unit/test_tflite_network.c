@@ -204,6 +204,23 @@ static void padding_before_a_maximum(maker *k)
     finish(k, y);
 }
 
+/* ... and none among what is not: then they are the maximum's own padding. */
+static void padding_of_what_is_positive(maker *k)
+{
+    const int32_t x = start(k), p = wholes(k, "p", DIM(0, 0, 1, 1, 1, 0, 0, 0), 8),
+                  a = map(k, "a", H, W, C), padded = map(k, "padded", H + 2, W + 1, C),
+                  y = map(k, "y", H / 2 + 1, W / 2 + 1, C);
+    make_op *o;
+
+    (void)make_call(&k->f, RELU, LIST(x), LIST(a));
+    (void)make_call(&k->f, PAD, LIST(a, p), LIST(padded));
+    o = make_call(&k->f, MAX_POOL_2D, LIST(padded), LIST(y));
+    make_set(o, 0, 1, 1);
+    for (int i = 1; i < 5; i++)
+        make_set(o, i, 4, 2);
+    finish(k, y);
+}
+
 static void channels_of_zeros(maker *k)
 {
     const int32_t x = start(k), p = wholes(k, "p", DIM(0, 0, 0, 0, 0, 0, 1, 2), 8),
@@ -347,7 +364,9 @@ static void along_one_dimension(maker *k)
                   w = reals(k, "w", DIM(5, 1, 3, C), 4, 1),
                   b = reals(k, "b", DIM(5), 1, 1), c = map(k, "c", 1, 6, 5),
                   rows = make_add(&k->f, "rows", MAKE_F32, DIM(1, 6, 5), 3),
-                  tall = map(k, "tall", 6, 1, 5), y = map(k, "y", 3, 1, 5);
+                  tall = map(k, "tall", 6, 1, 5), half = map(k, "half", 3, 1, 5),
+                  v = reals(k, "v", DIM(4, 3, 1, 5), 4, 1),
+                  d = reals(k, "d", DIM(4), 1, 1), y = map(k, "y", 2, 1, 4);
     make_op *o;
 
     (void)make_call(&k->f, EXPAND_DIMS, LIST(x, at1), LIST(wide));
@@ -355,12 +374,14 @@ static void along_one_dimension(maker *k)
     o->option[2].value = 1; /* the stride of rows */
     (void)make_call(&k->f, RESHAPE, LIST(c), LIST(rows));
     (void)make_call(&k->f, EXPAND_DIMS, LIST(rows, at2), LIST(tall));
-    o = make_call(&k->f, MAX_POOL_2D, LIST(tall), LIST(y));
+    o = make_call(&k->f, MAX_POOL_2D, LIST(tall), LIST(half));
     make_set(o, 0, 1, 1);
     make_set(o, 1, 4, 1);
     make_set(o, 2, 4, 2);
     make_set(o, 3, 4, 1);
     make_set(o, 4, 4, 2);
+    o = conv(k, half, v, d, y, 1, 2, 0);
+    o->option[1].value = 1; /* the stride of columns */
     ends(k, x, y);
 }
 
@@ -391,6 +412,7 @@ static const struct {
     CASE(a_depthwise_one),
     CASE(padding_in_front),
     CASE(padding_before_a_maximum),
+    CASE(padding_of_what_is_positive),
     CASE(channels_of_zeros),
     CASE(pools),
     CASE(means_and_a_product),

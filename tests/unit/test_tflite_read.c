@@ -167,6 +167,14 @@ START_TEST(what_is_wrong_is_said)
     ck_assert_int_eq(try_bytes(data, bytes, &err), DSCQ_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.msg, "bytes.tflite"));
     dscq_free(data);
+    /* weights that end one byte behind the file */
+    data = small_file(&bytes);
+    const size_t codes = find(data, bytes, k_weights, sizeof k_weights);
+    for (int i = 0; i < 4; i++)
+        data[codes - 4 + (size_t)i] = (uint8_t)((bytes - codes + 1) >> (8 * i));
+    test_fails(try_bytes(data, bytes, &err), DSCQ_FORMAT,
+               "bytes.tflite: damaged: tensor 1");
+    dscq_free(data);
     /* another version */
     data = small_file(&bytes);
     const uint32_t root = data[0] | (uint32_t)data[1] << 8;
