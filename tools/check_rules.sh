@@ -19,7 +19,7 @@ grep -ohE "\*\*$id\*\*" docs/dram.md docs/accelerator.md | tr -d '*' |
     LC_ALL=C sort >"$scratch/docs"
 twice=$(uniq -d "$scratch/docs")
 if [ -n "$twice" ]; then
-    echo "two rules of one number in the documents:" $twice
+    echo "two rules of one number in the documents: $twice"
     bad=1
 fi
 tags src/dram src/hw src/lower include >"$scratch/code"

@@ -87,20 +87,32 @@ START_TEST(one_pixel_row_takes_41_cycles)
 
     test_ok(dscq_lower(&p, NULL, q, &m, NULL, &err));
     test_ok(dscq_sim_run(&s, p, &m, inputs, &opt, &err));
+    ck_assert_uint_eq(p->tensor[1].dram_addr % 8, 0); /* [D5] behind 4 bytes of x */
     ck_assert_int_eq(log.n, 4);
     ck_assert_int_eq(log.e[0].unit, DSCQ_UNIT_LOAD_ACT);
-    ck_assert_uint_eq(log.e[0].start, 2);
+    ck_assert_uint_eq(log.e[0].start, 2); /* [D4] */
     ck_assert_uint_eq(log.e[0].end, 13);
     ck_assert_int_eq(log.e[1].unit, DSCQ_UNIT_LOAD_WEIGHT);
     ck_assert_uint_eq(log.e[1].start, 3);
-    ck_assert_uint_eq(log.e[1].end, 15);
+    ck_assert_uint_eq(log.e[1].end, 15); /* [D1] 12 bytes, two bursts */
     ck_assert_int_eq(log.e[2].unit, DSCQ_UNIT_COMPUTE);
-    ck_assert_uint_eq(log.e[2].start, 17);
+    ck_assert_uint_eq(log.e[2].start, 17); /* [L8] */
     ck_assert_uint_eq(log.e[2].end, 19);
     ck_assert_int_eq(log.e[3].unit, DSCQ_UNIT_STORE);
-    ck_assert_uint_eq(log.e[3].start, 30);
+    ck_assert_uint_eq(log.e[3].start, 30); /* [T2] [P3] written in 28 */
     ck_assert_uint_eq(dscq_sim_counters(s)->cycles, 41);
-    ck_assert_uint_eq(dscq_sim_counters(s)->mac_done, 4);
+    ck_assert_uint_eq(dscq_sim_counters(s)->mac_done, 4); /* [L4] one entry, P = 4 */
+    /* [S2] 2 cycles until it starts, a burst at peak rate (a cycle more), then latency
+     */
+    ck_assert_uint_eq(dscq_sim_stall(s, DSCQ_UNIT_LOAD_ACT, DSCQ_STALL_OTHER_UNIT), 2);
+    ck_assert_uint_eq(dscq_sim_stall(s, DSCQ_UNIT_LOAD_ACT, DSCQ_STALL_TRANSFER), 2);
+    ck_assert_uint_eq(dscq_sim_stall(s, DSCQ_UNIT_LOAD_ACT, DSCQ_STALL_LATENCY), 9);
+    for (int u = 0; u < DSCQ_UNIT_COUNT; u++) {
+        uint64_t sum = 0;
+        for (int i = 0; i < DSCQ_STALL_COUNT; i++)
+            sum += dscq_sim_stall(s, (dscq_unit)u, (dscq_stall)i);
+        ck_assert_uint_eq(sum, u == DSCQ_UNIT_COMPUTE ? 4 * 41 : 41); /* [S3] */
+    }
     ck_assert_mem_eq(dscq_sim_output(s, 0, 0, NULL), want, 4);
     ck_assert_int_gt(dscq_sim_total(s).certified, 0);
     dscq_sim_destroy(s);
@@ -132,7 +144,7 @@ START_TEST(two_words_of_a_bank_take_two_cycles)
     test_ok(dscq_sim_run(&s, p, &m, inputs, &opt, &err));
     ck_assert_int_eq(log.e[2].unit, DSCQ_UNIT_COMPUTE);
     ck_assert_uint_eq(log.e[2].start, 17);
-    ck_assert_uint_eq(log.e[2].end, k_case[_i].lanes_end);
+    ck_assert_uint_eq(log.e[2].end, k_case[_i].lanes_end); /* [B3] */
     ck_assert_uint_eq(dscq_sim_counters(s)->cycles, k_case[_i].cycles);
     dscq_sim_destroy(s);
     dscq_program_destroy(p);
@@ -166,7 +178,7 @@ START_TEST(no_more_bursts_are_under_way_than_allowed)
     ck_assert_int_eq(log.e[0].unit, DSCQ_UNIT_LOAD_ACT);
     ck_assert_uint_eq(log.e[0].start, 2);
     ck_assert_uint_eq(log.e[0].bytes, 32);
-    ck_assert_uint_eq(log.e[0].end, k_case[_i].end);
+    ck_assert_uint_eq(log.e[0].end, k_case[_i].end); /* [D2] */
     dscq_sim_destroy(s);
     dscq_program_destroy(p);
     dscq_qmodel_destroy(q);
@@ -208,7 +220,7 @@ START_TEST(a_wide_entry_of_a_pair_takes_two_cycles)
     ck_assert_uint_eq(paired_run(8, &split, &paired), 41);
     ck_assert_uint_eq(split, 0);
     ck_assert_uint_eq(paired, 4);
-    ck_assert_uint_eq(paired_run(16, &split, &paired), 42);
+    ck_assert_uint_eq(paired_run(16, &split, &paired), 42); /* [L10] */
     ck_assert_uint_eq(split, 4);
     ck_assert_uint_eq(paired, 0);
 }
@@ -225,6 +237,7 @@ START_TEST(a_deadlock_names_the_blocked_units)
 
     test_ok(dscq_lower(&p, NULL, q, &m, NULL, &err));
     p->queue[DSCQ_UNIT_COMPUTE][0].wait[DSCQ_TOKEN_STORED] = 1;
+    /* [T1] a counter below what a command names holds it; [T3] */
     test_fails(
         dscq_sim_run(&s, p, &m, NULL, &opt, &err), DSCQ_FORMAT,
         "program: deadlock; compute command 0 (conv) waits for stored = 1 (now 0); "
@@ -318,7 +331,7 @@ START_TEST(what_cannot_be_mapped_is_named)
     q->node[0].weights->bits = 8;
     m.act_bytes = 256;
     m.act_banks = 8;
-    m.act_word_bytes = 32; /* a line takes a word of every bank */
+    m.act_word_bytes = 32; /* a line takes a word of every bank; [B5] */
     test_fails(
         dscq_lower(&p, NULL, q, &m, NULL, &err), DSCQ_ARG,
         "layer 'conv': its smallest tile needs 512 bytes of activations, 256 more "

@@ -163,6 +163,7 @@ static int one_case(uint64_t seed, const qmodel_random_opts *o)
     }
     ck_assert_msg(status == DSCQ_OK, "seed %llu: %s", (unsigned long long)seed,
                   err.msg);
+    /* [PL6] FIFOs into joins hold what the other side needs: no deadlock */
     ck_assert_msg(dscq_sim_run(&s, p, &w.m, (const void *const *)w.input, &opt, &err) ==
                       DSCQ_OK,
                   "seed %llu: %s", (unsigned long long)seed, err.msg);
@@ -228,6 +229,7 @@ static int check_rows(dscq_program *p, const dscq_machine *given, uint64_t seed)
             if (s->kind < DSCQ_PIPE_LANES)
                 continue;
             test_ok(dscq_pipe_stepped_row(&want, p, k, &m, &err));
+            /* [PL2] lanes [PL3] with a width of their own [PL4] vector stages */
             ck_assert_msg((uint64_t)s->cycles == want,
                           "seed %llu, %s: a row takes %d cycles, stepped %llu",
                           (unsigned long long)seed, s->name, s->cycles,

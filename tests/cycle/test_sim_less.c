@@ -120,6 +120,7 @@ static int try_all(dscq_program *p, const dscq_machine *m, double slack, uint64_
         if (what == NULL)
             return tried;
         const uint64_t after = cycles_of(p, &worse, NULL);
+        /* [D3] a transfer that overtakes would let less be faster */
         if ((double)after < (double)before * (1 - slack))
             exception(seed, what, after, before);
         tried++;

@@ -397,6 +397,7 @@ START_TEST(blocks_on_small_buffers_equal_the_reference)
                     grouped++;
                     break;
                 }
+            /* [L9] [B4] held sums are right, and commands end as if they were alone */
             ck_assert_msg(dscq_sim_run(&s, p, &w.m, (const void *const *)w.input, &opt,
                                        &err) == DSCQ_OK,
                           "seed %llu: %s", (unsigned long long)seed, err.msg);

@@ -20,9 +20,9 @@ START_TEST(hand_case_of_one_lane)
     dscq_lanes_shape(l, 1, 1, 8, 2, 1);
     dscq_lanes_start(l, 1);
     dscq_lanes_vector(l, work, 1, 1, g, 0);
-    ck_assert_uint_eq(dscq_lanes_end(l), 7); /* s = 2, five entries */
+    ck_assert_uint_eq(dscq_lanes_end(l), 7); /* [L3] s = 2, five entries */
     dscq_lanes_vector(l, work + 1, 4, 1, g, 0);
-    ck_assert_uint_eq(dscq_lanes_broadcast_end(l), 6);
+    ck_assert_uint_eq(dscq_lanes_broadcast_end(l), 6); /* [L1] a column a cycle */
     ck_assert_uint_eq(dscq_lanes_end(l), 11);
     dscq_free(l);
 }
@@ -41,7 +41,7 @@ START_TEST(hand_case_of_a_full_queue)
     dscq_lanes_start(l, 0);
     dscq_lanes_vector(l, work, 3, 2, g, 3);
     /* b = 0, 2, then lane 0 takes column 1 in 5: b[2] = 6, s = 7, e = 8 */
-    ck_assert_uint_eq(dscq_lanes_broadcast_end(l), 7);
+    ck_assert_uint_eq(dscq_lanes_broadcast_end(l), 7); /* [L2] */
     ck_assert_uint_eq(dscq_lanes_end(l), 8);
     ck_assert_uint_eq(dscq_lanes_post_end(l), 11);
     /* lane 1 waited: column 0 taken in 1 (gap 1), 1 in 3 (gap 1), 2 in 7 (gap 3) */
@@ -62,9 +62,9 @@ START_TEST(hand_case_of_one_bank)
     dscq_lanes_start(l, 0);
     dscq_lanes_vector(l, work, 1, 1, g, 10); /* s 1, e 3, post 3..12 */
     ck_assert_uint_eq(dscq_lanes_post_end(l), 13);
-    dscq_lanes_vector(l, work, 1, 1, g, 10); /* s 13, e 15, post 15..24 */
-    ck_assert_uint_eq(dscq_lanes_end(l), 15);
-    ck_assert_uint_eq(dscq_lanes_post_end(l), 25);
+    dscq_lanes_vector(l, work, 1, 1, g, 10);       /* s 13, e 15, post 15..24 */
+    ck_assert_uint_eq(dscq_lanes_end(l), 15);      /* [L5] */
+    ck_assert_uint_eq(dscq_lanes_post_end(l), 25); /* [P1] */
     ck_assert_int_eq(l->gap[DSCQ_GAP_POST][0], 10);
     dscq_free(l);
 }
@@ -171,6 +171,7 @@ START_TEST(recurrence_equals_the_stepped_lanes)
                                        c->lanes, c->depth, c->banks,
                                        c->push[0].not_before, 1000000, &err) == DSCQ_OK,
                       "%s", err.msg);
+        /* [R3] slots of rows among the columns */
         ck_assert_msg(got.post_end == post && got.lanes_end == dscq_lanes_end(l) &&
                           got.broadcast_end == dscq_lanes_broadcast_end(l),
                       "case %llu: stepped %llu %llu %llu, recurrence %llu %llu %llu",

@@ -50,7 +50,7 @@ START_TEST(every_law_finds_its_fault)
 
     ck_assert_ptr_null(dscq_counters_check(&c));
     for (size_t i = 0; i < sizeof reason / sizeof reason[0]; i++) {
-        planted(reason[i], 1, &c, "exactly one reason");
+        planted(reason[i], 1, &c, "exactly one reason"); /* [S1] */
         planted(reason[i], -1, &c, "exactly one reason");
     }
     planted(&c.mac_done, 1, &c, "done or skipped");

@@ -162,10 +162,10 @@ START_TEST(simple_memory_by_hand)
     test_ok(dscq_memory_submit(mem, &accepted, 16, 0, 3, 20, &err));
     ck_assert_int_eq(dscq_memory_next(mem, &tag, &cycle), 1);
     ck_assert_uint_eq(tag, 1);
-    ck_assert_uint_eq(cycle, 17); /* bus 5..6 */
+    ck_assert_uint_eq(cycle, 17); /* [M2] [M3] bus 5..6 */
     ck_assert_int_eq(dscq_memory_next(mem, &tag, &cycle), 1);
     ck_assert_uint_eq(tag, 2);
-    ck_assert_uint_eq(cycle, 19); /* bus 7..8 */
+    ck_assert_uint_eq(cycle, 19); /* [M1] bus 7..8 */
     ck_assert_int_eq(dscq_memory_next(mem, &tag, &cycle), 1);
     ck_assert_uint_eq(cycle, 32); /* bus 20..21 */
     ck_assert_int_eq(dscq_memory_next(mem, &tag, &cycle), 0);

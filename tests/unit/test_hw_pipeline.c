@@ -190,7 +190,7 @@ START_TEST(recurrence_equals_the_stepped_model)
         const dscq_status sb = dscq_pipe_stepped(&b, p, &m, frames, 3000, &err2);
         ck_assert_msg(sa == sb, "seed %llu: %s / stepped: %s", (unsigned long long)seed,
                       err.msg, err2.msg);
-        if (sa == DSCQ_OK) {
+        if (sa == DSCQ_OK) { /* [PL7] bursts counted byte by byte */
             same(&a, &b, p, frames, seed);
             ran++;
         } else {
@@ -252,9 +252,9 @@ START_TEST(hand_case_of_two_stages)
     test_ok(dscq_pipe_run(&r, p, &m, &o, &err));
     /* A: 0..3, 3..6, 6..9, then full until B frees rows 0 and 1 in 13: 13..16.
      * B: rows 0 and 1 visible in 8: 8..13; rows 2 and 3 visible in 18: 18..23. */
-    ck_assert_uint_eq(r.cycles, 23);
+    ck_assert_uint_eq(r.cycles, 23); /* [PL1] */
     ck_assert_uint_eq(r.time[a].busy, 12);
-    ck_assert_uint_eq(r.time[a].blocked, 4);
+    ck_assert_uint_eq(r.time[a].blocked, 4); /* [PL9] */
     ck_assert_uint_eq(r.time[a].starved, 0);
     ck_assert_uint_eq(r.time[a].idle, 7);
     ck_assert_uint_eq(r.time[b].busy, 10);
@@ -283,7 +283,7 @@ START_TEST(hand_case_of_a_short_shortcut)
         test_ok(dscq_machine_defaults(&m, &err));
         const dscq_pipe_options o = {.frames = 2};
         if (rows == 1)
-            test_fails(dscq_pipe_run(&r, p, &m, &o, &err), DSCQ_FORMAT,
+            test_fails(dscq_pipe_run(&r, p, &m, &o, &err), DSCQ_FORMAT, /* [PL8] */
                        "pipeline: deadlock; 's0' finds the FIFO to 's2' full (1); 's1' "
                        "waits for 's0'; 's2' waits for 's1'");
         else
@@ -321,7 +321,7 @@ START_TEST(hand_case_with_memory)
     test_ok(run(&r, p, &m, 1, NULL, &err));
     /* bursts leave in 2 and 3, off the bus in 3 and 4, there in 13 and 14; stage
      * 14..21; visible in 24; the store leaves in 26, off the bus in 27, done in 37 */
-    ck_assert_uint_eq(r.cycles, 37);
+    ck_assert_uint_eq(r.cycles, 37); /* [PL5] */
     ck_assert_uint_eq(r.time[b].starved, 14);
     ck_assert_uint_eq(r.read_bursts, 2);
     ck_assert_uint_eq(r.write_bursts, 1);

@@ -51,7 +51,7 @@ START_TEST(bands_that_do_not_overlap_hold_themselves)
 }
 END_TEST
 
-/* Rule B2: 10 codes are two words; 3 channels of them six, which fill 8 banks of 8
+/* [B1] [B2]: 10 codes are two words; 3 channels of them six, which fill 8 banks of 8
  * bytes: 64 bytes a row. With 5 banks ten words: 80 bytes, and five rows end inside a
  * page. */
 START_TEST(a_ring_fills_all_banks)
@@ -159,7 +159,7 @@ START_TEST(channels_are_dealt_longest_first)
     int32_t place[4];
 
     test_ok(lower__deal(place, 2, 2, k_entries, 4, 1, &err));
-    ck_assert_mem_eq(place, k_want, sizeof place);
+    ck_assert_mem_eq(place, k_want, sizeof place); /* [W7] */
     test_ok(lower__deal(place, 2, 2, k_entries, 3, 0, &err));
     ck_assert(place[0] == 0 && place[1] == 1 && place[2] == 2 && place[3] == -1);
 }

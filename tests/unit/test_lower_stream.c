@@ -3,6 +3,8 @@
 #include "lower_internal.h"
 #include "support.h"
 
+#include <string.h>
+
 static low_choice choose(int32_t stream, int zero_skip, int32_t stored, int32_t of)
 {
     dscq_error err = {DSCQ_OK, ""};
@@ -21,7 +23,7 @@ static low_choice choose(int32_t stream, int zero_skip, int32_t stored, int32_t 
     return c;
 }
 
-/* W4: with 7 stored of 100, zero runs of 5 bits are smaller (0.0776 entries of 9 bits
+/* [W4]: with 7 stored of 100, zero runs of 5 bits are smaller (0.0776 entries of 9 bits
  * against 0.0707 of 10), but a tenth of the entries would be fillers. */
 START_TEST(a_filler_costs_a_cycle)
 {
@@ -33,8 +35,8 @@ START_TEST(a_filler_costs_a_cycle)
 }
 END_TEST
 
-/* W7 with codes of 4 bits: 3 bits a weight as bitmap at one half (gap: 6 and more bits
- * an entry); dense above 0.98, where the marks are for nothing. */
+/* [W7] with codes of 4 bits: 3 bits a weight as bitmap at one half (gap: 6 and more
+ * bits an entry); dense above 0.98, where the marks are for nothing. */
 START_TEST(the_smallest_encoding_is_chosen)
 {
     const int32_t any = DSCQ_SCHEDULE_STREAM_AUTO;
@@ -109,10 +111,10 @@ static void stream(dscq_stream_kind kind, const uint8_t *want, size_t bytes,
     dscq_free(p.image);
 }
 
-/* m, r, and the bias in three bytes; 8 bytes a channel (W6). */
+/* m, r, and the bias in three bytes; 8 bytes a channel: [W6]. */
 #define CONSTANTS 0x34, 0x12, 7, 0xfe, 0xff, 0xff, 0, 0
 
-/* W4: (2, 3), a run of four zeros cut after three by a filler (3, 0), (0, 5); what
+/* [W4]: (2, 3), a run of four zeros cut after three by a filler (3, 0), (0, 5); what
  * follows the last weight is not stored. 2 + 3 x 4, then 3 at bit 6, then 5 at bit 14.
  */
 START_TEST(a_gap_stream_counts_its_entries)
@@ -123,7 +125,7 @@ START_TEST(a_gap_stream_counts_its_entries)
 }
 END_TEST
 
-/* W3: for each column one bit, then its code: 0 0 1 0011 0 0 0 0 1 0101 0. */
+/* [W3]: for each column one bit, then its code: 0 0 1 0011 0 0 0 0 1 0101 0. */
 START_TEST(a_bitmap_stream_marks_what_is_stored)
 {
     static const uint8_t k_want[12] = {0x1c, 0x58, 0, 0, CONSTANTS};
@@ -132,12 +134,65 @@ START_TEST(a_bitmap_stream_marks_what_is_stored)
 }
 END_TEST
 
-/* W2: nine codes, 36 bits: padded to 8 bytes. */
+/* [W2]: nine codes, 36 bits: padded to 8 bytes. */
 START_TEST(a_dense_stream_is_all_codes)
 {
     static const uint8_t k_want[16] = {0x00, 0x03, 0x00, 0x50, 0, 0, 0, 0, CONSTANTS};
 
     stream(DSCQ_STREAM_DENSE, k_want, 16, 9);
+}
+END_TEST
+
+/* One lane with two channels of three columns: [W1] column by column, the channels of
+ * the lane fastest. [W5] a flag a block (here a channel): the first keeps signs, the
+ * second 8-bit weights: 0 1, then 1 00000101, 0 11111111, 1 00000111. */
+START_TEST(a_binary_stream_keeps_signs_or_bytes)
+{
+    static const uint8_t k_want[4] = {0x2e, 0xf0, 0xff, 0};
+    static const uint16_t k_code[6] = {1, 0, 1, 0, 0, 0};
+    static const int16_t k_value[6] = {1, -1, 1, 5, -1, 7};
+    static const uint8_t k_high[2] = {0, 1};
+    int16_t value[6], mult[2] = {0}, lane_value[6];
+    uint8_t shift[2] = {0}, high[2];
+    int32_t bias[2] = {0}, channel[2] = {0, 1};
+    uint32_t offset[2];
+    uint16_t code[6];
+    size_t column[3];
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_machine m;
+    dscq_program p = {0};
+    lowering l = {.m = &m, .p = &p, .err = &err};
+    dscq_qweights w = {
+        .k = 2, .r = 1, .s = 1, .c = 3, .count = 6, .bits = 1, .value = value};
+    const dscq_hw_op op = {.lanes = 1, .mult = mult, .shift = shift, .bias = bias};
+    dscq_hw_wtile t = {.m_count = 2,
+                       .c_count = 3,
+                       .columns = 3,
+                       .rows = 2,
+                       .channel = channel,
+                       .lane_offset = offset,
+                       .kind = DSCQ_STREAM_BINARY};
+    low_tile_job j = {.l = &l,
+                      .w = &w,
+                      .codes = k_code,
+                      .t = &t,
+                      .op = &op,
+                      .code_bits = 1,
+                      .column = column,
+                      .code = code,
+                      .value = lane_value};
+
+    test_ok(dscq_machine_defaults(&m, &err));
+    memcpy(value, k_value, sizeof value);
+    memcpy(high, k_high, sizeof high);
+    w.block = 3;
+    w.block_high = high;
+    for (int32_t i = 0; i < 3; i++)
+        column[i] = lower__column_at(&j, i);
+    test_ok(lower__write_streams(&j));
+    ck_assert_mem_eq(p.image, k_want, sizeof k_want);
+    ck_assert_uint_eq(t.entries, 6); /* [W5] */
+    dscq_free(p.image);
 }
 END_TEST
 
@@ -152,6 +207,7 @@ static Suite *make(void)
     tcase_add_test(t, a_gap_stream_counts_its_entries);
     tcase_add_test(t, a_bitmap_stream_marks_what_is_stored);
     tcase_add_test(t, a_dense_stream_is_all_codes);
+    tcase_add_test(t, a_binary_stream_keeps_signs_or_bytes);
     return s;
 }
 
