@@ -208,10 +208,12 @@ dscq_status data__class_of(int32_t *out, data_open *o, const char *name,
  * does or two of the same length do. */
 dscq_status data__class_in_path(int32_t *out, const data_open *o, const char *path,
                                 dscq_error *err);
-/* Pictures of a folder and its sub-folders, as paths; label -1. What was left out is a
- * remark. */
+/* Pictures of a folder and its sub-folders, each by `add` (NULL: its path, label -1).
+ * What was left out is a remark. */
+typedef dscq_status data_add_picture(data_part *part, data_open *o, const char *picture,
+                                     dscq_error *err);
 dscq_status data__add_folder(data_part *part, data_open *o, const char *dir,
-                             dscq_error *err);
+                             data_add_picture *add, dscq_error *err);
 /* Count pictures of a folder that no item of the part is. */
 dscq_status data__remark_unlisted(const data_part *part, data_open *o, const char *dir,
                                   dscq_error *err);

@@ -349,15 +349,16 @@ void data__folder_remarks(data_open *o, const char *dir, const dscq_pictures *f)
 }
 
 dscq_status data__add_folder(data_part *part, data_open *o, const char *dir,
-                             dscq_error *err)
+                             data_add_picture *add, dscq_error *err)
 {
     dscq_pictures f = {0};
     dscq_status status = dscq_pictures_list(&f, dir, err);
 
-    for (size_t i = 0; status == DSCQ_OK && i < f.count; i++)
-        status = data__part_add(part, f.path[i], -1, err);
     if (status == DSCQ_OK)
         data__folder_remarks(o, dir, &f);
+    for (size_t i = 0; status == DSCQ_OK && i < f.count; i++)
+        status = add != NULL ? add(part, o, f.path[i], err)
+                             : data__part_add(part, f.path[i], -1, err);
     dscq_pictures_clear(&f);
     return status;
 }

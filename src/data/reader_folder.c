@@ -152,7 +152,7 @@ static dscq_status open_flat(data_part *part, data_open *o, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(data__resolve(root, o, o->source, err));
-    DSCQ_TRY(data__add_folder(part, o, root, err));
+    DSCQ_TRY(data__add_folder(part, o, root, NULL, err));
     for (size_t i = 0; i < part->count; i++)
         DSCQ_TRY(label_one(part, o, i, by_names, err));
     drop_unlabelled(part);
@@ -167,7 +167,7 @@ static dscq_status open_images(data_part *part, data_open *o, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(data__resolve(root, o, o->source, err));
-    DSCQ_TRY(data__add_folder(part, o, root, err));
+    DSCQ_TRY(data__add_folder(part, o, root, NULL, err));
 done:
     return status;
 }

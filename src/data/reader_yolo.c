@@ -160,21 +160,6 @@ done:
     return status;
 }
 
-static dscq_status add_folder(data_part *part, data_open *o, const char *dir,
-                              dscq_error *err)
-{
-    dscq_pictures f = {0};
-    dscq_status status;
-
-    DSCQ_TRY(dscq_pictures_list(&f, dir, err));
-    data__folder_remarks(o, dir, &f);
-    for (size_t i = 0; i < f.count; i++)
-        DSCQ_TRY(add_picture(part, o, f.path[i], err));
-done:
-    dscq_pictures_clear(&f);
-    return status;
-}
-
 /* One line of a list: a path from the folder of the list on. */
 static dscq_status add_listed(data_part *part, data_open *o, const char *dir,
                               const char *line, size_t len, dscq_error *err)
@@ -231,8 +216,9 @@ static dscq_status open_yolo(data_part *part, data_open *o, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(data__resolve(source, o, o->source, err));
-    DSCQ_TRY(dscq_path_is_dir(source) ? add_folder(part, o, source, err)
-                                      : add_list(part, o, source, err));
+    DSCQ_TRY(dscq_path_is_dir(source)
+                 ? data__add_folder(part, o, source, add_picture, err)
+                 : add_list(part, o, source, err));
     for (size_t i = 0; i < part->boxes.count; i++)
         most = part->boxes.box[i].cls > most ? part->boxes.box[i].cls : most;
     for (int32_t c = 0; !o->names_fixed && c <= most; c++) {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef dscq_str bytes; /* a node under way */
+typedef dscq_onnx_node bytes; /* a node under way */
 
 typedef struct writer {
     const dscq_model *m;
@@ -127,7 +127,7 @@ static dscq_status weighted(writer *w, const dscq_node *n, const char *in,
     }
     return DSCQ_OK;
 done:
-    dscq_str_free(&node);
+    dscq_onnx_node_free(&node);
     return status;
 }
 

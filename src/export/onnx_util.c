@@ -16,7 +16,7 @@ void export__onnx_scalar(dscq_onnx_graph *g, const char *name, double v)
     dscq_onnx_graph_floats(g, name, &f, 0, NULL);
 }
 
-static void put_bound(dscq_onnx_graph *g, dscq_str *node, const char *out,
+static void put_bound(dscq_onnx_graph *g, dscq_onnx_node *node, const char *out,
                       const char *what, double v)
 {
     char name[EXPORT_ONNX_NAME];
@@ -33,7 +33,7 @@ void export__onnx_act(dscq_onnx_graph *g, dscq_act act, double slope, const char
     const dscq_act_onnx *r = &row->onnx;
     const double alpha = row->is_sloped ? slope : r->alpha;
     char before[EXPORT_ONNX_NAME], gate[EXPORT_ONNX_NAME];
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     export__onnx_part(before, out, "before");
     export__onnx_part(gate, out, "gate");

@@ -43,7 +43,7 @@ static void put_on_grid(export_onnx *w, const dscq_qtensor *t, const limits *l,
     char scale[EXPORT_ONNX_NAME], zero[EXPORT_ONNX_NAME], codes[EXPORT_ONNX_NAME],
         bound[EXPORT_ONNX_NAME], clipped[EXPORT_ONNX_NAME];
     const int clip = l->lo > type_lo(t) || l->hi < type_lo(t) + 255;
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     export__onnx_part(scale, to, "scale");
     export__onnx_part(zero, to, "zero");

@@ -37,7 +37,7 @@ static int order_values(int64_t *to, const dscq_qnode *n, const dscq_qweights *w
 static void dequantise(export_onnx *w, const char *codes, const char *scale,
                        const char *to)
 {
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     dscq_onnx_node_input(&node, codes);
     dscq_onnx_node_input(&node, scale);
@@ -110,7 +110,7 @@ dscq_status export__onnx_conv(export_onnx *w, const dscq_qnode *n, const char *o
     int64_t *value = dscq_malloc(v->count + (size_t)v->k, sizeof *value);
     float *real = dscq_malloc(v->count + (size_t)v->k, sizeof *real);
     dscq_status status = dscq_qweights_open(&open, v, w->err);
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     if (value == NULL || real == NULL)
         status = dscq_fail_nomem(w->err, "weights", v->count * sizeof *value);

@@ -104,7 +104,7 @@ dscq_status export__onnx_lrn(export_onnx *w, const dscq_qnode *n, const char *ou
     const dscq_qtensor *x = &w->m->tensor[n->input[0]];
     const curve c = {n, x->scale * x->scale,
                      256 * x->scale / w->m->tensor[n->output].scale};
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
     lrn p;
 
     if (!find(&c, &p))

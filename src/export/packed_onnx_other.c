@@ -6,15 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static dscq_status end(export_onnx *w, dscq_str *node, const char *op, const char *out)
+static dscq_status end(export_onnx *w, dscq_onnx_node *node, const char *op,
+                       const char *out)
 {
     dscq_onnx_node_end(&w->g, node, op, out);
     return DSCQ_OK;
 }
 
-static dscq_str from(const export_onnx *w, const dscq_qnode *n)
+static dscq_onnx_node from(const export_onnx *w, const dscq_qnode *n)
 {
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     for (int32_t i = 0; i < n->input_count; i++)
         dscq_onnx_node_input(&node, w->name[n->input[i]]);
@@ -25,7 +26,7 @@ static dscq_str from(const export_onnx *w, const dscq_qnode *n)
 static void scaled(export_onnx *w, const char *in, double factor, const char *out)
 {
     char constant[EXPORT_ONNX_NAME];
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     export__onnx_part(constant, out, "factor");
     export__onnx_scalar(&w->g, constant, factor);
@@ -38,7 +39,7 @@ static void scaled(export_onnx *w, const char *in, double factor, const char *ou
 
 /* The node's inputs, each times what its multiplier amounts to in real numbers: nearly
  * always 1, within what 15 bits can say. */
-static void weighted_inputs(export_onnx *w, const dscq_qnode *n, dscq_str *node)
+static void weighted_inputs(export_onnx *w, const dscq_qnode *n, dscq_onnx_node *node)
 {
     const double s_y = w->m->tensor[n->output].scale;
     char name[DSCQ_QNODE_INPUTS][EXPORT_ONNX_NAME], what[24];
@@ -60,7 +61,7 @@ static void weighted_inputs(export_onnx *w, const dscq_qnode *n, dscq_str *node)
 
 dscq_status export__onnx_add(export_onnx *w, const dscq_qnode *n, const char *out)
 {
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     weighted_inputs(w, n, &node);
     return end(w, &node, "Sum", out);
@@ -73,7 +74,7 @@ dscq_status export__onnx_mul(export_onnx *w, const dscq_qnode *n, const char *ou
     const double factor =
         ldexp(n->mult[0], -n->shift[0]) * w->m->tensor[n->output].scale / (256 * s_x);
     char product[EXPORT_ONNX_NAME];
-    dscq_str node = from(w, n);
+    dscq_onnx_node node = from(w, n);
 
     if (fabs(factor - 1) < 1e-3) /* a multiplier has 15 bits */
         return end(w, &node, "Mul", out);
@@ -102,7 +103,7 @@ static dscq_status check_copies(const export_onnx *w, const dscq_qnode *n)
 
 dscq_status export__onnx_concat(export_onnx *w, const dscq_qnode *n, const char *out)
 {
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
     const dscq_status status = check_copies(w, n);
 
     if (status != DSCQ_OK)
@@ -114,7 +115,7 @@ dscq_status export__onnx_concat(export_onnx *w, const dscq_qnode *n, const char 
 
 dscq_status export__onnx_rescale(export_onnx *w, const dscq_qnode *n, const char *out)
 {
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
     const dscq_status status = check_copies(w, n);
 
     if (status != DSCQ_OK)
@@ -125,7 +126,7 @@ dscq_status export__onnx_rescale(export_onnx *w, const dscq_qnode *n, const char
 
 /* ---- windows, moves ----------------------------------------------------- */
 
-static void window(dscq_str *node, const dscq_qnode *n)
+static void window(dscq_onnx_node *node, const dscq_qnode *n)
 {
     const int32_t kernel[] = {n->kernel_h, n->kernel_w},
                   stride[] = {n->stride_h, n->stride_w},
@@ -138,7 +139,7 @@ static void window(dscq_str *node, const dscq_qnode *n)
 
 dscq_status export__onnx_maxpool(export_onnx *w, const dscq_qnode *n, const char *out)
 {
-    dscq_str node = from(w, n);
+    dscq_onnx_node node = from(w, n);
 
     if (n->kernel_h == 0)
         return end(w, &node, "GlobalMaxPool", out);
@@ -167,7 +168,7 @@ dscq_status export__onnx_avgpool(export_onnx *w, const dscq_qnode *n, const char
 {
     const double factor = mean_factor(w, n);
     char mean[EXPORT_ONNX_NAME];
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     if (factor == 0)
         return dscq_fail(w->err, DSCQ_UNSUPPORTED,
@@ -192,7 +193,7 @@ dscq_status export__onnx_upsample(export_onnx *w, const dscq_qnode *n, const cha
     const float f = (float)n->factor, scales[] = {1, 1, f, f};
     const int64_t four = 4;
     char name[EXPORT_ONNX_NAME];
-    dscq_str node = from(w, n);
+    dscq_onnx_node node = from(w, n);
 
     export__onnx_part(name, w->name[n->output], "scales");
     dscq_onnx_graph_floats(&w->g, name, scales, 1, &four);
@@ -206,14 +207,14 @@ dscq_status export__onnx_upsample(export_onnx *w, const dscq_qnode *n, const cha
 
 dscq_status export__onnx_reorg(export_onnx *w, const dscq_qnode *n, const char *out)
 {
-    dscq_str node = from(w, n);
+    dscq_onnx_node node = from(w, n);
 
     dscq_onnx_node_int(&node, "blocksize", n->factor);
     return end(w, &node, "SpaceToDepth", out);
 }
 
-static void list(export_onnx *w, dscq_str *node, const char *base, const char *what,
-                 const int64_t *v, int64_t count)
+static void list(export_onnx *w, dscq_onnx_node *node, const char *base,
+                 const char *what, const int64_t *v, int64_t count)
 {
     char name[EXPORT_ONNX_NAME];
 
@@ -226,7 +227,7 @@ dscq_status export__onnx_slice(export_onnx *w, const dscq_qnode *n, const char *
 {
     const char *base = w->name[n->output];
     const int64_t first = n->first, last = first + w->m->tensor[n->output].c, axis = 1;
-    dscq_str node = from(w, n);
+    dscq_onnx_node node = from(w, n);
 
     list(w, &node, base, "starts", &first, 1);
     list(w, &node, base, "ends", &last, 1);
@@ -238,7 +239,7 @@ dscq_status export__onnx_pad(export_onnx *w, const dscq_qnode *n, const char *ou
 {
     const int64_t pads[] = {0, 0, n->pad_top,    n->pad_left,
                             0, 0, n->pad_bottom, n->pad_right};
-    dscq_str node = from(w, n);
+    dscq_onnx_node node = from(w, n);
 
     list(w, &node, w->name[n->output], "pads", pads, 8);
     return end(w, &node, "Pad", out);
@@ -287,7 +288,7 @@ static dscq_status looked_up(export_onnx *w, const dscq_qnode *n, const char *ou
     char table[EXPORT_ONNX_NAME], index[EXPORT_ONNX_NAME], whole[EXPORT_ONNX_NAME],
         step[EXPORT_ONNX_NAME], least[EXPORT_ONNX_NAME], moved[EXPORT_ONNX_NAME];
     float *real = dscq_malloc((size_t)n->table_count, sizeof *real);
-    dscq_str node = {0};
+    dscq_onnx_node node = {0};
 
     if (real == NULL)
         return dscq_fail_nomem(w->err, "a table", (size_t)count * sizeof *real);

@@ -26,8 +26,9 @@ dscq_status onnx__read_tensor(onnx_tensor **out, onnx_pool *pool,
 
 #else /* built without it */
 
-#define NO_ONNX                                                                        \
-    "%s: this build does not read ONNX; install libonnx-dev, protobuf-c-compiler and " \
+#define NO_ONNX(verb)                                                                  \
+    "%s: this build does not " verb                                                    \
+    " ONNX; install libonnx-dev, protobuf-c-compiler and "                             \
     "libprotobuf-c-dev and build again with DSCQ_WITH_ONNX=ON"
 
 #endif

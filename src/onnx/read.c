@@ -317,7 +317,7 @@ dscq_status dscq_onnx_parse(dscq_onnx **out, const uint8_t *data, size_t bytes,
     *out = NULL;
     if (wrong != NULL)
         return dscq_fail(err, DSCQ_FORMAT, "%s: %s", name, wrong);
-    return dscq_fail(err, DSCQ_UNSUPPORTED, NO_ONNX, name);
+    return dscq_fail(err, DSCQ_UNSUPPORTED, NO_ONNX("read"), name);
 }
 
 int dscq_onnx_available(void)

@@ -209,6 +209,6 @@ dscq_status dscq_onnx_tensor_load(dscq_onnx_tensor **out, const char *path,
                                   dscq_error *err)
 {
     *out = NULL;
-    return dscq_fail(err, DSCQ_UNSUPPORTED, NO_ONNX, path);
+    return dscq_fail(err, DSCQ_UNSUPPORTED, NO_ONNX("read"), path);
 }
 #endif

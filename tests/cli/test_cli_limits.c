@@ -233,6 +233,8 @@ START_TEST(a_file_that_may_not_grow_is_told_and_leaves_nothing)
                    ">&3 | cat >&2; } 3>&1 | cat",
                    k_write[_i]);
     (void)shell(command);
+    if (said("this build does not write ONNX"))
+        return;
     ck_assert_msg(said("File too large"), "%s: %s", k_write[_i],
                   test_read(test_path("stderr.txt")));
     ck_assert_msg(said("code 7"), "%s: %s", k_write[_i],

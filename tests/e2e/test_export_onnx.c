@@ -197,7 +197,7 @@ START_TEST(a_graph_of_two_inputs_is_refused_in_one_line)
         "two.onnx: 2 inputs; a network has one (the others must be initialisers)";
     const dscq_shape s = {1, 4, 4, 3};
     dscq_onnx_graph g = {0};
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
     dscq_error err = {0};
 
     if (!test_has(dscq_onnx_available(), "ONNX"))

@@ -79,7 +79,7 @@ static void floats(maker *k, const char *name, int rank, const int64_t *dim, dou
 }
 
 /* op(last, the constants named) -> a new last value. */
-static void node(maker *k, dscq_str *n, const char *op, const char *first,
+static void node(maker *k, dscq_onnx_node *n, const char *op, const char *first,
                  const char *second)
 {
     dscq_onnx_node_input(n, first);
@@ -108,7 +108,7 @@ static void batch_norm(maker *k)
     static const char *const part[] = {"gamma", "beta", "mean", "var"};
     const int64_t dim = OUT;
     char name[4][16];
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
 
     dscq_onnx_node_input(&n, k->last);
     for (int i = 0; i < 4; i++) {
@@ -128,7 +128,7 @@ static void number(maker *k, const char *name, double v)
 
 static void hard_sigmoid(maker *k)
 {
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
 
     number(k, "zero", 0);
     number(k, "three", 3);
@@ -144,7 +144,7 @@ static void hard_sigmoid(maker *k)
 
 static void letter(maker *k, char c)
 {
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
     char before[16];
 
     snprintf(before, sizeof before, "%s", k->last);
@@ -189,7 +189,7 @@ static void layer(maker *k, base on)
     const int64_t conv[] = {OUT, IN, 1, 1}, deep[] = {OUT, 1, 1, 1},
                   matrix[] = {VALUES, OUT}, bias[] = {OUT};
     const int32_t two[] = {1, 1};
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
 
     k->rank = on == GEMM || on == MATMUL ? 2 : 4;
     snprintf(k->last, sizeof k->last, "x");

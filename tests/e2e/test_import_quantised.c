@@ -51,14 +51,14 @@ static void weights(maker *k, const char *name, int rank, const int64_t *dim,
 }
 
 /* op(inputs..., separated by blanks) -> out; attributes may stand in *node already. */
-static void node(maker *k, dscq_str *given, const char *op, const char *inputs,
+static void node(maker *k, dscq_onnx_node *given, const char *op, const char *inputs,
                  const char *out)
 {
-    dscq_str n = given != NULL ? *given : (dscq_str){0};
+    dscq_onnx_node n = given != NULL ? *given : (dscq_onnx_node){0};
     char name[64];
 
     if (given != NULL)
-        *given = (dscq_str){0}; /* the copy is ended below */
+        *given = (dscq_onnx_node){0}; /* the copy is ended below */
     for (const char *p = inputs; *p != '\0';) {
         const size_t length = strcspn(p, " ");
         snprintf(name, sizeof name, "%.*s", (int)length, p);
@@ -79,18 +79,18 @@ static void grid(maker *k, const char *name, double scale, dscq_onnx_type type,
     whole(k, text, type, zero);
 }
 
-static dscq_str padded(void)
+static dscq_onnx_node padded(void)
 {
     const int32_t pads[] = {0, 1, 1, 0};
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
 
     dscq_onnx_node_ints(&n, "pads", pads, 4);
     return n;
 }
 
-static dscq_str along_first(void)
+static dscq_onnx_node along_first(void)
 {
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
 
     dscq_onnx_node_int(&n, "axis", 0);
     return n;
@@ -103,7 +103,7 @@ static dscq_shape make_pairs(maker *k)
 {
     const int64_t bias[OUT] = {300, -200, 100, 0}, four = OUT;
     float bias_scale[OUT];
-    dscq_str n = along_first();
+    dscq_onnx_node n = along_first();
 
     for (int i = 0; i < OUT; i++)
         bias_scale[i] = 0.02f * (0.012f + 0.003f * (float)i);
@@ -133,7 +133,7 @@ static dscq_shape make_operators(maker *k)
     const int64_t bias[OUT] = {500, -900, 0, 70}, four = OUT;
     const int64_t matrix[] = {OUT * 9, OUT};
     const int32_t two[] = {2, 2};
-    dscq_str n = padded();
+    dscq_onnx_node n = padded();
 
     grid(k, "x", 0.02, DSCQ_ONNX_UINT8, 120);
     weights(k, "w", 4, k_kernels, OUT);
@@ -158,7 +158,7 @@ static dscq_shape make_operators(maker *k)
 /* A grid chosen for every image, products in whole numbers, scales multiplied in. */
 static dscq_shape make_dynamic(maker *k)
 {
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
 
     weights(k, "w", 4, k_kernels, 1);
     whole(k, "w_z", DSCQ_ONNX_INT8, 1);
@@ -206,7 +206,7 @@ static void put_grids(dscq_exec *e, const dscq_onnx *f, int32_t want)
 START_TEST(a_network_on_its_grids_gives_what_the_graph_does)
 {
     const style *s = &k_styles[_i];
-    maker k = {{{0}}, dscq_rng_seeded(7)};
+    maker k = {{0}, dscq_rng_seeded(7)};
     const dscq_exec_options o = {.batch = 1};
     const char *path = test_path("quantised.onnx");
     float x[VALUES];
@@ -292,7 +292,7 @@ static void make_fused(maker *k, const struct fused *c)
 {
     const char *last = "c";
     const int32_t two[] = {2, 2};
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
     float w[OUT * IN];
     const int64_t dim[] = {OUT, IN, 1, 1};
 
@@ -327,7 +327,7 @@ static void make_fused(maker *k, const struct fused *c)
 START_TEST(an_activation_and_its_grid_are_one_layer)
 {
     const struct fused *c = &k_fused[_i];
-    maker k = {{{0}}, dscq_rng_seeded(7)};
+    maker k = {{0}, dscq_rng_seeded(7)};
     const int32_t side = c->pooled ? SIDE / 2 : SIDE;
     const char *path = test_path("fused.onnx");
     dscq_onnx *f = NULL;

@@ -404,7 +404,7 @@ static dscq_model *from_onnx(const char *op, const char *attribute, double v)
     const dscq_shape s = {1, 4, 4, 1};
     const float f = (float)v;
     dscq_onnx_graph g = {0};
-    dscq_str n = {0};
+    dscq_onnx_node n = {0};
     dscq_error err = {0};
 
     dscq_onnx_graph_input(&g, "x", s);

@@ -427,7 +427,7 @@ START_TEST(a_window_that_begins_in_the_padding_is_no_window)
     const dscq_onnx_tensor x = {DSCQ_ONNX_FLOAT, 4, {1, 1, 5, 5}, 25, v};
     const dscq_onnx_tensor *in[] = {&x}, *y[1];
     dscq_onnx_graph g = {0};
-    dscq_str conv = {0}, pool = {0};
+    dscq_onnx_node conv = {0}, pool = {0};
     dscq_onnx *f = NULL;
     dscq_model *net = NULL;
     dscq_error err = {0};
