@@ -191,3 +191,28 @@ double dscq_table_real(const dscq_table *t, size_t row, size_t c)
     assert(t->column[c].type != DSCQ_CELL_TEXT);
     return t->column[c].type == DSCQ_CELL_INT ? (double)x->v.i : x->v.r;
 }
+
+static void say_cell(dscq_str *to, const dscq_table *t, size_t row, size_t c)
+{
+    const dscq_column *column = &t->column[c];
+
+    if (!dscq_table_is_set(t, row, c))
+        return;
+    dscq_str_addf(to, "%s%s ", to->len > 0 ? ", " : "", column->key);
+    if (column->type == DSCQ_CELL_TEXT)
+        dscq_str_add(to, dscq_table_text(t, row, c));
+    else
+        dscq_str_addf(to, "%.6g", dscq_table_real(t, row, c));
+}
+
+void dscq_table_trace(const dscq_table *t, const dscq_log *log, dscq_traced module)
+{
+    for (size_t row = 0; dscq_log_traces(log, module) && row < t->rows; row++) {
+        dscq_str text = {0};
+        for (size_t c = 0; c < t->columns; c++)
+            say_cell(&text, t, row, c);
+        if (!text.bad)
+            dscq_log_trace(log, module, "%s", text.text != NULL ? text.text : "");
+        dscq_str_free(&text);
+    }
+}

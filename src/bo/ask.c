@@ -3,6 +3,7 @@
 #include "dscq/base/alloc.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { RANDOM_TRIES = 2000, ENUMERATE = 200000, SWEEPS = 3 };
@@ -174,6 +175,27 @@ static void search_plain(const dscq_bo *b, bo_chase *c, dscq_rng *rng)
     }
 }
 
+static void tell(const dscq_bo *b, const bo_chase *c, int by_model)
+{
+    char point[400] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->dims && n + 24 < sizeof point; i++)
+        n += (size_t)snprintf(point + n, sizeof point - n, " %.4g", c->x[i]);
+    if (by_model)
+        dscq_log_trace(b->o.log, DSCQ_TRACE_BO,
+                       "ask %llu: the model, log improvement %.4g over %.6g, caution "
+                       "%.3g:%s",
+                       (unsigned long long)b->asks, c->value, c->best, b->caution,
+                       point);
+    else
+        dscq_log_trace(b->o.log, DSCQ_TRACE_BO, "ask %llu: %s:%s",
+                       (unsigned long long)b->asks,
+                       b->rows < (size_t)b->o.initial ? "the first design"
+                                                      : "chance, the model has none",
+                       point);
+}
+
 dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
 {
     const dscq_rng root = dscq_rng_seeded(b->o.seed);
@@ -194,6 +216,7 @@ dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
     b->caution = b->o.local ? bo__caution(b) : 1.0;
     if (b->rows >= (size_t)b->o.initial && bo__model_ready(b))
         search_model(b, &c, &rng);
+    const int by_model = c.found;
     if (!c.found)
         search_plain(b, &c, &rng);
     for (uint64_t k = 0; k < size && !c.found;
@@ -201,6 +224,8 @@ dscq_status dscq_bo_ask(dscq_bo *b, double *x, int *found, dscq_error *err)
         point_number(b, k, c.x);
         c.found = !dscq_bo_seen(b, c.x);
     }
+    if (c.found && dscq_log_traces(b->o.log, DSCQ_TRACE_BO))
+        tell(b, &c, by_model);
     if (c.found) {
         status = bo__add_row(b, c.x, &at, err);
         memcpy(x, c.x, b->dims * sizeof *x);

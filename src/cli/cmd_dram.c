@@ -73,6 +73,7 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
     dscq_status status;
 
     DSCQ_TRY(load(&config, call, o->config, err));
+    dscq_dram_config_trace(&config, call->log);
     DSCQ_TRY(dscq_dram_run_trace(&result, &config, call->arg[0], err));
     show(call, &result);
 done:

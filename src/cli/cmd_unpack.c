@@ -56,8 +56,10 @@ static dscq_status run(cli_call *call, const void *options, dscq_error *err)
         DSCQ_TRY(dscq_export_packed_onnx(path, q, err));
     else if (is_npz)
         DSCQ_TRY(dscq_export_npz(path, q, err));
-    else
+    else {
+        DSCQ_TRY(dscq_pack_trace(q, &form, call->log, err));
         DSCQ_TRY(dscq_pack_write(path, q, &form, err));
+    }
     cli_out_text(call, "wrote %s\n", path);
     cli_out_string(call, onnx ? "onnx" : is_npz ? "npz" : "packed", path);
 done:

@@ -140,6 +140,20 @@ done:
     return status;
 }
 
+dscq_status dscq_compressor_trace(const dscq_compressor *c, const dscq_log *log,
+                                  dscq_error *err)
+{
+    dscq_table *t = NULL;
+    dscq_status status = DSCQ_OK;
+
+    if (dscq_log_traces(log, DSCQ_TRACE_COMPRESS))
+        status = dscq_compressor_table(&t, c, err);
+    if (t != NULL)
+        dscq_table_trace(t, log, DSCQ_TRACE_COMPRESS);
+    dscq_table_destroy(t);
+    return status;
+}
+
 dscq_status dscq_compressor_sizes(double *values_bytes_out, double *entropy_bytes_out,
                                   const dscq_compressor *c, dscq_error *err)
 {

@@ -183,6 +183,7 @@ static dscq_status write_packed(dscq_compress_result *out, const dscq_qmodel *q,
     DSCQ_TRY(
         dscq_pack_options_parse(&po, o->profile != NULL ? o->profile : "machine", err));
     DSCQ_TRY(dscq_pack_encode(&data, &bytes, q, &po, err));
+    DSCQ_TRY(dscq_pack_trace(q, &po, o->run.log, err));
     out->file_bytes = bytes;
     out->float_bytes = q->float_bytes;
     dscq_sha256_hex(out->sha256, data, bytes);

@@ -14,15 +14,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static dscq_status read_onnx(dscq_model **out, flow_brought *with, const char *path,
-                             dscq_error *err)
+static dscq_status read_onnx(dscq_model **out, flow_brought *with,
+                             const dscq_import_options *o, dscq_error *err)
 {
     const dscq_onnx_range *r;
     dscq_onnx *f = NULL;
     int32_t count = 0;
     dscq_status status;
 
-    DSCQ_TRY(dscq_onnx_load(&f, path, err));
+    DSCQ_TRY(dscq_onnx_load(&f, o->network, err));
+    dscq_onnx_listen(f, o->log);
     DSCQ_TRY(dscq_onnx_to_model(out, with->refused, f, err));
     r = dscq_onnx_ranges(f, &count);
     if (with->ranges != NULL)
@@ -129,7 +130,7 @@ static dscq_status read_network(dscq_model **out, flow_brought *with,
     if (with->ranges != NULL)
         *with->ranges = NULL;
     DSCQ_TRY(dscq_kind_refuse_foreign(o->network, err));
-    DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, with, o->network, err)
+    DSCQ_TRY(is_onnx(o->network) ? read_onnx(out, with, o, err)
              : dscq_kind_of(o->network).bit == DSCQ_KIND_TFLITE
                  ? flow__read_tflite(out, with, o, err)
                  : read_darknet(out, with->refused, o, err));

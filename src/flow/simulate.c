@@ -1,6 +1,7 @@
 #include "dscq/flow/simulate.h"
 
 #include "dscq/base/alloc.h"
+#include "dscq/dram/config.h"
 #include "dscq/hw/engine.h"
 #include "dscq/hw/trace.h"
 #include "dscq/lower/lower.h"
@@ -95,12 +96,34 @@ done:
     return status;
 }
 
+/* The memory that the machine names, for who wants to know. */
+static dscq_status tell_memory(const dscq_machine *m, const dscq_log *log,
+                               dscq_error *err)
+{
+    char path[DSCQ_PATH_MAX];
+    dscq_dram_config c;
+    dscq_status status = DSCQ_OK;
+
+    if (!dscq_log_traces(log, DSCQ_TRACE_DRAM))
+        return DSCQ_OK;
+    if (dscq_machine_is_simple(m)) {
+        DSCQ_TRACE(log, DRAM, "simple: %g bytes a cycle, no commands",
+                   m->mem_bytes_per_cycle);
+        return DSCQ_OK;
+    }
+    DSCQ_TRY(dscq_machine_path(path, sizeof path, m, "dram", m->dram, err));
+    DSCQ_TRY(dscq_dram_config_load(&c, path, err));
+    dscq_dram_config_trace(&c, log);
+done:
+    return status;
+}
+
 dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
                                const dscq_machine *m, const dscq_simulate_options *o,
                                dscq_error *err)
 {
     const int32_t frames = o->frames > 0 ? o->frames : 1;
-    const dscq_lower_options lo = {.frames = frames};
+    const dscq_lower_options lo = {.frames = frames, .log = o->log};
     dscq_simulation s = {.machine = *m, .verified = -1};
     dscq_energy coefficients;
     uint8_t *codes[DSCQ_QMODEL_ENDS] = {NULL};
@@ -113,6 +136,7 @@ dscq_status dscq_flow_simulate(dscq_simulation *out, const dscq_qmodel *q,
     if (!dscq_engine_of(m)->sized_by_network)
         DSCQ_TRY(dscq_flow_resources(&s.resources, NULL, m, err));
     DSCQ_TRY(dscq_energy_load_for(&coefficients, m, err));
+    DSCQ_TRY(tell_memory(m, o->log, err));
     dscq_log_progress(o->log, "schedule", 0, 1, q->name);
     DSCQ_TRY(dscq_lower(&s.program, &s.schedule, q, m, &lo, err));
     if (s.resources == NULL)

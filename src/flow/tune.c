@@ -203,6 +203,7 @@ dscq_status flow__tune_init(flow_tune *t, dscq_project *p, dscq_pool *pool,
                          "data.valid_frac",
                          dscq_project_path(p), cp->method);
     DSCQ_TRY(dscq_compressor_create(&t->compressor, m, p->settings, pool, err));
+    DSCQ_TRY(dscq_compressor_trace(t->compressor, log, err));
     if (cp->epochs > 0)
         DSCQ_TRY(init_training(t, d, err));
     else

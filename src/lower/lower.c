@@ -58,6 +58,8 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
                        const dscq_lower_options *options, dscq_error *err)
 {
     lowering l = {.q = q, .m = m, .err = err};
+    const dscq_log *log = options != NULL ? options->log : NULL;
+    dscq_table *schedule = NULL;
     dscq_status status;
 
     *program_out = NULL;
@@ -70,10 +72,18 @@ dscq_status dscq_lower(dscq_program **program_out, dscq_table **schedule_out,
     dscq_str_copy(l.p->machine_name, sizeof l.p->machine_name, m->name);
     l.p->frames = options != NULL && options->frames > 0 ? options->frames : 1;
     DSCQ_TRY(copy_tensors(&l));
-    DSCQ_TRY(k_engine[m->engine](&l, schedule_out));
+    const int wanted = schedule_out != NULL || dscq_log_traces(log, DSCQ_TRACE_LOWER);
+    DSCQ_TRY(k_engine[m->engine](&l, wanted ? &schedule : NULL));
+    if (schedule != NULL)
+        dscq_table_trace(schedule, log, DSCQ_TRACE_LOWER);
+    if (schedule_out != NULL) {
+        *schedule_out = schedule;
+        schedule = NULL;
+    }
     *program_out = l.p;
     l.p = NULL;
 done:
+    dscq_table_destroy(schedule);
     dscq_program_destroy(l.p);
     dscq_free(l.op);
     dscq_free(l.tensor);

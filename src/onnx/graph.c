@@ -75,6 +75,11 @@ void dscq_onnx_tensor_free(dscq_onnx_tensor *t)
     dscq_free(t);
 }
 
+void dscq_onnx_listen(dscq_onnx *f, const dscq_log *log)
+{
+    f->log = log;
+}
+
 int64_t dscq_onnx_opset(const dscq_onnx *f)
 {
     return f->opset;

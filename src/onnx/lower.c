@@ -157,13 +157,41 @@ static dscq_status lower_node(lower *l, const onnx_node *n)
     return apply(l, n, rule);
 }
 
+static void tell(const lower *l, const onnx_node *n, int32_t layers, const char *what)
+{
+    const int32_t now = dscq_model_nodes(l->m);
+    char made[48] = "";
+
+    if (now > layers)
+        (void)snprintf(made, sizeof made, ", layers %d to %d", (int)layers,
+                       (int)now - 1);
+    dscq_log_trace(l->f->log, DSCQ_TRACE_ONNX, "node %d '%.80s' (%.40s): %s%s",
+                   (int)(n - l->f->node), n->name, n->op, what, made);
+}
+
+/* What became of a node, in words. */
+static const char *fate(const lower *l, const onnx_node *n, dscq_status status)
+{
+    const onnx_row *rule = onnx__rule_find(n);
+
+    if (status != DSCQ_OK)
+        return l->err->msg;
+    if (n->out[0] >= 0 && l->value[n->out[0]].kind == ONNX_CONST)
+        return "a constant";
+    return rule == NULL ? "known shapes" : rule->op;
+}
+
 static dscq_status lower_all(lower *l, dscq_table *refused)
 {
     dscq_onnx *f = l->f;
+    const int traced = dscq_log_traces(f->log, DSCQ_TRACE_ONNX);
 
     for (int32_t i = 0; i < f->node_count; i++) {
         const onnx_node *n = &f->node[i];
         dscq_status status = DSCQ_OK;
+        const int32_t layers = dscq_model_nodes(l->m);
+        if (l->done[i] && traced)
+            tell(l, n, layers, "folded, or taken up by a node before it");
         if (l->done[i])
             continue;
         l->index = i;
@@ -172,6 +200,8 @@ static dscq_status lower_all(lower *l, dscq_table *refused)
             status = lower_node(l, n);
         else if (onnx__rule_find(n) == NULL && !onnx__can_fold(n))
             status = onnx__fail(l, "this operator is not supported");
+        if (traced)
+            tell(l, n, layers, silent ? "needs a refused node" : fate(l, n, status));
         if (status == DSCQ_FORMAT)
             dscq_fail_at(l->err, "%s", f->name);
         if (status != DSCQ_OK && status != DSCQ_UNSUPPORTED)

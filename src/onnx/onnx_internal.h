@@ -56,6 +56,7 @@ struct dscq_onnx {
     onnx_pool pool, run; /* the graph; values of the last run */
     char name[DSCQ_NODE_NAME * 2];
     int64_t opset;
+    const dscq_log *log;
     onnx_value *value;
     int32_t value_count;
     onnx_node *node;

@@ -289,7 +289,8 @@ static dscq_status model(search *s, dscq_error *err)
                                .part = parts,
                                .parts = (int32_t)(2 * s->layers),
                                .parts_of = loss_outputs(&f),
-                               .prior_ctx = &f};
+                               .prior_ctx = &f,
+                               .log = s->log};
     DSCQ_TRY(dscq_bo_create(&b, dims, f.dims, &o, err));
     DSCQ_TRY(run(b, &f, x, err));
 done:

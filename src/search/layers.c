@@ -101,7 +101,8 @@ static dscq_status one_layer(search *s, size_t layer, search_choice *c, size_t s
                                        layer,
                                .initial = 3,
                                .prior = prior,
-                               .prior_ctx = &a};
+                               .prior_ctx = &a,
+                               .log = s->log};
     dscq_bo *b = NULL;
     dscq_status status;
 

@@ -130,7 +130,14 @@ static dscq_status remember(search *s, dscq_error *err)
     char path[DSCQ_PATH_MAX];
     dscq_status status;
 
-    if (s->best < 0 || is_better(s, &s->trial[last], &s->trial[s->best])) {
+    const int kept = s->best < 0 || is_better(s, &s->trial[last], &s->trial[s->best]);
+    DSCQ_TRACE(s->log, SEARCH,
+               "trial %zu from %s, layer %d: %s %.6g, over limits by %.4g; %s", last,
+               search__source_name(s->trial[last].source), (int)s->trial[last].layer,
+               dscq_metric_column(s->params.objective),
+               s->trial[last].value[s->params.objective], s->trial[last].total_over,
+               kept ? "the best so far" : "not better than the best");
+    if (kept) {
         s->best = (int64_t)last;
         DSCQ_TRY(dscq_path_join(path, sizeof path, s->dir, "recipe.cfg", err));
         DSCQ_TRY(search__write_recipe(s, last, path, err));

@@ -8,6 +8,7 @@
 #ifndef DSCQ_BASE_TABLE_H
 #define DSCQ_BASE_TABLE_H
 
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 
 #include <stddef.h>
@@ -111,6 +112,10 @@ void dscq_table_add(dscq_table *t, const dscq_cell *cells, size_t count);
 dscq_status dscq_table_check(const dscq_table *t, dscq_error *err);
 /* The end of making a table: where it failed, *t is destroyed and NULL. */
 dscq_status dscq_table_finish(dscq_table **t, dscq_error *err);
+
+/* The rows as traces of a module (base/log.h): "key value, key value", empty cells left
+ * out. */
+void dscq_table_trace(const dscq_table *t, const dscq_log *log, dscq_traced module);
 
 int dscq_table_is_set(const dscq_table *t, size_t row, size_t c);
 const char *dscq_table_text(const dscq_table *t, size_t row, size_t c);

@@ -16,6 +16,7 @@
 #define DSCQ_BO_BO_H
 
 #include "dscq/base/json.h"
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 
 #include <stddef.h>
@@ -61,6 +62,7 @@ typedef struct dscq_bo_options {
     int32_t parts;          /* how many                                            */
     uint32_t parts_of;      /* outputs that have them: bit 0 the objective, ...    */
     void *prior_ctx;
+    const dscq_log *log; /* DSCQ_TRACE_BO: each ask; NULL: nobody hears it           */
 } dscq_bo_options;
 
 typedef struct dscq_bo dscq_bo;

@@ -24,6 +24,7 @@
 #ifndef DSCQ_COMPRESS_METHOD_H
 #define DSCQ_COMPRESS_METHOD_H
 
+#include "dscq/base/log.h"
 #include "dscq/base/par.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
@@ -167,6 +168,9 @@ dscq_status dscq_compressor_sizes(double *values_bytes_out, double *entropy_byte
 /* One row a layer with weights: name, kind, form, bits, weights, nonzero, density,
  * levels, scale count, values bits (A), entropy bits (C), SQNR; what was asked. */
 dscq_status dscq_compressor_table(dscq_table **out, const dscq_compressor *c,
+                                  dscq_error *err);
+/* That table as traces (DSCQ_TRACE_COMPRESS), where they are asked for. */
+dscq_status dscq_compressor_trace(const dscq_compressor *c, const dscq_log *log,
                                   dscq_error *err);
 
 /* State for a checkpoint ("compress." entries) and back: a resumed run continues to

@@ -13,6 +13,7 @@
 
 #include "dscq/base/config.h"
 #include "dscq/base/keys.h"
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 
 #include <stdint.h>
@@ -147,6 +148,9 @@ dscq_status dscq_dram_config_load(dscq_dram_config *out, const char *path,
  * of a closed row fits between two, an unknown policy ...
  * DSCQ_FORMAT naming the key. */
 dscq_status dscq_dram_config_check(const dscq_dram_config *c, dscq_error *err);
+
+/* What was chosen, as a trace (DSCQ_TRACE_DRAM). */
+void dscq_dram_config_trace(const dscq_dram_config *c, const dscq_log *log);
 
 /* Derived figures. */
 int32_t dscq_dram_bus_bits(const dscq_dram_config *c); /* 64 */

@@ -9,6 +9,7 @@
 #ifndef DSCQ_LOWER_LOWER_H
 #define DSCQ_LOWER_LOWER_H
 
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/hw/machine.h"
@@ -20,7 +21,8 @@ extern "C" {
 #endif
 
 typedef struct dscq_lower_options {
-    int32_t frames; /* 0 = 1 */
+    int32_t frames;      /* 0 = 1 */
+    const dscq_log *log; /* DSCQ_TRACE_LOWER: the schedule; NULL: nobody hears it */
 } dscq_lower_options;
 
 /* Can every node be mapped? DSCQ_UNSUPPORTED naming the node and the reason; the

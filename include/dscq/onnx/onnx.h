@@ -16,6 +16,7 @@
 #ifndef DSCQ_ONNX_ONNX_H
 #define DSCQ_ONNX_ONNX_H
 
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/nn/graph.h"
@@ -89,6 +90,9 @@ typedef dscq_graph_output dscq_onnx_output;
  * holds all of them, one row each: name, op, opset, reason; the caller destroys it. */
 dscq_status dscq_onnx_to_model(dscq_model **out, dscq_table **refused, dscq_onnx *f,
                                dscq_error *err);
+/* Whom dscq_onnx_to_model() tells what becomes of each node (DSCQ_TRACE_ONNX);
+ * borrowed, NULL: nobody. */
+void dscq_onnx_listen(dscq_onnx *f, const dscq_log *log);
 
 /* After dscq_onnx_to_model of a quantised graph: the grids that activations were put
  * on, one a network node at most. The network itself is float, with the weights that

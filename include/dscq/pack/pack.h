@@ -9,6 +9,7 @@
 #ifndef DSCQ_PACK_PACK_H
 #define DSCQ_PACK_PACK_H
 
+#include "dscq/base/log.h"
 #include "dscq/base/status.h"
 #include "dscq/base/table.h"
 #include "dscq/pack/encoding.h"
@@ -49,6 +50,11 @@ dscq_status dscq_pack_encode(uint8_t **data, size_t *bytes, const dscq_qmodel *m
                              const dscq_pack_options *options, dscq_error *err);
 dscq_status dscq_pack_write(const char *path, const dscq_qmodel *m,
                             const dscq_pack_options *options, dscq_error *err);
+
+/* Each layer's encoding under these options, and what the others would take, as traces
+ * (DSCQ_TRACE_PACK), where they are asked for. */
+dscq_status dscq_pack_trace(const dscq_qmodel *m, const dscq_pack_options *options,
+                            const dscq_log *log, dscq_error *err);
 
 /* *out is freed with dscq_qmodel_destroy(). DSCQ_FORMAT: damaged or inconsistent;
  * DSCQ_UNSUPPORTED: a newer major version or a required section of a later one. */
