@@ -1,4 +1,5 @@
 /* Rules for pooling, padding, resizing, codes and what only renames. */
+#include "dscq/nn/layer.h"
 #include "lower.h"
 
 #include <math.h>
@@ -201,8 +202,9 @@ int tflite__is_positive(const lower *l, int32_t node)
         const dscq_node *n = dscq_model_node(l->m, node);
         if (n->act != DSCQ_ACT_LINEAR)
             return dscq_act_at(n->act)->lo >= 0;
-        if (strcmp(n->type, "maxpool") != 0 && strcmp(n->type, "avgpool") != 0 &&
-            strcmp(n->type, "upsample") != 0)
+        const dscq_layer_does does = n->ops->does;
+        if (does != DSCQ_DOES_MAX && does != DSCQ_DOES_MEAN &&
+            does != DSCQ_DOES_UPSAMPLE)
             return 0;
         node = n->input[0];
     }
