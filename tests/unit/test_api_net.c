@@ -307,6 +307,41 @@ START_TEST(post_training_needs_no_labels_and_a_folder_gets_the_record)
 }
 END_TEST
 
+/* Two branches and a join. */
+static const char k_branched[] =
+    "[net]\nwidth=16\nheight=16\nchannels=3\n"
+    "[convolutional]\nfilters=6\nsize=3\nstride=2\npad=1\nbatch_normalize=1\n"
+    "activation=relu\n"
+    "[convolutional]\nfilters=8\nsize=3\npad=1\nbatch_normalize=1\nactivation=relu\n"
+    "[route]\nlayers=-2\n"
+    "[convolutional]\nfilters=8\nsize=1\nbatch_normalize=1\nactivation=relu\n"
+    "[route]\nlayers=-1,-3\n"
+    "[avgpool]\n[connected]\noutput=4\nactivation=linear\n[softmax]\n"
+    "[data]\ntype=signs\nclasses=4\ncount=60\ntest_count=40\nmean=0\nstd=1\n"
+    "[train]\nepochs=1\nbatch=16\n";
+
+START_TEST(a_graph_with_branches_comes_back_from_onnx)
+{
+    const dscq_net_options o = {.size = sizeof o, .more = strstr(k_branched, "[data]")};
+    dscq_score a = {.size = sizeof a}, b = {.size = sizeof b};
+    dscq_net *n = NULL, *back = NULL;
+
+    if (!dscq_has("onnx")) {
+        test_skip("no ONNX; -DDSCQ_WITH_ONNX=ON would help");
+        return;
+    }
+    OK(dscq_net_open(&n, test_file("branched.cfg", k_branched), NULL, &err));
+    OK(dscq_net_train(NULL, n, NULL, &err));
+    OK(dscq_net_evaluate(&a, n, "test", NULL, &err));
+    OK(dscq_net_export(n, "onnx", test_path("branched.onnx"), &err));
+    OK(dscq_net_open(&back, test_path("branched.onnx"), &o, &err));
+    OK(dscq_net_evaluate(&b, back, "test", NULL, &err));
+    ck_assert_double_eq_tol(a.loss, b.loss, 1e-5);
+    dscq_net_close(back);
+    dscq_net_close(n);
+}
+END_TEST
+
 START_TEST(an_onnx_file_is_a_network_too)
 {
     const dscq_net_options o = {.size = sizeof o,
@@ -356,6 +391,7 @@ static Suite *make(void)
     tcase_add_test(tc, compressing_leaves_the_network_alone);
     tcase_add_test(tc, post_training_needs_no_labels_and_a_folder_gets_the_record);
     tcase_add_test(tc, an_onnx_file_is_a_network_too);
+    tcase_add_test(tc, a_graph_with_branches_comes_back_from_onnx);
     tcase_set_timeout(tc, 120);
     return s;
 }
