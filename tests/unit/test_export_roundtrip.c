@@ -112,6 +112,11 @@ static dscq_status add(dscq_model *m, const dscq_layer_ops *ops, const void *par
                           ops->inputs_min > 1 ? ops->inputs_min : 1, &err);
 }
 
+typedef union params_room {
+    double align;
+    char bytes[8192];
+} params_room;
+
 static void plain_params(void *params, const dscq_layer_ops *ops)
 {
     dscq_error err = {0};
@@ -125,10 +130,7 @@ static void plain_params(void *params, const dscq_layer_ops *ops)
 /* The network with one layer whose key k is v; 0: no such layer can be. */
 static int with_value(const dscq_layer_ops *ops, const dscq_key *k, double v)
 {
-    union {
-        double align;
-        char bytes[8192];
-    } params = {0};
+    params_room params = {0};
     const dscq_node_spec spec = {
         .name = "x", .normalised = (ops->flags & DSCQ_LAYER_ALWAYS_NORM) != 0};
     dscq_model *m = ground();
@@ -251,8 +253,8 @@ START_TEST(every_activation_comes_back_or_is_refused)
              row->name);
     dscq_model *m = parse(text), *back = NULL;
     for (int i = 0; i < 3; i++) {
-        const int knows =
-            i == 0 || row->darknet >= (i == 1 ? DSCQ_DARKNET_YOUNGER : DSCQ_DARKNET_BOTH);
+        const int knows = i == 0 || row->darknet >= (i == 1 ? DSCQ_DARKNET_YOUNGER
+                                                            : DSCQ_DARKNET_BOTH);
         dscq_str cfg = {0};
         ck_assert_int_eq(dscq_export_net_cfg(&cfg, m, dialects[i], &err),
                          knows ? DSCQ_OK : DSCQ_UNSUPPORTED);
@@ -273,6 +275,57 @@ START_TEST(every_activation_comes_back_or_is_refused)
     } else {
         ck_assert_msg(strstr(err.msg, row->name) != NULL, "%s", err.msg);
     }
+    dscq_model_destroy(m);
+}
+END_TEST
+
+/* A dialect that knows a layer gives it back, one that does not refuses it by name; no
+ * layer is left out of an ONNX file in silence. */
+START_TEST(every_layer_is_written_or_refused)
+{
+    static const struct {
+        dscq_cfg_dialect dialect;
+        dscq_darknet least;
+    } k_dialects[] = {{DSCQ_CFG_OURS, DSCQ_DARKNET_NONE},
+                      {DSCQ_CFG_DARKNET, DSCQ_DARKNET_YOUNGER},
+                      {DSCQ_CFG_PJREDDIE, DSCQ_DARKNET_BOTH}};
+    const dscq_layer_ops *ops = dscq_layer_at((size_t)_i);
+    const dscq_node_spec spec = {.name = "it",
+                                 .normalised =
+                                     (ops->flags & DSCQ_LAYER_ALWAYS_NORM) != 0,
+                                 .bn_eps = 1e-5};
+    params_room params = {0};
+    dscq_error err = {0};
+    dscq_model *m = ground();
+
+    plain_params(&params, ops);
+    ck_assert_int_eq(add(m, ops, &params, &spec), DSCQ_OK);
+    const dscq_node *n = dscq_model_node(m, dscq_model_nodes(m) - 1);
+    for (size_t i = 0; i < sizeof k_dialects / sizeof *k_dialects; i++) {
+        dscq_str text = {0};
+        const dscq_status status =
+            dscq_export_net_cfg(&text, m, k_dialects[i].dialect, &err);
+        ck_assert_msg(
+            status ==
+                (ops->darknet >= k_dialects[i].least ? DSCQ_OK : DSCQ_UNSUPPORTED),
+            "[%s] dialect %zu: %s", ops->name, i, err.msg);
+        if (status == DSCQ_OK) {
+            dscq_model *back = parse(text.text);
+            const dscq_node *b = dscq_model_node(back, dscq_model_nodes(back) - 1);
+            ck_assert_int_eq(b->ops->does, ops->does);
+            ck_assert(dscq_shape_same_map(&b->out, &n->out));
+            dscq_model_destroy(back);
+        } else {
+            ck_assert_msg(strstr(err.msg, ops->name) != NULL, "%s", err.msg);
+        }
+        dscq_str_free(&text);
+    }
+    const char *path = test_path("layer.onnx");
+    const dscq_status status = dscq_export_float_onnx(m, path, &err);
+    ck_assert_msg(status == DSCQ_OK || (status == DSCQ_UNSUPPORTED &&
+                                        strstr(err.msg, "layer 'it'") != NULL),
+                  "[%s]: %s", ops->name, err.msg);
+    ck_assert(status != DSCQ_OK || ops->does != DSCQ_DOES_OTHER);
     dscq_model_destroy(m);
 }
 END_TEST
@@ -448,6 +501,8 @@ static Suite *make(void)
     tcase_add_test(tc, every_slope_comes_back);
     tcase_add_loop_test(tc, every_activation_comes_back_or_is_refused, 0,
                         DSCQ_ACT_COUNT);
+    tcase_add_loop_test(tc, every_layer_is_written_or_refused, 0,
+                        (int)dscq_layer_count());
     tcase_add_test(tc, every_epsilon_comes_back);
     tcase_add_test(tc, what_is_left_out_is_the_default_and_auto_says_so);
     tcase_add_test(tc, training_settings_of_a_layer_come_back);
