@@ -16,7 +16,7 @@ paged=$(sed -n 's/^| \([0-7]\) | `\([a-z]*\)` |.*/\2 \1/p' "$page" | LC_ALL=C so
 drawn=$(sed -n 's/.*font-weight="bold"[^>]*>\([a-z]*\)<.*/\1/p' docs/architecture.svg)
 [ "$(echo "$drawn" | LC_ALL=C sort)" = "$(cut -d' ' -f1 tools/floors.txt | LC_ALL=C sort)" ] ||
     wrong "docs/architecture.svg has other modules than tools/floors.txt: $drawn"
-for path in $(grep -o '`[a-z_/]*\.\(def\|h\)`' "$page" | tr -d '`'); do
+for path in $(grep -o '`[a-z_/]*\.\(def\|h\|c\)`' "$page" | tr -d '`'); do
     [ -e "$path" ] || [ -e "include/$path" ] || [ -e "include/dscq/$path" ] ||
         wrong "$page: $path is not there"
 done
