@@ -27,14 +27,3 @@ double dscq_dram_peak_bytes_per_ns(const dscq_dram_config *c)
 {
     return (double)dscq_dram_bus_bits(c) / 8.0 * 2.0 / c->tck_ns;
 }
-
-void dscq_dram_config_trace(const dscq_dram_config *c, const dscq_log *log)
-{
-    DSCQ_TRACE(log, DRAM,
-               "%s: standard %s (%s), %d ranks of %d banks in %d groups; policy %s, "
-               "map %s; %d bytes in %d cycles a burst",
-               c->part, dscq_dram_standard_name(c->standard),
-               dscq_dram_standard_summary(c->standard), (int)c->ranks, (int)c->banks,
-               (int)c->bank_groups, c->policy, c->address_map,
-               (int)dscq_dram_burst_bytes(c), (int)dscq_dram_burst_cycles(c));
-}
