@@ -381,6 +381,28 @@ START_TEST(probability_has_the_right_tail)
 }
 END_TEST
 
+/* The longer no point has kept its limits, the more their probability counts: to four
+ * times; one that does begins anew. */
+START_TEST(caution_grows_with_every_broken_limit)
+{
+    const dscq_bo_dim d[1] = {dim("x", DSCQ_BO_INT, 0, 100, 0)};
+    const dscq_bo_options o = {.seed = 1, .limits = 1};
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_bo *b = NULL;
+
+    test_ok(dscq_bo_create(&b, d, 1, &o, &err));
+    for (int i = 0; i < 20; i++) {
+        const double x[1] = {i}, broken = i == 16 ? -1 : 1;
+        test_ok(dscq_bo_tell(b, x, 0, &broken, &err));
+        ck_assert_double_eq(bo__caution(b), i < 12    ? 1.25 + 0.25 * i
+                                            : i < 16  ? 4
+                                            : i == 16 ? 1
+                                                      : 1 + 0.25 * (i - 16));
+    }
+    dscq_bo_destroy(b);
+}
+END_TEST
+
 /* ---- many variables ---------------------------------------------------------- */
 
 enum { MANY = 60 };
@@ -509,6 +531,10 @@ START_TEST(resumes_to_the_same_points)
             test_ok(dscq_bo_create(&twin, d, 3, &o, &err));
             test_ok(dscq_bo_load(twin, j, &err));
             dscq_json_free(j);
+            ck_assert_uint_eq(twin->fitted_at, b->fitted_at);
+            for (size_t k = 0; k < b->rows; k++)
+                ck_assert(twin->row[k].failed == b->row[k].failed &&
+                          twin->row[k].told == b->row[k].told);
             test_ok(dscq_bo_ask(twin, y, &found, &err));
             test_ok(dscq_bo_ask(b, x, &found, &err));
             ck_assert_mem_eq(x, y, sizeof x);
@@ -574,6 +600,7 @@ static Suite *bo_suite(void)
     tcase_add_test(tc, a_prior_is_used);
     tcase_add_test(tc, improvement_has_the_right_tail);
     tcase_add_test(tc, probability_has_the_right_tail);
+    tcase_add_test(tc, caution_grows_with_every_broken_limit);
     tcase_add_test(tc, many_variables_near_good_points);
     tcase_add_test(tc, resumes_to_the_same_points);
     tcase_add_test(tc, no_memory_is_an_error);

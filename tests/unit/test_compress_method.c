@@ -255,7 +255,7 @@ START_TEST(state_survives_a_checkpoint)
         (size_t)_i < n ? dscq_method_at((size_t)_i)->name : k_sequences[(size_t)_i - n];
     char text[160];
     dscq_error err = {DSCQ_OK, ""};
-    uint64_t got[2];
+    uint64_t got[2], frozen_steps[2] = {0, 0};
 
     snprintf(text, sizeof text, "[compress]\np = 0.5\nphase_epochs = 1\nmethod = %s\n",
              method);
@@ -265,7 +265,7 @@ START_TEST(state_survives_a_checkpoint)
 
         test_ok(dscq_compressor_start(c, 10, 10, 1.0, &err));
         for (uint64_t step = 0; step < 95; step++) {
-            if (k == 1 && step % 4 == 1) {
+            if (k == 1 && step % 3 == 1) {
                 dscq_checkpoint *to = NULL;
 
                 test_ok(dscq_checkpoint_create(&to, &err));
@@ -288,9 +288,10 @@ START_TEST(state_survives_a_checkpoint)
                 test_ok(dscq_compressor_load(c, to, &err));
                 dscq_checkpoint_destroy(to);
             }
-            if (step % 4 == 1)
+            if (step % 3 == 1)
                 test_ok(dscq_compressor_apply(c, &err));
             test_ok(dscq_compressor_before_step(c, m, step, &err));
+            frozen_steps[k] += (uint64_t)dscq_compressor_frozen(c);
             for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
                 dscq_weights *w = dscq_model_node(m, i)->weights;
                 for (size_t j = 0; j < w->count; j++) /* stands for an update */
@@ -307,6 +308,7 @@ START_TEST(state_survives_a_checkpoint)
         dscq_model_destroy(m);
     }
     ck_assert_uint_eq(got[0], got[1]);
+    ck_assert(frozen_steps[0] > 0 && frozen_steps[0] == frozen_steps[1]);
 }
 END_TEST
 

@@ -180,6 +180,21 @@ static void refuse(const char *text, dscq_status want, const char *message)
     dscq_config_destroy(cfg);
 }
 
+/* The code of 0 is the nearest one: 255 steps of 3.3 / 255 from -1 on, 77.27 of them
+ * below 0. Both ends stay inside. */
+START_TEST(zero_points_are_the_nearest_codes)
+{
+    const dscq_aquant a = dscq_aquant_make(-1.0, 2.3, 8, 1);
+    const dscq_aquant b = dscq_aquant_make(-1.0, 2.2, 8, 0);
+    double lo, hi;
+
+    ck_assert_int_eq(a.zero_point, -51); /* -128 + 77.27 */
+    ck_assert_int_eq(b.zero_point, 80);  /* 79.69        */
+    dscq_aquant_range(&a, &lo, &hi);
+    ck_assert(lo <= -1.0 + 1e-12 && hi >= 2.3 - 1e-12);
+}
+END_TEST
+
 START_TEST(broken_settings)
 {
     refuse("[compress]\nmethod = clpq\n", DSCQ_FORMAT,
@@ -272,6 +287,7 @@ static Suite *quantize_suite(void)
     tcase_add_loop_test(tc, assigns_the_nearest, 0, 30);
     tcase_add_loop_test(tc, levels_stay_inside_their_edges, 0, 30);
     tcase_add_test(tc, binary_with_blocks);
+    tcase_add_test(tc, zero_points_are_the_nearest_codes);
     tcase_add_test(tc, broken_settings);
     tcase_add_test(tc, rules_in_their_order);
     tcase_add_test(tc, every_method_says_what_it_is);

@@ -159,6 +159,27 @@ START_TEST(the_ratio_is_learnt)
 }
 END_TEST
 
+/* The one in the middle: neither of the trials that lost much more or less than
+ * expected. */
+START_TEST(the_ratio_is_the_median)
+{
+    world w;
+
+    make_world(&w, 0.5);
+    plant_all(&w);
+    for (size_t i = 0; i < w.s.trials; i++) {
+        search_trial *t = &w.s.trial[i];
+        const double factor = i < 2 ? 0.5 : i + 3 < w.s.trials ? 1.5 : 3;
+        t->failed = i >= 7;
+        t->value[DSCQ_METRIC_LOSS] =
+            0.9 * (1 - exp(-factor * search__drop_sum(&w.s, t->choice) / 0.9));
+    }
+    ck_assert_uint_ge(w.s.trials, 7);
+    ck_assert_double_eq_tol(search__ratio(&w.s), 1.5, 1e-6);
+    free_world(&w);
+}
+END_TEST
+
 /* A uniform recipe changes the layers that have p and b of [compress], no others. */
 START_TEST(uniform_recipes_leave_what_was_given_apart)
 {
@@ -201,6 +222,7 @@ static Suite *make(void)
 
     tcase_add_loop_test(tc, mild_ones_first_and_most_within_the_limit, 0, 4);
     tcase_add_test(tc, the_ratio_is_learnt);
+    tcase_add_test(tc, the_ratio_is_the_median);
     tcase_add_test(tc, no_loss_allowed_has_mild_ones_too);
     tcase_add_test(tc, uniform_recipes_leave_what_was_given_apart);
     return s;

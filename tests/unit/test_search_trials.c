@@ -111,6 +111,7 @@ typedef struct world {
 
 static void make_world(world *w)
 {
+    const double none = (double)NAN;
     const dscq_rng rng = dscq_rng_seeded(1);
     dscq_error err = {DSCQ_OK, ""};
     dscq_config *cfg = NULL;
@@ -125,13 +126,14 @@ static void make_world(world *w)
     for (size_t t = 0; t < 2; t++)
         for (size_t i = 0; i < LAYERS; i++)
             w->choice[t][i] = (search_choice){(int32_t)(7 * t + i), (int32_t)(2 + t)};
-    w->trial[0] = (search_trial){
-        .choice = w->choice[0], .layer = -1, .value = {0.1 / 3, 1234, NAN, NAN, NAN}};
+    w->trial[0] = (search_trial){.choice = w->choice[0],
+                                 .layer = -1,
+                                 .value = {0.1 / 3, 1234, none, none, none}};
     w->trial[1] = (search_trial){
         .choice = w->choice[1], .layer = 1, .failed = 1, .why = "no room"};
     for (int m = 0; m < DSCQ_METRICS; m++)
         w->trial[1].value[m] = (double)NAN;
-    w->finalist[0] = (search_finalist){.trial = 1, .value = {0.01, 99, 7, NAN, NAN}};
+    w->finalist[0] = (search_finalist){.trial = 1, .value = {0.01, 99, 7, none, none}};
     w->o.compress.run.resume = 1;
     w->s.o = &w->o;
     w->s.method = &w->method;
