@@ -65,8 +65,8 @@ struct dscq_compressor {
 
     /* of the method of the present stage (stage.c) */
     const void *params[DSCQ_METHOD_KEYS]; /* the structs of its own keys */
-    void *state, *layer_state;            /* whole; its rows are those of: */
-    const dscq_method_state *has;
+    void *state, *layer_state;            /* of it; of all layers        */
+    const dscq_method_state *state_rows;
 };
 
 /* ---- what a method remembers (stage.c) ------------------------------------------ */

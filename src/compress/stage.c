@@ -19,13 +19,13 @@ void compress__stage_leave(dscq_compressor *c)
     const int is_whole = c->state != NULL && c->layer_state != NULL;
 
     if (is_whole)
-        free_fields(c->has->fields, c->state);
+        free_fields(c->state_rows->fields, c->state);
     for (size_t i = 0; is_whole && i < c->layers; i++)
-        free_fields(c->has->layer_fields, c->layer[i].state);
+        free_fields(c->state_rows->layer_fields, c->layer[i].state);
     dscq_free(c->state);
     dscq_free(c->layer_state);
     c->state = c->layer_state = NULL;
-    c->has = NULL;
+    c->state_rows = NULL;
 }
 
 static dscq_status make_arrays(const compress_field *f, const dscq_clayer *l,
@@ -45,14 +45,15 @@ static dscq_status make_state(dscq_compressor *c, dscq_error *err)
 {
     dscq_status status = DSCQ_OK;
 
-    c->state = dscq_calloc(1, c->has->bytes + 1);
-    c->layer_state = dscq_calloc(c->layers, c->has->layer_bytes + 1);
+    c->state = dscq_calloc(1, c->state_rows->bytes + 1);
+    c->layer_state = dscq_calloc(c->layers, c->state_rows->layer_bytes + 1);
     if (c->state == NULL || c->layer_state == NULL)
-        return dscq_fail_nomem(err, "the state of a method", c->has->bytes);
+        return dscq_fail_nomem(err, "the state of a method", c->state_rows->bytes);
     for (size_t i = 0; i < c->layers; i++)
-        c->layer[i].state = (unsigned char *)c->layer_state + i * c->has->layer_bytes;
+        c->layer[i].state =
+            (unsigned char *)c->layer_state + i * c->state_rows->layer_bytes;
     for (size_t i = 0; i < c->layers && status == DSCQ_OK; i++)
-        status = make_arrays(c->has->layer_fields, &c->layer[i], err);
+        status = make_arrays(c->state_rows->layer_fields, &c->layer[i], err);
     return status;
 }
 
@@ -65,6 +66,6 @@ dscq_status compress__stage_enter(dscq_compressor *c, int32_t at, dscq_error *er
     for (size_t k = 0; k < DSCQ_METHOD_KEYS; k++)
         c->params[k] =
             m->keys[k] != NULL ? dscq_method_own(&c->settings->all, m->keys[k]) : NULL;
-    c->has = m->state;
-    return c->has != NULL ? make_state(c, err) : DSCQ_OK;
+    c->state_rows = m->state;
+    return c->state_rows != NULL ? make_state(c, err) : DSCQ_OK;
 }

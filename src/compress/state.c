@@ -48,12 +48,12 @@ static void array_io(state_io *io, const char *name, dscq_entry_kind kind, void 
 
 static const compress_field *stage_fields(const dscq_compressor *c)
 {
-    return c->has != NULL ? c->has->fields : NULL;
+    return c->state_rows != NULL ? c->state_rows->fields : NULL;
 }
 
 static const compress_field *layer_fields(const dscq_compressor *c)
 {
-    return c->has != NULL ? c->has->layer_fields : NULL;
+    return c->state_rows != NULL ? c->state_rows->layer_fields : NULL;
 }
 
 /* ---- layers ---------------------------------------------------------------------- */

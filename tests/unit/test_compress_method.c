@@ -1,3 +1,4 @@
+#include "compress_internal.h"
 #include "test_compress_util.h"
 
 static images g_train; /* made once, only read afterwards */
@@ -312,6 +313,69 @@ START_TEST(state_survives_a_checkpoint)
 }
 END_TEST
 
+/* A method of nobody, with every kind of member, in places that earlier files do not
+ * have. */
+typedef struct own_state {
+    int32_t whole;
+    double real;
+} own_state;
+typedef struct own_layer {
+    float *score;
+    int32_t whole;
+    double real;
+} own_layer;
+
+START_TEST(every_kind_of_state_is_kept)
+{
+    static const compress_field fields[] = {COMPRESS_FIELD(own_state, INT, whole, 20),
+                                            COMPRESS_FIELD(own_state, REAL, real, 9),
+                                            COMPRESS_FIELDS_END};
+    static const compress_field of_layer[] = {
+        COMPRESS_FIELD(own_layer, WEIGHTS, score, 0),
+        COMPRESS_FIELD(own_layer, INT, whole, 1),
+        COMPRESS_FIELD(own_layer, REAL, real, 5), COMPRESS_FIELDS_END};
+    static const dscq_method_state state = {sizeof(own_state), sizeof(own_layer),
+                                            fields, of_layer};
+    dscq_method method = *dscq_method_find("uniform");
+    dscq_error err = {DSCQ_OK, ""};
+    dscq_checkpoint *to = NULL;
+    dscq_model *m[2];
+    dscq_compressor *c[2];
+
+    method.state = &state;
+    test_ok(dscq_checkpoint_create(&to, &err));
+    for (int k = 0; k < 2; k++) {
+        m[k] = clone();
+        c[k] = make(m[k], "[compress]\nmethod = uniform\n", NULL);
+        c[k]->stage[0] = &method;
+        test_ok(dscq_compressor_start(c[k], 1, 10, 1.0, &err));
+    }
+    *(own_state *)c[0]->state = (own_state){-7, 0.1};
+    for (size_t i = 0; i < c[0]->layers; i++) {
+        own_layer *l = c[0]->layer[i].state;
+        l->whole = (int32_t)i;
+        l->real = 1.0 / (double)(i + 3);
+        for (size_t j = 0; j < c[0]->layer[i].w->count; j++)
+            l->score[j] = (float)(i + 1) / (float)(j + 3);
+    }
+    test_ok(dscq_compressor_save(c[0], to, &err));
+    test_ok(dscq_compressor_load(c[1], to, &err));
+    const own_state *s = c[1]->state;
+    ck_assert(s->whole == -7 && s->real == 0.1);
+    for (size_t i = 0; i < c[0]->layers; i++) {
+        const own_layer *a = c[0]->layer[i].state, *b = c[1]->layer[i].state;
+        ck_assert(a->whole == b->whole && a->real == b->real);
+        ck_assert_mem_eq(a->score, b->score,
+                         c[0]->layer[i].w->count * sizeof *a->score);
+    }
+    dscq_checkpoint_destroy(to);
+    for (int k = 0; k < 2; k++) {
+        dscq_compressor_destroy(c[k]);
+        dscq_model_destroy(m[k]);
+    }
+}
+END_TEST
+
 START_TEST(a_foreign_checkpoint_is_refused)
 {
     dscq_error err = {DSCQ_OK, ""};
@@ -405,6 +469,7 @@ static Suite *method_suite(void)
     tcase_add_test(tc, stages_follow_each_other);
     tcase_add_loop_test(tc, state_survives_a_checkpoint, 0,
                         (int)dscq_method_count() + SEQUENCES);
+    tcase_add_test(tc, every_kind_of_state_is_kept);
     tcase_add_test(tc, a_foreign_checkpoint_is_refused);
     tcase_add_loop_test(tc, depthwise_keeps_its_own_policy, 0, 11);
     tcase_add_test(tc, no_memory_is_an_error);
