@@ -1,5 +1,5 @@
 /* The rules that a reader must enforce: names, shapes, ranges, graph order. The
- * rules of one operation stand in qmodel_rules.c. */
+ * rules of one operation stand in rules_*.c. */
 #include "dscq/base/alloc.h"
 #include "dscq/base/str.h"
 #include "qnet_internal.h"
