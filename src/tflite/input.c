@@ -2,6 +2,7 @@
 #include "dscq/base/str.h"
 #include "lower.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,24 @@ static dscq_status create(lower *l, dscq_shape s)
     return dscq_model_create(&l->m, name, s, l->err);
 }
 
+/* How a picture's bytes are the codes of the input, in words of a [data] section,
+ * unless they are as pixels of 0 to 1 anyway. */
+static void note_bytes(lower *l, const tfl_tensor *t, dscq_shape s)
+{
+    double scale;
+    int32_t zero, lo, hi;
+
+    if (!tflite__grid(t, &scale, &zero) || !tflite__code_range(t->type, &lo, &hi) ||
+        hi - lo != 255 || t->rank != 4 || (s.c != 1 && s.c != 3))
+        return;
+    const double mean = (zero - lo) / 255.0, std = 1 / (255 * scale);
+    if (mean != 0 || fabs(std - 1) > 1e-3)
+        tflite__note(l,
+                     "the input holds codes of 8 bits; where they are the bytes of a "
+                     "picture: --data mean=%.9g --data std=%.9g",
+                     mean, std);
+}
+
 static dscq_status one_input(const char **why, lower *l)
 {
     const int32_t at = tflite__index(l->f->in, 0);
@@ -93,6 +112,7 @@ static dscq_status one_input(const char **why, lower *l)
         s = seen;
     DSCQ_TRY(create(l, s));
     DSCQ_TRY(tflite__set(l, &as, at, DSCQ_INPUT, t->rank, dim));
+    note_bytes(l, t, s);
 done:
     return status;
 }

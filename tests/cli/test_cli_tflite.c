@@ -67,6 +67,8 @@ START_TEST(a_file_of_any_name_is_brought_in)
     ck_assert_msg(
         run(&o, (const char *const[]){"import", "download", "-o", "net", NULL}) == 0,
         "%s", o.err);
+    ck_assert_ptr_nonnull(
+        strstr(o.err, "--data mean=0.474509804 --data std=0.00784313725"));
     char *ranges = test_read(test_path("net/ranges.csv"));
     ck_assert_str_eq(ranges, "layer,scale,zero,lo,hi,bits\r\n"
                              "input,0.5,-7,-128,127,8\r\n"

