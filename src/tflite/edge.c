@@ -84,6 +84,17 @@ int tflite__is_map(const lower *l, const tfl_edge *v, int *turned)
            (v->dim[1] == s.w && v->dim[2] == s.h && (s.h == 1 || s.w == 1));
 }
 
+int tflite__is_padded_map(const lower *l, const tfl_edge *v, int *turned)
+{
+    tfl_edge bare = *v;
+
+    if (v->kind != TFL_RUN || v->rank != 4 || v->softmax > 0)
+        return 0;
+    bare.dim[1] -= v->pad[0] + v->pad[2];
+    bare.dim[2] -= v->pad[1] + v->pad[3];
+    return tflite__is_map(l, &bare, turned);
+}
+
 int tflite__is_vector(const lower *l, const tfl_edge *v)
 {
     const dscq_shape s = tflite__shape(l, v);

@@ -114,20 +114,38 @@ done:
 
 /* ---- windows ------------------------------------------------------------ */
 
-dscq_status tflite__padding(int32_t *before, int32_t *after, const lower *l,
-                            int64_t mode, int64_t in, int64_t kernel, int64_t stride,
-                            int64_t dilation)
+/* One direction, along which x has `in` positions. */
+static void same_pads(int64_t *before, int64_t *after, int64_t in, int32_t kernel,
+                      int32_t stride, int32_t dilation)
 {
-    const int64_t span = (kernel - 1) * dilation + 1;
+    const int64_t span = (int64_t)(kernel - 1) * dilation + 1;
     const int64_t out = (in + stride - 1) / stride;
-    const int64_t all = mode == 0 ? (out - 1) * stride + span - in : 0;
+    const int64_t all = (out - 1) * stride + span - in;
+
+    *before = all > 0 ? all / 2 : 0;
+    *after = all > 0 ? all - all / 2 : 0;
+}
+
+dscq_status tflite__pads(dscq_window *w, const lower *l, const tfl_edge *x,
+                         int64_t mode)
+{
+    int64_t pad[4] = {0};
 
     if (mode != 0 && mode != 1)
         return tflite__fail(l, "a padding that is neither SAME nor VALID");
-    if (all > 8192)
-        return tflite__fail(l, "padding above 4096");
-    *before = all > 0 ? (int32_t)(all / 2) : 0;
-    *after = all > 0 ? (int32_t)(all - all / 2) : 0;
+    if (mode == 0) {
+        same_pads(&pad[0], &pad[2], x->dim[1], w->kernel_h, w->stride_h, w->dilation_h);
+        same_pads(&pad[1], &pad[3], x->dim[2], w->kernel_w, w->stride_w, w->dilation_w);
+    }
+    for (int i = 0; i < 4; i++) {
+        pad[i] += x->pad[i];
+        if (pad[i] > 4096)
+            return tflite__fail(l, "padding above 4096");
+    }
+    w->pad_top = (int32_t)pad[0];
+    w->pad_left = (int32_t)pad[1];
+    w->pad_bottom = (int32_t)pad[2];
+    w->pad_right = (int32_t)pad[3];
     return DSCQ_OK;
 }
 

@@ -65,6 +65,8 @@ dscq_shape tflite__shape(const lower *l, const tfl_edge *v); /* of its node */
 /* Is it N x H x W x C as the node has it? *turned: rows and columns are exchanged, one
  * of them being 1. */
 int tflite__is_map(const lower *l, const tfl_edge *v, int *turned);
+/* The same of a map without the zeros that wait to be added to it. */
+int tflite__is_padded_map(const lower *l, const tfl_edge *v, int *turned);
 int tflite__is_vector(const lower *l, const tfl_edge *v); /* one pixel */
 int tflite__same_dims(const tfl_edge *a, const tfl_edge *b);
 int64_t tflite__count(const tfl_edge *v); /* elements */
@@ -102,13 +104,13 @@ int tflite__is_positive(const lower *l, int32_t node);
 /* Room for that many weights, or a refusal. */
 dscq_status tflite__take_room(lower *l, uint64_t weights);
 
-/* "SAME" (0) or "VALID" (1) for one direction. */
-dscq_status tflite__padding(int32_t *before, int32_t *after, const lower *l,
-                            int64_t mode, int64_t in, int64_t kernel, int64_t stride,
-                            int64_t dilation);
 /* Numbers of the file for one direction of a window: 1..4096. */
 dscq_status tflite__window(dscq_window *out, const lower *l, const int64_t kernel[2],
                            const int64_t stride[2], const int64_t dilation[2]);
+/* Pads of the window over x: by the file's mode ("SAME" 0, "VALID" 1), and those that
+ * wait. */
+dscq_status tflite__pads(dscq_window *w, const lower *l, const tfl_edge *x,
+                         int64_t mode);
 /* Rows for columns. */
 dscq_window tflite__turn(dscq_window w);
 

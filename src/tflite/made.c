@@ -21,10 +21,7 @@ dscq_status tflite__run(tfl_edge *out, lower *l, const tfl_op *o, uint32_t i)
     *out = *v;
     if (!has_pads(v))
         return DSCQ_OK;
-    tfl_edge bare = *v;
-    bare.dim[1] -= v->pad[0] + v->pad[2];
-    bare.dim[2] -= v->pad[1] + v->pad[3];
-    if (!tflite__is_map(l, &bare, &turned))
+    if (!tflite__is_padded_map(l, v, &turned))
         return tflite__fail(l, "its input is no map that could be padded");
     dscq_window w = {1, 1, 1, 1, v->pad[0], v->pad[1], v->pad[2], v->pad[3], 1, 1, 1};
     if (turned)

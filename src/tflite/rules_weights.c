@@ -125,7 +125,6 @@ static conv_options read_options(const tfl_op *o, int depthwise)
         {tflite__int(t, 5 + more, 4, 1), tflite__int(t, 4 + more, 4, 1)}};
 }
 
-/* The window over x with the pads that wait. */
 static dscq_status conv_window(dscq_window *out, lower *l, const tfl_edge *x,
                                const kernels *w, const conv_options *p)
 {
@@ -133,28 +132,9 @@ static dscq_status conv_window(dscq_window *out, lower *l, const tfl_edge *x,
     dscq_status status;
 
     DSCQ_TRY(tflite__window(out, l, kernel, p->stride, p->dilation));
-    DSCQ_TRY(tflite__padding(&out->pad_top, &out->pad_bottom, l, p->mode, x->dim[1],
-                             w->r, p->stride[0], out->dilation_h));
-    DSCQ_TRY(tflite__padding(&out->pad_left, &out->pad_right, l, p->mode, x->dim[2],
-                             w->s, p->stride[1], out->dilation_w));
-    out->pad_top += x->pad[0];
-    out->pad_left += x->pad[1];
-    out->pad_bottom += x->pad[2];
-    out->pad_right += x->pad[3];
+    DSCQ_TRY(tflite__pads(out, l, x, p->mode));
 done:
     return status;
-}
-
-/* x without what waits is a map. */
-static int bare_map(const lower *l, const tfl_edge *x, int *turned)
-{
-    tfl_edge bare = *x;
-
-    if (x->rank != 4 || x->kind != TFL_RUN || x->softmax > 0)
-        return 0;
-    bare.dim[1] -= x->pad[0] + x->pad[2];
-    bare.dim[2] -= x->pad[1] + x->pad[3];
-    return tflite__is_map(l, &bare, turned);
 }
 
 static dscq_status add_conv(lower *l, const tfl_op *o, const tfl_edge *x,
@@ -192,7 +172,7 @@ static dscq_status conv(lower *l, const tfl_op *o, int depthwise)
     const tfl_tensor *t = tflite__const(l, o, 1);
     int turned;
 
-    if (x == NULL || !bare_map(l, x, &turned))
+    if (x == NULL || !tflite__is_padded_map(l, x, &turned))
         return tflite__fail(l, "its input is not an N x H x W x C map");
     if (t == NULL || t->rank != 4 || (depthwise && t->dim[0] != 1))
         return tflite__fail(l, NO_WEIGHTS);
