@@ -80,7 +80,7 @@ uint64_t dram__banks_delay(const dram_banks *b, dscq_dram_op op, dram_next next)
     for (int level = 0; level < DRAM_OTHER; level++)
         for (int32_t i = 0; i < b->after[op][level].count; i++)
             if (b->after[op][level].row[i].next == next)
-                longest = dram_max64(longest, b->after[op][level].row[i].cycles);
+                longest = dscq_max64(longest, b->after[op][level].row[i].cycles);
     return longest;
 }
 

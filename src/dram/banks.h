@@ -90,14 +90,14 @@ static inline uint64_t dram_banks_at(const dram_banks *b, int32_t r, int32_t k,
     const uint64_t bank = b->bank[r][k].next[next];
     const uint64_t group = b->group[r][k >> b->per_group_shift].next[next];
 
-    return dram_max64(bank, dram_max64(group, b->rank[r].next[next]));
+    return dscq_max64(bank, dscq_max64(group, b->rank[r].next[next]));
 }
 
 /* Of a precharge or a refresh: groups do not matter to them. */
 static inline uint64_t dram_banks_close_at(const dram_banks *b, int32_t r, int32_t k,
                                            dram_next next)
 {
-    return dram_max64(b->bank[r][k].next[next], b->rank[r].next[next]);
+    return dscq_max64(b->bank[r][k].next[next], b->rank[r].next[next]);
 }
 
 static inline uint64_t dram_banks_column_at(const dram_banks *b, int32_t r, int32_t k,

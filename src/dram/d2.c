@@ -241,7 +241,7 @@ static uint64_t d2_tick(dscq_dram *d)
     if (next->powered_down && !next->flag)
         wake = dram_min64(wake, next->refresh_at - (uint64_t)d->cfg.tXP);
     wake = dram_min64(wake, dram_min64(s->next_change, s->next_flag_clear));
-    return dram_max64(wake, t + 1);
+    return dscq_max64(wake, t + 1);
 }
 
 const dram_policy dram__policy_d2 = {

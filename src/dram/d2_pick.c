@@ -11,7 +11,7 @@ static inline uint64_t ready_at(const d2 *s, int32_t r, const d2_cmd *e)
         const d2_rank *rank = &s->rank[r];
         if (b->state != D2_IDLE && b->state != D2_REFRESHING)
             return DRAM_NEVER;
-        return dram_max64(b->next_act, rank->faw[rank->faw_at]);
+        return dscq_max64(b->next_act, rank->faw[rank->faw_at]);
     }
     if (b->state != D2_ACTIVE || b->row != e->row || b->accesses >= (uint32_t)s->cap)
         return DRAM_NEVER;

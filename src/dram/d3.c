@@ -406,7 +406,7 @@ static uint64_t d3_tick(dscq_dram *d)
     changed |= move_one(d, s);
     if (changed)
         return t + 1;
-    return dram_max64(dram_min64(wake, s->next_ref), t + 1);
+    return dscq_max64(dram_min64(wake, s->next_ref), t + 1);
 }
 
 const dram_policy dram__policy_d3 = {

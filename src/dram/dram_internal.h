@@ -3,6 +3,7 @@
 #ifndef DRAM_INTERNAL_H
 #define DRAM_INTERNAL_H
 
+#include "dscq/base/ints.h"
 #include "dscq/dram/dram.h"
 
 #include <stddef.h>
@@ -120,11 +121,6 @@ dram_pending_slot *dram__pending_find(dram_pending *p,
 dram_pending_slot *dram__pending_insert(dram_pending *p, uint64_t address);
 /* Forget the slot when it has neither reads nor a write. */
 void dram__pending_drop_if_empty(dram_pending *p, dram_pending_slot *s);
-
-static inline uint64_t dram_max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 static inline uint64_t dram_min64(uint64_t a, uint64_t b)
 {

@@ -270,7 +270,7 @@ static void run_power(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
         return;
     uint64_t rest = 0;
     for (int32_t k = 0; k < s->banks.banks; k++)
-        rest = dram_max64(rest, s->banks.bank[r][k].next[DRAM_NEXT_ACT]);
+        rest = dscq_max64(rest, s->banks.bank[r][k].next[DRAM_NEXT_ACT]);
     if (rest <= d->now)
         power_down(d, s, r, 1);
     else
@@ -332,7 +332,7 @@ typedef struct frf_search {
 /* Earliest column command that the list can lead to. */
 static uint64_t column_from(const frf *s, const frf_list *l, uint64_t now)
 {
-    const uint64_t at = dram_max64(l->ready, now);
+    const uint64_t at = dscq_max64(l->ready, now);
 
     if (l->op == DSCQ_DRAM_PRE)
         return at + s->pre_act + s->act_column;
@@ -431,7 +431,7 @@ static int run_idle_rows(dscq_dram *d, frf *s, uint64_t *wake)
             const int32_t b = __builtin_ctz(left);
             frf_page *p = &s->page[r][b];
             const uint64_t at =
-                dram_max64(p->last_use + p->close_after,
+                dscq_max64(p->last_use + p->close_after,
                            dram_banks_close_at(&s->banks, r, b, DRAM_NEXT_PRE));
             if (at <= d->now) {
                 p->closed_row = s->banks.bank[r][b].row;
@@ -474,7 +474,7 @@ static uint64_t frf_tick(dscq_dram *d)
     if (!issued)
         issued = run_idle_rows(d, s, &wake);
     set_rank_states(d, s, &wake);
-    return issued ? d->now + 1 : dram_max64(wake, d->now + 1);
+    return issued ? d->now + 1 : dscq_max64(wake, d->now + 1);
 }
 
 const dram_policy dram__policy_frfcfs = {

@@ -4,6 +4,7 @@
 #include "dscq/compress/post.h"
 #include "dscq/energy/energy.h"
 #include "dscq/flow/simulate.h"
+#include "dscq/hw/engine.h"
 #include "dscq/infer/verify.h"
 #include "dscq/pack/pack.h"
 #include "search_internal.h"
@@ -129,14 +130,15 @@ done:
 /* Block RAMs of the machine with its buffers cut down to what the program uses. */
 static double brams(const dscq_machine *machine, const dscq_program *p)
 {
-    dscq_resource_row rows[DSCQ_RESOURCE_ROWS];
     dscq_machine m = *machine;
-    dscq_resources total;
+    dscq_resources total = {0};
+    dscq_resource_row row;
 
     m.act_bytes = p->act_peak_bytes < m.act_bytes ? p->act_peak_bytes : m.act_bytes;
     m.weight_bytes =
         p->weight_peak_bytes < m.weight_bytes ? p->weight_peak_bytes : m.weight_bytes;
-    (void)dscq_machine_resources(rows, &total, &m);
+    for (int32_t i = 0; p->engine->part(&row, p, &m, i); i++)
+        dscq_resources_add(&total, &row.need);
     return (double)total.bram36;
 }
 
