@@ -246,7 +246,7 @@ dscq_status compress__freeze_form(dscq_compressor *c, dscq_clayer *l, int worker
     dscq_wquant_destroy(l->q); /* a new one is fitted to the weights as they are */
     l->q = NULL;
     if (l->rule.form == DSCQ_FORM_LINEAR && l->rule.b == 8 &&
-        c->settings->all.form == DSCQ_FORM_CODEBOOK) /* not that linear was asked for */
+        c->settings->all.keep_codes)
         DSCQ_TRY(freeze_wide(l, err));
     if (l->q == NULL && form_of(c, l, worker) == NULL)
         return dscq_fail_nomem(err, "quantised weights", 5ULL * l->w->count);

@@ -51,6 +51,10 @@ static const dscq_key k_common[] = {
                       "shift biases by what quantisation does to the mean"),
     DSCQ_KEY_BOOL_ROW(P, reestimate_norm, "0",
                       "measure batch norm statistics again with quantised weights"),
+    DSCQ_KEY_BOOL_ROW(
+        P, keep_codes, "0",
+        "8-bit linear: codes of weights that were quantised before, up to "
+        "255 from 0"),
     DSCQ_KEY_BOOL_ROW(P, fold_norm, "0",
                       "fold batch norm into the weights before anything else"),
     DSCQ_KEY_INT_ROW(P, channel_epochs, -1, 100000, "-1",

@@ -7,7 +7,7 @@
 /* Nothing is trained, pruned or calibrated anew. */
 static const char k_settings[] =
     "\n# the file's own codes and "
-    "grids\n[compress]\nmethod=uniform\nepochs=0\np=0\nb=8\n"
+    "grids\n[compress]\nmethod=uniform\nepochs=0\np=0\nb=8\nkeep_codes=1\n"
     "ranges=ranges.csv\n";
 
 dscq_status flow__read_tflite(dscq_model **out, flow_brought *with,

@@ -215,6 +215,7 @@ dscq_status tflite_pack(tflite_network *n, dscq_error *err)
     s->all.epochs = 0;
     s->all.p = 0;
     s->all.b = 8;
+    s->all.keep_codes = 1;
     DSCQ_TRY(dscq_compressor_create(&c, n->m, s, NULL, err));
     DSCQ_TRY(dscq_compressor_freeze(c, err));
     DSCQ_TRY(dscq_observer_create(&seen, n->m, err));

@@ -107,13 +107,13 @@ END_TEST
 
 /* Fine-tuning with a method: sparsity, integers, and an accuracy that chance does not
  * give. The frozen state evaluated in training is what the integers compute. */
-/* Codes of a network that was quantised before stay, also around a zero point; a form
- * that is asked for is kept. */
+/* Codes of a network that was quantised around a zero point stay where that is asked
+ * for. */
 START_TEST(codes_of_before_stay)
 {
     dscq_error err = {DSCQ_OK, ""};
 
-    for (int linear = 0; linear < 2; linear++) {
+    for (int keep = 0; keep < 2; keep++) {
         dscq_model *m = clone();
         int32_t books = 0, layers = 0;
 
@@ -122,11 +122,11 @@ START_TEST(codes_of_before_stay)
             for (size_t k = 0; k < w->count; k++)
                 w->w[k] = (float)(0.004 * ((int)(k * 37 % 256) - 60)); /* -60..195 */
         }
-        dscq_compressor *c = make(
-            m,
-            linear ? "[compress]\nmethod=uniform\nb=8\nform=linear\nepochs=0\np=0\n"
-                   : "[compress]\nmethod=uniform\nb=8\nepochs=0\np=0\n",
-            NULL);
+        dscq_compressor *c =
+            make(m,
+                 keep ? "[compress]\nmethod=uniform\nb=8\nepochs=0\np=0\nkeep_codes=1\n"
+                      : "[compress]\nmethod=uniform\nb=8\nepochs=0\np=0\n",
+                 NULL);
         test_ok(dscq_compressor_freeze(c, &err));
         for (int32_t i = 0; i < dscq_model_nodes(m); i++) {
             const dscq_weights *w = dscq_model_node(m, i)->weights;
@@ -136,11 +136,11 @@ START_TEST(codes_of_before_stay)
             test_ok(dscq_wquant_check(q, &err));
             layers++;
             books += q->w.form == DSCQ_FORM_CODEBOOK;
-            for (size_t k = 0; !linear && k < w->count; k++)
+            for (size_t k = 0; keep && k < w->count; k++)
                 ck_assert_double_eq_tol((double)w->w_used[k], (double)w->w[k], 1e-6);
         }
         ck_assert_int_gt(layers, 0);
-        ck_assert_int_eq(books, linear ? 0 : layers);
+        ck_assert_int_eq(books, keep ? layers : 0);
         dscq_compressor_destroy(c);
         dscq_model_destroy(m);
     }

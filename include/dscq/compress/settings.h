@@ -71,6 +71,7 @@ typedef struct dscq_compress_params {
     int32_t bias_correction, reestimate_norm;
     /* before it */
     int32_t fold_norm;        /* batch norm into weights and biases                 */
+    int32_t keep_codes;       /* of weights that were quantised before              */
     int32_t channel_epochs;   /* of the smaller network, < 0: as epochs             */
     int32_t channel_multiple; /* of the channels kept                               */
     /* what the keys of methods fill: dscq_method.keys */
