@@ -47,6 +47,9 @@ START_TEST(the_bill_by_hand)
     ck_assert_double_eq_tol(b.pj[DSCQ_BILL_clock], 275, 1e-9);
     ck_assert_double_eq_tol(b.pj[DSCQ_BILL_pl_static], 3000, 1e-9);
     ck_assert_double_eq_tol(b.total_pj, 3825, 1e-9);
+    ck_assert_double_eq_tol(b.dynamic_pj, 825, 1e-9);
+    ck_assert_double_eq_tol(b.static_pj, 3000, 1e-9);
+    ck_assert_double_eq_tol(b.dram_pj, 0, 1e-9);
     ck_assert_double_eq_tol(b.low_pj_total, (150 + 250) * 1.5 + 3000, 1e-9);
     ck_assert_double_eq_tol(b.high_pj_total, (600 + 250) * 1.5 + 3000, 1e-9);
     ck_assert_double_eq_tol(b.watt, 3825e-12 / 1e-6, 1e-12);

@@ -117,6 +117,12 @@ START_TEST(width_scales_all_but_the_last_weights)
     ck_assert_int_eq(dscq_model_node(m, 2)->out.c, 24);
     ck_assert_int_eq(dscq_model_node(m, 4)->out.c, 10);
     dscq_model_destroy(m);
+    /* 100.8 is nearer to 104 than to 96, which would do as well */
+    m = from_text("[net]\nwidth=8\nheight=8\nchannels=3\nwidth_multiplier=0.3\n"
+                  "[convolutional]\nfilters=336\nsize=1\nactivation=relu\n"
+                  "[connected]\noutput=10\nactivation=linear\n");
+    ck_assert_int_eq(dscq_model_node(m, 0)->out.c, 104);
+    dscq_model_destroy(m);
 }
 END_TEST
 
