@@ -31,6 +31,7 @@ fi
 allowed='^(made|fail_at|asked|fail_write_in|deciding|decided|loaded)$'
 for archive in "$build"/libdscq_*.a; do
     [ -f "$archive" ] || continue
+    [ "${archive##*/}" != libdscq_cli.a ] || continue # the program's own, not the library's
     # .data.rel.ro is constant once the addresses in it are known
     mutable=$(objdump -t "$archive" 2>/dev/null |
         awk '/ O \.(data|bss|tbss|tdata)/ && !/ \.data\.rel\.ro/ {

@@ -85,14 +85,14 @@ typedef enum compress_field_kind {
  * on). A place once used keeps its meaning: files of earlier versions are read. */
 typedef struct compress_field {
     compress_field_kind kind;
-    size_t offset;
     int place;
+    size_t offset;
     const char *name; /* of what is no number: "compress.NAME", "compress.N.NAME" */
 } compress_field;
 
 /* clang-format off */
 #define COMPRESS_FIELD(S, kind, member, place)                                         \
-    {COMPRESS_##kind, offsetof(S, member), place, #member}
+    {COMPRESS_##kind, place, offsetof(S, member), #member}
 #define COMPRESS_FIELDS_END {COMPRESS_END, 0, 0, NULL}
 /* clang-format on */
 

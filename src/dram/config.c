@@ -170,7 +170,8 @@ static dscq_status check_standard(const dscq_dram_config *c, dscq_error *err)
         const char *dflt = timings[i].dflt;
         const int stands_alone = strcmp(timings[i].key, timings[i].as) == 0;
         if (dflt == NULL || dram__standard_has_timing(c, timings[i].key) ||
-            timings[i].value == (stands_alone ? atoi(dflt) : timings[i].value_as))
+            timings[i].value ==
+                (stands_alone ? strtol(dflt, NULL, 10) : timings[i].value_as))
             continue;
         return dscq_fail(err, DSCQ_FORMAT, "%s = %d: standard %s has no such timing",
                          timings[i].key, timings[i].value, name);
@@ -279,6 +280,12 @@ static dscq_status check_queues(const dscq_dram_config *c, dscq_error *err)
     return DSCQ_OK;
 }
 
+static const char k_policies[] =
+#define DSCQ_DRAM_POLICY(id) " " #id
+#include "policies.def"
+#undef DSCQ_DRAM_POLICY
+    ;
+
 /* By name alone: what is behind the names knows this file. */
 static dscq_status check_policy(const dscq_dram_config *c, dscq_error *err)
 {
@@ -287,11 +294,8 @@ static dscq_status check_policy(const dscq_dram_config *c, dscq_error *err)
         return DSCQ_OK;
 #include "policies.def"
 #undef DSCQ_DRAM_POLICY
-#define DSCQ_DRAM_POLICY(id) " " #id
     return dscq_fail(err, DSCQ_FORMAT, "policy = '%s': want one of%s", c->policy,
-#include "policies.def"
-    );
-#undef DSCQ_DRAM_POLICY
+                     k_policies);
 }
 
 dscq_status dscq_dram_config_check(const dscq_dram_config *c, dscq_error *err)

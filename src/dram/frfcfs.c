@@ -463,7 +463,7 @@ static void set_rank_states(dscq_dram *d, const frf *s, uint64_t *wake)
 static uint64_t frf_tick(dscq_dram *d)
 {
     frf *s = d->state;
-    uint32_t closed[DSCQ_DRAM_RANKS_MAX];
+    uint32_t closed[DSCQ_DRAM_RANKS_MAX] = {0};
     uint64_t wake = DRAM_NEVER;
     int issued = 0;
 

@@ -23,6 +23,7 @@ static inline int32_t max(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): names and parts of statements, no values */
 /* rows_<id>(): the timings are constants of their own names there. */
 #define TIMING(key, least, most, dflt, as, help)                                       \
     const int32_t key = c->key;                                                        \
@@ -85,6 +86,7 @@ const char dram__standard_choices[] =
 #undef DRAM_STANDARD
 #undef DRAM_ROW
 #undef DRAM_END
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 int dscq_dram_standard_count(void)
 {

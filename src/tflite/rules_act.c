@@ -2,6 +2,7 @@
 #include "dscq/base/alloc.h"
 #include "lower.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -77,6 +78,7 @@ dscq_status tflite__rule_prelu(lower *l, const tfl_op *o)
     DSCQ_TRY(tflite__run(&x, l, o, 0));
     const int32_t c = tflite__shape(l, &x).c;
     DSCQ_TRY(read_slopes(&slope, l, o, c));
+    assert(slope != NULL);
     for (int32_t i = 0; i < c; i++) {
         if (!(fabs(slope[i]) <= 1)) {
             status = tflite__fail(l, "slopes above 1");

@@ -2,6 +2,7 @@
 #include "dscq/base/alloc.h"
 #include "lower.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -63,7 +64,7 @@ static dscq_status add_affine(lower *l, const tfl_op *o, const tfl_edge *x,
                               const double *scale, const double *shift, int64_t fused)
 {
     tfl_tail tail;
-    int32_t node;
+    int32_t node = 0;
     dscq_status status;
 
     DSCQ_TRY(tflite__tail(&tail, l, o, fused));
@@ -88,10 +89,11 @@ static dscq_status sum_with_const(lower *l, const tfl_op *o, int minus, int64_t 
 {
     double *v = NULL, *scale = NULL;
     int const_first;
-    tfl_edge x;
+    tfl_edge x = {.rank = 0};
     dscq_status status;
 
     DSCQ_TRY(with_const(&x, &v, &const_first, l, o));
+    assert(v != NULL);
     const int32_t c = tflite__shape(l, &x).c;
     scale = filled(l, c, minus && const_first ? -1 : 1, &status);
     if (scale == NULL)
@@ -110,10 +112,11 @@ static dscq_status product_with_const(lower *l, const tfl_op *o, int divide,
 {
     double *v = NULL;
     int const_first;
-    tfl_edge x;
+    tfl_edge x = {.rank = 0};
     dscq_status status;
 
     DSCQ_TRY(with_const(&x, &v, &const_first, l, o));
+    assert(v != NULL);
     for (int32_t i = 0; divide && i < tflite__shape(l, &x).c; i++) {
         if (const_first || v[i] == 0) {
             status = tflite__fail(l, const_first ? NO_FORM : "division by zero");
@@ -130,7 +133,7 @@ done:
 dscq_status tflite__rule_neg(lower *l, const tfl_op *o)
 {
     double *v = NULL;
-    tfl_edge x;
+    tfl_edge x = {.rank = 0};
     dscq_status status;
 
     DSCQ_TRY(tflite__run(&x, l, o, 0));
@@ -148,7 +151,7 @@ done:
 static dscq_status sum_of_maps(lower *l, const tfl_op *o, double beta, int64_t fused)
 {
     const dscq_shortcut_params p = {.alpha = 1, .beta = beta};
-    int32_t input[DSCQ_NODE_INPUTS], node;
+    int32_t input[DSCQ_NODE_INPUTS] = {0}, node = 0;
     tfl_edge first = {.rank = 0}, v;
     tfl_tail tail;
     dscq_status status;
@@ -204,7 +207,7 @@ dscq_status tflite__rule_mul(lower *l, const tfl_op *o)
     const int64_t fused = tflite__int(&o->options, 0, 1, 0);
     tfl_edge a, b;
     tfl_tail tail;
-    int32_t node;
+    int32_t node = 0;
     dscq_status status;
 
     if (!are_maps(l, o))
@@ -240,11 +243,12 @@ static dscq_status bound(lower *l, const tfl_op *o, double limit, dscq_act act)
     tfl_tail tail = {.act = act, .tensor = tflite__index(o->out, 0)};
     int const_first;
     double *v = NULL;
-    tfl_edge x;
-    int32_t node;
+    tfl_edge x = {.rank = 0};
+    int32_t node = 0;
     dscq_status status;
 
     DSCQ_TRY(with_const(&x, &v, &const_first, l, o));
+    assert(v != NULL);
     const int32_t c = tflite__shape(l, &x).c;
     int same = 1;
     for (int32_t i = 0; i < c; i++)
@@ -315,13 +319,15 @@ static int is_along_channels(const lower *l, const tfl_op *o, int64_t axis)
 static dscq_status concat_channels(lower *l, const tfl_op *o, const tfl_tail *tail)
 {
     const dscq_route_params p = {.groups = 1};
-    int32_t input[DSCQ_NODE_INPUTS], node;
-    tfl_edge first = {.rank = 0}, v;
+    int32_t input[DSCQ_NODE_INPUTS] = {0}, node = 0;
+    tfl_edge first = {.rank = 0}, v = {.rank = 0};
     int64_t channels = 0;
     dscq_status status = DSCQ_OK;
 
     for (uint32_t i = 0; i < o->in.count; i++) {
         DSCQ_TRY(tflite__run(&v, l, o, i));
+        if (v.rank < 1)
+            return tflite__fail(l, "a map without dimensions");
         if (i == 0)
             first = v;
         for (int32_t d = 0; d + 1 < v.rank; d++)
@@ -330,6 +336,8 @@ static dscq_status concat_channels(lower *l, const tfl_op *o, const tfl_tail *ta
         channels += v.dim[v.rank - 1];
         input[i] = v.part[0];
     }
+    if (o->in.count < 1)
+        return tflite__fail(l, "no inputs");
     if (o->in.count == 1)
         return tflite__same(l, o, &first);
     first.dim[first.rank - 1] = channels;

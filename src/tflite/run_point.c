@@ -45,8 +45,8 @@ done:
 dscq_status tflite__run_add(tfl_run *r, const tfl_op *o)
 {
     const int minus = o->code == TFL_SUB;
-    double lo, hi;
-    tfl_side a, b, y;
+    double lo = 0, hi = 0;
+    tfl_side a = {0}, b = {0}, y = {0};
     dscq_status status;
 
     DSCQ_TRY(two(&a, &b, &y, &lo, &hi, r, o));
@@ -75,8 +75,8 @@ done:
 
 dscq_status tflite__run_mul(tfl_run *r, const tfl_op *o)
 {
-    double lo, hi;
-    tfl_side a, b, y;
+    double lo = 0, hi = 0;
+    tfl_side a = {0}, b = {0}, y = {0};
     dscq_status status;
 
     DSCQ_TRY(two(&a, &b, &y, &lo, &hi, r, o));

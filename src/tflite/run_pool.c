@@ -8,7 +8,9 @@ static double mean_of(double sum, int64_t n)
 {
     const int64_t s = tflite__code(sum);
 
-    return (double)((s > 0 ? s + n / 2 : s - n / 2) / n);
+    const int64_t mean = (s > 0 ? s + n / 2 : s - n / 2) / n;
+
+    return (double)mean;
 }
 
 typedef struct window {
@@ -43,8 +45,8 @@ static double pool_at(const window *w, int32_t p, int32_t q, int32_t k)
 dscq_status tflite__run_pool(tfl_run *r, const tfl_op *o)
 {
     const tfl_table *t = &o->options;
-    tfl_side x, y;
-    double lo, hi;
+    tfl_side x = {0}, y = {0};
+    double lo = 0, hi = 0;
     dscq_status status;
 
     DSCQ_TRY(tflite__in(&x, r, o, 0));

@@ -22,6 +22,10 @@ if [ "$(grep -c '^+++ ' "$scratch/recipe.patch")" -ne 2 ]; then
     echo "docs/extending.md: the recipe of an activation should touch its row and its test"
     exit 1
 fi
+if ! command -v patch >/dev/null; then
+    echo "SKIP: no patch (Debian: patch)"
+    exit 77
+fi
 name=$(sed -n 's/^+DSCQ_ACT(\([a-z0-9_]*\),.*/\1/p' "$scratch/recipe.patch")
 [ -n "$name" ] || { echo "docs/extending.md: the recipe has no row"; exit 1; }
 patch -s -p1 --fuzz=0 -d "$tree" <"$scratch/recipe.patch"

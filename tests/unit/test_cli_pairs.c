@@ -1,6 +1,6 @@
 /* What `dscq eval` writes of two networks on the same images. */
-#include "eval.h"
 #include "dscq/base/json.h"
+#include "eval.h"
 #include "support.h"
 
 #include <check.h>

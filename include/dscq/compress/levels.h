@@ -41,7 +41,7 @@ size_t dscq_clipq_scratch_bytes(size_t n);
  * 1 = kept. 0 <= p < 1, 2 <= b <= 8. scratch: 64-byte aligned. Exact quantiles: one
  * histogram pass over the float bits, then selection inside the boundary bin. */
 void dscq_clipq(dscq_clip *out, float *used, uint8_t *mask, const float *w, size_t n,
-                double p, int32_t b, dscq_partition partition, void *scratch);
+                double p, int32_t b, dscq_partition rule, void *scratch);
 
 /* The smallest |w| of rank `rank` (from 0) among the weights of one sign (+1, -1) or
  * both (0), zeros left out; its magnitude. rank below their number. Scratch as above.

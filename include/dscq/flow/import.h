@@ -34,8 +34,8 @@ dscq_status dscq_flow_read_network(dscq_model **out, dscq_table **refused,
  * eval work, and of a quantised one dir/ranges.csv; of a quantised TensorFlow Lite file
  * net.cfg has a [compress] section that keeps its codes. *out: the network (owned by
  * the caller; may be NULL); *refused (may be NULL): the table of nodes, or of places in
- * a cfg, that cannot be imported, all of them; or NULL. DSCQ_ARG when the folder holds a
- * net.cfg and force is not set. */
+ * a cfg, that cannot be imported, all of them; or NULL. DSCQ_ARG when the folder holds
+ * a net.cfg and force is not set. */
 dscq_status dscq_flow_import(dscq_model **out, dscq_table **refused,
                              const dscq_import_options *o, dscq_error *err);
 

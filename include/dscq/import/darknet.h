@@ -52,9 +52,9 @@ enum { DSCQ_DARKNET_LEADING = -1 };
 /* Fill the weights of `m`, whose graph came from the matching cfg; its `dialect` key
  * ([net]) is the file's. `cutoff` > 0
  * stops after that many nodes (a pretrained body, as Darknet's "partial" files
- * are used): then values may be left over. info may be NULL. DSCQ_DARKNET_LEADING: a file
- * may end behind any layer with weights (darknet53.conv.74), to train on from there. On failure `m` is
- * unspecified but valid. */
+ * are used): then values may be left over. info may be NULL. DSCQ_DARKNET_LEADING: a
+ * file may end behind any layer with weights (darknet53.conv.74), to train on from
+ * there. On failure `m` is unspecified but valid. */
 dscq_status dscq_darknet_load(dscq_model *m, const char *path, int32_t cutoff,
                               dscq_darknet_info *info, dscq_error *err);
 
