@@ -127,10 +127,17 @@ uint32_t dram__banks_taken(const dram_banks *b, dscq_dram_op op, int32_t set)
     return taken;
 }
 
-static int takes_many(dscq_dram_op op)
+static int takes_all(dscq_dram_op op)
 {
-    return op == DSCQ_DRAM_REF || op == DSCQ_DRAM_REFSB || op == DSCQ_DRAM_PDE ||
-           op == DSCQ_DRAM_PDX;
+    return op == DSCQ_DRAM_REF || op == DSCQ_DRAM_PDE || op == DSCQ_DRAM_PDX;
+}
+
+static uint64_t act_delay(const dram_delays *d)
+{
+    for (int32_t i = 0; i < d->count; i++)
+        if (d->row[i].next == DRAM_NEXT_ACT)
+            return d->row[i].cycles;
+    return 0;
 }
 
 void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at,
@@ -139,7 +146,10 @@ void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at
     const dram_delays *d = b->after[op];
     dram_rank *rank = &b->rank[at->rank];
 
-    if (takes_many(op)) {
+    if (takes_all(op)) { /* what holds for every bank is kept once */
+        raise_all(rank->next, &d[DRAM_BANK], t);
+        dram_raise(&rank->rest, t + act_delay(&d[DRAM_BANK]));
+    } else if (op == DSCQ_DRAM_REFSB) {
         for (uint32_t left = dram__banks_taken(b, op, at->bank); left != 0;
              left &= left - 1)
             raise_all(b->bank[at->rank][__builtin_ctz(left)].next, &d[DRAM_BANK], t);

@@ -37,6 +37,7 @@ enum { DRAM_WINDOW_MAX = 8 };
 typedef struct dram_rank {
     uint64_t next[DRAM_NEXTS];
     uint64_t window[DRAM_WINDOW_MAX]; /* when each of the last commands leaves it */
+    uint64_t rest; /* banks may be activated, after a command that took all of them */
     int32_t window_at;
     uint32_t open; /* banks: a bit each */
 } dram_rank;

@@ -268,7 +268,7 @@ static void run_power(dscq_dram *d, frf *s, int32_t r, uint64_t *wake)
     }
     if (work || s->banks.rank[r].open != 0)
         return;
-    uint64_t rest = 0;
+    uint64_t rest = s->banks.rank[r].rest;
     for (int32_t k = 0; k < s->banks.banks; k++)
         rest = dscq_max64(rest, s->banks.bank[r][k].next[DRAM_NEXT_ACT]);
     if (rest <= d->now)
