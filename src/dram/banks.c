@@ -151,10 +151,17 @@ void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at
         dram_raise(&rank->rest, t + act_delay(&d[DRAM_BANK]));
     } else if (op == DSCQ_DRAM_REFSB) {
         for (uint32_t left = dram__banks_taken(b, op, at->bank); left != 0;
-             left &= left - 1)
-            raise_all(b->bank[at->rank][__builtin_ctz(left)].next, &d[DRAM_BANK], t);
+             left &= left - 1) {
+            dram_bank *bank = &b->bank[at->rank][__builtin_ctz(left)];
+
+            raise_all(bank->next, &d[DRAM_BANK], t);
+            dram_raise(&rank->refreshable, bank->next[DRAM_NEXT_REF]);
+        }
     } else {
-        raise_all(b->bank[at->rank][at->bank].next, &d[DRAM_BANK], t);
+        dram_bank *bank = &b->bank[at->rank][at->bank];
+
+        raise_all(bank->next, &d[DRAM_BANK], t);
+        dram_raise(&rank->refreshable, bank->next[DRAM_NEXT_REF]);
         raise_all(b->group[at->rank][at->group].next, &d[DRAM_GROUP], t);
         set_row(b, op, at);
     }
@@ -169,9 +176,13 @@ void dram__banks_issue(dram_banks *b, dscq_dram_op op, const dscq_dram_place *at
 int32_t dram__banks_refresh_next(const dram_banks *b, dscq_dram_op op,
                                  const dscq_dram_place *at, uint64_t t, uint64_t *wake)
 {
+    const dram_rank *rank = &b->rank[at->rank];
     const dram_next next = k_next[op];
     int32_t answer = DRAM_REFRESH_NOW;
 
+    if (op == DSCQ_DRAM_REF && rank->open == 0 &&
+        dscq_max64(rank->refreshable, rank->next[DRAM_NEXT_REF]) <= t)
+        return DRAM_REFRESH_NOW; /* the usual case: no bank needs a look */
     for (uint32_t left = dram__banks_taken(b, op, at->bank); left != 0;
          left &= left - 1) {
         const int32_t k = __builtin_ctz(left);

@@ -39,7 +39,8 @@ typedef struct dram_rank {
     uint64_t window[DRAM_WINDOW_MAX]; /* when each of the last commands leaves it */
     uint64_t rest; /* banks may be activated, after a command that took all of them */
     int32_t window_at;
-    uint32_t open; /* banks: a bit each */
+    uint32_t open;        /* banks: a bit each */
+    uint64_t refreshable; /* no bank's own reason against a refresh lasts longer */
 } dram_rank;
 
 /* What a command does at one level. */
