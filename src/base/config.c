@@ -231,30 +231,31 @@ static dscq_status unknown_key(const config_entry *e, const dscq_key *const *row
                      e->key, e->value, near);
 }
 
+/* *is_known: whether a table has the key. */
 static dscq_status bind_entry(int *is_known, void *const *params,
                               const dscq_key *const *rows, size_t tables,
-                              const config_entry *e, dscq_error *err)
+                              dscq_config *c, size_t i, const config_entry *e,
+                              dscq_error *err)
 {
+    const dscq_key *key = NULL;
     size_t owner = tables;
+    dscq_status status;
 
-    for (size_t t = 0; t < tables; t++)
-        if (dscq_keys_find(rows[t], e->key) != NULL) {
+    for (size_t t = 0; t < tables; t++) {
+        const dscq_key *k = dscq_keys_find(rows[t], e->key);
+        if (k != NULL) {
             assert(owner == tables); /* a key stands in one table only */
             owner = t;
+            key = k;
         }
-    *is_known = owner < tables;
-    if (owner == tables)
+    }
+    *is_known = key != NULL;
+    if (key == NULL)
         return unknown_key(e, rows, tables, err);
-    return dscq_keys_set(params[owner], rows[owner], e->key, e->value, err);
-}
-
-static int is_over(const dscq_key *const *rows, size_t tables, const char *key)
-{
-    const dscq_key *k = NULL;
-
-    for (size_t t = 0; t < tables && k == NULL; t++)
-        k = dscq_keys_find(rows[t], key);
-    return k != NULL && k->type == DSCQ_KEY_OVER;
+    status = dscq_keys_set(params[owner], rows[owner], e->key, e->value, err);
+    if (status == DSCQ_OK && key->type == DSCQ_KEY_OVER)
+        status = dscq_config_read_over(c, i, e->key, e->line, DSCQ_CONFIG_FOREIGN, err);
+    return status;
 }
 
 static dscq_status check_required(dscq_config *c, int i, const char *name,
@@ -293,10 +294,8 @@ dscq_status dscq_config_bind_many(void *const *params, const dscq_key *const *ro
         const config_entry *x = &c->section[i].entry[e];
         is_known = 1;
         status = x->first != 0 ? bind_again(c, (size_t)i, x, &why)
-                               : bind_entry(&is_known, params, rows, tables, x, &why);
-        if (status == DSCQ_OK && x->first == 0 && is_over(rows, tables, x->key))
-            status = dscq_config_read_over(c, (size_t)i, x->key, x->line,
-                                           DSCQ_CONFIG_FOREIGN, &why);
+                               : bind_entry(&is_known, params, rows, tables, c,
+                                            (size_t)i, x, &why);
         if (status == DSCQ_OK)
             continue;
         origin_of(where, sizeof where, c, x, c->section[i].name);
