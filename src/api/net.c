@@ -74,20 +74,6 @@ done:
     return status;
 }
 
-/* By name: a cfg may have a [route] where the graph has none. */
-static dscq_status take_weights(dscq_model *to, const dscq_model *from, dscq_error *err)
-{
-    dscq_checkpoint *c = NULL;
-    dscq_status status;
-
-    DSCQ_TRY(dscq_checkpoint_create(&c, err));
-    DSCQ_TRY(dscq_checkpoint_add_model(c, from, err));
-    DSCQ_TRY(dscq_checkpoint_load_model(to, c, DSCQ_MATCH_EXACT, NULL, err));
-done:
-    dscq_checkpoint_destroy(c);
-    return status;
-}
-
 /* A file of another program with its weights in it: its graph as a cfg, with the
  * caller's settings behind it. */
 static dscq_status open_whole(dscq_net *n, const char *path, const dscq_net_options *o,
@@ -105,7 +91,7 @@ static dscq_status open_whole(dscq_net *n, const char *path, const dscq_net_opti
     if (text.bad)
         DSCQ_TRY(dscq_fail_nomem(err, path, text.len));
     DSCQ_TRY(open_project(n, path, text.text, o, err));
-    DSCQ_TRY(take_weights(dscq_project_model(n->project), m, err));
+    DSCQ_TRY(dscq_model_copy_weights(dscq_project_model(n->project), m, err));
     if (ranges != NULL)
         dscq_log_printf(&n->listener.log, DSCQ_LOG_WARN,
                         "%s: its activations' grids are not taken over; "

@@ -108,19 +108,6 @@ done:
 
 /* ---- set-up and loop ------------------------------------------------------------- */
 
-static dscq_status copy_weights(dscq_model *to, const dscq_model *from, dscq_error *err)
-{
-    dscq_checkpoint *c = NULL;
-    dscq_status status;
-
-    DSCQ_TRY(dscq_checkpoint_create(&c, err));
-    DSCQ_TRY(dscq_checkpoint_add_model(c, from, err));
-    DSCQ_TRY(dscq_checkpoint_load_model(to, c, DSCQ_MATCH_EXACT, NULL, err));
-done:
-    dscq_checkpoint_destroy(c);
-    return status;
-}
-
 static dscq_status init_training(flow_tune *t, dscq_dataset *d, dscq_error *err)
 {
     dscq_model *m = dscq_project_model(t->project);
@@ -241,7 +228,7 @@ static dscq_status end_epoch(flow_tune *t, uint32_t epoch, dscq_error *err)
         DSCQ_TRY(dscq_flow_quantise_edges(t->score.exec, t->edge, t->nodes, err));
     DSCQ_TRY(flow__score_run(&score, &t->score, err));
     if (t->has_edges && score > t->best_score) {
-        DSCQ_TRY(copy_weights(t->best, dscq_project_model(t->project), err));
+        DSCQ_TRY(dscq_model_copy_weights(t->best, dscq_project_model(t->project), err));
         memcpy(t->best_edge, t->edge, dscq_grid_count(t->nodes) * sizeof *t->edge);
         t->has_best = 1;
         t->best_score = score;
@@ -301,7 +288,7 @@ static dscq_status train(flow_tune *t, int resume, dscq_error *err)
     while (s->epoch < (uint32_t)t->params.epochs)
         DSCQ_TRY(run_epoch(t, err));
     if (t->has_best)
-        DSCQ_TRY(copy_weights(dscq_project_model(t->project), t->best, err));
+        DSCQ_TRY(dscq_model_copy_weights(dscq_project_model(t->project), t->best, err));
     if (t->has_best && t->ranges != NULL) {
         memcpy(t->edge, t->best_edge, dscq_grid_count(t->nodes) * sizeof *t->edge);
         DSCQ_TRY(use_edges(t, err));

@@ -280,3 +280,17 @@ done:
     dscq_checkpoint_destroy(c);
     return status;
 }
+
+dscq_status dscq_model_copy_weights(dscq_model *to, const dscq_model *from,
+                                    dscq_error *err)
+{
+    dscq_checkpoint *c = NULL;
+    dscq_status status;
+
+    DSCQ_TRY(dscq_checkpoint_create(&c, err));
+    DSCQ_TRY(dscq_checkpoint_add_model(c, from, err));
+    DSCQ_TRY(dscq_checkpoint_load_model(to, c, DSCQ_MATCH_EXACT, NULL, err));
+done:
+    dscq_checkpoint_destroy(c);
+    return status;
+}

@@ -74,6 +74,11 @@ dscq_status dscq_model_save(const dscq_model *m, const char *path, dscq_error *e
 dscq_status dscq_model_load(dscq_model *m, const char *path, dscq_match match,
                             dscq_match_report *report, dscq_error *err);
 
+/* All weights of one model into another, by name and EXACT, without a file: the layers
+ * without weights may differ (a cfg may have a [route] where the graph has none). */
+dscq_status dscq_model_copy_weights(dscq_model *to, const dscq_model *from,
+                                    dscq_error *err);
+
 #ifdef __cplusplus
 }
 #endif
